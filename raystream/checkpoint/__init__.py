@@ -1,0 +1,1 @@
+"""Checkpoints and two-phase commit: one file per heading of the protocol."""

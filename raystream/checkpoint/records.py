@@ -1,0 +1,142 @@
+"""What is said and written about checkpoints: acks, stored state, committables, slot records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raystream.ids import StepName, SubtaskId
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who wrote an object: attempt number and the random nonce of the process that took it."""
+
+    attempt: int
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRef:
+    """Where a segment is stored: object key, size in bytes, checksum of the bytes."""
+
+    id: str
+    key: str
+    size: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committable:
+    """A pre-committed transaction (or hidden file) that phase two makes visible.
+
+    Args:
+        sink: Step name of the sink: finds the committer.
+        subtask: Index of the sink subtask.
+        n_records: How many records it holds.
+        partitions: Where they go, for messages: `counts/3`, a file name.
+        handle: Opaque text that only the sink's committer reads.
+        age_s: Seconds since before its first record, on the sink's monotonic clock, at pre-commit.
+    """
+
+    sink: StepName
+    subtask: int
+    n_records: int
+    partitions: tuple[str, ...]
+    handle: str
+    age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """Durable state of one step in one subtask: a small JSON header, segments, maybe a committable."""
+
+    header: Mapping[str, Any] = field(default_factory=dict)
+    segments: tuple[SegmentRef, ...] = ()
+    committable: Committable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """All state of `subtask` for checkpoint `checkpoint` is durable."""
+
+    subtask: SubtaskId
+    checkpoint: int
+    steps: Mapping[StepName, StoredState]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Content of a manifest slot that commits checkpoint `number`.
+
+    Args:
+        owner: Who created the slot.
+        number: 1, 2, .. over the life of the storage.
+        steps: Step -> state of its subtasks by index (its length is the parallelism then).
+        final: The job finished or was stopped with this checkpoint.
+        job: What a restore must know of the job: schemas, steps, hash name, polars version (JSON).
+    """
+
+    owner: Owner
+    number: int
+    steps: Mapping[StepName, tuple[StoredState, ...]]
+    final: bool = False
+    job: Mapping[str, Any] = field(default_factory=dict)
+
+    def committables(self) -> list[Committable]:
+        """Every committable that the checkpoint names."""
+        states = (state for states in self.steps.values() for state in states)
+        return [state.committable for state in states if state.committable is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Attempt `owner.attempt` took over: nothing older may add a slot."""
+
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """The job goes on from a savepoint, or from nothing (`steps` empty: `--from-scratch`).
+
+    Its numbers count on: `number` is that of the newest checkpoint before it.
+    """
+
+    owner: Owner
+    savepoint: str
+    number: int
+    steps: Mapping[StepName, tuple[StoredState, ...]] = field(default_factory=dict)
+    job: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Nothing of slot `slot` was committed: the job replays from slot `base` (None: the start)."""
+
+    owner: Owner
+    slot: int
+    base: int | None
+
+
+SlotRecord = Checkpoint | Seal | Restore | Rollback
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """Content of `attempt-<k>`."""
+
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Every transaction of slot `slot` is committed; `lost` only by `--accept-loss`."""
+
+    owner: Owner
+    slot: int
+    lost: tuple[Committable, ...] = ()
+
+
+Record = SlotRecord | AttemptRecord | Done

@@ -1,0 +1,300 @@
+"""Sources and sinks as the engine sees them (FLIP-27 and FLIP-143 in small)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol, runtime_checkable
+
+import polars as pl
+
+from raystream.checkpoint.records import Committable
+from raystream.context import SubtaskContext
+from raystream.data.schema import Schema
+from raystream.ids import SplitId, StepName
+
+Position = Any
+"""JSON value that only the source's own code reads: where to read on in a split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A part of a source read in order; `end` (exclusive) only in a bounded run."""
+
+    id: SplitId
+    start: Position
+    end: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Rows [first, last) of a chunk's frame come from `split`; `position` is where to read on.
+
+    A run may be empty (first == last): then only the position moved.
+    """
+
+    split: SplitId
+    first: int
+    last: int
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that did not decode or fit.
+
+    Args:
+        split: Where it came from.
+        origin: For people: `topic requests, partition 3, offset 17`.
+        headers: Origin in parts, for the dead-letter output: topic, partition, offset...
+        key: Message key, if any.
+        value: The raw record, if any.
+        reason: Why.
+        timestamp: Record timestamp, epoch ms.
+    """
+
+    split: SplitId
+    origin: str
+    headers: Mapping[str, str]
+    key: bytes | None
+    value: bytes | None
+    reason: str
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one poll gave: decoded rows, their runs in frame order, and the rejected records.
+
+    The frame holds the user columns, and `record_time` (Int64 epoch ms, named data.batch.TIME)
+    when the job reads event time from the record timestamp, and data.batch.MESSAGE_KEY on demand.
+    """
+
+    frame: pl.DataFrame
+    runs: tuple[Run, ...]
+    rejected: tuple[Rejected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the plan asks of a reader.
+
+    Args:
+        schema: Columns to decode (already pushed down).
+        event_time: Column that holds event time, or None: fill data.batch.TIME from the record.
+        message_key: Carry the record's key in data.batch.MESSAGE_KEY.
+        metadata: Metadata columns asked for: key, timestamp, headers, topic, partition, offset.
+    """
+
+    schema: Schema
+    event_time: str | None = None
+    message_key: bool = False
+    metadata: tuple[str, ...] = ()
+
+
+class SourceReader(Protocol):
+    """Reads the splits of one subtask. Called by one thread; `poll` never blocks."""
+
+    def add(self, split: Split) -> None:
+        """Start reading this split at `split.start`."""
+        ...
+
+    def poll(self, max_rows: int) -> Chunk | None:
+        """Up to max_rows rows, or None if nothing is ready.
+
+        Raises:
+            RaystreamError: the source is broken for good (topic re-created, offset gone).
+        """
+        ...
+
+    def caught_up(self, split: SplitId) -> bool:
+        """True if the split was read to its present end and nothing waits (then it may be idle)."""
+        ...
+
+    def finished(self) -> bool:
+        """True if every split has an end and was read to it."""
+        ...
+
+    def committed(self, positions: Mapping[SplitId, Position]) -> None:
+        """These positions are part of a committed checkpoint (publish offsets for lag tools)."""
+        ...
+
+    def lag(self) -> Mapping[SplitId, int]:
+        """Records between the position and the present end, per split, where known."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; called at most once."""
+        ...
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A source as the user wrote it: a value, cheap to build and to pickle, no network until used."""
+
+    def discover(self, *, bounded: bool) -> list[Split]:
+        """All splits with resolved starts; with ends as of now if bounded. Blocking, network."""
+        ...
+
+    def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
+        """Splits that are not in `known`, from their very beginning. Blocking, network."""
+        ...
+
+    def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
+        """A reader for one subtask."""
+        ...
+
+    def learn(self) -> Schema | None:
+        """Schema from the first records, or None while there are none. Blocking, network."""
+        ...
+
+    def describe(self) -> str:
+        """For people: `kafka topic requests`."""
+        ...
+
+    def max_parallelism(self) -> int | None:
+        """How many subtasks can have work (partitions, files), or None. Blocking, network."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """What the plan asks of a writer.
+
+    Args:
+        schema: User columns of the rows; `schema.key` are the key columns (empty: none).
+        message_key: No key columns, but data.batch.MESSAGE_KEY is in the frames: pass it through.
+        guarantee: exactly_once | at_least_once | none.
+    """
+
+    schema: Schema
+    message_key: bool = False
+    guarantee: str = "exactly_once"
+
+
+class SinkWriter(Protocol):
+    """Writes the rows of one sink subtask. Called by one thread; nothing here blocks long."""
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Take these rows (user columns, plus hidden ones)."""
+        ...
+
+    def has_room(self) -> bool:
+        """False while the writer can take no more rows (back-pressure)."""
+        ...
+
+    def prepare(self, checkpoint: int, *, final: bool) -> Future[Committable | None]:
+        """Pre-commit what was written since the last call; None: nothing was written.
+
+        Rows written after this call belong to the next checkpoint. After the future's result is
+        a committable it is never aborted by this writer, not even by close().
+        """
+        ...
+
+    def committed(self, checkpoint: int) -> None:
+        """Phase two of this checkpoint is done."""
+        ...
+
+    def poll(self, now: float) -> float | None:
+        """Serve callbacks; raise what went wrong in the background; when to be called again."""
+        ...
+
+    def close(self) -> None:
+        """Release everything that no durable manifest can name."""
+        ...
+
+
+class Verdict(Enum):
+    """Final (or not) answer to a commit of one committable (kafka-transactions.md 8, resolve)."""
+
+    COMMITTED = "committed"
+    AGAIN = "again"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+
+
+class AbortVerdict(Enum):
+    """Answer to an abort of one committable."""
+
+    ABORTED = "aborted"
+    PARTLY_COMMITTED = "partly_committed"
+    AGAIN = "again"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a committable may not enter a manifest (step 5) or was refused."""
+
+    committable: Committable
+    reason: str
+
+
+class Committer(Protocol):
+    """Phase two of one sink step; lives with the coordinator; blocking, one request per call."""
+
+    def check(self, committables: Sequence[Committable]) -> list[Problem]:
+        """Step 5: every transaction still open, same identity, young enough."""
+        ...
+
+    def commit(self, committables: Sequence[Committable]) -> list[Verdict]:
+        """One try for each, in order; AGAIN means repeat."""
+        ...
+
+    def abort(self, committables: Sequence[Committable]) -> list[AbortVerdict]:
+        """Abort by handle, only for rollback."""
+        ...
+
+    def abort_strays(self, before_attempt: int) -> int:
+        """Abort what attempts < before_attempt left open; how many are left (0: clean)."""
+        ...
+
+    def explain(self, committable: Committable) -> str:
+        """For people: what this handle is."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommitterContext:
+    """What a committer is told: the job, its storage id, the name of the sink step."""
+
+    job: str
+    store_id: str
+    step: StepName
+    attempt: int
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """A sink as the user wrote it: a value, cheap to build and to pickle, no network until used."""
+
+    def check(self, job: str, store_id: str, step: StepName) -> list[str]:
+        """At start: broker limits, ACLs, strays of others. Warnings; raises ConfigurationError."""
+        ...
+
+    def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
+        """A writer for one subtask."""
+        ...
+
+    def committer(self, ctx: CommitterContext) -> Committer | None:
+        """Phase two, or None if this sink needs none."""
+        ...
+
+    def describe(self) -> str:
+        """For people: `kafka topic counts`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters:
+    """A value for `errors` outputs: the columns of a dead-letter row (see formats.rejects)."""
+
+    columns: tuple[str, ...] = field(
+        default=("key", "value", "reason", "origin", "headers", "timestamp")
+    )

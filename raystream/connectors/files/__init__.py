@@ -1,0 +1,1 @@
+"""connectors/files: see shared map."""

@@ -1,0 +1,1 @@
+"""connectors/kafka: see shared map."""

@@ -1,0 +1,59 @@
+"""Who a subtask is and what it is given: clock, background executor, named points, counters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+from raystream.ids import StepName, SubtaskId
+from raystream.time.clock import Clock
+
+Points = Callable[[str], None]
+"""Called at each named place of the protocol; tests kill or freeze the process there."""
+
+Count = Callable[[str, int], None]
+"""`count(name, n)` adds n to a counter of this step: `late_rows`, `dlq_rows`, `future_rows`."""
+
+
+def nowhere(name: str) -> None:
+    """The points of a production run: nothing happens."""
+
+
+def uncounted(name: str, n: int) -> None:
+    """Counters of nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubtaskContext:
+    """What the engine tells a step in one subtask of one attempt.
+
+    Args:
+        job: Name of the job.
+        store_id: First 8 hex digits of the uuid made with the job's storage.
+        attempt: Number of the attempt, never reused.
+        step: Name of the step that is given this context.
+        subtask: Chain and index.
+        parallelism: Number of subtasks of this chain.
+        clock: Time, injected.
+        background: For the one blocking request at a time a step may have under way.
+        point: Named places where tests may kill.
+        count: Counters of this step.
+        wake: Tells the processing loop that there may be work (any thread may call it).
+    """
+
+    job: str
+    store_id: str
+    attempt: int
+    step: StepName
+    subtask: SubtaskId
+    parallelism: int
+    clock: Clock
+    background: Executor
+    point: Points = nowhere
+    count: Count = uncounted
+    wake: Callable[[], None] = lambda: None
+
+    def for_step(self, step: StepName, count: Count) -> SubtaskContext:
+        """The same subtask, seen by another step."""
+        return replace(self, step=step, count=count)

@@ -1,0 +1,1 @@
+"""Rows as columns: batches, schemas, hashing, Arrow IPC."""

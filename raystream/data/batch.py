@@ -1,0 +1,46 @@
+"""A batch: a Polars frame whose hidden columns (`__` in front) carry what is not the user's.
+
+Hidden columns travel with their rows through every operator: `select`, `drop` and `map` never
+lose event time, as a record of Flink never loses its timestamp.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+TIME = "__time"
+"""Int64, epoch ms: the event time of the row. In every batch before a window."""
+
+MESSAGE_KEY = "__key"
+"""Binary, nullable: key of the record a row came from; only where the plan needs it."""
+
+HIDDEN = "__"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows.
+
+    Args:
+        frame: User columns and hidden columns.
+    """
+
+    frame: pl.DataFrame
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return self.frame.height
+
+    def user_columns(self) -> list[str]:
+        """Names of the columns the user sees, in order."""
+        return [name for name in self.frame.columns if not name.startswith(HIDDEN)]
+
+    def hidden_columns(self) -> list[str]:
+        """Names of the hidden columns, in order."""
+        return [name for name in self.frame.columns if name.startswith(HIDDEN)]
+
+    def user_frame(self) -> pl.DataFrame:
+        """The frame as the user sees it."""
+        return self.frame.select(self.user_columns())

@@ -1,0 +1,62 @@
+"""What can go wrong, as values with three parts: what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+
+class RaystreamError(Exception):
+    """Base of every error that raystream raises on purpose.
+
+    Args:
+        what: One short sentence: what was wrong.
+        where: Place: `file.py:12`, a topic and offset, a step name. Empty where there is none.
+        what_to_do: Advice in the imperative. Empty where there is none.
+
+    >>> print(RaystreamError("no column 'ipp'", "job.py:9", "did you mean 'ip'?"))
+    job.py:9: no column 'ipp'; did you mean 'ip'?
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, where: str = "", what_to_do: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.what_to_do = what_to_do
+        super().__init__(what, where, what_to_do)
+
+    def __str__(self) -> str:
+        """One line: place, fault, advice."""
+        place = f"{self.where}: " if self.where else ""
+        advice = f"; {self.what_to_do}" if self.what_to_do else ""
+        return f"{place}{self.what}{advice}"
+
+
+class ConfigurationError(RaystreamError):
+    """The job as written can not run: a wrong option, name, column, address (exit code 2)."""
+
+    exit_code = 2
+
+
+class JobFailed(RaystreamError):
+    """The job ended with an error that a restart does not cure (exit code 1)."""
+
+
+class DataError(RaystreamError):
+    """A record does not decode or does not fit, and its policy is `fail`."""
+
+
+class UserCodeError(RaystreamError):
+    """A function of the user raised; `what` holds its type and text, `where` its own line."""
+
+
+class StorageError(RaystreamError):
+    """Checkpoint storage can not be used, or an object in it is damaged."""
+
+
+class Superseded(RaystreamError):  # noqa: N818 - an outcome, not an error: house.md calls it so
+    """A newer attempt of the same job exists: this one sends nothing and ends (exit code 3)."""
+
+    exit_code = 3
+
+
+class OutputLost(RaystreamError):  # noqa: N818 - see Superseded
+    """A transaction named by a durable manifest can not be committed any more: stop and tell."""

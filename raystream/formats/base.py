@@ -1,0 +1,66 @@
+"""What a format can do: a Decoder gives a frame and the rejected records, an Encoder gives bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from raystream.data.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """Payload number `index` of a decode call did not decode or fit, because of `reason`."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Frame of the payloads that were accepted, in order, and the others (sorted by index)."""
+
+    frame: pl.DataFrame
+    rejected: tuple[RejectedRow, ...] = ()
+
+
+class Decoder(Protocol):
+    """Bytes -> columns of a fixed schema. One instance per reader; not shared between threads."""
+
+    schema: Schema
+
+    def decode(self, payloads: Sequence[bytes | None]) -> Decoded:
+        """Decode some payloads (None: the record has no value)."""
+        ...
+
+
+class Encoder(Protocol):
+    """Columns -> bytes."""
+
+    def encode(self, frame: pl.DataFrame) -> Sequence[bytes]:
+        """One payload per row; `frame` holds user columns only."""
+        ...
+
+
+class Format(Protocol):
+    """A format as the user names it: makes decoders and encoders, learns schemas."""
+
+    @property
+    def name(self) -> str:
+        """`json`, `raw`, `csv`, `parquet`."""
+        ...
+
+    def decoder(self, schema: Schema) -> Decoder:
+        """Decoder for exactly these columns (the planner pushes down the fields needed)."""
+        ...
+
+    def encoder(self, schema: Schema) -> Encoder:
+        """Encoder for rows of this schema."""
+        ...
+
+    def infer(self, payloads: Sequence[bytes | None]) -> Schema | None:
+        """Schema learnt from samples; None if they tell nothing yet."""
+        ...

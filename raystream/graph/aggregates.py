@@ -1,0 +1,34 @@
+"""What is asked of a window: count, sum, min, max, mean, first, last; not how it is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class AggregateKind(StrEnum):
+    """The aggregates there are."""
+
+    COUNT = "count"
+    SUM = "sum"
+    MIN = "min"
+    MAX = "max"
+    MEAN = "mean"
+    FIRST = "first"
+    LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One output column of `.agg(name=...)`.
+
+    Args:
+        kind: Which aggregate. `first` and `last` are by event time.
+        value: None (count of rows), SQL text, or a Polars expression.
+        where: None, SQL text, or a Polars expression: only rows for which it is true count.
+    """
+
+    kind: AggregateKind
+    value: Any = None
+    where: Any = None

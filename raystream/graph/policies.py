@@ -1,0 +1,58 @@
+"""Choices of the user that are not steps: watermarks, errors, emission, delivery, restart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class DeliveryGuarantee(StrEnum):
+    """What a sink promises (Flink's words)."""
+
+    EXACTLY_ONCE = "exactly_once"
+    AT_LEAST_ONCE = "at_least_once"
+    NONE = "none"
+
+
+class ErrorPolicy(StrEnum):
+    """What happens to a record that does not decode or fit."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    DLQ = "dlq"
+
+
+@dataclass(frozen=True, slots=True)
+class WatermarkStrategy:
+    """How a source tells event time, per split; public as `rs.Watermark`. All numbers in ms.
+
+    `api` builds it from durations; see `raystream.api.watermark`.
+    """
+
+    out_of_orderness_ms: int = 10_000
+    idle_timeout_ms: int | None = 30_000
+    max_future_ms: int | None = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class OnClose:
+    """One row per key and window, when the watermark passes the end of the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Also rows with `final` = false every `every_ms` of wall clock while the window is open."""
+
+    every_ms: int
+
+
+Emit = OnClose | Early
+
+
+@dataclass(frozen=True, slots=True)
+class RestartStrategy:
+    """Exponential delay (Flink's words), seconds: first restart at once, then initial..max."""
+
+    initial: float = 1.0
+    maximum: float = 120.0
+    reset_after: float = 600.0

@@ -1,0 +1,174 @@
+"""One frozen value per verb of the API. Expressions are SQL text, Polars expressions, or callables.
+
+`Any` stands for values of layers above (a Source, a Sink, a pl.Expr): graph imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raystream.graph.aggregates import Aggregate
+from raystream.graph.policies import Emit, ErrorPolicy, OnClose, WatermarkStrategy
+from raystream.graph.windows import Window
+
+Expression = Any
+"""SQL text (str) or a Polars expression (pl.Expr)."""
+
+RowFunction = Callable[[dict[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Rows of a source. `source` is a connectors.base.Source.
+
+    Args:
+        source: Where from.
+        event_time: Column with epoch ms, or None: the record's own timestamp.
+        schema: Declared schema (data.schema.Schema) or None: learnt once.
+        watermark: Per split.
+        errors: Policy for records that do not decode or fit.
+    """
+
+    source: Any
+    event_time: str | None = None
+    schema: Any = None
+    watermark: WatermarkStrategy = field(default_factory=WatermarkStrategy)
+    errors: ErrorPolicy = ErrorPolicy.FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Rows for which `condition` (Expression) is true."""
+
+    condition: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Only these columns: names (str) or pl.Expr with an output name."""
+
+    columns: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WithColumns:
+    """Columns added or replaced: name -> Expression."""
+
+    columns: Mapping[str, Expression]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """All columns but these names."""
+
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """dict -> dict, per row. `schema`: declared output Schema or None (fixed at first output)."""
+
+    function: RowFunction
+    schema: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class FlatMap:
+    """dict -> iterable of dicts, per row."""
+
+    function: RowFunction
+    schema: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilterRows:
+    """dict -> bool, per row (the callable form of filter)."""
+
+    function: RowFunction
+
+
+@dataclass(frozen=True, slots=True)
+class MapBatches:
+    """Frame -> frame. `batch_format`: polars | pandas | pyarrow (Ray Data's word)."""
+
+    function: Callable[[Any], Any]
+    batch_format: str = "polars"
+    schema: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """Rows of several inputs with equal schemas."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBy:
+    """Names the key of the rows: columns that exist, or computed ones (name -> Expression | RowFunction)."""
+
+    keys: tuple[str, ...]
+    computed: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAggregate:
+    """Key + window + aggregates: output columns are keys, window_start, window_end, aggregates[, final].
+
+    `keys` may be empty: one global group, computed by one subtask.
+    """
+
+    keys: tuple[str, ...]
+    window: Window
+    aggregates: Mapping[str, Aggregate]
+    emit: Emit = field(default_factory=OnClose)
+    allowed_lateness_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Rows go to `sink` (a connectors.base.Sink)."""
+
+    sink: Any
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLocal:
+    """Partials before the exchange; made by plan/rewrite from a WindowAggregate, never by the user."""
+
+    aggregate: WindowAggregate
+
+
+@dataclass(frozen=True, slots=True)
+class WindowGlobal:
+    """Merge after the exchange; `pre_aggregated` tells whether the input is partials or rows."""
+
+    aggregate: WindowAggregate
+    pre_aggregated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RowFunctions:
+    """Neighbouring Map, FlatMap, FilterRows fused by plan/rewrite: converted to dicts once."""
+
+    functions: tuple[Map | FlatMap | FilterRows, ...]
+
+
+Step = (
+    Read
+    | Filter
+    | Select
+    | WithColumns
+    | Drop
+    | Map
+    | FlatMap
+    | FilterRows
+    | MapBatches
+    | Union
+    | KeyBy
+    | WindowAggregate
+    | WindowLocal
+    | WindowGlobal
+    | RowFunctions
+    | Write
+)

@@ -1,0 +1,1 @@
+"""job/states: see shared map."""

@@ -1,0 +1,1 @@
+"""observe: see shared map."""

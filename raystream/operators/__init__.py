@@ -1,0 +1,1 @@
+"""One operator per file: its columns in and out, and its work."""

@@ -1,0 +1,97 @@
+"""What an operator is: batches and watermarks in, batches out, snapshots between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from raystream.checkpoint.records import Committable
+from raystream.context import SubtaskContext
+from raystream.data.batch import Batch
+from raystream.data.segment import Segment
+from raystream.time.watermark import Idle, Watermark
+
+
+class Output(Protocol):
+    """Where an operator puts rows; `tag` names a side output (`late`, `errors`)."""
+
+    def emit(self, batch: Batch, tag: str = "") -> None:
+        """Hand on a batch (dropped and counted by the engine if nobody consumes the tag)."""
+        ...
+
+    def consumed(self, tag: str) -> bool:
+        """Whether somebody consumes this side output."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """Snapshot of one step in one subtask: segments, a small JSON header, a transaction in preparation."""
+
+    segments: tuple[Segment, ...] = ()
+    header: Mapping[str, Any] = field(default_factory=dict)
+    prepared: Future[Committable | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a step starts from.
+
+    Args:
+        states: States of the old subtasks, by index.
+        redistribute: False: `states` holds just the state of this very subtask, keep its segment
+            ids. True: it holds all old subtasks' states; take the rows whose key is owned by this
+            subtask, under new segment ids.
+    """
+
+    states: Sequence[StepState]
+    redistribute: bool
+
+
+class Operator:
+    """Base with the answers of an operator that keeps nothing. One instance per subtask.
+
+    The engine calls it from one thread: open, restore?, then process/on_watermark/on_time/snapshot
+    in any order, close.
+    """
+
+    ctx: SubtaskContext
+    output: Output
+
+    def open(self, ctx: SubtaskContext, output: Output) -> None:
+        """Once, before anything else."""
+        self.ctx = ctx
+        self.output = output
+
+    def restore(self, restored: Restored) -> None:
+        """Take over state; called at most once, after open."""
+
+    def process(self, batch: Batch) -> None:
+        """Rows arrive."""
+        raise NotImplementedError
+
+    def on_watermark(self, watermark: Watermark | Idle) -> None:
+        """Event time moved; the engine hands it on after this returns."""
+
+    def deadline(self) -> float | None:
+        """Monotonic time (ctx.clock.now()) at which `on_time` wants to be called, or None."""
+        return None
+
+    def on_time(self, now: float) -> None:
+        """The deadline passed."""
+
+    def has_room(self) -> bool:
+        """False: give me no more rows now (a sink whose buffers are full)."""
+        return True
+
+    def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
+        """State as of now, immutable; None if the step keeps nothing."""
+        return None
+
+    def committed(self, checkpoint: int) -> None:
+        """Checkpoint is committed."""
+
+    def close(self) -> None:
+        """Release everything; also called after a failure."""

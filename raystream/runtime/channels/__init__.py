@@ -1,0 +1,1 @@
+"""runtime/channels: see shared map."""

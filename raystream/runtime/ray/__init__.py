@@ -1,0 +1,1 @@
+"""runtime/ray: see shared map."""

@@ -1,0 +1,1 @@
+"""Durable objects: create if absent, read, list, delete."""

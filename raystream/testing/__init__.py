@@ -1,0 +1,1 @@
+"""What tests of a pipeline, and of raystream itself, are made with."""

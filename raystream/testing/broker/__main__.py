@@ -1,0 +1,94 @@
+"""The command behind scripts/kafka: start, stop and status of a broker that outlives the command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from raystream.testing.broker.cluster import Broker
+from raystream.testing.broker.failure import BrokerError
+from raystream.testing.broker.jars import exclusive
+from raystream.testing.broker.ports import HOST
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        arguments: Command line without the program's name; default: the process's own.
+
+    Returns:
+        Exit code: 0 done, 1 failed or (status) nothing runs, 2 usage.
+    """
+    options = _parser().parse_args(arguments)
+    commands = {"start": _start, "stop": _stop, "status": _status}
+    try:
+        with exclusive(options.dir.with_name(options.dir.name + ".lock")):
+            return commands[options.command](options)
+    except BrokerError as error:
+        print(f"scripts/kafka: {error}", file=sys.stderr)
+        return 1
+
+
+def default_directory() -> Path:
+    """Where the cluster lives without --dir: under `$XDG_STATE_HOME`, else `~/.local/state`."""
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "raystream" / "kafka"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/kafka", description="A real Apache Kafka for development."
+    )
+    parser.add_argument("command", choices=("start", "stop", "status"))
+    parser.add_argument("--nodes", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--secure", action="store_true", help="SASL_SSL, SCRAM-SHA-512, ACLs")
+    parser.add_argument("--throughput", action="store_true", help="larger heap, for benchmarks")
+    parser.add_argument("--dir", type=Path, default=default_directory(), help="where it lives")
+    return parser
+
+
+def _start(options: argparse.Namespace) -> int:
+    broker = Broker.start(
+        options.nodes,
+        options.secure,
+        options.dir,
+        throughput=options.throughput,
+        outlive=True,
+    )
+    for user in ("admin", "job") if options.secure else ():
+        path = options.dir / f"{user}.properties"
+        _write_client_settings(path, broker.security_of(user))
+        print(f"client settings of user {user}: {path}", file=sys.stderr)
+    print(broker.bootstrap)
+    return 0
+
+
+def _write_client_settings(path: Path, settings: dict[str, str]) -> None:
+    path.touch(mode=0o600)
+    path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+
+
+def _stop(options: argparse.Namespace) -> int:
+    broker = Broker.open(options.dir)
+    if broker:
+        broker.stop()
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    broker = Broker.open(options.dir)
+    if broker is None:
+        print(f"no cluster in {options.dir}")
+        return 1
+    for node in broker.nodes:
+        state = f"running as process {node.pid}" if node.alive() else "stopped"
+        print(f"node {node.plan.number}: {HOST}:{node.plan.client_port} {state}")
+    return 0 if all(node.alive() for node in broker.nodes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Event time as numbers: epoch milliseconds, no clock of its own."""
