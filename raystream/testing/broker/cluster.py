@@ -28,7 +28,12 @@ class Broker:
     """
 
     def __init__(
-        self, bootstrap: str, nodes: Sequence[BrokerNode], plan: ClusterPlan | None, *, temporary: bool
+        self,
+        bootstrap: str,
+        nodes: Sequence[BrokerNode],
+        plan: ClusterPlan | None,
+        *,
+        temporary: bool,
     ) -> None:
         self.bootstrap = bootstrap
         self.nodes = tuple(nodes)
