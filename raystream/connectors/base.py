@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
 
 from raystream.checkpoint.records import Committable
+from raystream.checkpoint.verdicts import AbortVerdict as AbortVerdict
+from raystream.checkpoint.verdicts import Problem as Problem
+from raystream.checkpoint.verdicts import Verdict as Verdict
 from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
 from raystream.ids import SplitId, StepName
@@ -204,32 +206,6 @@ class SinkWriter(Protocol):
     def close(self) -> None:
         """Release everything that no durable manifest can name."""
         ...
-
-
-class Verdict(Enum):
-    """Final (or not) answer to a commit of one committable (kafka-transactions.md 8, resolve)."""
-
-    COMMITTED = "committed"
-    AGAIN = "again"
-    LOST = "lost"
-    UNKNOWN = "unknown"
-    REFUSED = "refused"
-
-
-class AbortVerdict(Enum):
-    """Answer to an abort of one committable."""
-
-    ABORTED = "aborted"
-    PARTLY_COMMITTED = "partly_committed"
-    AGAIN = "again"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a committable may not enter a manifest (step 5) or was refused."""
-
-    committable: Committable
-    reason: str
 
 
 class Committer(Protocol):
