@@ -1,1 +1,1 @@
-"""api: see shared map."""
+"""What the user calls."""

@@ -1,1 +1,1 @@
-"""cli: see shared map."""
+"""The command line."""

@@ -1,1 +1,1 @@
-"""job: see shared map."""
+"""The life of a job: one state per file, pure."""

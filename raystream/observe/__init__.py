@@ -1,1 +1,1 @@
-"""observe: see shared map."""
+"""What is seen of a running job: counters, status, culprit."""

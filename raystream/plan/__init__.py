@@ -1,1 +1,1 @@
-"""plan: see shared map."""
+"""What runs, decided before anything runs."""

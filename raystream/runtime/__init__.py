@@ -1,1 +1,1 @@
-"""runtime: see shared map."""
+"""Everything that runs; the same under Ray, in one process, in simulation."""

@@ -1,1 +1,1 @@
-"""job/states: see shared map."""
+"""The states of a job."""

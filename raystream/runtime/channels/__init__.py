@@ -1,1 +1,1 @@
-"""runtime/channels: see shared map."""
+"""FIFO links between subtasks."""

@@ -1,1 +1,1 @@
-"""runtime/ray: see shared map."""
+"""The only importer of Ray."""

@@ -1,0 +1,87 @@
+"""Everything a coordinator must know to run a job: the constructor argument of its actor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from raystream.checkpoint.records import StoredState
+from raystream.connectors.base import Split
+from raystream.graph.policies import DeliveryGuarantee, RestartStrategy
+from raystream.ids import StepName, SubtaskId
+from raystream.plan.physical import PhysicalPlan
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSettings:
+    """When and where checkpoints are taken; seconds.
+
+    Args:
+        storage: URL or absolute path; the job lives in `<storage>/<job>/`.
+        interval: Between triggers.
+        min_pause: Between `done` of one and the trigger of the next.
+        timeout: From trigger to last ack; over it the attempt fails.
+        retain: How many completed checkpoints are kept.
+    """
+
+    storage: str
+    interval: float = 10.0
+    min_pause: float = 0.0
+    timeout: float = 300.0
+    retain: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """A planned job.
+
+    Args:
+        name: `[A-Za-z0-9_-]{1,60}`.
+        splits: Step name of each source -> its splits, discovered once when the run started
+            (kept across attempts; ends only in a bounded run).
+        bounded: Ends when every split is read to its end.
+        from_scratch: Start with a restore to the empty state (once, at the first recovery).
+        savepoint: URI of a savepoint to start from, or None.
+        liveness_timeout: Seconds without an answer to a ping before a subtask is suspect.
+    """
+
+    name: str
+    plan: PhysicalPlan
+    checkpoint: CheckpointSettings
+    splits: Mapping[StepName, tuple[Split, ...]]
+    delivery_guarantee: DeliveryGuarantee = DeliveryGuarantee.EXACTLY_ONCE
+    restart: RestartStrategy = field(default_factory=RestartStrategy)
+    bounded: bool = False
+    from_scratch: bool = False
+    savepoint: str | None = None
+    liveness_timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRefs:
+    """What one step of one subtask restores; see operators.base.Restored for `redistribute`."""
+
+    states: tuple[StoredState, ...]
+    redistribute: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """What a subtask is told when it is opened (or reset) for an attempt.
+
+    Args:
+        splits: Source step -> all splits of the run that are in no checkpoint yet; the subtask
+            takes those it owns (connectors.splits.owner).
+        restore: Step -> state to restore (absent: starts empty).
+        channel_key: Secret of this attempt for the handshake of channels.
+        lease: Seconds without a ping after which the subtask ends itself.
+    """
+
+    job: JobSpec
+    attempt: int
+    subtask: SubtaskId
+    store_id: str
+    restore: Mapping[StepName, RestoreRefs]
+    splits: Mapping[StepName, tuple[Split, ...]]
+    channel_key: bytes = b""
+    lease: float = 8.0
