@@ -1,4 +1,4 @@
-"""A real Apache Kafka for tests, the demo and development: started, broken and stopped on purpose."""
+"""A real Apache Kafka for tests, demo and development: started, broken, stopped on purpose."""
 
 from __future__ import annotations
 

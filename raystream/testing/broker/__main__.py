@@ -1,4 +1,4 @@
-"""The command behind scripts/kafka: start, stop and status of a broker that outlives the command."""
+"""The command behind scripts/kafka: start, stop, status of a broker that outlives it."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class Broker:
 
     @property
     def security(self) -> dict[str, str]:
-        """Client settings (librdkafka's names) of the user `job`; empty for a plain-text cluster."""
+        """Client settings (librdkafka's names) of user `job`; empty for a plain-text cluster."""
         return self.security_of("job")
 
     def security_of(self, user: str) -> dict[str, str]:

@@ -52,8 +52,8 @@ def find_java() -> str:
     home = os.environ.get("JAVA_HOME")
     found = shutil.which(Path(home, "bin", "java")) if home else shutil.which("java")
     if not found:
-        message = "no java found: install Java 17 or newer, or set JAVA_HOME"
-        raise BrokerError(message)
+        message = "no java found"
+        raise BrokerError(message, what_to_do="install Java 17 or newer, or set JAVA_HOME")
     return found
 
 
@@ -93,8 +93,8 @@ def _download(version: str, libs: Path) -> None:
 def _run_maven(pom: Path) -> None:
     maven = shutil.which("mvn")
     if not maven:
-        message = "no mvn found: install Maven; it fetches Kafka's jars from Maven Central"
-        raise BrokerError(message)
+        message = "no mvn found"
+        raise BrokerError(message, what_to_do="install Maven; it fetches Kafka's jars")
     command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""What a test cluster is: its nodes, ports, secrets and folders, as one value kept beside its data."""
+"""What a test cluster is: nodes, ports, secrets and folders, a value kept beside its data."""
 
 from __future__ import annotations
 

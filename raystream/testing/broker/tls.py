@@ -34,8 +34,8 @@ def make_certificates(directory: Path) -> None:
 def _openssl(*arguments: str) -> None:
     program = shutil.which("openssl")
     if not program:
-        message = "no openssl found: install it to start a secured broker"
-        raise BrokerError(message)
+        message = "no openssl found"
+        raise BrokerError(message, what_to_do="install it to start a secured broker")
     done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         message = f"openssl made no certificate: {done.stderr[-500:]}"

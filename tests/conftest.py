@@ -1,0 +1,43 @@
+"""What many tests share: one real Kafka broker per session, and fresh names on it."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from raystream.testing.broker import Broker
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Broker]:
+    """One plain-text broker for the whole session, started by the first test that asks for it.
+
+    Do not kill it: a test that breaks a broker starts its own. With RAYSTREAM_TEST_BOOTSTRAP
+    set (to what `scripts/kafka start` printed) that broker is used instead, for quick work.
+    """
+    running = os.environ.get("RAYSTREAM_TEST_BOOTSTRAP")
+    if running:
+        yield Broker.attach(running)
+        return
+    with Broker.start() as broker:
+        yield broker
+
+
+@pytest.fixture
+def topic_name() -> str:
+    """A topic name that nobody has used."""
+    return unique("topic")
+
+
+@pytest.fixture
+def job_name() -> str:
+    """A job name (prefix of transactional ids and groups) that nobody has used."""
+    return unique("job")
+
+
+def unique(prefix: str) -> str:
+    """A name never used before, beginning with the prefix."""
+    return f"{prefix}-{uuid.uuid4().hex[:12]}"
