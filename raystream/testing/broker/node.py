@@ -100,7 +100,8 @@ class BrokerNode:
             check=False,
         )
         if done.returncode != 0:
-            message = f"node {self.plan.number} could not be formatted: {done.stderr[-800:]}"
+            reason = _without_stack(done.stderr)
+            message = f"node {self.plan.number} could not be formatted:\n{reason}"
             raise BrokerError(message)
 
     def launch(self) -> None:
@@ -137,7 +138,7 @@ class BrokerNode:
         while READY not in self._printed():
             if not self.alive() or time.monotonic() > deadline:
                 reason = "took too long to start" if self.alive() else "ended while it started"
-                last = "\n".join(self._printed().splitlines()[-8:])
+                last = _without_stack(self._printed())
                 self.kill()
                 message = f"node {self.plan.number} {reason}; its last lines:\n{last}"
                 raise BrokerError(message)
@@ -212,6 +213,11 @@ def _java(*, throughput: bool) -> list[str]:
     jars = ":".join(str(jar) for jar in kafka_jars())
     size = _FAST_JVM if throughput else _SMALL_JVM
     return [find_java(), *size, *_JVM, *_QUIET, "-cp", jars]
+
+
+def _without_stack(printed: str) -> str:
+    lines = [line for line in printed.splitlines() if not line.startswith("\tat ")]
+    return "\n".join(lines[-8:])
 
 
 def _load_mark(path: Path) -> ProcessMark | None:
