@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +34,38 @@ def test_import_is_light(module: str) -> None:
 
 def test_a_heavy_import_is_found() -> None:
     assert "polars" in loaded_by("polars")
+
+
+ROOT = Path(__file__).parents[2] / "raystream"
+LIGHT_AT_THE_TOP = ("graph", "api", "config", "cli")
+
+
+def top_level_imports(source: str) -> set[str]:
+    """Libraries that the module imports when it is loaded: not in functions, not for types only."""
+    pending: list[ast.stmt] = ast.parse(source).body
+    found: set[str] = set()
+    while pending:
+        statement = pending.pop()
+        if isinstance(statement, ast.Import):
+            found |= {name.name.split(".")[0] for name in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module:
+            found.add(statement.module.split(".")[0])
+        elif isinstance(statement, ast.If) and "TYPE_CHECKING" not in ast.unparse(statement.test):
+            pending += statement.body + statement.orelse
+        elif isinstance(statement, ast.Try | ast.ClassDef):
+            pending += statement.body
+    return found
+
+
+@pytest.mark.parametrize("package", LIGHT_AT_THE_TOP)
+def test_what_the_user_says_loads_heavy_libraries_only_in_functions(package: str) -> None:
+    loaded = {
+        path.name: top_level_imports(path.read_text()) & HEAVY
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert {name: heavy for name, heavy in loaded.items() if heavy} == {}
+
+
+def test_import_at_the_top_is_told_from_one_in_a_function() -> None:
+    assert top_level_imports("import polars.io\ndef f():\n    import ray") == {"polars"}
+    assert top_level_imports("if TYPE_CHECKING:\n    import ray\nelse:\n    import json") == set()
