@@ -1,0 +1,48 @@
+"""How a run ended: what `p.run()` returns and what the exit code of `raystream run` says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+OutcomeKind = Literal["finished", "stopped", "failed", "superseded"]
+
+_EXIT_CODES: Mapping[str, int] = {"finished": 0, "stopped": 0, "failed": 1, "superseded": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a run.
+
+    Args:
+        kind: `finished` (bounded input read to its end), `stopped` (asked to), `failed`,
+            `superseded` (a newer attempt of the same job took over).
+        message: One line for people; for `failed` the first cause in at most 10 lines, ending on
+            the user's own line when user code raised. May be empty.
+        checkpoint: Number of the last committed checkpoint, or None if there is none.
+        rows_in: Rows read by all sources in this run.
+        rows_out: Rows written by all sinks in this run.
+        late: Late rows of this run, dropped or sent to `.late`.
+        restarts: How often the job was restarted in this run.
+        counters: Further sums over the run by name: `dlq_rows`, `future_rows`.
+
+    >>> Outcome("finished", checkpoint=3).exit_code
+    0
+    >>> Outcome("superseded", "attempt 7 took over").exit_code
+    3
+    """
+
+    kind: OutcomeKind
+    message: str = ""
+    checkpoint: int | None = None
+    rows_in: int = 0
+    rows_out: int = 0
+    late: int = 0
+    restarts: int = 0
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 finished or stopped, 1 failed, 3 superseded."""
+        return _EXIT_CODES[self.kind]
