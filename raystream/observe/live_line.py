@@ -1,0 +1,77 @@
+"""One line of progress for terminals: state, rows, rate, checkpoints, lag, restarts."""
+
+from __future__ import annotations
+
+from raystream.observe.status import StatusDocument
+
+KILO = 1000
+
+
+def live_line(status: StatusDocument, before: StatusDocument | None = None) -> str:
+    """The job in one line of at most about 120 characters.
+
+    Args:
+        status: Now.
+        before: An earlier document of the same job, for the rate; None: no rate.
+
+    >>> from raystream.observe.status import StepStatus
+    >>> read = StepStatus("read", "read", 1, rows_out=2_500_000, counters={"is_source": 1})
+    >>> live_line(StatusDocument("sale", "running", uptime_s=12, attempt=1, steps=(read,)))
+    'sale  running  12 s  read 2.50 M  written 0  checkpoint -'
+    """
+    parts = [status.job, status.state, duration(status.uptime_s)]
+    parts.append(f"read {count(status.rows_read)}{_rate(status, before)}")
+    parts.append(f"written {count(status.rows_written)}")
+    parts.append(f"checkpoint {status.checkpoint.number or '-'}")
+    lag = sum(status.lag.values())
+    parts += [f"lag {count(lag)}"] if lag else []
+    parts += [f"late {count(status.total('late_rows'))}"] if status.total("late_rows") else []
+    parts += [f"dead letters {count(n)}"] if (n := status.total("dlq_rows")) else []
+    parts += [_restarts(status)] if status.restart_count else []
+    return "  ".join(parts)
+
+
+def _restarts(status: StatusDocument) -> str:
+    """Number of restarts and the last cause, cut to fit."""
+    cause = status.restarts[-1].cause if status.restarts else ""
+    return (
+        f"restarts {status.restart_count} ({cause[:40]})"
+        if cause
+        else (f"restarts {status.restart_count}")
+    )
+
+
+def _rate(status: StatusDocument, before: StatusDocument | None) -> str:
+    if before is None or status.uptime_s <= before.uptime_s:
+        return ""
+    rows = status.rows_read - before.rows_read
+    if rows < 0:
+        return ""
+    return f" ({count(round(rows / (status.uptime_s - before.uptime_s)))}/s)"
+
+
+def count(n: int) -> str:
+    """A number for people: 950, 12.3 k, 2.50 M, 1.20 G.
+
+    >>> [count(n) for n in (950, 12_345, 2_500_000, 1_200_000_000)]
+    ['950', '12.3 k', '2.50 M', '1.20 G']
+    """
+    if n < KILO:
+        return str(n)
+    if n < KILO**2:
+        return f"{n / KILO:.1f} k"
+    return f"{n / KILO**2:.2f} M" if n < KILO**3 else f"{n / KILO**3:.2f} G"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> [duration(s) for s in (0.4, 59, 61, 3700)]
+    ['0 s', '59 s', '1 min 1 s', '1 h 1 min']
+    """
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

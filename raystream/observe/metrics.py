@@ -1,0 +1,100 @@
+"""Counters of one task: plain numbers that the processing thread raises and a ping reads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from raystream.ids import SplitId, StepName
+
+ROW_COUNTERS = ("rows_in", "rows_out", "late_rows", "dlq_rows", "future_rows", "skipped_rows")
+"""Counters of a step that are always shown, also when they are 0 (api-and-yaml.md 4.5)."""
+
+
+class TaskMetrics:
+    """What one subtask counts, per step and for itself.
+
+    One thread writes, others may read `to_dict` at any time: each value is a single number, so a
+    reader sees some recent one. Costs a dict update per batch and step.
+
+    Args:
+        steps: Names of the chain's steps, first to last.
+
+    >>> metrics = TaskMetrics(["read", "count"])
+    >>> metrics.counter("read")("rows_out", 20_000)
+    >>> metrics.spent("busy", 0.25)
+    >>> metrics.to_dict()["steps"]["read"]["rows_out"], metrics.to_dict()["busy_seconds"]
+    (20000, 0.25)
+    """
+
+    __slots__ = (
+        "_counts",
+        "backpressured_seconds",
+        "busy_seconds",
+        "held_back_by",
+        "idle_seconds",
+        "lag",
+        "oldest_transaction_s",
+        "open_transactions",
+        "state_bytes",
+        "watermark_in",
+        "watermark_out",
+        "windows_open",
+    )
+
+    def __init__(self, steps: Iterable[StepName]) -> None:
+        self._counts: dict[StepName, dict[str, int]] = {
+            step: defaultdict(int, dict.fromkeys(ROW_COUNTERS, 0)) for step in steps
+        }
+        self.busy_seconds = 0.0
+        self.backpressured_seconds = 0.0
+        self.idle_seconds = 0.0
+        self.watermark_in: int | None = None
+        self.watermark_out: int | None = None
+        self.held_back_by: str | None = None
+        self.lag: Mapping[SplitId, int] = {}
+        self.open_transactions = 0
+        self.oldest_transaction_s = 0.0
+        self.state_bytes = 0
+        self.windows_open = 0
+
+    def counter(self, step: StepName) -> Callable[[str, int], None]:
+        """The `Count` of a step for its context: `count("late_rows", 3)`."""
+        counts = self._counts[step]
+
+        def count(name: str, n: int) -> None:
+            counts[name] += n
+
+        return count
+
+    def add(self, step: StepName, name: str, n: int) -> None:
+        """Raise counter `name` of `step` by n."""
+        self._counts[step][name] += n
+
+    def spent(self, how: str, seconds: float) -> None:
+        """Account for time of the processing thread.
+
+        Args:
+            how: `busy`, `backpressured` (no credit downstream) or `idle` (nothing to do).
+            seconds: How long.
+        """
+        name = f"{how}_seconds"
+        setattr(self, name, getattr(self, name) + seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain copy (JSON types) that travels in a Pong; times of watermarks in epoch ms."""
+        return {
+            "steps": {step: dict(counts) for step, counts in self._counts.items()},
+            "busy_seconds": self.busy_seconds,
+            "backpressured_seconds": self.backpressured_seconds,
+            "idle_seconds": self.idle_seconds,
+            "watermark_in": self.watermark_in,
+            "watermark_out": self.watermark_out,
+            "held_back_by": self.held_back_by,
+            "lag": dict(self.lag),
+            "open_transactions": self.open_transactions,
+            "oldest_transaction_s": self.oldest_transaction_s,
+            "state_bytes": self.state_bytes,
+            "windows_open": self.windows_open,
+        }
