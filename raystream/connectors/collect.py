@@ -1,0 +1,195 @@
+"""Rows into Python objects, exactly once: for tests, notebooks and runs in one process."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from raystream.checkpoint.records import Committable
+from raystream.connectors.base import (
+    AbortVerdict,
+    Committer,
+    CommitterContext,
+    Problem,
+    SinkWriter,
+    Verdict,
+    WriteOptions,
+)
+from raystream.context import SubtaskContext
+from raystream.data.batch import HIDDEN
+from raystream.ids import StepName
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """What one Collect holds in this process: prepared rows by handle, and committed ones."""
+
+    prepared: dict[str, tuple[int, pl.DataFrame]] = field(default_factory=dict)
+    committed: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+
+_SHELVES: dict[str, _Shelf] = {}
+
+
+def _shelf(name: str) -> _Shelf:
+    return _SHELVES.setdefault(name, _Shelf())
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Sink whose rows can be asked for: exactly once, visible when their checkpoint committed.
+
+    The rows live in this process, so it serves runs in one process (`local=True`).
+
+    Args:
+        id: Names the rows; a copy of this value (pickled or not) names the same ones.
+
+    >>> Collect("nothing yet").rows()
+    []
+    """
+
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Committed rows in the order of their commits."""
+        return self.frame().to_dicts()
+
+    def frame(self) -> pl.DataFrame:
+        """Committed rows as a frame (without columns if there are none)."""
+        frames = list(_shelf(self.id).committed.values())
+        return pl.concat(frames) if frames else pl.DataFrame()
+
+    def clear(self) -> None:
+        """Forget everything that was written so far."""
+        _SHELVES.pop(self.id, None)
+
+    def check(self, job: str, store_id: str, step: StepName) -> list[str]:
+        """Nothing can be wrong before the start."""
+        return []
+
+    def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
+        """A writer for one subtask."""
+        return CollectWriter(self.id, ctx, options.guarantee)
+
+    def committer(self, ctx: CommitterContext) -> Committer | None:
+        """Phase two: prepared rows become visible."""
+        return CollectCommitter(self.id, ctx.step)
+
+    def describe(self) -> str:
+        """For people."""
+        return "rows in memory"
+
+
+class CollectWriter:
+    """Keeps the rows of one subtask back until their checkpoint commits."""
+
+    def __init__(self, name: str, ctx: SubtaskContext, guarantee: str) -> None:
+        self._id = name
+        self._ctx = ctx
+        self._guarantee = guarantee
+        self._frames: list[pl.DataFrame] = []
+        self._direct = 0
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Take these rows."""
+        visible = [name for name in frame.columns if not name.startswith(HIDDEN)]
+        self._frames.append(frame.select(visible))
+        if self._guarantee == "none":
+            self._show()
+
+    def has_room(self) -> bool:
+        """Memory is all there is."""
+        return True
+
+    def prepare(self, checkpoint: int, *, final: bool) -> Future[Committable | None]:
+        """Put the rows on the shelf; without exactly-once they are visible at once."""
+        done: Future[Committable | None] = Future()
+        if self._guarantee != "exactly_once":
+            self._show()
+        done.set_result(self._prepared(checkpoint) if self._frames else None)
+        return done
+
+    def _prepared(self, checkpoint: int) -> Committable:
+        frame = pl.concat(self._frames)
+        self._frames = []
+        ctx = self._ctx
+        handle = f"{ctx.step}-{ctx.subtask.index}-{ctx.attempt}-{checkpoint}"
+        _shelf(self._id).prepared[handle] = (ctx.attempt, frame)
+        return Committable(ctx.step, ctx.subtask.index, frame.height, ("memory",), handle)
+
+    def _show(self) -> None:
+        for frame in self._frames:
+            self._direct += 1
+            ctx = self._ctx
+            name = f"{ctx.step}-{ctx.subtask.index}-{ctx.attempt}-direct-{self._direct}"
+            _shelf(self._id).committed[name] = frame
+        self._frames = []
+
+    def committed(self, checkpoint: int) -> None:
+        """Nothing to do."""
+
+    def poll(self, now: float) -> float | None:
+        """Nothing happens in the background."""
+        return None
+
+    def close(self) -> None:
+        """Drop rows that are in no checkpoint."""
+        self._frames = []
+
+
+class CollectCommitter:
+    """Moves prepared rows to where `Collect.rows` finds them."""
+
+    def __init__(self, name: str, step: StepName) -> None:
+        self._id = name
+        self._step = step
+
+    def check(self, committables: Sequence[Committable]) -> list[Problem]:
+        """Every prepared row must be in this process."""
+        reason = "its rows are in another process; Collect serves runs in one process (local)"
+        prepared = _shelf(self._id).prepared
+        return [Problem(c, reason) for c in committables if c.handle not in prepared]
+
+    def commit(self, committables: Sequence[Committable]) -> list[Verdict]:
+        """Make rows visible; twice is as good as once."""
+        return [self._commit(c.handle) for c in committables]
+
+    def _commit(self, handle: str) -> Verdict:
+        shelf = _shelf(self._id)
+        if handle in shelf.committed:
+            return Verdict.COMMITTED
+        if handle not in shelf.prepared:
+            return Verdict.LOST
+        shelf.committed[handle] = shelf.prepared.pop(handle)[1]
+        return Verdict.COMMITTED
+
+    def abort(self, committables: Sequence[Committable]) -> list[AbortVerdict]:
+        """Drop prepared rows."""
+        return [self._abort(c.handle) for c in committables]
+
+    def _abort(self, handle: str) -> AbortVerdict:
+        shelf = _shelf(self._id)
+        shelf.prepared.pop(handle, None)
+        if handle in shelf.committed:
+            return AbortVerdict.PARTLY_COMMITTED
+        return AbortVerdict.ABORTED
+
+    def abort_strays(self, before_attempt: int) -> int:
+        """Drop what dead attempts left."""
+        prepared = _shelf(self._id).prepared
+        for handle, (attempt, _) in list(prepared.items()):
+            if attempt < before_attempt and handle.startswith(f"{self._step}-"):
+                del prepared[handle]
+        return 0
+
+    def explain(self, committable: Committable) -> str:
+        """For people."""
+        return f"{committable.n_records} rows in memory"
+
+    def close(self) -> None:
+        """Nothing to release."""

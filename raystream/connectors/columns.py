@@ -1,0 +1,75 @@
+"""What every source that has no Kafka record behind it does to its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from raystream.connectors.base import ReadOptions
+from raystream.data.batch import MESSAGE_KEY, TIME
+from raystream.data.rows import columns_to_frame, misfit_reason, missing_required, to_frame
+from raystream.data.schema import Schema
+from raystream.formats.base import Decoded, RejectedRow
+
+
+def decode_schema(options: ReadOptions) -> Schema:
+    """The columns to decode; event time is never null."""
+    needed = {options.event_time} if options.event_time else set()
+    return replace(options.schema, required=options.schema.required | needed)
+
+
+def add_hidden(frame: pl.DataFrame, options: ReadOptions, now_ms: int) -> pl.DataFrame:
+    """The frame with the hidden columns that the plan asked for.
+
+    Args:
+        frame: Decoded user columns.
+        options: What the plan asked for.
+        now_ms: Record time of every row, epoch ms, used where no column holds event time.
+    """
+    hidden = []
+    if options.event_time is None:
+        hidden.append(pl.lit(now_ms, dtype=pl.Int64).alias(TIME))
+    if options.message_key:
+        hidden.append(pl.lit(None, dtype=pl.Binary).alias(MESSAGE_KEY))
+    return frame.with_columns(hidden) if hidden else frame
+
+
+def decode_rows(rows: Sequence[Any], schema: Schema) -> Decoded:
+    """Columns of dict rows; what does not fit is rejected.
+
+    Args:
+        rows: Dicts; anything else is rejected.
+        schema: Columns wanted; other keys of a row are ignored.
+
+    >>> [row.reason for row in decode_rows([{"n": "one"}, 7], Schema({"n": pl.Int64()})).rejected]
+    ["column 'n': 'one' is not Int64", 'not a row but int']
+    """
+    if all(isinstance(row, Mapping) for row in rows):
+        frame = columns_to_frame(schema, [[row.get(n) for row in rows] for n in schema.columns])
+        if frame is not None and not missing_required(frame, schema):
+            return Decoded(frame)
+    return _one_by_one(rows, schema)
+
+
+def _one_by_one(rows: Sequence[Any], schema: Schema) -> Decoded:
+    good, rejected = [], []
+    for index, row in enumerate(rows):
+        reason = _reason(row, schema)
+        if reason is None:
+            good.append(_wanted(row, schema))
+        else:
+            rejected.append(RejectedRow(index, reason))
+    return Decoded(to_frame(good, schema).frame, tuple(rejected))
+
+
+def _reason(row: Any, schema: Schema) -> str | None:
+    if not isinstance(row, Mapping):
+        return f"not a row but {type(row).__name__}"
+    return misfit_reason(_wanted(row, schema), schema)
+
+
+def _wanted(row: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    return {name: row.get(name) for name in schema.columns}

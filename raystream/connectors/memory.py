@@ -1,0 +1,220 @@
+"""Rows and raw records from Python objects: for tests, notebooks and demos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from raystream.connectors.base import (
+    Chunk,
+    Position,
+    ReadOptions,
+    Rejected,
+    Run,
+    SourceReader,
+    Split,
+)
+from raystream.connectors.collect import Collect
+from raystream.connectors.columns import add_hidden, decode_rows, decode_schema
+from raystream.context import SubtaskContext
+from raystream.data.inference import infer_schema
+from raystream.data.schema import Schema
+from raystream.formats.base import Decoded, Format
+from raystream.formats.named import format_by_name
+from raystream.ids import SplitId
+
+__all__ = ["Collect", "Payloads", "Rows"]
+
+Decode = Callable[[Sequence[Any]], Decoded]
+
+
+def _number(split: SplitId) -> int:
+    return int(split.rpartition("/")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """Items dealt out to partitions in turn; position of a split = number of its items read."""
+
+    items: Sequence[Any]
+    partitions: int
+    prefix: str
+
+    def splits(self) -> list[Split]:
+        return [Split(f"{self.prefix}/{p}", 0, self.count(p)) for p in range(self.partitions)]
+
+    def count(self, partition: int) -> int:
+        return len(range(partition, len(self.items), self.partitions))
+
+    def take(self, partition: int, first: int, last: int) -> Sequence[Any]:
+        start = partition + first * self.partitions
+        return self.items[start : partition + last * self.partitions : self.partitions]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Source of dict rows that are there from the start; a run over them ends by itself.
+
+    Args:
+        rows: Dicts, or a Polars frame. Anything but a sequence is read to its end at once, so
+            that rows can be replayed after a failure.
+        partitions: Number of splits; row i goes to split i modulo `partitions`.
+
+    >>> source = Rows([{"ip": "a", "ts": 1}, {"ip": "b", "ts": 2}], partitions=2)
+    >>> source.discover(bounded=True)
+    [Split(id='rows/0', start=0, end=1), Split(id='rows/1', start=0, end=1)]
+    """
+
+    rows: Any
+    partitions: int = 1
+
+    def __post_init__(self) -> None:
+        """Make the rows a sequence of dicts."""
+        given = self.rows.to_dicts() if isinstance(self.rows, pl.DataFrame) else self.rows
+        object.__setattr__(self, "rows", given if isinstance(given, Sequence) else tuple(given))
+
+    def _items(self) -> _Items:
+        return _Items(self.rows, self.partitions, "rows")
+
+    def discover(self, *, bounded: bool) -> list[Split]:
+        """One split per partition, from its first row to its last."""
+        return self._items().splits()
+
+    def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
+        """None: rows in memory do not grow."""
+        return []
+
+    def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
+        """A reader for one subtask."""
+        schema = decode_schema(options)
+        return MemoryReader(ctx, options, self._items(), lambda rows: decode_rows(rows, schema))
+
+    def learn(self) -> Schema | None:
+        """Schema of the first 1,000 rows; None if there are none."""
+        sample = [row for row in self.rows[:1000] if isinstance(row, Mapping)]
+        return infer_schema(sample)
+
+    def describe(self) -> str:
+        """For people."""
+        return f"{len(self.rows)} rows in memory"
+
+    def max_parallelism(self) -> int | None:
+        """One subtask per partition."""
+        return self.partitions
+
+
+@dataclass(frozen=True, slots=True)
+class Payloads:
+    """Source of raw records, decoded by a format: for tests of what does not decode.
+
+    Args:
+        payloads: Record values; None is a record without a value.
+        format: `json`, `csv`, `raw`, or a Format.
+        partitions: Number of splits; payload i goes to split i modulo `partitions`.
+    """
+
+    payloads: Sequence[bytes | None]
+    format: str | Format = "json"
+    partitions: int = 1
+
+    def _items(self) -> _Items:
+        return _Items(self.payloads, self.partitions, "payloads")
+
+    def discover(self, *, bounded: bool) -> list[Split]:
+        """One split per partition, from its first record to its last."""
+        return self._items().splits()
+
+    def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
+        """None: records in memory do not grow."""
+        return []
+
+    def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
+        """A reader for one subtask."""
+        decoder = format_by_name(self.format).decoder(decode_schema(options))
+        return MemoryReader(ctx, options, self._items(), decoder.decode)
+
+    def learn(self) -> Schema | None:
+        """What the format makes of the first 1,000 records."""
+        return format_by_name(self.format).infer(self.payloads[:1000])
+
+    def describe(self) -> str:
+        """For people."""
+        return f"{len(self.payloads)} records in memory"
+
+    def max_parallelism(self) -> int | None:
+        """One subtask per partition."""
+        return self.partitions
+
+
+class MemoryReader:
+    """Reads the partitions of one subtask in turn, a run of rows at a time."""
+
+    def __init__(
+        self, ctx: SubtaskContext, options: ReadOptions, items: _Items, decode: Decode
+    ) -> None:
+        self._ctx = ctx
+        self._options = options
+        self._items = items
+        self._decode = decode
+        self._next: dict[SplitId, int] = {}
+        self._ends: dict[SplitId, int] = {}
+
+    def add(self, split: Split) -> None:
+        """Start reading this split at `split.start`."""
+        self._next[split.id] = split.start
+        known = self._items.count(_number(split.id))
+        self._ends[split.id] = known if split.end is None else split.end
+
+    def poll(self, max_rows: int) -> Chunk | None:
+        """Up to max_rows rows of the split that has waited longest."""
+        split = next((name for name in self._next if not self.caught_up(name)), None)
+        if split is None:
+            return None
+        first = self._next.pop(split)
+        last = min(first + max_rows, self._ends[split])
+        self._next[split] = last
+        return self._chunk(split, first, last)
+
+    def _chunk(self, split: SplitId, first: int, last: int) -> Chunk:
+        items = self._items.take(_number(split), first, last)
+        decoded = self._decode(items)
+        frame = add_hidden(decoded.frame, self._options, self._ctx.clock.wall_ms())
+        run = Run(split, 0, frame.height, last)
+        rejected = tuple(
+            self._rejected(split, first + row.index, items[row.index], row.reason)
+            for row in decoded.rejected
+        )
+        return Chunk(frame, (run,), rejected)
+
+    def _rejected(self, split: SplitId, position: int, item: Any, reason: str) -> Rejected:
+        kind, _, partition = split.rpartition("/")
+        value = item if item is None or isinstance(item, bytes) else repr(item).encode()
+        return Rejected(
+            split,
+            f"{kind}, partition {partition}, number {position}",
+            {"source": kind, "partition": partition, "number": str(position)},
+            None,
+            value,
+            reason,
+        )
+
+    def caught_up(self, split: SplitId) -> bool:
+        """Whether the split was read to its end."""
+        return self._next[split] >= self._ends[split]
+
+    def finished(self) -> bool:
+        """Whether every split was read to its end."""
+        return all(self.caught_up(split) for split in self._next)
+
+    def committed(self, positions: Mapping[SplitId, Position]) -> None:
+        """Nobody watches the positions of rows in memory."""
+
+    def lag(self) -> Mapping[SplitId, int]:
+        """Rows left per split."""
+        return {split: self._ends[split] - done for split, done in self._next.items()}
+
+    def close(self) -> None:
+        """Nothing to release."""

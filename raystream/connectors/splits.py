@@ -1,0 +1,110 @@
+"""Which subtask reads a split, and where it reads on: checkpoint positions win over starts."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from raystream.connectors.base import Position, Split
+from raystream.errors import StorageError
+from raystream.ids import SplitId
+
+_LAST_NUMBER = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
+
+
+def owner(split: SplitId, parallelism: int) -> int:
+    """Index of the subtask that reads a split; the same in every process and attempt.
+
+    Ids that differ only in their last number (`requests/3`, `part-0003.jsonl`) are dealt out in
+    turn, so that the partitions of one topic spread evenly.
+
+    Args:
+        split: Id of the split.
+        parallelism: Number of subtasks of the source, at least 1.
+
+    Returns:
+        0 .. parallelism - 1.
+
+    >>> sorted(owner(f"requests/{partition}", 2) for partition in range(4))
+    [0, 0, 1, 1]
+    """
+    match = _LAST_NUMBER.fullmatch(split)
+    if match is None:
+        return zlib.crc32(split.encode()) % parallelism
+    before, number, after = match.groups()
+    return (zlib.crc32((before + after).encode()) + int(number)) % parallelism
+
+
+def owned(splits: Iterable[Split], index: int, parallelism: int) -> list[Split]:
+    """The splits that subtask `index` of `parallelism` reads, in their order."""
+    return [split for split in splits if owner(split.id, parallelism) == index]
+
+
+def merge(saved: Iterable[Mapping[SplitId, Position]]) -> dict[SplitId, Position]:
+    """Positions of all former subtasks as one map, whatever the parallelism was then.
+
+    Args:
+        saved: Per former subtask: split -> position.
+
+    Raises:
+        StorageError: Two subtasks claim one split: the checkpoint is damaged.
+
+    >>> merge([{"t/0": 5}, {"t/1": 7}])
+    {'t/0': 5, 't/1': 7}
+    """
+    positions: dict[SplitId, Position] = {}
+    for one in saved:
+        for split, position in one.items():
+            if positions.setdefault(split, position) != position:
+                what = f"two positions for split {split} in one checkpoint"
+                raise StorageError(what, what_to_do="restore from another checkpoint")
+    return positions
+
+
+def resume(
+    run: Iterable[Split], positions: Mapping[SplitId, Position], *, bounded: bool
+) -> list[Split]:
+    """Every split of the job, each at the place where it is to be read on.
+
+    A saved position wins over the start of the run; the end is always that of the run. A split
+    of the checkpoint that the run does not know (a file that is gone, a partition not listed yet)
+    stays, so that its position is not forgotten; in a bounded run it has nothing left to read.
+
+    Args:
+        run: Splits as discovered when the run started, with ends if it is bounded.
+        positions: Saved positions, from `merge`.
+        bounded: Whether the run ends.
+
+    >>> resume([Split("t/0", 0, 9), Split("t/1", 0, 4)], {"t/0": 5}, bounded=True)
+    [Split(id='t/0', start=5, end=9), Split(id='t/1', start=0, end=4)]
+    """
+    found = [replace(split, start=positions.get(split.id, split.start)) for split in run]
+    known = {split.id for split in found}
+    kept = [
+        Split(name, position, position if bounded else None)
+        for name, position in positions.items()
+        if name not in known
+    ]
+    return found + kept
+
+
+def assign(
+    run: Iterable[Split],
+    saved: Iterable[Mapping[SplitId, Position]],
+    index: int,
+    parallelism: int,
+    *,
+    bounded: bool,
+) -> list[Split]:
+    """What one source subtask reads in an attempt: `merge`, `resume` and `owned` in one.
+
+    Args:
+        run: Splits of the run.
+        saved: Positions of all former subtasks (empty: nothing was saved yet).
+        index: Index of the subtask.
+        parallelism: Number of subtasks of the source now.
+        bounded: Whether the run ends.
+    """
+    return owned(resume(run, merge(saved), bounded=bounded), index, parallelism)
