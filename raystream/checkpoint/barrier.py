@@ -1,4 +1,4 @@
-"""The barrier that separates the rows of one checkpoint from those of the next (Chandy-Lamport, Flink)."""
+"""The barrier that separates the rows of one checkpoint from those of the next (Flink)."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Committable:
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """Durable state of one step in one subtask: a small JSON header, segments, maybe a committable."""
+    """Durable state of a step in one subtask: small JSON header, segments, maybe a committable."""
 
     header: Mapping[str, Any] = field(default_factory=dict)
     segments: tuple[SegmentRef, ...] = ()

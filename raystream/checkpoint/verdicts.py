@@ -1,4 +1,4 @@
-"""What a committer may answer about a committable: the words phase two decides by."""
+"""What the world may answer to the protocol: outcomes of a put, a commit, an abort, a check."""
 
 from __future__ import annotations
 
@@ -8,23 +8,36 @@ from enum import Enum
 from raystream.checkpoint.records import Committable
 
 
-class Verdict(Enum):
-    """Final (or not) answer to a commit of one committable (kafka-transactions.md 8, resolve).
+class Put(Enum):
+    """Outcome of a conditional create; UNKNOWN may still become either, at any later time."""
 
-    COMMITTED: it is committed. AGAIN: nothing known yet, repeat. LOST: it was aborted, so it can
-    not be committed any more. UNKNOWN: the broker forgot it, either may be true. REFUSED: not
-    allowed (authorization), neither committed nor lost.
+    CREATED = "created"
+    EXISTS = "exists"
+    UNKNOWN = "unknown"
+
+
+class Verdict(Enum):
+    """Answer to a commit of one committable (kafka-transactions.md 8, resolve).
+
+    COMMITTED: it is committed. LOST: it was aborted and can not be committed any more.
+    UNKNOWN: the broker forgot it, either may be true. REFUSED: not allowed (authorization),
+    neither committed nor lost. AGAIN: nothing known yet, repeat without limit. BUSY: as AGAIN,
+    but the coordinator itself says so (Kafka error 51): nothing else for 5 min is a stop (R4).
     """
 
     COMMITTED = "committed"
     AGAIN = "again"
+    BUSY = "busy"
     LOST = "lost"
     UNKNOWN = "unknown"
     REFUSED = "refused"
 
 
 class AbortVerdict(Enum):
-    """Answer to an abort of one committable."""
+    """Answer to an abort of one committable.
+
+    ABORTED: proof that it was not and never will be committed. PARTLY_COMMITTED: no such proof.
+    """
 
     ABORTED = "aborted"
     PARTLY_COMMITTED = "partly_committed"

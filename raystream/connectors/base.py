@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -10,9 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 import polars as pl
 
 from raystream.checkpoint.records import Committable
-from raystream.checkpoint.verdicts import AbortVerdict as AbortVerdict
-from raystream.checkpoint.verdicts import Problem as Problem
-from raystream.checkpoint.verdicts import Verdict as Verdict
+from raystream.checkpoint.verdicts import AbortVerdict as AbortVerdict  # noqa: PLC0414 - re-export
+from raystream.checkpoint.verdicts import Problem as Problem  # noqa: PLC0414 - re-export
+from raystream.checkpoint.verdicts import Verdict as Verdict  # noqa: PLC0414 - re-export
 from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
 from raystream.ids import SplitId, StepName
@@ -72,11 +72,14 @@ class Chunk:
 
     The frame holds the user columns, and `record_time` (Int64 epoch ms, named data.batch.TIME)
     when the job reads event time from the record timestamp, and data.batch.MESSAGE_KEY on demand.
+    `reject(rows, reason)` makes the Rejected of rows of this frame, on demand (a record that
+    decoded but whose event time can not be); None: the source can not say where a row came from.
     """
 
     frame: pl.DataFrame
     runs: tuple[Run, ...]
     rejected: tuple[Rejected, ...] = ()
+    reject: Callable[[Sequence[int], str], tuple[Rejected, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

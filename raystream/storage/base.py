@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
 from typing import Protocol
 
-
-class Put(Enum):
-    """Outcome of a conditional create."""
-
-    CREATED = "created"
-    EXISTS = "exists"
-    UNKNOWN = "unknown"
+from raystream.checkpoint.verdicts import Put as Put  # noqa: PLC0414 - the protocol's own word
 
 
 class Store(Protocol):
-    """A flat space of immutable objects under one root. Blocking; safe to call from any thread."""
+    """A flat space of immutable objects under one root. Blocking; safe to call from any thread.
+
+    Reads and listings are strongly consistent. Keys are `part/part/..` of letters, digits and
+    `._=-` (see raystream.checkpoint.keys.check_key); any other key raises StorageError.
+    """
 
     @property
     def url(self) -> str:
@@ -24,7 +21,11 @@ class Store(Protocol):
         ...
 
     def create(self, key: str, data: bytes) -> Put:
-        """Atomic create-if-absent, durable when it returns CREATED."""
+        """Atomic create-if-absent, durable when it returns CREATED.
+
+        Raises:
+            StorageError: the object was certainly not created and is not there.
+        """
         ...
 
     def get(self, key: str) -> bytes | None:
@@ -36,9 +37,17 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str) -> list[str]:
-        """Keys that start with `prefix`, sorted."""
+        """Keys that start with `prefix`, sorted.
+
+        Raises:
+            StorageError: the storage could not be read.
+        """
         ...
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete these objects; an absent one is no error."""
+        """Delete these objects; an absent one is no error.
+
+        Raises:
+            StorageError: an object could not be deleted.
+        """
         ...

@@ -1,1 +1,1 @@
-"""The commit protocol as procedures: each yield is one step of the specification."""
+"""The commit protocol as text: procedures that yield commands and are sent their answers."""

@@ -1,0 +1,226 @@
+"""When a checkpoint is triggered, whose ack is missing, when to commit, and whom to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raystream.checkpoint.barrier import Barrier
+from raystream.checkpoint.messages import (
+    Acked,
+    CheckpointCommitted,
+    Command,
+    CommitCheckpoint,
+    Event,
+    FailAttempt,
+    FinalRequested,
+    NotifyCommitted,
+    SavepointRequested,
+    Tick,
+    TriggerBarrier,
+    WriteSavepoint,
+)
+from raystream.checkpoint.records import Ack, Checkpoint, Owner, StoredState
+from raystream.ids import StepName, SubtaskId
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSettings:
+    """How often.
+
+    Args:
+        interval_s: From trigger to trigger, seconds.
+        min_pause_s: At least so long from `done` to the next trigger.
+        timeout_s: From the trigger until the last ack; then the attempt fails. Phase two has no
+            timeout: it is repeated until its answers are final.
+    """
+
+    interval_s: float = 10.0
+    min_pause_s: float = 0.0
+    timeout_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the attempt stands in the log: `head` is the last slot, `next_checkpoint` a number."""
+
+    owner: Owner
+    head: int
+    next_checkpoint: int = 1
+
+
+@dataclass(slots=True)
+class _Pending:
+    """The checkpoint under way."""
+
+    barrier: Barrier
+    triggered: float
+    acks: dict[SubtaskId, Ack] = field(default_factory=dict)
+    checkpoint: Checkpoint | None = None
+    savepoints: tuple[str, ...] = ()
+
+
+class CheckpointCoordinator:
+    """Checkpoints of one attempt, one at a time. A failed checkpoint fails the attempt.
+
+    Args:
+        subtasks: Everyone who acks.
+        position: From recovery.
+        settings: How often.
+        job: What a restore must know: goes into every checkpoint.
+
+    >>> one = SubtaskId("read", 0)
+    >>> at = Position(Owner(0, "nonce"), head=0)
+    >>> coordinator = CheckpointCoordinator([one], at, CheckpointSettings(interval_s=10))
+    >>> coordinator.handle(Tick(100.0)), coordinator.handle(Tick(110.0))
+    ([], [TriggerBarrier(barrier=Barrier(checkpoint=1, final=False))])
+    """
+
+    def __init__(
+        self,
+        subtasks: Collection[SubtaskId],
+        position: Position,
+        settings: CheckpointSettings,
+        job: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._subtasks = frozenset(subtasks)
+        self._owner = position.owner
+        self._head = position.head
+        self._next = position.next_checkpoint
+        self._settings = settings
+        self._job = dict(job or {})
+        self._now: float | None = None
+        self._due = 0.0
+        self._pending: _Pending | None = None
+        self._final = False
+        self._savepoints: tuple[str, ...] = ()
+        self._over = False
+
+    @property
+    def head(self) -> int:
+        """Last slot of the log that this attempt knows."""
+        return self._head
+
+    @property
+    def in_progress(self) -> int | None:
+        """Number of the checkpoint under way, or None."""
+        return None if self._pending is None else self._pending.barrier.checkpoint
+
+    def missing(self) -> list[SubtaskId]:
+        """Who has not acked the checkpoint under way."""
+        return [] if self._pending is None else sorted(self._subtasks - set(self._pending.acks))
+
+    def handle(self, event: Event) -> list[Command]:
+        """Take one event; what is to be done about it, in order."""
+        if self._over:
+            return []
+        match event:
+            case Tick(now):
+                return self._tick(now)
+            case Acked(ack):
+                return self._acked(ack)
+            case CheckpointCommitted(number):
+                return self._committed(number)
+            case FinalRequested():
+                self._final = True
+                return self._trigger_if_due()
+            case SavepointRequested(uri):
+                self._savepoints += (uri,)
+                return self._trigger_if_due()
+
+    def _tick(self, now: float) -> list[Command]:
+        if self._now is None:
+            self._due = now + self._settings.interval_s
+        self._now = now
+        pending = self._pending
+        if pending is None:
+            return self._trigger_if_due()
+        waited = now - pending.triggered
+        if pending.checkpoint is None and waited >= self._settings.timeout_s:
+            return self._fail(f"timed out after {waited:.0f} s without {_some(self.missing())}")
+        return []
+
+    def _trigger_if_due(self) -> list[Command]:
+        if self._now is None or self._pending is not None:
+            return []  # 1: only when `done` of the previous one is durable
+        if not (self._final or self._savepoints) and self._now < self._due:
+            return []
+        barrier = Barrier(self._next, self._final)
+        self._pending = _Pending(barrier, self._now, savepoints=self._savepoints)
+        self._savepoints = ()
+        self._due = self._now + self._settings.interval_s
+        return [TriggerBarrier(barrier)]
+
+    def _acked(self, ack: Ack) -> list[Command]:
+        if ack.subtask not in self._subtasks:
+            return self._fail(f"ack of an unknown subtask {ack.subtask}")
+        if ack.checkpoint < self._next:
+            return []  # delivered twice
+        pending = self._pending
+        if pending is None or ack.checkpoint != pending.barrier.checkpoint:
+            return self._fail(f"{ack.subtask} acked checkpoint {ack.checkpoint} out of step")
+        if ack.subtask in pending.acks:
+            same = pending.acks[ack.subtask] == ack
+            return [] if same else self._fail(f"{ack.subtask} acked twice, differently")
+        pending.acks[ack.subtask] = ack
+        return [] if self.missing() else self._complete(pending)
+
+    def _complete(self, pending: _Pending) -> list[Command]:
+        pending.checkpoint = Checkpoint(
+            self._owner,
+            pending.barrier.checkpoint,
+            assemble(pending.acks.values()),
+            pending.barrier.final,
+            self._job,
+        )
+        return [CommitCheckpoint(self._head + 1, pending.checkpoint)]
+
+    def _committed(self, number: int) -> list[Command]:
+        pending = self._pending
+        if pending is None or pending.checkpoint is None or number != self._next:
+            return self._fail(f"checkpoint {number} was committed out of step")
+        self._head += 1
+        self._next += 1
+        self._pending = None
+        self._due = max(self._due, (self._now or 0.0) + self._settings.min_pause_s)
+        self._over = pending.barrier.final
+        notify: list[Command] = [NotifyCommitted(number)]
+        copies = [WriteSavepoint(u, self._head, pending.checkpoint) for u in pending.savepoints]
+        following = [] if self._over else self._trigger_if_due()
+        return [*notify, *copies, *following]
+
+    def _fail(self, why: str) -> list[Command]:
+        self._over = True
+        number = self._next if self._pending is None else self._pending.barrier.checkpoint
+        return [FailAttempt(f"checkpoint {number}: {why}")]
+
+    def __repr__(self) -> str:
+        done = "over" if self._over else f"in progress {self.in_progress}"
+        return f"CheckpointCoordinator(head {self._head}, next {self._next}, {done})"
+
+
+def assemble(acks: Iterable[Ack]) -> dict[StepName, tuple[StoredState, ...]]:
+    """Step -> state of its subtasks by index, from the acks of all subtasks.
+
+    A step that some subtasks of its chain left out was empty there.
+
+    >>> acks = [Ack(SubtaskId("c", 1), 1, {"s": StoredState({"x": 1})}),
+    ...         Ack(SubtaskId("c", 0), 1, {})]
+    >>> [dict(state.header) for state in assemble(acks)["s"]]
+    [{}, {'x': 1}]
+    """
+    by_chain: dict[str, list[Ack]] = {}
+    for ack in sorted(acks, key=lambda ack: ack.subtask):
+        by_chain.setdefault(ack.subtask.chain, []).append(ack)
+    return {
+        step: tuple(ack.steps.get(step, StoredState()) for ack in chain)
+        for chain in by_chain.values()
+        for step in sorted({step for ack in chain for step in ack.steps})
+    }
+
+
+def _some(subtasks: list[SubtaskId]) -> str:
+    named = ", ".join(map(str, subtasks[:5]))
+    more = f" and {len(subtasks) - 5} more" if len(subtasks) > 5 else ""
+    return f"an ack of {named}{more}"

@@ -1,0 +1,85 @@
+"""Events and commands of the checkpoint coordinator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from raystream.checkpoint.barrier import Barrier
+from raystream.checkpoint.records import Ack, Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Event: it is `now`, monotonic seconds."""
+
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """Event: all state of one subtask is durable."""
+
+    ack: Ack
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointCommitted:
+    """Event: `done` of checkpoint `number` is durable."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRequested:
+    """Event: sources ran dry, or the job is to stop: the next checkpoint is the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavepointRequested:
+    """Event: take a checkpoint as soon as possible and keep it at `uri`."""
+
+    uri: str
+
+
+Event = Tick | Acked | CheckpointCommitted | FinalRequested | SavepointRequested
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerBarrier:
+    """Command: all sources note their positions and emit this barrier."""
+
+    barrier: Barrier
+
+
+@dataclass(frozen=True, slots=True)
+class CommitCheckpoint:
+    """Command: run `commit_checkpoint(slot, checkpoint)`; its success is CheckpointCommitted."""
+
+    slot: int
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyCommitted:
+    """Command: step 8, tell every subtask."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSavepoint:
+    """Command: keep a copy of this committed checkpoint at `uri`."""
+
+    uri: str
+    slot: int
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class FailAttempt:
+    """Command: the attempt can not go on; recover. Nothing more comes from this coordinator."""
+
+    reason: str
+
+
+Command = TriggerBarrier | CommitCheckpoint | NotifyCommitted | WriteSavepoint | FailAttempt

@@ -1,0 +1,54 @@
+"""Going on from a savepoint, or from nothing: a record in the log, never a deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from raystream.checkpoint.protocol.procedure import Procedure
+from raystream.checkpoint.protocol.recover import Recovered
+from raystream.checkpoint.protocol.slots import create_slot
+from raystream.checkpoint.records import Restore, StoredState
+from raystream.ids import StepName
+
+
+def restore(
+    recovered: Recovered,
+    savepoint: str,
+    steps: Mapping[StepName, tuple[StoredState, ...]],
+    job: Mapping[str, Any],
+) -> Procedure[Recovered]:
+    """Add a restore record after recovery 1-3; only then may the job run.
+
+    Without the record the next crash would silently undo the restore (V8). Output written after
+    the savepoint was taken is written again: the user is asked before this is called.
+
+    Args:
+        recovered: What `recover` returned: every handle is final.
+        savepoint: Where the state came from, for people.
+        steps: The state of the savepoint; committables in it are dropped, they are final.
+        job: What the savepoint knows of the job.
+
+    Raises:
+        Superseded: a newer attempt exists.
+    """
+    kept = {step: tuple(map(_without_committable, states)) for step, states in steps.items()}
+    number = recovered.next_checkpoint - 1
+    record = Restore(recovered.owner, savepoint, number, kept, job)
+    slot = recovered.head + 1
+    yield from create_slot(slot, record, "restore")
+    return replace(recovered, head=slot, base=record, base_slot=slot)
+
+
+def from_scratch(recovered: Recovered) -> Procedure[Recovered]:
+    """`--from-scratch`: a restore of the empty state.
+
+    Raises:
+        Superseded: a newer attempt exists.
+    """
+    return (yield from restore(recovered, "", {}, {}))
+
+
+def _without_committable(state: StoredState) -> StoredState:
+    return replace(state, committable=None)
