@@ -1,0 +1,143 @@
+"""SubtaskSpec and ports become a Task: the one place where steps become running parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+
+from raystream.context import Points, SubtaskContext, nowhere
+from raystream.graph.steps import Read, Write
+from raystream.ids import ChannelId, StepName
+from raystream.job.spec import OpenRequest, RestoreRefs
+from raystream.observe.metrics import TaskMetrics
+from raystream.operators.base import Operator, Restored, StepState
+from raystream.operators.registry import create
+from raystream.plan.physical import ChainSpec, StepSpec
+from raystream.runtime.chain import Chain, Link
+from raystream.runtime.channels.base import ChannelReader, ChannelWriter
+from raystream.runtime.exchange import Outputs, outputs_of
+from raystream.runtime.gate import InputGate
+from raystream.runtime.input import Input
+from raystream.runtime.sink import SinkOperator
+from raystream.runtime.source import SourceInput
+from raystream.runtime.task import Report, Task
+from raystream.storage.base import Store
+from raystream.storage.segments import read_segment
+from raystream.time.clock import Clock
+
+
+def build_task(
+    request: OpenRequest,
+    store: Store,
+    readers: Mapping[ChannelId, ChannelReader],
+    writers: Mapping[ChannelId, ChannelWriter],
+    clock: Clock,
+    background: Executor,
+    report: Report,
+    point: Points = nowhere,
+    wake: Callable[[], None] = lambda: None,
+) -> Task:
+    """Make the task of one subtask for one attempt, its state restored, ready to step.
+
+    Args:
+        request: What it is and what it restores.
+        store: The job's storage, read for state.
+        readers: Receiving ends of all channels into the subtask.
+        writers: Sending ends of all channels out of it.
+        clock: Time.
+        background: For blocking requests of its steps.
+        report: Takes its snapshots.
+        point: Named places where tests may kill.
+        wake: Tells the processing loop that there may be work.
+    """
+    chain = request.job.plan.chain(request.subtask.chain)
+    metrics = TaskMetrics([step.name for step in chain.steps])
+    ctx = SubtaskContext(
+        job=request.job.name,
+        store_id=request.store_id,
+        attempt=request.attempt,
+        step="",
+        subtask=request.subtask,
+        parallelism=chain.parallelism,
+        clock=clock,
+        background=background,
+        point=point,
+        wake=wake,
+    )
+    builder = _Builder(request, store, chain, ctx, metrics)
+    outputs = outputs_of(request.job.plan.outputs_of(chain.name), writers)
+    return builder.task(readers, outputs, report)
+
+
+class _Builder:
+    def __init__(
+        self,
+        request: OpenRequest,
+        store: Store,
+        chain: ChainSpec,
+        ctx: SubtaskContext,
+        metrics: TaskMetrics,
+    ) -> None:
+        self._request = request
+        self._store = store
+        self._chain = chain
+        self._ctx = ctx
+        self._metrics = metrics
+
+    def task(
+        self, readers: Mapping[ChannelId, ChannelReader], outputs: Outputs, report: Report
+    ) -> Task:
+        specs = [spec for spec in self._chain.steps if not isinstance(spec.step, Read)]
+        operators = [(spec.name, self._operator(spec)) for spec in specs]
+        first = operators[0] if operators else None
+        source = self._chain.source
+        head = Link(source.name if source else "", outputs, self._count, first)
+        for index, (name, operator) in enumerate(operators):
+            follower = operators[index + 1] if index + 1 < len(operators) else None
+            output = Link(name, outputs, self._count, follower)
+            operator.open(self._ctx.for_step(name, self._metrics.counter(name)), output)
+        chain = Chain(operators, head)
+        chain.restore(self._restored())
+        fed = self._source(source, head) if source else InputGate(readers)
+        me = self._ctx
+        metrics = self._metrics
+        return Task(
+            me.subtask, fed, chain, outputs, me.clock, report, metrics, me.point, me.wake
+        )
+
+    def _count(self, step: StepName, name: str, n: int) -> None:
+        if step:
+            self._metrics.add(step, name, n)
+
+    def _operator(self, spec: StepSpec) -> Operator:
+        if isinstance(spec.step, Write):
+            assert spec.write is not None
+            return SinkOperator(spec.step.sink, spec.write)
+        return create(spec.step)
+
+    def _source(self, spec: StepSpec, output: Link) -> Input:
+        request = self._request
+        refs = request.restore.get(spec.name)
+        return SourceInput(
+            self._ctx.for_step(spec.name, self._metrics.counter(spec.name)),
+            spec,
+            output,
+            request.splits.get(spec.name, ()),
+            self._load(refs) if refs is not None else None,
+            bounded=request.job.bounded,
+        )
+
+    def _restored(self) -> dict[StepName, Restored]:
+        mine = {spec.name for spec in self._chain.steps if not isinstance(spec.step, Read)}
+        refs = self._request.restore
+        return {step: self._load(refs[step]) for step in mine if step in refs}
+
+    def _load(self, refs: RestoreRefs) -> Restored:
+        states = [
+            StepState(
+                segments=tuple(read_segment(self._store, ref) for ref in stored.segments),
+                header=stored.header,
+            )
+            for stored in refs.states
+        ]
+        return Restored(states, refs.redistribute)

@@ -1,0 +1,133 @@
+"""A chain: operators fused into one subtask, rows handed on by plain calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from raystream.data.batch import Batch
+from raystream.ids import StepName
+from raystream.operators.base import Operator, Restored, StepState
+from raystream.runtime.exchange import Outputs
+from raystream.time.watermark import Idle, Watermark
+
+STEP_OF_ERROR = "raystream_step"
+"""Attribute put on an exception: name of the step in which it was raised."""
+
+Count = Callable[[StepName, str, int], None]
+
+T = TypeVar("T")
+
+
+class Link:
+    """The Output of one step: rows go to the next step, side outputs to their exchanges."""
+
+    def __init__(
+        self,
+        step: StepName,
+        outputs: Outputs,
+        count: Count,
+        follower: tuple[StepName, Operator] | None,
+    ) -> None:
+        self._step = step
+        self._outputs = outputs
+        self._count = count
+        self._follower = follower
+
+    def emit(self, batch: Batch, tag: str = "") -> None:
+        """Hand on a batch."""
+        if not len(batch):
+            return
+        if tag:
+            if not self._outputs.emit(self._step, tag, batch):
+                self._count(self._step, f"dropped_{tag}_rows", len(batch))
+            return
+        self._count(self._step, "rows_out", len(batch))
+        if self._follower is None:
+            self._outputs.emit(self._step, "main", batch)
+        else:
+            name, operator = self._follower
+            self._count(name, "rows_in", len(batch))
+            guarded(name, operator.process, batch)
+
+    def consumed(self, tag: str) -> bool:
+        """Whether somebody consumes this side output."""
+        return self._outputs.consumed(self._step, tag)
+
+
+def guarded(step: StepName, call: Callable[..., T], *args: object) -> T:
+    """Call; an exception is marked with the innermost step it came from."""
+    try:
+        return call(*args)
+    except Exception as error:
+        if not hasattr(error, STEP_OF_ERROR):
+            setattr(error, STEP_OF_ERROR, step)
+        raise
+
+
+class Chain:
+    """Operators in order. The head gets rows from the task's input.
+
+    Args:
+        operators: (step name, operator), first to last; already opened.
+    """
+
+    def __init__(self, operators: Sequence[tuple[StepName, Operator]], head: Link) -> None:
+        self._operators = list(operators)
+        self._head = head
+
+    def process(self, batch: Batch) -> None:
+        """Rows from the input enter the first step."""
+        self._head.emit(batch)
+
+    def on_watermark(self, watermark: Watermark | Idle) -> None:
+        """Event time passes through every step in order."""
+        for step, operator in self._operators:
+            guarded(step, operator.on_watermark, watermark)
+
+    def deadline(self) -> float | None:
+        """The earliest time a step wants to be called at."""
+        times = [operator.deadline() for _, operator in self._operators]
+        return min((time for time in times if time is not None), default=None)
+
+    def on_time(self, now: float) -> None:
+        """Call the steps whose time has come."""
+        for step, operator in self._operators:
+            due = operator.deadline()
+            if due is not None and due <= now:
+                guarded(step, operator.on_time, now)
+
+    def has_room(self) -> bool:
+        """Whether every step can take rows."""
+        return all(operator.has_room() for _, operator in self._operators)
+
+    def restore(self, states: dict[StepName, Restored]) -> None:
+        """Hand each step its state."""
+        for step, operator in self._operators:
+            if step in states:
+                guarded(step, operator.restore, states[step])
+
+    def snapshot(self, checkpoint: int, *, final: bool) -> dict[StepName, StepState]:
+        """State of every step that keeps any."""
+        found = {}
+        for step, operator in self._operators:
+            state = operator.snapshot(checkpoint, final=final)
+            if state is not None:
+                found[step] = state
+        return found
+
+    def committed(self, checkpoint: int) -> None:
+        """Tell every step."""
+        for step, operator in self._operators:
+            guarded(step, operator.committed, checkpoint)
+
+    def close(self) -> None:
+        """Close every step, last first; the first error is raised after all were closed."""
+        errors = []
+        for _, operator in reversed(self._operators):
+            try:
+                operator.close()
+            except Exception as error:  # noqa: BLE001 - every step must get its chance to close
+                errors.append(error)
+        if errors:
+            raise errors[0]

@@ -1,0 +1,101 @@
+"""InputGate: several channels in, aligned barriers and one merged watermark out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from raystream.checkpoint.aligner import Aligned, Aligner, BarrierArrived, Block, UnblockAll
+from raystream.checkpoint.barrier import Barrier
+from raystream.data.batch import Batch
+from raystream.ids import ChannelId, StepName
+from raystream.operators.base import StepState
+from raystream.runtime.channels.base import ChannelReader
+from raystream.runtime.element import Element
+from raystream.time.watermark import WatermarkMerge
+
+
+class InputGate:
+    """Reads channels in turn; a channel whose barrier has come is not read until all have come.
+
+    Args:
+        readers: The receiving end of every channel into this subtask.
+    """
+
+    def __init__(self, readers: Mapping[ChannelId, ChannelReader]) -> None:
+        self._readers = dict(readers)
+        self._order = list(readers)
+        self._next = 0
+        self._blocked: set[ChannelId] = set()
+        self._aligner = Aligner(self._order)
+        self._merge: WatermarkMerge[ChannelId] = WatermarkMerge(self._order)
+
+    def poll(self) -> Element | None:
+        """One element of one channel, watermarks merged; None if no open channel has any."""
+        for _ in range(len(self._order)):
+            channel = self._order[self._next]
+            self._next = (self._next + 1) % len(self._order)
+            if channel in self._blocked:
+                continue
+            element = self._readers[channel].poll()
+            if element is not None:
+                seen = self._seen(channel, element)
+                if seen is not None:
+                    return seen
+        return None
+
+    def _seen(self, channel: ChannelId, element: Element) -> Element | None:
+        if isinstance(element, Batch):
+            return element
+        if isinstance(element, Barrier):
+            return self._barrier(channel, element)
+        return self._merge.update(channel, element)
+
+    def _barrier(self, channel: ChannelId, barrier: Barrier) -> Barrier | None:
+        aligned = None
+        for command in self._aligner.handle(BarrierArrived(channel, barrier)):
+            match command:
+                case Block(blocked):
+                    self._blocked.add(blocked)  # type: ignore[arg-type]
+                case Aligned(done):
+                    aligned = done
+                case UnblockAll():
+                    self._blocked.clear()
+        return aligned
+
+    def deadline(self) -> float | None:
+        """Channels wake the task themselves."""
+        return None
+
+    def trigger(self, barrier: Barrier) -> None:
+        """Only sources are triggered."""
+        text = f"{barrier} was triggered at a subtask that is not a source"
+        raise AssertionError(text)
+
+    def drain(self, *, close_windows: bool) -> None:
+        """Only sources drain; what they send then arrives as usual."""
+
+    def dry(self) -> bool:
+        """Never: a gate ends by a final barrier."""
+        return False
+
+    def snapshot(self, checkpoint: int) -> Mapping[StepName, StepState]:
+        """Aligned channels hold nothing that a checkpoint needs."""
+        return {}
+
+    def committed(self, checkpoint: int) -> None:
+        """Nothing to do."""
+
+    def held_back_by(self) -> list[str]:
+        """Channels that hold the watermark back."""
+        return [str(channel) for channel in self._merge.held_back_by()]
+
+    def watermark(self) -> int | None:
+        """Merged event time."""
+        return self._merge.current
+
+    def close(self) -> None:
+        """Close every channel."""
+        for reader in self._readers.values():
+            reader.close()
+
+

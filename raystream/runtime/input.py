@@ -1,0 +1,55 @@
+"""What feeds a task: a gate of channels, or a source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from raystream.checkpoint.barrier import Barrier
+from raystream.ids import StepName
+from raystream.operators.base import StepState
+from raystream.runtime.element import Element
+
+
+class Input(Protocol):
+    """Elements for a task, in order; a barrier comes out only when it is aligned."""
+
+    def poll(self) -> Element | None:
+        """The next element, or None if nothing is ready. Does one bounded piece of work."""
+        ...
+
+    def deadline(self) -> float | None:
+        """Monotonic time before which poll has nothing to do unless woken; None: only when woken."""
+        ...
+
+    def trigger(self, barrier: Barrier) -> None:
+        """Put this barrier next into the stream (sources only)."""
+        ...
+
+    def drain(self, *, close_windows: bool) -> None:
+        """Stop reading; with close_windows event time goes to infinity (sources only)."""
+        ...
+
+    def dry(self) -> bool:
+        """True when everything was read and handed out: only a final barrier is missing."""
+        ...
+
+    def snapshot(self, checkpoint: int) -> Mapping[StepName, StepState]:
+        """What the input itself must remember."""
+        ...
+
+    def committed(self, checkpoint: int) -> None:
+        """Phase two of this checkpoint is done."""
+        ...
+
+    def held_back_by(self) -> list[str]:
+        """Who holds event time back: split or channel names."""
+        ...
+
+    def watermark(self) -> int | None:
+        """Event time of this input, epoch ms."""
+        ...
+
+    def close(self) -> None:
+        """Release everything."""
+        ...

@@ -1,0 +1,303 @@
+"""LocalRuntime: the whole job in one thread of one process; the same tasks, machine and protocol."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+from raystream.checkpoint.barrier import Barrier
+from raystream.checkpoint.records import Ack, SegmentRef, StoredState
+from raystream.context import Points, nowhere
+from raystream.data.segment import Segment
+from raystream.ids import ChannelId, StepName, SubtaskId
+from raystream.job.messages import (
+    Acked,
+    Address,
+    Connected,
+    Died,
+    Dry,
+    Opened,
+    Pong,
+)
+from raystream.job.outcome import Outcome
+from raystream.job.spec import JobSpec, OpenRequest
+from raystream.observe.status import StatusDocument
+from raystream.operators.base import StepState
+from raystream.runtime.build import build_task
+from raystream.runtime.channels.memory import MemoryChannel
+from raystream.runtime.control import ControlLoop
+from raystream.runtime.failure import failure_of
+from raystream.runtime.system_clock import SystemClock
+from raystream.runtime.task import (
+    Committed,
+    Drain,
+    Finished,
+    Letter,
+    Snapshot,
+    SourceDry,
+    Task,
+    Trigger,
+    Waiting,
+)
+from raystream.runtime.workers import Post
+from raystream.storage.base import Store
+from raystream.storage.open import job_store
+from raystream.storage.segments import write_segment
+from raystream.time.clock import Clock
+
+BACKGROUND_THREADS = 4
+_LONGEST_WAIT = 0.05
+
+
+class LocalWorkers:
+    """Workers whose subtasks are tasks in this thread.
+
+    Args:
+        store: The job's storage.
+        clock: Time, virtual in `feed`.
+        background: For blocking requests of steps.
+        wake: Tells the runtime's loop that there may be work.
+        point: Named places where tests may kill, given (subtask name, point name).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        background: Executor,
+        wake: Callable[[], None],
+        point: Points = nowhere,
+    ) -> None:
+        self.post: Post = lambda event: None
+        self._store = store
+        self._clock = clock
+        self._background = background
+        self._wake = wake
+        self._point = point
+        self._requests: dict[SubtaskId, OpenRequest] = {}
+        self._tasks: dict[SubtaskId, Task] = {}
+        self._running = False
+        self._stored: dict[SubtaskId, dict[tuple[StepName, str], SegmentRef]] = {}
+
+    # -- Workers -------------------------------------------------------------------------------
+
+    def open(self, requests: Sequence[OpenRequest], avoid: frozenset[str]) -> None:
+        """Forget the last attempt; tasks are made when all are known."""
+        self.close()
+        self._requests = {request.subtask: request for request in requests}
+        for request in requests:
+            self.post(Opened(request.subtask, request.attempt, None, "local"))
+
+    def connect(self, attempt: int, addresses: Mapping[SubtaskId, Address]) -> None:
+        """Make the channels and the tasks."""
+        plan = next(iter(self._requests.values())).job.plan
+        every = (channel for exchange in plan.exchanges for channel in plan.channels(exchange))
+        channels = {channel: MemoryChannel(self._wake) for channel in every}
+        for request in self._requests.values():
+            if not self._build(request, channels):
+                return
+        for subtask in self._requests:
+            self.post(Connected(subtask, attempt))
+
+    def start(self, attempt: int) -> None:
+        """From now on tasks are stepped."""
+        self._running = True
+
+    def trigger(self, attempt: int, barrier: Barrier) -> None:
+        """Barriers start at the sources; snapshots come by report."""
+        self._mail_sources(Trigger(barrier))
+
+    def notify_committed(self, attempt: int, checkpoint: int) -> None:
+        """Tell every task."""
+        for task in self._tasks.values():
+            task.mail(Committed(checkpoint))
+
+    def drain(self, attempt: int, *, close_windows: bool) -> None:
+        """Tell every source."""
+        self._mail_sources(Drain(close_windows))
+
+    def ping(self, attempt: int) -> None:
+        """Everything in this thread is alive."""
+        for subtask, task in self._tasks.items():
+            self.post(Pong(subtask, attempt, task.observe().to_dict()))
+
+    def kill(self, subtasks: Sequence[SubtaskId]) -> None:
+        """Drop these tasks."""
+        for subtask in subtasks:
+            self._close_task(self._tasks.pop(subtask, None))
+
+    def close(self) -> None:
+        """Drop everything."""
+        self.kill(list(self._tasks))
+        self._requests = {}
+        self._stored = {}
+        self._running = False
+
+    def node_of(self, subtask: SubtaskId) -> str:
+        """There is one node."""
+        return "local"
+
+    # -- running -------------------------------------------------------------------------------
+
+    def step(self) -> float | None:
+        """Step every task once; 0 if any worked, else the earliest time one wants (None: woken)."""
+        if not self._running:
+            return None
+        worked = False
+        times: list[float] = []
+        for subtask, task in list(self._tasks.items()):
+            try:
+                progress = task.step()
+            except Exception as error:  # noqa: BLE001 - whatever a step raises fails the attempt
+                self._fail(subtask, error)
+                return 0.0
+            if isinstance(progress, Waiting):
+                times += [progress.until] if progress.until is not None else []
+            else:
+                worked = worked or not isinstance(progress, Finished)
+        return 0.0 if worked else min(times, default=None)
+
+    def _fail(self, subtask: SubtaskId, error: Exception) -> None:
+        self._running = False
+        attempt = self._requests[subtask].attempt
+        self.post(Died(subtask, attempt, failure_of(error)))
+
+    def _mail_sources(self, letter: Letter) -> None:
+        plan = next(iter(self._requests.values())).job.plan
+        for subtask in plan.sources():
+            self._tasks[subtask].mail(letter)
+
+    def _build(self, request: OpenRequest, channels: Mapping[ChannelId, MemoryChannel]) -> bool:
+        me = request.subtask
+        try:
+            self._tasks[me] = build_task(
+                request,
+                self._store,
+                {channel: link for channel, link in channels.items() if channel.target == me},
+                {channel: link for channel, link in channels.items() if channel.source == me},
+                self._clock,
+                self._background,
+                self._report,
+                self._point,
+                self._wake,
+            )
+        except Exception as error:  # noqa: BLE001 - opening user code or a broker may raise anything
+            self._fail(me, error)
+            return False
+        return True
+
+    @staticmethod
+    def _close_task(task: Task | None) -> None:
+        if task is None:
+            return
+        try:
+            task.close()
+        except Exception:  # noqa: BLE001, S110 - the attempt has failed already; its cause is known
+            pass
+
+    # -- snapshots -----------------------------------------------------------------------------
+
+    def _report(self, report: Snapshot | SourceDry) -> None:
+        attempt = self._requests[report.subtask].attempt
+        if isinstance(report, SourceDry):
+            self.post(Dry(report.subtask, attempt))
+            return
+        steps = {step: self._store_step(report.subtask, step, s) for step, s in report.steps.items()}
+        self.post(Acked(attempt, Ack(report.subtask, report.checkpoint, steps)))
+
+    def _store_step(self, subtask: SubtaskId, step: StepName, state: StepState) -> StoredState:
+        refs = tuple(self._store_segment(subtask, step, segment) for segment in state.segments)
+        prepared = state.prepared.result() if state.prepared is not None else None
+        return StoredState(state.header, refs, prepared)
+
+    def _store_segment(self, subtask: SubtaskId, step: StepName, segment: Segment) -> SegmentRef:
+        stored = self._stored.setdefault(subtask, self._restored(subtask))
+        ref = stored.get((step, segment.id))
+        if ref is None:
+            attempt = self._requests[subtask].attempt
+            ref = write_segment(self._store, attempt, step, subtask.index, segment)
+            stored[step, segment.id] = ref
+        return ref
+
+    def _restored(self, subtask: SubtaskId) -> dict[tuple[StepName, str], SegmentRef]:
+        restore = self._requests[subtask].restore
+        return {
+            (step, ref.id): ref
+            for step, refs in restore.items()
+            if not refs.redistribute
+            for state in refs.states
+            for ref in state.segments
+        }
+
+
+class LocalRuntime:
+    """One job in this process.
+
+    Args:
+        job: The planned job.
+        clock: Time; the system's unless a test brings its own.
+        background: Executor for blocking requests; threads unless a test brings its own.
+        store: The job's storage; opened from the job's settings unless given.
+        on_status: Called with each new status document.
+        point: Named places where tests may kill.
+    """
+
+    def __init__(
+        self,
+        job: JobSpec,
+        clock: Clock | None = None,
+        background: Executor | None = None,
+        store: Store | None = None,
+        on_status: Callable[[StatusDocument], None] | None = None,
+        point: Points = nowhere,
+    ) -> None:
+        self._woken = threading.Event()
+        self._pool = background or ThreadPoolExecutor(BACKGROUND_THREADS, "raystream")
+        self._owns_pool = background is None
+        self.clock = clock or SystemClock()
+        self.store = store or job_store(job.checkpoint.storage, job.name)
+        self.workers = LocalWorkers(
+            self.store, self.clock, self._pool, self._woken.set, point
+        )
+        self.loop = ControlLoop(
+            job, self.workers, self.store, self.clock, self._pool, publish=on_status, point=point
+        )
+        self.workers.post = self._post
+
+    def _post(self, event: object) -> None:
+        self.loop.post(event)  # type: ignore[arg-type]
+        self._woken.set()
+
+    def step(self) -> float:
+        """One turn of the loop and of every task; seconds that may be slept."""
+        self._woken.clear()
+        pause = self.loop.step()
+        until = self.workers.step()
+        if until is None:
+            return pause
+        return max(0.0, min(pause, until - self.clock.now()))
+
+    def run(self) -> Outcome:
+        """Until the job ends."""
+        try:
+            while self.loop.outcome is None:
+                pause = self.step()
+                if pause > 0:
+                    self._woken.wait(min(pause, _LONGEST_WAIT))
+            return self.loop.outcome
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Release everything."""
+        self.workers.close()
+        if self._owns_pool:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def run_local(
+    job: JobSpec, on_status: Callable[[StatusDocument], None] | None = None
+) -> Outcome:
+    """Run a job in this process, without Ray, to its end."""
+    return LocalRuntime(job, on_status=on_status).run()

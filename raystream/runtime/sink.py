@@ -1,0 +1,66 @@
+"""SinkOperator: a SinkWriter as the last operator of a chain."""
+
+from __future__ import annotations
+
+from raystream.connectors.base import Sink, SinkWriter, WriteOptions
+from raystream.context import SubtaskContext
+from raystream.data.batch import Batch
+from raystream.operators.base import Operator, Output, StepState
+
+
+class SinkOperator(Operator):
+    """Writes what it gets; its snapshot is the pre-commit of what was written.
+
+    Args:
+        sink: The user's sink.
+        options: What the plan asks of the writer.
+    """
+
+    def __init__(self, sink: Sink, options: WriteOptions) -> None:
+        self._sink = sink
+        self._options = options
+        self._writer: SinkWriter | None = None
+        self._due: float | None = None
+
+    @property
+    def writer(self) -> SinkWriter:
+        """The writer, once open."""
+        assert self._writer is not None
+        return self._writer
+
+    def open(self, ctx: SubtaskContext, output: Output) -> None:
+        """Make the writer."""
+        super().open(ctx, output)
+        self._writer = self._sink.writer(ctx, self._options)
+        self._due = ctx.clock.now()
+
+    def process(self, batch: Batch) -> None:
+        """Write rows."""
+        self.ctx.count("rows_out", len(batch))
+        self.writer.write(batch.frame)
+
+    def deadline(self) -> float | None:
+        """When the writer wants its callbacks served."""
+        return self._due
+
+    def on_time(self, now: float) -> None:
+        """Serve them."""
+        self._due = self.writer.poll(now)
+
+    def has_room(self) -> bool:
+        """Whether the writer takes more rows."""
+        return self.writer.has_room()
+
+    def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
+        """Pre-commit: the committable comes when the flush is done."""
+        return StepState(prepared=self.writer.prepare(checkpoint, final=final))
+
+    def committed(self, checkpoint: int) -> None:
+        """Phase two is done."""
+        self.writer.committed(checkpoint)
+        self._due = self.ctx.clock.now()
+
+    def close(self) -> None:
+        """Release the writer; never aborts what is pre-committed."""
+        if self._writer is not None:
+            self._writer.close()

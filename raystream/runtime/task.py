@@ -1,0 +1,244 @@
+"""Task: one subtask's processing, one bounded piece of work at a time, free of Ray and threads.
+
+Whoever calls `step` decides about time and threads: the actor's processing thread, the one-process
+runtime, or the simulation. Only `mail` may be called from other threads.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from raystream.checkpoint.barrier import Barrier
+from raystream.context import Points, nowhere
+from raystream.data.batch import Batch
+from raystream.ids import StepName, SubtaskId
+from raystream.observe.metrics import TaskMetrics
+from raystream.operators.base import StepState
+from raystream.runtime.chain import Chain
+from raystream.runtime.element import Element
+from raystream.runtime.exchange import Outputs
+from raystream.runtime.input import Input
+from raystream.time.clock import Clock
+from raystream.time.watermark import Idle, Watermark
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Letter to a source task: inject this barrier."""
+
+    barrier: Barrier
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Letter: phase two of this checkpoint is done."""
+
+    checkpoint: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Letter to a source task: stop reading; `close_windows` sends event time to infinity."""
+
+    close_windows: bool
+
+
+Letter = Trigger | Committed | Drain
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Report: the subtask's state at a checkpoint; every preparation in it has succeeded."""
+
+    subtask: SubtaskId
+    checkpoint: int
+    steps: Mapping[StepName, StepState]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDry:
+    """Report: a source task has handed out everything it was to read."""
+
+    subtask: SubtaskId
+
+
+Report = Callable[[Snapshot | SourceDry], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """`step` did something: call it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing to do before `until` (monotonic s; None: until woken). `reason`: idle | backpressured."""
+
+    until: float | None
+    reason: str = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The final barrier has passed and its checkpoint is committed."""
+
+
+Progress = Worked | Waiting | Finished
+WORKED = Worked()
+FINISHED = Finished()
+
+
+class Task:
+    """The processing of one subtask.
+
+    Args:
+        subtask: Who this is.
+        source: What feeds it.
+        chain: Its operators.
+        outputs: Its exchanges.
+        clock: Monotonic time for timers.
+        report: Takes snapshots and the news that a source is dry.
+        metrics: Its counters.
+        point: Named places where tests may kill.
+        wake: Called from any thread when a preparation is done.
+    """
+
+    def __init__(
+        self,
+        subtask: SubtaskId,
+        source: Input,
+        chain: Chain,
+        outputs: Outputs,
+        clock: Clock,
+        report: Report,
+        metrics: TaskMetrics,
+        point: Points = nowhere,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.subtask = subtask
+        self.metrics = metrics
+        self._input = source
+        self._chain = chain
+        self._outputs = outputs
+        self._clock = clock
+        self._report = report
+        self._point = point
+        self._wake = wake
+        self._mailbox: deque[Letter] = deque()
+        self._preparing: Snapshot | None = None
+        self._final: int | None = None
+        self._finished = False
+        self._told_dry = False
+
+    def mail(self, letter: Letter) -> None:
+        """Put a letter into the mailbox; any thread may; wake the task afterwards."""
+        self._mailbox.append(letter)
+
+    def step(self) -> Progress:
+        """Do one bounded piece of work; never waits.
+
+        Raises:
+            Exception: whatever a step raised; the attempt has failed.
+        """
+        if self._finished:
+            return FINISHED
+        if self._mailbox:
+            return self._open_letter(self._mailbox.popleft())
+        if self._prepared():
+            return self._hand_in()
+        due = self._chain.deadline()
+        now = self._clock.now() if due is not None else 0.0
+        if due is not None and due <= now:
+            self._chain.on_time(now)
+            return WORKED
+        return self._take_element(due)
+
+    def _open_letter(self, letter: Letter) -> Progress:
+        match letter:
+            case Trigger(barrier):
+                self._input.trigger(barrier)
+            case Drain(close_windows):
+                self._input.drain(close_windows=close_windows)
+            case Committed(checkpoint):
+                self._input.committed(checkpoint)
+                self._chain.committed(checkpoint)
+                self._finished = checkpoint == self._final
+        return WORKED
+
+    def _take_element(self, due: float | None) -> Progress:
+        if self._final is not None:
+            return Waiting(due)
+        if not (self._outputs.has_credit() and self._chain.has_room()):
+            return Waiting(due, "backpressured")
+        element = self._input.poll()
+        if element is not None:
+            self._handle(element)
+            return WORKED
+        if not self._told_dry and self._input.dry():
+            self._told_dry = True
+            self._report(SourceDry(self.subtask))
+            return WORKED
+        times = [time for time in (due, self._input.deadline()) if time is not None]
+        return Waiting(min(times, default=None))
+
+    def _handle(self, element: Element) -> None:
+        if isinstance(element, Batch):
+            self._chain.process(element)
+        elif isinstance(element, Barrier):
+            self._snapshot(element)
+        else:
+            self._advance(element)
+
+    def _advance(self, news: Watermark | Idle) -> None:
+        if isinstance(news, Watermark):
+            self.metrics.watermark_in = news.time
+        self._chain.on_watermark(news)
+        self._outputs.broadcast(news)
+        if isinstance(news, Watermark):
+            self.metrics.watermark_out = news.time
+
+    def _snapshot(self, barrier: Barrier) -> None:
+        self._point("aligned")
+        number = barrier.checkpoint
+        steps = {**self._input.snapshot(number)}
+        steps.update(self._chain.snapshot(number, final=barrier.final))
+        self._outputs.broadcast(barrier)
+        self._point("barrier passed on")
+        self._preparing = Snapshot(self.subtask, number, steps)
+        for state in steps.values():
+            if state.prepared is not None:
+                state.prepared.add_done_callback(lambda _: self._wake())
+        if barrier.final:
+            self._final = number
+
+    def _prepared(self) -> bool:
+        if self._preparing is None:
+            return False
+        prepared = (state.prepared for state in self._preparing.steps.values())
+        return all(future is None or future.done() for future in prepared)
+
+    def _hand_in(self) -> Progress:
+        snapshot, self._preparing = self._preparing, None
+        assert snapshot is not None
+        for state in snapshot.steps.values():
+            if state.prepared is not None:
+                state.prepared.result()
+        self._point("acked")
+        self._report(snapshot)
+        return WORKED
+
+    def observe(self) -> TaskMetrics:
+        """Counters brought up to date; a recent reading, from any thread."""
+        held = self._input.held_back_by()
+        self.metrics.held_back_by = ", ".join(held[:3]) if held else None
+        return self.metrics
+
+    def close(self) -> None:
+        """Release everything; nothing pre-committed is aborted."""
+        try:
+            self._chain.close()
+        finally:
+            self._input.close()
+            self._outputs.close()
