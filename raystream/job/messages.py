@@ -1,4 +1,4 @@
-"""Events that reach the JobMachine from outside, and what workers report."""
+"""What the JobMachine is told (events) and what it orders (commands)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from raystream.checkpoint.barrier import Barrier
+from raystream.checkpoint.protocol.procedure import Procedure
 from raystream.checkpoint.records import Ack
 from raystream.ids import SubtaskId
+from raystream.job.outcome import Outcome
+from raystream.job.spec import OpenRequest
+from raystream.observe.status import StatusDocument
 
 Address = Any
 """Where a subtask accepts channels; only the runtime that made it reads it."""
@@ -105,3 +110,140 @@ class StopRequested:
 
 
 WorkerEvent = Opened | Connected | Acked | Dry | Died | Pong
+
+
+# --- what the control loop itself tells the machine
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed; `now` in monotonic seconds of the coordinator's clock."""
+
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureDone:
+    """The running procedure returned. `then` is that of its RunProcedure."""
+
+    then: str
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureFailed:
+    """The running procedure raised."""
+
+    then: str
+    exception: BaseException
+
+
+JobEvent = WorkerEvent | StopRequested | Tick | ProcedureDone | ProcedureFailed
+"""All that a JobMachine is told."""
+
+
+# --- what the machine orders
+
+
+@dataclass(frozen=True, slots=True)
+class RunProcedure:
+    """Perform this procedure of the commit protocol; never two at a time, never cut short.
+
+    Args:
+        procedure: A fresh generator of protocol commands.
+        then: What waits for it: `recover`, `restore`, `commit`, `cleanup`, `strays`.
+    """
+
+    procedure: Procedure[Any]
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open these subtasks, on no node in `avoid`."""
+
+    requests: tuple[OpenRequest, ...]
+    avoid: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Every subtask is open: tell them where their targets are."""
+
+    attempt: int
+    addresses: Mapping[SubtaskId, Address]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Let every subtask run."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Inject this barrier at the sources and pull every snapshot."""
+
+    attempt: int
+    barrier: Barrier
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyCommitted:
+    """Step 8: phase two of this checkpoint is done."""
+
+    attempt: int
+    checkpoint: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Sources stop reading; with `close_windows` event time goes to infinity."""
+
+    attempt: int
+    close_windows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Ask every subtask for a Pong."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End these processes for sure."""
+
+    subtasks: tuple[SubtaskId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Show this to people."""
+
+    status: StatusDocument
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The run is over: end every subtask, return the outcome. Always the last command."""
+
+    outcome: Outcome
+
+
+JobCommand = (
+    RunProcedure
+    | Open
+    | Connect
+    | Start
+    | Trigger
+    | NotifyCommitted
+    | Drain
+    | Ping
+    | Kill
+    | Publish
+    | End
+)
+"""All that a JobMachine orders."""

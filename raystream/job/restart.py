@@ -1,0 +1,73 @@
+"""When a failed attempt is followed by another, and when it is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from raystream.graph.policies import RestartStrategy
+from raystream.job.messages import Failure
+
+DETERMINISTIC = frozenset({"user", "data", "engine"})
+"""Faults that a restart does not cure: they come back at the same step."""
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The fault came back: the job ends."""
+
+    reason: str
+
+
+class RestartPolicy:
+    """Exponential delay (Flink's `exponential-delay`), without limit for faults of infrastructure.
+
+    The first restart after a calm time is immediate, later ones wait `initial`, 2 x, 4 x ..
+    `maximum` seconds. A completed checkpoint is progress: the waiting begins again at `initial`.
+    A fault of user code or data ends the job when it comes back at the same step with no
+    checkpoint completed in between.
+
+    >>> policy, died = RestartPolicy(RestartStrategy(1, 120, 600)), Failure("died", "killed")
+    >>> [policy.failed(died, now) for now in (0, 10, 20, 30)]
+    [0.0, 1.0, 2.0, 4.0]
+    """
+
+    def __init__(self, strategy: RestartStrategy) -> None:
+        self._strategy = strategy
+        self._last_failure: float | None = None
+        self._streak = 0
+        self._fault: tuple[str, str] | None = None
+
+    def failed(self, cause: Failure, now: float) -> float | GiveUp:
+        """An attempt failed.
+
+        Args:
+            cause: Its first cause.
+            now: Monotonic seconds.
+
+        Returns:
+            Seconds to wait before the next attempt, or GiveUp.
+        """
+        if cause.kind in DETERMINISTIC:
+            fault = (cause.kind, cause.step or cause.where or cause.message)
+            if fault == self._fault:
+                return GiveUp("it came back after a restart, with no checkpoint in between")
+            self._fault = fault
+        return self._delay(now)
+
+    def completed(self) -> None:
+        """A checkpoint completed."""
+        self._fault = None
+        self._streak = min(self._streak, 1)
+
+    def _delay(self, now: float) -> float:
+        if self._calm(now):
+            self._streak = 0
+        self._last_failure = now
+        self._streak += 1
+        if self._streak == 1:
+            return 0.0
+        doublings = min(self._streak - 2, 30)
+        return float(min(self._strategy.initial * 2**doublings, self._strategy.maximum))
+
+    def _calm(self, now: float) -> bool:
+        return self._last_failure is None or now - self._last_failure > self._strategy.reset_after
