@@ -1,0 +1,187 @@
+"""Framed sockets that never block, and the one thread of a subtask that serves all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from raystream.runtime.channels.base import ChannelBroken
+from raystream.runtime.channels.wire import Frame, FrameEncoder, FrameParser
+
+_READ_SIZE = 256 * 1024
+
+
+class Link:
+    """One connection. What the kernel does not take at once waits in an outbox, bounded by credit.
+
+    Args:
+        sock: Connected, after its handshake.
+        io: The thread that reads from it and empties the outbox.
+        on_frames: Takes received frames (called by the I/O thread).
+        on_break: Called once by the I/O thread when the other end is gone, with the reason.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        io: IoThread,
+        on_frames: Callable[[list[Frame]], None],
+        on_break: Callable[[str], None],
+    ) -> None:
+        self.sock = sock
+        self._io = io
+        self._on_frames = on_frames
+        self._on_break = on_break
+        self._encoder = FrameEncoder()
+        self._parser = FrameParser()
+        self._outbox: deque[memoryview] = deque()
+        self._lock = threading.Lock()
+        prepare(sock)
+        io.add(self)
+
+    def send(self, frame: Frame) -> None:
+        """Send, from any thread; never blocks. A broken link swallows it: `on_break` tells."""
+        with self._lock:
+            data = memoryview(self._encoder.encode(frame))
+            if not self._outbox:
+                data = data[self._try_send(data) :]
+            if not data:
+                return
+            self._outbox.append(data)
+        self._io.watch_writing(self)
+
+    def wants_to_write(self) -> bool:
+        """Whether something waits in the outbox."""
+        return bool(self._outbox)
+
+    def flush(self) -> None:
+        """Send from the outbox what the kernel takes."""
+        with self._lock:
+            while self._outbox:
+                sent = self._try_send(self._outbox[0])
+                if sent < len(self._outbox[0]):
+                    self._outbox[0] = self._outbox[0][sent:]
+                    return
+                self._outbox.popleft()
+
+    def receive(self) -> bool:
+        """Read what is there and hand the frames on; False: the link is at its end."""
+        try:
+            data = self.sock.recv(_READ_SIZE)
+            if not data:
+                self._on_break("the other end closed the connection")
+                return False
+            self._on_frames(self._parser.feed(data))
+        except BlockingIOError:
+            return True
+        except (OSError, ChannelBroken) as error:
+            self._on_break(str(error))
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the connection; the other end sees it at once."""
+        self._io.remove(self)
+
+    def _try_send(self, data: memoryview) -> int:
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return len(data)
+
+
+class IoThread:
+    """One thread and one selector for all links of a subtask."""
+
+    def __init__(self, name: str = "raystream-io") -> None:
+        self._selector = selectors.DefaultSelector()
+        self._asked: deque[Callable[[], None]] = deque()
+        self._bell, self._bell_push = socket.socketpair()
+        self._bell.setblocking(False)
+        self._bell_push.setblocking(False)
+        self._selector.register(self._bell, selectors.EVENT_READ, None)
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def add(self, link: Link) -> None:
+        """Serve this link from now on."""
+        self._ask(lambda: self._register(link))
+
+    def watch_writing(self, link: Link) -> None:
+        """Tell the link when the kernel takes bytes again."""
+        self._ask(lambda: self._modify(link))
+
+    def remove(self, link: Link) -> None:
+        """Close this link."""
+        self._ask(lambda: self._drop(link))
+
+    def close(self) -> None:
+        """Close every link and end the thread."""
+        self._closing = True
+        self._ring()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout=2)
+
+    def _ask(self, work: Callable[[], None]) -> None:
+        self._asked.append(work)
+        self._ring()
+
+    def _ring(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):
+            self._bell_push.send(b"!")
+
+    def _run(self) -> None:
+        while not self._closing:
+            for key, mask in self._selector.select():
+                if key.data is None:
+                    self._answer_bell()
+                else:
+                    self._serve(key.data, mask)
+        self._answer_bell()
+        for key in list(self._selector.get_map().values()):
+            if key.data is not None:
+                key.data.sock.close()
+        self._selector.close()
+        self._bell.close()
+        self._bell_push.close()
+
+    def _answer_bell(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._bell.recv(4096)
+        while self._asked:
+            self._asked.popleft()()
+
+    def _serve(self, link: Link, mask: int) -> None:
+        if mask & selectors.EVENT_WRITE:
+            link.flush()
+            self._modify(link)
+        if mask & selectors.EVENT_READ and not link.receive():
+            self._drop(link)
+
+    def _register(self, link: Link) -> None:
+        self._selector.register(link.sock, selectors.EVENT_READ, link)
+        self._modify(link)
+
+    def _modify(self, link: Link) -> None:
+        writing = selectors.EVENT_WRITE if link.wants_to_write() else 0
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.modify(link.sock, selectors.EVENT_READ | writing, link)
+
+    def _drop(self, link: Link) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(link.sock)
+        link.sock.close()
+
+
+def prepare(sock: socket.socket) -> None:
+    """Non-blocking; no Nagle: a barrier behind a batch waited 44-88 ms with it."""
+    sock.setblocking(False)
+    if sock.family in {socket.AF_INET, socket.AF_INET6}:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

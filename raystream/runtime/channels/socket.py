@@ -1,0 +1,154 @@
+"""The two ends of a channel over a socket."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+
+from raystream.checkpoint.barrier import Barrier
+from raystream.data.batch import Batch
+from raystream.ids import ChannelId
+from raystream.runtime.channels.base import ChannelBroken
+from raystream.runtime.channels.link import IoThread, Link
+from raystream.runtime.channels.wire import (
+    DEFAULT_WINDOW,
+    Frame,
+    Kind,
+    ReceiveCredit,
+    SendCredit,
+    credit_frame,
+    frame_of,
+)
+from raystream.runtime.element import Element
+
+
+class SocketWriter:
+    """Sending end (ChannelWriter).
+
+    Args:
+        channel: Which channel, for messages.
+        sock: Connected, after its handshake.
+        io: The subtask's I/O thread.
+        wake: Called when credit comes back or the channel breaks.
+        window: Bytes of batches that may be under way.
+    """
+
+    def __init__(
+        self,
+        channel: ChannelId,
+        sock: socket.socket,
+        io: IoThread,
+        wake: Callable[[], None],
+        window: int = DEFAULT_WINDOW,
+    ) -> None:
+        self._channel = channel
+        self._wake = wake
+        self._spent = SendCredit(window)
+        self._returned: deque[int] = deque()
+        self._broken: str | None = None
+        self._ended = False
+        self._link = Link(sock, io, self._take, self._break)
+
+    def send(self, element: Element) -> None:
+        """Send; watermarks and barriers need no credit.
+
+        Raises:
+            ChannelBroken: the receiver is gone.
+        """
+        if self._broken is not None and not self._ended:
+            raise ChannelBroken(self._broken, str(self._channel))
+        frame = frame_of(element)
+        if isinstance(element, Batch):
+            self._spent.spend(len(frame.payload))
+        self._link.send(frame)
+        self._ended = isinstance(element, Barrier) and element.final
+
+    def has_credit(self) -> bool:
+        """Whether a batch may be sent now. A broken channel has credit: then `send` tells."""
+        while self._returned:
+            self._spent.give_back(self._returned.popleft())
+        return self._broken is not None or self._spent.available()
+
+    def close(self) -> None:
+        """Close this end."""
+        self._link.close()
+
+    def _take(self, frames: list[Frame]) -> None:
+        self._returned.extend(frame.credit() for frame in frames if frame.kind is Kind.CREDIT)
+        self._wake()
+
+    def _break(self, reason: str) -> None:
+        self._broken = reason
+        self._wake()
+
+
+class SocketReader:
+    """Receiving end (ChannelReader). Exists before the sender calls: until then it is just quiet.
+
+    Args:
+        channel: Which channel, for messages.
+        wake: Called when something arrived or the channel broke.
+        window: Bytes of batches that may be under way; the same at the sender.
+    """
+
+    def __init__(
+        self, channel: ChannelId, wake: Callable[[], None], window: int = DEFAULT_WINDOW
+    ) -> None:
+        self._channel = channel
+        self._wake = wake
+        self._credit = ReceiveCredit(window)
+        self._frames: deque[Frame] = deque()
+        self._broken: str | None = None
+        self._ended = False
+        self._link: Link | None = None
+
+    def attach(self, sock: socket.socket, io: IoThread) -> None:
+        """The sender called: read from this socket.
+
+        Raises:
+            ChannelBroken: the channel is connected already.
+        """
+        if self._link is not None:
+            what = "a second caller for a connected channel"
+            raise ChannelBroken(what, str(self._channel))
+        self._link = Link(sock, io, self._take, self._break)
+
+    def poll(self) -> Element | None:
+        """The next element, or None.
+
+        Raises:
+            ChannelBroken: the sender is gone (after everything it sent was read).
+        """
+        if not self._frames:
+            # A final barrier is the end of a channel: what the sender does after it is its own.
+            if self._broken is not None and not self._frames and not self._ended:
+                raise ChannelBroken(self._broken, str(self._channel))
+            return None
+        frame = self._frames.popleft()
+        if frame.kind is Kind.BATCH:
+            self._give_back(len(frame.payload))
+        element = frame.element()
+        self._ended = isinstance(element, Barrier) and element.final
+        return element
+
+    def close(self) -> None:
+        """Close this end."""
+        if self._link is not None:
+            self._link.close()
+
+    def _give_back(self, size: int) -> None:
+        granted = self._credit.consumed(size)
+        if granted and self._link is not None:
+            self._link.send(credit_frame(granted))
+
+    def _take(self, frames: list[Frame]) -> None:
+        for frame in frames:
+            if frame.kind is Kind.BATCH:
+                self._credit.received(len(frame.payload))
+            self._frames.append(frame)
+        self._wake()
+
+    def _break(self, reason: str) -> None:
+        self._broken = reason
+        self._wake()

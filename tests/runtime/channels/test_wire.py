@@ -1,0 +1,84 @@
+"""Frames come out as they went in, however the bytes are cut; credit is counted on both sides."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raystream.checkpoint.barrier import Barrier
+from raystream.data.batch import Batch
+from raystream.runtime.channels.base import ChannelBroken
+from raystream.runtime.channels.wire import (
+    FrameEncoder,
+    FrameParser,
+    ReceiveCredit,
+    SendCredit,
+    credit_frame,
+    frame_of,
+)
+from raystream.runtime.element import Element
+from raystream.time.watermark import Idle, Watermark
+
+ELEMENTS: list[Element] = [
+    Batch(pl.DataFrame({"ip": ["a", "b"], "__time": [1, 2]})),
+    Watermark(-5),
+    Idle(),
+    Batch(pl.DataFrame({"ip": []}, schema={"ip": pl.String})),
+    Barrier(7),
+    Barrier(8, final=True),
+]
+
+
+def rows(elements: list[Element]) -> list[object]:
+    return [e.frame.to_dict(as_series=False) if isinstance(e, Batch) else e for e in elements]
+
+
+@given(cuts=st.lists(st.integers(1, 400), max_size=30))
+def test_frames_survive_any_cut_of_the_bytes(cuts: list[int]) -> None:
+    encoder, parser = FrameEncoder(), FrameParser()
+    data = b"".join(encoder.encode(frame_of(element)) for element in ELEMENTS)
+    got = []
+    for size in [*cuts, len(data)]:
+        got += parser.feed(data[:size])
+        data = data[size:]
+    assert rows([frame.element() for frame in got]) == rows(ELEMENTS)
+
+
+def test_a_missing_frame_breaks_the_channel() -> None:
+    encoder, parser = FrameEncoder(), FrameParser()
+    encoder.encode(frame_of(Idle()))
+    with pytest.raises(ChannelBroken, match="frame 0 was expected, got frame 1"):
+        parser.feed(encoder.encode(frame_of(Idle())))
+
+
+def test_garbage_breaks_the_channel() -> None:
+    with pytest.raises(ChannelBroken, match="of kind 77"):
+        FrameParser().feed(b"\0\0\0\0" + bytes([77]) + bytes(8))
+
+
+def test_a_credit_frame_carries_its_bytes() -> None:
+    assert credit_frame(5_000_000_000).credit() == 5_000_000_000
+
+
+@given(sizes=st.lists(st.integers(1, 250), max_size=60), window=st.integers(1, 100))
+def test_credit_never_stalls_and_never_exceeds_the_window_by_more_than_a_batch(
+    sizes: list[int], window: int
+) -> None:
+    send, receive, waiting = SendCredit(window), ReceiveCredit(window), list[int]()
+    for size in sizes:
+        while not send.available():
+            assert waiting, "no credit although everything was consumed"
+            send.give_back(receive.consumed(waiting.pop(0)))
+        send.spend(size)
+        receive.received(size)
+        waiting.append(size)
+        assert sum(waiting[:-1]) < window
+
+
+def test_a_sender_that_does_not_wait_for_credit_is_cut_off() -> None:
+    credit = ReceiveCredit(100)
+    credit.received(100)
+    with pytest.raises(ChannelBroken, match="beyond its window of 100 bytes"):
+        credit.received(1)
