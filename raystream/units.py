@@ -10,6 +10,8 @@ from raystream.errors import ConfigurationError
 Duration = str | timedelta
 Size = str | int
 
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+_SIZE = re.compile(r"\s*(\d+)\s*(B|KiB|MiB|GiB)?\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
@@ -29,7 +31,7 @@ def seconds(value: Duration, what: str = "duration") -> float:
     """
     if isinstance(value, timedelta):
         return value.total_seconds()
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", value) if isinstance(value, str) else None
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         text = f"{what}: {value!r} is not a duration"
         raise ConfigurationError(text, what_to_do="write for instance 10s, 5m, 250ms")
@@ -56,7 +58,7 @@ def size_bytes(value: Size, what: str = "size") -> int:
     """
     if isinstance(value, int):
         return value
-    match = re.fullmatch(r"\s*(\d+)\s*(B|KiB|MiB|GiB)?\s*", value) if isinstance(value, str) else None
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         text = f"{what}: {value!r} is not a size"
         raise ConfigurationError(text, what_to_do="write for instance 64MiB, 512KiB")

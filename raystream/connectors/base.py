@@ -137,7 +137,7 @@ class SourceReader(Protocol):
 
 @runtime_checkable
 class Source(Protocol):
-    """A source as the user wrote it: a value, cheap to build and to pickle, no network until used."""
+    """A source as the user wrote it: a value, cheap to pickle, no network until it is used."""
 
     def discover(self, *, bounded: bool) -> list[Split]:
         """All splits with resolved starts; with ends as of now if bounded. Blocking, network."""

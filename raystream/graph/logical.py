@@ -32,7 +32,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One step of the user. `inputs` in order; `named` tells a user-given name from an automatic one."""
+    """One step of the user; `named` tells a user-given name from an automatic one."""
 
     id: int
     name: StepName

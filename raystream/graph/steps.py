@@ -105,7 +105,7 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class KeyBy:
-    """Names the key of the rows: columns that exist, or computed ones (name -> Expression | RowFunction)."""
+    """The key of the rows: columns that exist, or computed ones (Expression | RowFunction)."""
 
     keys: tuple[str, ...]
     computed: Mapping[str, Any] = field(default_factory=dict)
@@ -113,7 +113,7 @@ class KeyBy:
 
 @dataclass(frozen=True, slots=True)
 class WindowAggregate:
-    """Key + window + aggregates: output columns are keys, window_start, window_end, aggregates[, final].
+    """Output columns: keys, window_start, window_end, aggregates and, if early, final.
 
     `keys` may be empty: one global group, computed by one subtask.
     """
@@ -134,7 +134,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class WindowLocal:
-    """Partials before the exchange; made by plan/rewrite from a WindowAggregate, never by the user."""
+    """Partials before the exchange; made by plan/rewrite, never by the user."""
 
     aggregate: WindowAggregate
 

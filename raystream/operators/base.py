@@ -28,7 +28,7 @@ class Output(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """Snapshot of one step in one subtask: segments, a small JSON header, a transaction in preparation."""
+    """Snapshot of one step: segments, a small JSON header, a transaction in preparation."""
 
     segments: tuple[Segment, ...] = ()
     header: Mapping[str, Any] = field(default_factory=dict)

@@ -24,7 +24,7 @@ class ExchangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """One step as it will run: its value, its schemas, and for Read and Write what is asked of them."""
+    """One step as it will run: its value, its schemas, what is asked of a Read or Write."""
 
     name: StepName
     step: Step

@@ -31,6 +31,7 @@ def build_task(
     store: Store,
     readers: Mapping[ChannelId, ChannelReader],
     writers: Mapping[ChannelId, ChannelWriter],
+    *,
     clock: Clock,
     background: Executor,
     report: Report,
@@ -102,7 +103,15 @@ class _Builder:
         me = self._ctx
         metrics = self._metrics
         return Task(
-            me.subtask, fed, chain, outputs, me.clock, report, metrics, me.point, me.wake
+            me.subtask,
+            fed,
+            chain,
+            outputs,
+            clock=me.clock,
+            report=report,
+            metrics=self._metrics,
+            point=me.point,
+            wake=me.wake,
         )
 
     def _count(self, step: StepName, name: str, n: int) -> None:

@@ -97,5 +97,3 @@ class InputGate:
         """Close every channel."""
         for reader in self._readers.values():
             reader.close()
-
-

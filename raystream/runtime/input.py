@@ -19,7 +19,7 @@ class Input(Protocol):
         ...
 
     def deadline(self) -> float | None:
-        """Monotonic time before which poll has nothing to do unless woken; None: only when woken."""
+        """Monotonic time before which poll has nothing to do; None: only when woken."""
         ...
 
     def trigger(self, barrier: Barrier) -> None:

@@ -1,4 +1,4 @@
-"""LocalRuntime: the whole job in one thread of one process; the same tasks, machine and protocol."""
+"""LocalRuntime: the whole job in one thread; the same tasks, machine and protocol."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from raystream.job.messages import (
     Dry,
     Opened,
     Pong,
+    StopKind,
 )
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec, OpenRequest
@@ -28,6 +29,7 @@ from raystream.runtime.build import build_task
 from raystream.runtime.channels.memory import MemoryChannel
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.failure import failure_of
+from raystream.runtime.signals import stop_on_signals
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.task import (
     Committed,
@@ -176,11 +178,11 @@ class LocalWorkers:
                 self._store,
                 {channel: link for channel, link in channels.items() if channel.target == me},
                 {channel: link for channel, link in channels.items() if channel.source == me},
-                self._clock,
-                self._background,
-                self._report,
-                self._point,
-                self._wake,
+                clock=self._clock,
+                background=self._background,
+                report=self._report,
+                point=self._point,
+                wake=self._wake,
             )
         except Exception as error:  # noqa: BLE001 - opening user code or a broker may raise anything
             self._fail(me, error)
@@ -203,7 +205,9 @@ class LocalWorkers:
         if isinstance(report, SourceDry):
             self.post(Dry(report.subtask, attempt))
             return
-        steps = {step: self._store_step(report.subtask, step, s) for step, s in report.steps.items()}
+        steps = {
+            step: self._store_step(report.subtask, step, s) for step, s in report.steps.items()
+        }
         self.post(Acked(attempt, Ack(report.subtask, report.checkpoint, steps)))
 
     def _store_step(self, subtask: SubtaskId, step: StepName, state: StepState) -> StoredState:
@@ -250,6 +254,7 @@ class LocalRuntime:
         background: Executor | None = None,
         store: Store | None = None,
         on_status: Callable[[StatusDocument], None] | None = None,
+        *,
         point: Points = nowhere,
     ) -> None:
         self._woken = threading.Event()
@@ -257,13 +262,15 @@ class LocalRuntime:
         self._owns_pool = background is None
         self.clock = clock or SystemClock()
         self.store = store or job_store(job.checkpoint.storage, job.name)
-        self.workers = LocalWorkers(
-            self.store, self.clock, self._pool, self._woken.set, point
-        )
+        self.workers = LocalWorkers(self.store, self.clock, self._pool, self._woken.set, point)
         self.loop = ControlLoop(
             job, self.workers, self.store, self.clock, self._pool, publish=on_status, point=point
         )
         self.workers.post = self._post
+
+    def wake(self) -> None:
+        """There may be work; any thread or signal handler may call it."""
+        self._woken.set()
 
     def _post(self, event: object) -> None:
         self.loop.post(event)  # type: ignore[arg-type]
@@ -296,8 +303,13 @@ class LocalRuntime:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def run_local(
-    job: JobSpec, on_status: Callable[[StatusDocument], None] | None = None
-) -> Outcome:
-    """Run a job in this process, without Ray, to its end."""
-    return LocalRuntime(job, on_status=on_status).run()
+def run_local(job: JobSpec, on_status: Callable[[StatusDocument], None] | None = None) -> Outcome:
+    """Run a job in this process, without Ray, to its end; Ctrl-C once stops with a last commit."""
+    runtime = LocalRuntime(job, on_status=on_status)
+
+    def stop(kind: StopKind) -> None:
+        runtime.loop.request_stop(kind)
+        runtime.wake()
+
+    with stop_on_signals(lambda: stop(StopKind.STOP), lambda: stop(StopKind.CANCEL)):
+        return runtime.run()

@@ -74,7 +74,7 @@ class Worked:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nothing to do before `until` (monotonic s; None: until woken). `reason`: idle | backpressured."""
+    """Nothing to do before `until` (monotonic s; None: until woken); idle | backpressured."""
 
     until: float | None
     reason: str = "idle"
@@ -111,6 +111,7 @@ class Task:
         source: Input,
         chain: Chain,
         outputs: Outputs,
+        *,
         clock: Clock,
         report: Report,
         metrics: TaskMetrics,

@@ -22,8 +22,10 @@ class Workers(Protocol):
     """
 
     def open(self, requests: Sequence[OpenRequest], avoid: frozenset[str]) -> None:
-        """Open these subtasks for an attempt: a survivor is reset in place, else a spare or a new
-        one is taken, never on a node in `avoid`. Outcome: Opened or Died for each.
+        """Open these subtasks for an attempt. Outcome: Opened or Died for each.
+
+        A survivor is reset in place, else a spare or a new one is taken, never on a node in
+        `avoid`.
         """
         ...
 
@@ -36,7 +38,7 @@ class Workers(Protocol):
         ...
 
     def trigger(self, attempt: int, barrier: Barrier) -> None:
-        """Inject the barrier at the sources and pull the snapshot of every subtask: Acked or Died."""
+        """Inject the barrier at the sources, pull every snapshot. Outcome: Acked or Died."""
         ...
 
     def notify_committed(self, attempt: int, checkpoint: int) -> None:

@@ -1,0 +1,59 @@
+"""InputGate: alignment and merged watermarks over several channels."""
+
+from __future__ import annotations
+
+import pytest
+
+from raystream.checkpoint.barrier import Barrier
+from raystream.runtime.channels.base import ChannelBroken
+from raystream.runtime.channels.memory import MemoryChannel
+from raystream.runtime.gate import InputGate
+from raystream.time.watermark import Idle, Watermark
+from tests.runtime.parts import channels, timed
+
+
+def gate_of(count: int) -> tuple[InputGate, list[MemoryChannel]]:
+    links = [MemoryChannel() for _ in range(count)]
+    return InputGate(dict(zip(channels(count), links, strict=True))), links
+
+
+def drained(gate: InputGate) -> list[object]:
+    found = []
+    while (element := gate.poll()) is not None:
+        found.append(element)
+    return found
+
+
+def test_rows_behind_a_barrier_wait_for_the_other_channels() -> None:
+    gate, (left, right) = gate_of(2)
+    before, behind, other = timed(1), timed(2, 2), timed(3, 3, 3)
+    for element in (before, Barrier(1), behind):
+        left.send(element)
+    right.send(other)
+    assert drained(gate) == [before, other]
+    right.send(Barrier(1))
+    assert drained(gate) == [Barrier(1), behind]
+
+
+def test_watermark_is_the_minimum_and_waits_until_every_channel_has_spoken() -> None:
+    gate, (left, right) = gate_of(2)
+    left.send(Watermark(10))
+    assert drained(gate) == []
+    right.send(Watermark(4))
+    assert drained(gate) == [Watermark(4)]
+    assert gate.held_back_by() == [str(channels(2)[1])]
+    right.send(Idle())
+    assert drained(gate) == [Watermark(10)]
+
+
+def test_a_broken_channel_is_an_error_after_what_was_sent() -> None:
+    gate, (only,) = gate_of(1)
+    only.send(timed(1))
+    only.close()
+    assert len(drained_one(gate)) == 1
+    with pytest.raises(ChannelBroken, match="gone"):
+        gate.poll()
+
+
+def drained_one(gate: InputGate) -> list[object]:
+    return [gate.poll()]

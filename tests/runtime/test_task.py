@@ -1,0 +1,136 @@
+"""Task: the order of letters, snapshots, barriers and rows, one step at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from raystream.checkpoint.barrier import Barrier
+from raystream.ids import SubtaskId
+from raystream.observe.metrics import TaskMetrics
+from raystream.plan.physical import ExchangeKind
+from raystream.runtime.chain import STEP_OF_ERROR, Chain, Link
+from raystream.runtime.channels.memory import MemoryChannel
+from raystream.runtime.exchange import Exchange, Outputs
+from raystream.runtime.gate import InputGate
+from raystream.runtime.task import FINISHED, Committed, Snapshot, Task, Waiting, Worked
+from raystream.time.clock import VirtualClock
+from raystream.time.watermark import Watermark
+from tests.runtime.parts import Recorder, channels, context, exchange, timed
+
+ME = SubtaskId("down", 0)
+
+
+class Bench:
+    """A task with one input channel, one recorder and one output channel."""
+
+    def __init__(self, operator: Recorder | None = None) -> None:
+        self.into, self.out = MemoryChannel(), MemoryChannel(credit=2)
+        self.operator = operator or Recorder()
+        self.reports: list[Any] = []
+        metrics = TaskMetrics(["step"])
+        outputs = Outputs([Exchange(exchange(ExchangeKind.FORWARD), [self.out])])
+        self.operator.open(context(ME), Link("step", outputs, metrics.add, None))
+        head = Link("", outputs, lambda step, name, n: None, ("step", self.operator))
+        gate = InputGate({channels(1)[0]: self.into})
+        chain = Chain([("step", self.operator)], head)
+        self.task = Task(
+            ME,
+            gate,
+            chain,
+            outputs,
+            clock=VirtualClock(),
+            report=self.reports.append,
+            metrics=metrics,
+        )
+
+    def run(self) -> Any:
+        while isinstance(progress := self.task.step(), Worked):
+            pass
+        return progress
+
+    def sent(self) -> list[object]:
+        found = []
+        while (element := self.out.poll()) is not None:
+            found.append(element)
+        return found
+
+
+def test_rows_then_watermark_then_barrier_keep_their_order() -> None:
+    bench = Bench()
+    rows = timed(1, 2)
+    for element in (rows, Watermark(2), Barrier(1)):
+        bench.into.send(element)
+    bench.run()
+    assert bench.operator.seen == [("rows", 2), Watermark(2), ("snapshot", 1, False)]
+    assert bench.sent() == [rows, Watermark(2), Barrier(1)]
+    assert bench.reports == [Snapshot(ME, 1, bench.reports[0].steps)]
+    assert bench.reports[0].steps["step"].header == {"n": 1}
+
+
+def test_snapshot_is_handed_in_when_prepared_and_rows_go_on_meanwhile() -> None:
+    operator = Recorder()
+    operator.prepares = True
+    bench = Bench(operator)
+    bench.into.send(Barrier(1))
+    bench.into.send(timed(5))
+    bench.run()
+    assert bench.reports == []
+    assert operator.seen[-1] == ("rows", 1)
+    operator.pending[0].set_result(None)
+    bench.run()
+    assert [report.checkpoint for report in bench.reports] == [1]
+
+
+def test_failed_preparation_fails_the_task() -> None:
+    operator = Recorder()
+    operator.prepares = True
+    bench = Bench(operator)
+    bench.into.send(Barrier(1))
+    bench.run()
+    operator.pending[0].set_exception(OSError("delivery failed"))
+    with pytest.raises(OSError, match="delivery failed"):
+        bench.run()
+    assert bench.reports == []
+
+
+def test_no_credit_is_back_pressure_and_barriers_still_leave() -> None:
+    bench = Bench()
+    for at in range(4):
+        bench.into.send(timed(at))
+    assert bench.run() == Waiting(None, "backpressured")
+    assert len(bench.operator.seen) == 2
+    bench.sent()
+    bench.run()
+    assert len(bench.operator.seen) == 4
+
+
+def test_full_sink_is_back_pressure() -> None:
+    bench = Bench()
+    bench.operator.room = False
+    bench.into.send(timed(1))
+    assert bench.run() == Waiting(None, "backpressured")
+    assert bench.operator.seen == []
+
+
+def test_final_barrier_ends_the_task_once_it_is_committed() -> None:
+    bench = Bench()
+    bench.into.send(Barrier(1, final=True))
+    assert isinstance(bench.run(), Waiting)
+    bench.task.mail(Committed(1))
+    assert bench.run() == FINISHED
+    assert bench.operator.seen == [("snapshot", 1, True), ("committed", 1)]
+
+
+def test_error_names_the_innermost_step() -> None:
+    class Broken(Recorder):
+        def process(self, batch: Any) -> None:
+            text = "boom"
+            raise ValueError(text)
+
+    bench = Bench(Broken())
+    bench.into.send(timed(1))
+    with pytest.raises(ValueError, match="boom") as caught:
+        bench.run()
+    assert getattr(caught.value, STEP_OF_ERROR) == "step"
