@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import difflib
+import typing
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
+
+from raystream.data import types
+from raystream.data.batch import HIDDEN
+from raystream.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +24,107 @@ class Schema:
         columns: Name -> Polars type. Columns are nullable unless named in `required`.
         required: Columns declared not null.
         key: Columns of the key, once `key_by` said so.
-        open: Behind a row function without a declared output: `columns` holds only what is known
-            already (often nothing); the first rows tell the rest and are checked at run time.
+
+    >>> Schema.of({"ts": "int not null", "ip": str}).names()
+    ['ts', 'ip']
     """
 
     columns: Mapping[str, pl.DataType]
     required: frozenset[str] = field(default_factory=frozenset)
     key: tuple[str, ...] = ()
-    open: bool = False
+
+    @classmethod
+    def of(cls, declared: Any) -> Schema:
+        """Schema as the user declares it.
+
+        Args:
+            declared: A dict of name -> word (`"int"`, `"float"`, `"string"`, `"bool"`, `"binary"`,
+                `"timestamp_ms"`, each with ` not null` behind it if null is an error), Python type
+                or Polars type; a dataclass or TypedDict (`Annotated[int, "not null"]`); a Polars
+                schema; or a Schema. All columns are nullable unless declared otherwise.
+
+        Raises:
+            ConfigurationError: it is none of these, or a name or type is impossible.
+        """
+        if isinstance(declared, Schema):
+            return declared
+        parsed = {name: types.parse_type(kind, name) for name, kind in _items(declared)}
+        _check_names(parsed)
+        columns = {name: dtype for name, (dtype, _) in parsed.items()}
+        return cls(columns, frozenset(name for name, (_, strict) in parsed.items() if strict))
+
+    @classmethod
+    def of_frame(cls, columns: Mapping[str, pl.DataType], key: tuple[str, ...] = ()) -> Schema:
+        """Schema of the user columns among `columns` (hidden ones are left out)."""
+        return cls({n: d for n, d in columns.items() if not n.startswith(HIDDEN)}, key=key)
 
     def names(self) -> list[str]:
         """Column names in order."""
         return list(self.columns)
+
+    def polars(self) -> pl.Schema:
+        """The same for Polars."""
+        return pl.Schema(self.columns)
+
+    def empty(self) -> pl.DataFrame:
+        """A frame of these columns without rows."""
+        return pl.DataFrame(schema=self.polars())
+
+    def project(self, names: Iterable[str]) -> Schema:
+        """Only these columns, in the order of this schema."""
+        wanted = set(names)
+        columns = {name: dtype for name, dtype in self.columns.items() if name in wanted}
+        return Schema(columns, self.required & wanted, tuple(k for k in self.key if k in wanted))
+
+    def with_key(self, key: tuple[str, ...]) -> Schema:
+        """The same columns under another key."""
+        return Schema(self.columns, self.required, key)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON value, kept with every checkpoint."""
+        columns = [[name, types.to_json(dtype)] for name, dtype in self.columns.items()]
+        return {"columns": columns, "required": sorted(self.required), "key": list(self.key)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Schema:
+        """The inverse of `to_json`."""
+        columns = {name: types.from_json(dtype) for name, dtype in value["columns"]}
+        return cls(columns, frozenset(value["required"]), tuple(value["key"]))
+
+
+def no_column(name: str, names: Iterable[str]) -> ConfigurationError:
+    """The error for a column that does not exist, with the nearest name that does.
+
+    >>> print(no_column("ipp", ["ip", "ts"]))
+    no column 'ipp'; did you mean 'ip'? columns: ip, ts
+    """
+    visible = [other for other in names if not other.startswith(HIDDEN)]
+    listed = f"columns: {', '.join(visible)}" if visible else "there are no columns"
+    return ConfigurationError(f"no column {name!r}", what_to_do=nearest(name, visible) + listed)
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str:
+    """`did you mean 'ip'? ` if a candidate is near, else nothing.
+
+    >>> nearest("ipp", ["ip"]), nearest("zzz", ["ip"])
+    ("did you mean 'ip'? ", '')
+    """
+    found = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
+    return f"did you mean {found[0]!r}? " if found else ""
+
+
+def _items(declared: Any) -> list[tuple[str, Any]]:
+    if isinstance(declared, Mapping):
+        return list(declared.items())
+    if dataclasses.is_dataclass(declared) or typing.is_typeddict(declared):
+        return list(typing.get_type_hints(declared, include_extras=True).items())
+    what = f"{declared!r} is not a schema"
+    advice = "give a dict of column name to type, a dataclass, a TypedDict or a Polars schema"
+    raise ConfigurationError(what, what_to_do=advice)
+
+
+def _check_names(names: Iterable[Any]) -> None:
+    for name in names:
+        if not isinstance(name, str) or not name or name.startswith(HIDDEN):
+            what = f"{name!r} cannot be the name of a column"
+            raise ConfigurationError(what, what_to_do=f"names are text without {HIDDEN} in front")

@@ -1,4 +1,4 @@
-"""What a format can do: a Decoder gives a frame and the rejected records, an Encoder gives bytes."""
+"""What a format can do: a Decoder gives a frame and the rejected records, an Encoder bytes."""
 
 from __future__ import annotations
 

@@ -1,0 +1,56 @@
+"""The owner of a key: a column hash of the key columns decides the subtask, never Python's hash.
+
+The hash of Polars is stable only within one Polars version: a checkpoint keeps HASH_NAME and
+POLARS_VERSION, and a restore under others redistributes all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+HASH_NAME = "polars-row-hash-1"
+"""Name of this way to find an owner; another way gets another name."""
+
+POLARS_VERSION = pl.__version__
+"""Version whose hash this is; must be the same on all nodes."""
+
+_SEED = 0x5EED
+
+
+def owners(frame: pl.DataFrame, keys: Sequence[str], parallelism: int) -> pl.Series:
+    """Subtask that owns each row: UInt64, 0 <= owner < parallelism.
+
+    Rows with equal keys have one owner; null is a key like any other. Without keys all rows belong
+    to subtask 0.
+
+    Args:
+        frame: Rows with the key columns.
+        keys: Names of the key columns, in the order of the key.
+        parallelism: Number of subtasks.
+
+    >>> owners(pl.DataFrame({"k": ["a", "a"]}), ["k"], 4).n_unique()
+    1
+    """
+    if not keys or parallelism == 1:
+        return pl.repeat(0, frame.height, dtype=pl.UInt64, eager=True)
+    return frame.select(keys).hash_rows(_SEED) % parallelism
+
+
+def partition(
+    frame: pl.DataFrame, keys: Sequence[str], parallelism: int
+) -> list[pl.DataFrame | None]:
+    """The rows of each subtask, in their order; None where there are none.
+
+    Args:
+        frame: Rows with the key columns.
+        keys: Names of the key columns, in the order of the key.
+        parallelism: Number of subtasks, and length of the result.
+    """
+    if not keys or parallelism == 1:
+        first = frame if frame.height else None
+        return [first, *[None] * (parallelism - 1)]
+    owner = owners(frame, keys, parallelism)
+    parts = (frame.filter(owner == index) for index in range(parallelism))
+    return [part if part.height else None for part in parts]

@@ -1,0 +1,88 @@
+"""Types learnt from samples: an inferred number is an integer only if all samples are integers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from raystream.data.batch import HIDDEN
+from raystream.data.schema import Schema
+
+_PLAIN: Mapping[type, pl.DataType] = {
+    bool: pl.Boolean(),
+    int: pl.Int64(),
+    float: pl.Float64(),
+    str: pl.String(),
+    bytes: pl.Binary(),
+}
+
+_UNKNOWN = pl.Null()
+
+
+def infer_schema(rows: Iterable[Mapping[str, Any]]) -> Schema | None:
+    """Schema of sample rows; columns in the order in which they are first seen, all nullable.
+
+    Where samples disagree the type that most of them have wins (the others will not fit); a column
+    that is always null becomes a string.
+
+    Returns:
+        The schema, or None if there is no row with a column.
+
+    >>> infer_schema([{"n": 1, "x": 2}, {"n": 3, "x": 0.5}]).columns
+    {'n': Int64, 'x': Float64}
+    """
+    samples: dict[str, list[Any]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(name, str) and name and not name.startswith(HIDDEN):
+                samples.setdefault(name, []).append(value)
+    if not samples:
+        return None
+    return Schema({name: _settled(infer_type(values)) for name, values in samples.items()})
+
+
+def infer_type(values: Iterable[Any]) -> pl.DataType:
+    """Type of some values of one column; `pl.Null` if all are null."""
+    present = [value for value in values if value is not None]
+    kinds = Counter(_kind(value) for value in present)
+    if not kinds:
+        return _UNKNOWN
+    if set(kinds) == {int, float}:
+        return pl.Float64()
+    kind = kinds.most_common(1)[0][0]
+    chosen = [value for value in present if _kind(value) is kind]
+    if kind is dict:
+        return _struct(chosen)
+    if kind is list:
+        return pl.List(infer_type([item for value in chosen for item in value]))
+    return _PLAIN[kind] if kind in _PLAIN else pl.Series(chosen).dtype
+
+
+def _struct(values: list[Mapping[str, Any]]) -> pl.DataType:
+    fields: dict[str, list[Any]] = {}
+    for value in values:
+        for name, item in value.items():
+            fields.setdefault(name, []).append(item)
+    if not fields:
+        return _UNKNOWN
+    return pl.Struct({name: _settled(infer_type(items)) for name, items in fields.items()})
+
+
+def _kind(value: Any) -> type:
+    return list if isinstance(value, tuple) else type(value)
+
+
+def _settled(dtype: pl.DataType) -> pl.DataType:
+    if isinstance(dtype, pl.List):
+        return pl.List(_settled(from_inner(dtype)))
+    return pl.String() if dtype == _UNKNOWN else dtype
+
+
+def from_inner(dtype: pl.List) -> pl.DataType:
+    """The type of a list's items, as an instance."""
+    inner: Any = dtype.inner
+    found: pl.DataType = inner() if isinstance(inner, type) else inner
+    return found
