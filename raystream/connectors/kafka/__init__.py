@@ -1,1 +1,1 @@
-"""connectors/kafka: see shared map."""
+"""Kafka in and out, exactly once."""

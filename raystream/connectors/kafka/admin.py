@@ -1,0 +1,175 @@
+"""Transactions of dead producers by kafka-python: EndTxn, describe, list; its only importer.
+
+EndTxn is pinned to version <= 4: version 5 bumps the epoch, kills a live librdkafka producer, and
+wedges the id on a broker at transaction.version 0 (kafka-broker.md 1b).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+from kafka.protocol.admin.transactions import DescribeTransactionsRequest, ListTransactionsRequest
+from kafka.protocol.metadata import FindCoordinatorRequest
+from kafka.protocol.producer.transaction import EndTxnRequest, InitProducerIdRequest
+
+from raystream.connectors.kafka.clients import (
+    NO_ANSWER,
+    ClientError,
+    Identity,
+    TransactionState,
+)
+
+log = logging.getLogger("raystream.kafka")
+
+END_TXN_MAX_VERSION = 4
+_INIT_MAX_VERSION = 4
+_REQUEST_MS = 10_000
+_CONNECT_MS = 30_000
+_FENCE_TIMEOUT_MS = 60_000
+_TRANSACTION = 1
+
+
+class KafkaPythonTransactions:
+    """clients.TransactionAdmin; use it from one thread.
+
+    Args:
+        config: Address and security in kafka-python's words.
+
+    Raises:
+        ClientError: no broker answers, or it refuses us.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        try:
+            self._client = KafkaAdminClient(
+                max_in_flight_requests_per_connection=64,
+                bootstrap_timeout_ms=_CONNECT_MS,
+                request_timeout_ms=_CONNECT_MS,
+                **config,
+            )
+        except (KafkaError, OSError, ValueError) as error:
+            raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
+        self._manager = self._client._manager
+
+    def end(self, identities: Sequence[Identity], *, commit: bool) -> list[int]:
+        """EndTxn once for each, all under way at once."""
+
+        def request(index: int) -> Any:
+            one = identities[index]
+            return EndTxnRequest(
+                transactional_id=one.tid,
+                producer_id=one.pid,
+                producer_epoch=one.epoch,
+                committed=commit,
+                max_version=END_TXN_MAX_VERSION,
+            )
+
+        return self._each([one.tid for one in identities], request)
+
+    def fence(self, tids: Sequence[str]) -> list[int]:
+        """InitProducerId once for each."""
+
+        def request(index: int) -> Any:
+            return InitProducerIdRequest(
+                transactional_id=tids[index],
+                transaction_timeout_ms=_FENCE_TIMEOUT_MS,
+                producer_id=-1,
+                producer_epoch=-1,
+                max_version=_INIT_MAX_VERSION,
+            )
+
+        return self._each(tids, request)
+
+    def describe(self, tids: Sequence[str]) -> list[TransactionState]:
+        """One DescribeTransactions per coordinator."""
+        if not tids:
+            return []
+        unanswered = TransactionState(NO_ANSWER)
+        found = self._run(lambda: self._describe(tids), {})
+        return [found.get(tid, unanswered) for tid in tids]
+
+    def ongoing(self) -> list[str]:
+        """Ids of ongoing transactions of every broker."""
+        try:
+            listed: list[str] = self._manager.run(self._ongoing)
+        except (KafkaError, OSError) as error:
+            raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
+        return listed
+
+    def close(self) -> None:
+        """Close connections."""
+        self._client.close()
+
+    def _run(self, work: Callable[[], Awaitable[Any]], otherwise: Any) -> Any:
+        try:
+            return self._manager.run(work)
+        except (KafkaError, OSError) as error:
+            log.info("no answer from the transaction coordinator: %s", type(error).__name__)
+            return otherwise
+
+    def _each(self, tids: Sequence[str], request: Callable[[int], Any]) -> list[int]:
+        if not tids:
+            return []
+        unanswered = [NO_ANSWER] * len(tids)
+        codes: list[int] = self._run(lambda: self._send_each(tids, request), unanswered)
+        return codes
+
+    async def _send_each(self, tids: Sequence[str], request: Callable[[int], Any]) -> list[int]:
+        nodes = await self._coordinators(tids)
+        sent: list[Any] = []
+        for index, tid in enumerate(tids):
+            node, code = nodes.get(tid, (-1, NO_ANSWER))
+            sent.append(code if code else self._send(request(index), node))
+        return [one if isinstance(one, int) else await _code(one) for one in sent]
+
+    def _send(self, request: Any, node: int) -> Any:
+        return self._manager.send(request, node_id=node, request_timeout_ms=_REQUEST_MS)
+
+    async def _coordinators(self, tids: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Asked every time: the client's own cache never forgets a coordinator that moved."""
+        question = FindCoordinatorRequest(
+            key_type=_TRANSACTION, coordinator_keys=sorted(set(tids)), min_version=4
+        )
+        answer = await self._manager.send(question, request_timeout_ms=_REQUEST_MS)
+        return {one.key: (one.node_id, one.error_code) for one in answer.coordinators}
+
+    async def _describe(self, tids: Sequence[str]) -> dict[str, TransactionState]:
+        found: dict[str, TransactionState] = {}
+        by_node: dict[int, list[str]] = {}
+        for tid, (node, code) in (await self._coordinators(tids)).items():
+            if code:
+                found[tid] = TransactionState(code)
+            else:
+                by_node.setdefault(node, []).append(tid)
+        for node, wanted in by_node.items():
+            request = DescribeTransactionsRequest(transactional_ids=wanted)
+            for one in (await self._send(request, node)).transaction_states:
+                found[one.transactional_id] = TransactionState(
+                    one.error_code, one.transaction_state, one.producer_id, one.producer_epoch
+                )
+        return found
+
+    async def _ongoing(self) -> list[str]:
+        await self._coordinators(["raystream"])  # any request: refreshes a lost connection
+        listed: list[str] = []
+        for broker in self._manager.cluster.brokers():
+            request = ListTransactionsRequest(state_filters=["Ongoing"], producer_id_filters=[])
+            answer = await self._send(request, broker.node_id)
+            if answer.error_code:
+                text = f"ListTransactions answered {answer.error_code}"
+                raise KafkaError(text)
+            listed += [one.transactional_id for one in answer.transaction_states]
+        return listed
+
+
+async def _code(answer: Any) -> int:
+    try:
+        code: int = (await answer).error_code
+    except (KafkaError, OSError) as error:
+        log.info("no answer from the transaction coordinator: %s", type(error).__name__)
+        return NO_ANSWER
+    return code

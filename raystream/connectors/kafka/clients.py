@@ -1,0 +1,317 @@
+"""All that raystream asks of a Kafka client: the real ones and the broker model provide it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+PARTITION_EOF = -191
+AUTO_OFFSET_RESET = -140
+LOG_TRUNCATION = -139
+UNKNOWN_PARTITION = -190
+UNKNOWN_TOPIC = -188
+AUTHENTICATION = -169
+NO_ANSWER = -1000
+"""Code of an answer that never came: connection lost, no coordinator, time out."""
+
+
+class ClientError(Exception):
+    """What a client reported, with the three flags of librdkafka that say what may be done.
+
+    Args:
+        code: Kafka error code; librdkafka's own ones are below -100.
+        name: Its name, such as `INVALID_TRANSACTION_TIMEOUT`.
+        text: For people; holds no secrets.
+        retriable: The same call may be repeated.
+        fatal: The instance is of no more use.
+        abort: The transaction can only be aborted.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        name: str,
+        text: str,
+        *,
+        retriable: bool = False,
+        fatal: bool = False,
+        abort: bool = False,
+    ) -> None:
+        super().__init__(f"{name}: {text}")
+        self.code = code
+        self.name = name
+        self.retriable = retriable
+        self.fatal = fatal
+        self.abort = abort
+
+
+class MessageError(Protocol):
+    """An event in the place of a message."""
+
+    def code(self) -> int:
+        """Error code."""
+        ...
+
+    def str(self) -> str:
+        """For people."""
+        ...
+
+
+class Message(Protocol):
+    """One consumed record, or an event; the methods are those of confluent_kafka.Message."""
+
+    def error(self) -> MessageError | None:
+        """None for a record."""
+        ...
+
+    def value(self) -> bytes | None:
+        """Payload."""
+        ...
+
+    def key(self) -> bytes | None:
+        """Message key."""
+        ...
+
+    def topic(self) -> str:
+        """Topic."""
+        ...
+
+    def partition(self) -> int:
+        """Partition number."""
+        ...
+
+    def offset(self) -> int:
+        """Offset."""
+        ...
+
+    def timestamp(self) -> tuple[int, int]:
+        """Type (0: none) and epoch ms."""
+        ...
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        """Headers in order."""
+        ...
+
+    def leader_epoch(self) -> int | None:
+        """Leader epoch of the record (KIP-320)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a partition: `offset` is the next to read, `epoch` the leader epoch before it."""
+
+    topic: str
+    partition: int
+    offset: int = -1
+    epoch: int | None = None
+
+
+class Consumer(Protocol):
+    """A consumer with places given by hand; never part of a group."""
+
+    def consume(self, count: int, timeout: float) -> Sequence[Message]:
+        """Up to `count` records and events; waits `timeout` seconds for the first of them."""
+        ...
+
+    def assign_more(self, places: Sequence[Place]) -> None:
+        """Read these partitions too."""
+        ...
+
+    def unassign(self, places: Sequence[Place]) -> None:
+        """Stop reading these."""
+        ...
+
+    def ends(self, topic: str, partition: int) -> tuple[int, int]:
+        """First offset and end (read_committed: the last stable offset). Network."""
+        ...
+
+    def last_known_end(self, topic: str, partition: int) -> int | None:
+        """High watermark as the last fetch told it; no network."""
+        ...
+
+    def group_offsets(self, places: Sequence[Place]) -> list[Place]:
+        """Offsets committed by the group; -1 where there is none. Network."""
+        ...
+
+    def at_time(self, places: Sequence[Place], epoch_ms: int) -> list[Place]:
+        """First offset with a timestamp >= epoch_ms; -1 where there is none. Network."""
+        ...
+
+    def publish(self, places: Sequence[Place]) -> None:
+        """Commit to the group without waiting; failures are only logged."""
+        ...
+
+    def complaint(self) -> ClientError | None:
+        """An error of the whole client that waiting does not cure, such as a wrong password."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Messages:
+    """Rows on their way out, column by column; None: the record has none in any row.
+
+    Args:
+        values: Payloads.
+        keys: Message keys.
+        timestamps: Record timestamps, epoch ms; 0 means now.
+        headers: Record headers.
+    """
+
+    values: Sequence[bytes | None]
+    keys: Sequence[bytes | str | None] | None = None
+    timestamps: Sequence[int] | None = None
+    headers: Sequence[list[tuple[str, str | bytes | None]]] | None = None
+
+    def __len__(self) -> int:
+        """Number of records."""
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerStatistics:
+    """What a sample of a producer's statistics says about its transaction.
+
+    Args:
+        producer_id: -1 while it has none.
+        epoch: Producer epoch.
+        state: Transaction state in librdkafka's words: Ready, InTransaction, AbortableError...
+        partitions: Partitions written so far.
+    """
+
+    producer_id: int
+    epoch: int
+    state: str
+    partitions: tuple[int, ...]
+
+
+class Producer(Protocol):
+    """A producer; transactional if its configuration says so."""
+
+    def init_transactions(self, timeout_s: float) -> None:
+        """Fence older instances of the id and get an identity."""
+        ...
+
+    def begin_transaction(self) -> None:
+        """Open the transaction; no network."""
+        ...
+
+    def abort_transaction(self, timeout_s: float) -> None:
+        """Abort the open transaction."""
+        ...
+
+    def produce(self, topic: str, messages: Messages, first: int) -> int:
+        """Queue messages from index `first` on; the index of the first that found no room."""
+        ...
+
+    def poll(self, timeout_s: float) -> None:
+        """Serve callbacks."""
+        ...
+
+    def flush(self, timeout_s: float) -> int:
+        """Wait until all is delivered or failed; how many still are under way."""
+        ...
+
+    def delivery_errors(self) -> list[str]:
+        """What was not delivered since the start: the first ten reasons."""
+        ...
+
+    def forget_statistics(self) -> None:
+        """Drop the samples seen so far."""
+        ...
+
+    def statistics(self) -> ProducerStatistics | None:
+        """Newest sample seen since `forget_statistics`."""
+        ...
+
+
+class Cluster(Protocol):
+    """What the brokers know about topics and their own limits. Every call is network."""
+
+    def partitions(self) -> Mapping[str, Sequence[int]]:
+        """Topic -> partition numbers, of all topics we may see."""
+        ...
+
+    def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
+        """Topic -> id, which changes when a topic is deleted and made again."""
+        ...
+
+    def broker_setting(self, name: str) -> str | None:
+        """A setting of a broker, or None if we may not ask."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What EndTxn needs: transactional id, producer id, producer epoch."""
+
+    tid: str
+    pid: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionState:
+    """What DescribeTransactions says: `code` 0 or an error, and then nothing else counts."""
+
+    code: int
+    state: str = ""
+    pid: int = -1
+    epoch: int = -1
+
+
+class TransactionAdmin(Protocol):
+    """Transactions of dead producers. Each call looks coordinators up anew and never raises."""
+
+    def end(self, identities: Sequence[Identity], *, commit: bool) -> list[int]:
+        """EndTxn (version <= 4) once for each; error codes, or NO_ANSWER."""
+        ...
+
+    def describe(self, tids: Sequence[str]) -> list[TransactionState]:
+        """State of each."""
+        ...
+
+    def ongoing(self) -> list[str]:
+        """Ids of all ongoing transactions of all brokers.
+
+        Raises:
+            ClientError: a broker did not answer.
+        """
+        ...
+
+    def fence(self, tids: Sequence[str]) -> list[int]:
+        """InitProducerId once for each: aborts what is open; 51 means it is being aborted."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...
+
+
+class Clients(Protocol):
+    """Makes clients. The configurations are those of librdkafka, or of kafka-python."""
+
+    def consumer(self, config: Mapping[str, Any]) -> Consumer:
+        """A consumer."""
+        ...
+
+    def producer(self, config: Mapping[str, Any]) -> Producer:
+        """A producer."""
+        ...
+
+    def cluster(self, config: Mapping[str, Any]) -> Cluster:
+        """Questions about topics and limits."""
+        ...
+
+    def transactions(self, config: Mapping[str, Any]) -> TransactionAdmin:
+        """Transaction administration, connected.
+
+        Raises:
+            ClientError: no broker answers, or it refuses us.
+        """
+        ...

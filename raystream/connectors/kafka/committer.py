@@ -1,0 +1,162 @@
+"""Phase two of the Kafka sink: raw EndTxn by handle, and the strays of dead attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from raystream.checkpoint.records import Committable
+from raystream.connectors.base import AbortVerdict, CommitterContext, Problem, Verdict
+from raystream.connectors.kafka.answers import (
+    CONCURRENT_TRANSACTIONS,
+    NONE,
+    UNKNOWN_SERVER_ERROR,
+    abort_verdict,
+    commit_verdict,
+    name_of,
+)
+from raystream.connectors.kafka.clients import ClientError, TransactionAdmin, TransactionState
+from raystream.connectors.kafka.handle import Handle
+from raystream.connectors.kafka.transactional_id import TransactionalId, parse
+from raystream.time.clock import Clock
+
+STUCK_S = 300.0
+"""A broker that answers nothing but CONCURRENT_TRANSACTIONS this long is wedged (rule R4)."""
+
+_FENCE_TRIES = 8
+_STUCK_CODES = frozenset({CONCURRENT_TRANSACTIONS, UNKNOWN_SERVER_ERROR})
+
+
+class KafkaCommitter:
+    """`connectors.base.Committer` of one Kafka sink step.
+
+    Args:
+        ctx: Job, store, step.
+        job: Job as it stands in transactional ids: with the prefix of the sink.
+        admin: Transaction administration, connected.
+        clock: For the time a transaction is stuck, and between tries to fence.
+        sleep: Waits some seconds.
+    """
+
+    def __init__(
+        self,
+        ctx: CommitterContext,
+        job: str,
+        admin: TransactionAdmin,
+        clock: Clock,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._ctx = ctx
+        self._job = job
+        self._admin = admin
+        self._clock = clock
+        self._sleep = sleep
+        self._stuck_since: dict[str, float] = {}
+        self._last_code: dict[str, int] = {}
+
+    def check(self, committables: Sequence[Committable]) -> list[Problem]:
+        """Step 5: one DescribeTransactions: open, same identity, younger than half its limit."""
+        handles = [Handle.from_text(one.handle) for one in committables]
+        states = self._admin.describe([handle.identity.tid for handle in handles])
+        reasons = map(_reason_against, committables, handles, states)
+        return [
+            Problem(one, reason)
+            for one, reason in zip(committables, reasons, strict=True)
+            if reason is not None
+        ]
+
+    def commit(self, committables: Sequence[Committable]) -> list[Verdict]:
+        """EndTxn(commit) once for each; the same handle may be committed again at any time."""
+        codes = self._end(committables, commit=True)
+        return [self._verdict(one, code) for one, code in zip(committables, codes, strict=True)]
+
+    def abort(self, committables: Sequence[Committable]) -> list[AbortVerdict]:
+        """EndTxn(abort) once for each; only for a rollback."""
+        return [abort_verdict(code) for code in self._end(committables, commit=False)]
+
+    def abort_strays(self, before_attempt: int) -> int:
+        """Fence every open transaction of this job and store opened by an attempt < before_attempt.
+
+        Every former step and parallelism is meant: names are parsed, not made up.
+
+        Returns:
+            How many are still open; 1 if the brokers could not be asked.
+        """
+        try:
+            strays = [str(one) for one in self._open_ids() if self._is_stray(one, before_attempt)]
+        except ClientError:
+            return 1
+        for _ in range(_FENCE_TRIES):
+            if not strays:
+                break
+            codes = self._admin.fence(strays)
+            strays = [tid for tid, code in zip(strays, codes, strict=True) if code != NONE]
+            if strays:
+                self._sleep(0.05)
+        return len(strays)
+
+    def explain(self, committable: Committable) -> str:
+        """What the handle is, and what the broker said last."""
+        identity = Handle.from_text(committable.handle).identity
+        where = ", ".join(committable.partitions) or "no known partition"
+        text = (
+            f"{committable.sink}[{committable.subtask}]: {committable.n_records} records for {where},"
+            f" transaction {identity.tid} (producer {identity.pid}, epoch {identity.epoch})"
+        )
+        code = self._last_code.get(committable.handle)
+        if code is None or code == NONE:
+            return text
+        advice = "; restart its broker, then run again" if code in _STUCK_CODES else ""
+        return f"{text}; the broker answered {name_of(code)}{advice}"
+
+    def close(self) -> None:
+        """Release connections."""
+        self._admin.close()
+
+    def _end(self, committables: Sequence[Committable], *, commit: bool) -> list[int]:
+        identities = [Handle.from_text(one.handle).identity for one in committables]
+        codes = self._admin.end(identities, commit=commit)
+        for one, code in zip(committables, codes, strict=True):
+            self._last_code[one.handle] = code
+        return codes
+
+    def _verdict(self, committable: Committable, code: int) -> Verdict:
+        if code not in _STUCK_CODES:
+            self._stuck_since.pop(committable.handle, None)
+            return commit_verdict(code)
+        since = self._stuck_since.setdefault(committable.handle, self._clock.now())
+        return Verdict.REFUSED if self._clock.now() - since > STUCK_S else Verdict.AGAIN
+
+    def _open_ids(self) -> list[TransactionalId]:
+        return [one for one in map(parse, self._admin.ongoing()) if one is not None]
+
+    def _is_stray(self, one: TransactionalId, before_attempt: int) -> bool:
+        mine = one.job == self._job and one.store_id == self._ctx.store_id
+        return mine and one.attempt < before_attempt
+
+
+def foreign_transactions(admin: TransactionAdmin, job: str, store_id: str) -> list[str]:
+    """Open transactions of the same job name with another store: somebody else's job.
+
+    Raises:
+        ClientError: the brokers could not be asked.
+    """
+    parsed = [one for one in map(parse, admin.ongoing()) if one is not None]
+    return [str(one) for one in parsed if one.job == job and one.store_id != store_id]
+
+
+def _reason_against(
+    committable: Committable, handle: Handle, found: TransactionState
+) -> str | None:
+    if found.code:
+        return f"transaction {handle.identity.tid}: the broker answers {name_of(found.code)}"
+    if found.state != "Ongoing":
+        return f"transaction {handle.identity.tid} is in state {found.state}, not Ongoing"
+    if (found.pid, found.epoch) != (handle.identity.pid, handle.identity.epoch):
+        return f"transaction {handle.identity.tid} belongs to another producer now"
+    half = handle.timeout_ms / 2000
+    if committable.age_s >= half:
+        return (
+            f"transaction {handle.identity.tid} was open for {committable.age_s:.0f} s, more than"
+            f" half of transaction_timeout ({half * 2:.0f} s)"
+        )
+    return None

@@ -1,0 +1,325 @@
+"""Consumer, producer and cluster questions by confluent-kafka (librdkafka); its only importer."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import confluent_kafka as ck
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from raystream.connectors.kafka import clients
+from raystream.connectors.kafka.clients import ClientError, Place, ProducerStatistics
+
+log = logging.getLogger("raystream.kafka")
+
+NETWORK_S = 30.0
+"""How long a question to the cluster may take."""
+
+_LASTING = frozenset(
+    {
+        clients.AUTHENTICATION,
+        ck.KafkaError.SASL_AUTHENTICATION_FAILED,
+        ck.KafkaError._SSL,
+        ck.KafkaError._RESOLVE,
+    }
+)
+
+
+def _translated(error: ck.KafkaException) -> ClientError:
+    cause = error.args[0]
+    if not isinstance(cause, ck.KafkaError):
+        return ClientError(clients.NO_ANSWER, "CLIENT", str(cause))
+    return _as_client_error(cause)
+
+
+def _as_client_error(cause: ck.KafkaError) -> ClientError:
+    return ClientError(
+        cause.code(),
+        cause.name(),
+        cause.str(),
+        retriable=cause.retriable(),
+        fatal=cause.fatal(),
+        abort=cause.txn_requires_abort(),
+    )
+
+
+def _call(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    try:
+        return function(*args, **named)
+    except ck.KafkaException as error:
+        raise _translated(error) from None
+
+
+class _Complaints:
+    """Errors of the whole client, kept apart so that the client is in no reference cycle."""
+
+    def __init__(self) -> None:
+        self.lasting: ClientError | None = None
+
+    def __call__(self, error: ck.KafkaError) -> None:
+        if error.code() in _LASTING or error.fatal():
+            self.lasting = _as_client_error(error)
+
+
+def _published(error: ck.KafkaError | None, _: Sequence[ck.TopicPartition]) -> None:
+    if error is not None:
+        log.warning("offsets could not be published: %s", error.str())
+
+
+def _native(places: Sequence[Place]) -> list[ck.TopicPartition]:
+    return [
+        ck.TopicPartition(place.topic, place.partition, place.offset)
+        if place.epoch is None
+        else ck.TopicPartition(place.topic, place.partition, place.offset, leader_epoch=place.epoch)
+        for place in places
+    ]
+
+
+def _places(found: Sequence[ck.TopicPartition]) -> list[Place]:
+    for one in found:
+        if one.error is not None:
+            raise _as_client_error(one.error)
+    return [Place(one.topic, one.partition, max(one.offset, -1)) for one in found]
+
+
+class ConfluentConsumer:
+    """clients.Consumer."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._complaints = _Complaints()
+        self._consumer = ck.Consumer(
+            {"error_cb": self._complaints, "on_commit": _published, "logger": log, **config}
+        )
+        self.consume: Callable[[int, float], Sequence[clients.Message]] = cast(
+            "Callable[[int, float], Sequence[clients.Message]]", self._consumer.consume
+        )
+
+    def assign_more(self, places: Sequence[Place]) -> None:
+        """Read these partitions too."""
+        _call(self._consumer.incremental_assign, _native(places))
+
+    def unassign(self, places: Sequence[Place]) -> None:
+        """Stop reading these."""
+        _call(self._consumer.incremental_unassign, _native(places))
+
+    def ends(self, topic: str, partition: int) -> tuple[int, int]:
+        """First offset and last stable offset."""
+        one = ck.TopicPartition(topic, partition)
+        low, high = _call(
+            self._consumer.get_watermark_offsets, one, timeout=NETWORK_S, cached=False
+        )
+        return low, high
+
+    def last_known_end(self, topic: str, partition: int) -> int | None:
+        """High watermark as the last fetch told it."""
+        one = ck.TopicPartition(topic, partition)
+        _, high = _call(self._consumer.get_watermark_offsets, one, cached=True)
+        return high if high >= 0 else None
+
+    def group_offsets(self, places: Sequence[Place]) -> list[Place]:
+        """Offsets committed by the group."""
+        return _places(_call(self._consumer.committed, _native(places), timeout=NETWORK_S))
+
+    def at_time(self, places: Sequence[Place], epoch_ms: int) -> list[Place]:
+        """First offset at or after a time."""
+        wanted = [ck.TopicPartition(p.topic, p.partition, epoch_ms) for p in places]
+        return _places(_call(self._consumer.offsets_for_times, wanted, timeout=NETWORK_S))
+
+    def publish(self, places: Sequence[Place]) -> None:
+        """Commit to the group without waiting."""
+        try:
+            self._consumer.commit(offsets=_native(places), asynchronous=True)
+        except ck.KafkaException as error:
+            log.warning("offsets could not be published: %s", error)
+
+    def complaint(self) -> ClientError | None:
+        """An error that waiting does not cure."""
+        return self._complaints.lasting
+
+    def close(self) -> None:
+        """Leave."""
+        self._consumer.close()
+
+
+class _Reports:
+    """What callbacks of a producer leave behind, kept apart so that it is in no cycle."""
+
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.sample: str | None = None
+        self.lasting: ClientError | None = None
+
+    def delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
+        if error is not None and len(self.errors) < 10:
+            place = f"{message.topic()}/{message.partition()}"
+            self.errors.append(f"{place}: {error.name()}: {error.str()}")
+
+    def statistics(self, sample: str) -> None:
+        self.sample = sample
+
+    def failed(self, error: ck.KafkaError) -> None:
+        if error.code() in _LASTING or error.fatal():
+            self.lasting = _as_client_error(error)
+
+
+class ConfluentProducer:
+    """clients.Producer. Never closed: close() would abort a pre-committed transaction (R2)."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._reports = _Reports()
+        self._producer = ck.Producer(
+            {
+                "on_delivery": self._reports.delivered,
+                "stats_cb": self._reports.statistics,
+                "error_cb": self._reports.failed,
+                "logger": log,
+                **config,
+            }
+        )
+
+    def init_transactions(self, timeout_s: float) -> None:
+        """Fence older instances, get an identity."""
+        try:
+            _call(self._producer.init_transactions, timeout_s)
+        except ClientError as error:
+            raise self._reports.lasting or error from None
+
+    def begin_transaction(self) -> None:
+        """Open the transaction."""
+        _call(self._producer.begin_transaction)
+
+    def abort_transaction(self, timeout_s: float) -> None:
+        """Abort the open transaction."""
+        _call(self._producer.abort_transaction, timeout_s)
+
+    def produce(self, topic: str, messages: clients.Messages, first: int) -> int:
+        """Queue messages until the queue is full."""
+        try:
+            if messages.timestamps is None and messages.headers is None:
+                return self._produce_plain(topic, messages, first)
+            return self._produce_full(topic, messages, first)
+        except ck.KafkaException as error:
+            raise _translated(error) from None
+
+    def _produce_plain(self, topic: str, messages: clients.Messages, first: int) -> int:
+        produce = self._producer.produce
+        values = messages.values
+        keys = messages.keys
+        done = first
+        try:
+            if keys is None:
+                for done in range(first, len(values)):
+                    produce(topic, values[done])
+            else:
+                for done in range(first, len(values)):
+                    produce(topic, values[done], keys[done])
+        except BufferError:
+            return done
+        return len(values)
+
+    def _produce_full(self, topic: str, messages: clients.Messages, first: int) -> int:
+        produce = self._producer.produce
+        keys, times, headers = messages.keys, messages.timestamps, messages.headers
+        done = first
+        try:
+            for done in range(first, len(messages)):
+                produce(
+                    topic,
+                    messages.values[done],
+                    keys[done] if keys is not None else None,
+                    timestamp=times[done] if times is not None else 0,
+                    headers=headers[done] if headers is not None else [],
+                )
+        except BufferError:
+            return done
+        return len(messages)
+
+    def poll(self, timeout_s: float) -> None:
+        """Serve callbacks."""
+        self._producer.poll(timeout_s)
+
+    def flush(self, timeout_s: float) -> int:
+        """Wait for deliveries; how many are left."""
+        left: int = self._producer.flush(timeout_s)
+        return left
+
+    def delivery_errors(self) -> list[str]:
+        """The first ten reasons; a fatal error of the whole producer counts as one."""
+        lasting = self._reports.lasting
+        return [*self._reports.errors, *([str(lasting)] if lasting else [])]
+
+    def forget_statistics(self) -> None:
+        """Drop the samples seen so far."""
+        self._reports.sample = None
+
+    def statistics(self) -> ProducerStatistics | None:
+        """Newest sample."""
+        sample = self._reports.sample
+        return None if sample is None else _parsed(sample)
+
+
+def _parsed(sample: str) -> ProducerStatistics:
+    content = json.loads(sample)
+    eos = content.get("eos", {})
+    written = {
+        int(number)
+        for topic in content.get("topics", {}).values()
+        for number, partition in topic.get("partitions", {}).items()
+        if int(number) >= 0 and partition.get("txmsgs", 0) > 0
+    }
+    return ProducerStatistics(
+        eos.get("producer_id", -1),
+        eos.get("producer_epoch", -1),
+        eos.get("txn_state", ""),
+        tuple(sorted(written)),
+    )
+
+
+class ConfluentCluster:
+    """clients.Cluster."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._complaints = _Complaints()
+        settings: dict[str, Any] = {"error_cb": self._complaints, "logger": log, **config}
+        self._admin = AdminClient(settings)
+
+    def partitions(self) -> Mapping[str, Sequence[int]]:
+        """Topic -> partition numbers."""
+        topics = self._ask(self._admin.list_topics, timeout=NETWORK_S).topics
+        return {
+            name: sorted(topic.partitions) for name, topic in topics.items() if topic.error is None
+        }
+
+    def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
+        """Topic -> id; topics that do not exist are left out."""
+        wanted = ck.TopicCollection(list(topics))
+        futures = self._admin.describe_topics(wanted, request_timeout=NETWORK_S)
+        ids = {}
+        for name, future in futures.items():
+            try:
+                ids[name] = str(self._ask(future.result, NETWORK_S).topic_id)
+            except ClientError as error:
+                if error.code != ck.KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+        return ids
+
+    def broker_setting(self, name: str) -> str | None:
+        """A setting of some broker, or None if it is not told."""
+        brokers = self._ask(self._admin.list_topics, timeout=NETWORK_S).brokers
+        resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
+        future = self._admin.describe_configs([resource], request_timeout=NETWORK_S)[resource]
+        try:
+            entry = future.result(NETWORK_S).get(name)
+        except ck.KafkaException:
+            return None
+        return None if entry is None else entry.value
+
+    def _ask(self, question: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        try:
+            return _call(question, *args, **named)
+        except ClientError as error:
+            self._admin.poll(0)
+            raise self._complaints.lasting or error from None

@@ -1,0 +1,113 @@
+"""Rows of a frame as Kafka messages: payloads, keys, timestamps, headers, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from raystream.connectors.base import DeadLetters, WriteOptions
+from raystream.connectors.kafka.clients import Messages
+from raystream.data.batch import HIDDEN, MESSAGE_KEY
+from raystream.errors import ConfigurationError
+from raystream.formats.base import Format
+
+HEADER_PREFIX = "raystream."
+"""Headers of a dead letter: raystream.reason, raystream.origin, raystream.topic, ..."""
+
+ToMessages = Callable[[pl.DataFrame], Messages]
+_Keys = Callable[[pl.DataFrame], Sequence[bytes | str | None] | None]
+
+
+def to_messages(
+    format: Format,  # noqa: A002 - the word users know
+    options: WriteOptions,
+    key: str | None,
+    timestamp: str | None,
+) -> ToMessages:
+    """How frames of this schema become messages.
+
+    Args:
+        format: Of the payload.
+        options: Schema, key columns, whether the message key is passed through.
+        key: Column that becomes the message key instead of the key columns.
+        timestamp: Column with the record timestamp, epoch ms; None: now.
+
+    Raises:
+        ConfigurationError: `key` or `timestamp` is no column, or the format can not write these.
+    """
+    if set(options.schema.columns) == set(DeadLetters().columns):
+        return _dead_letters
+    for name in (key, timestamp):
+        if name is not None and name not in options.schema.columns:
+            known = ", ".join(options.schema.names())
+            what = f"the rows to write have no column {name!r}"
+            raise ConfigurationError(what, what_to_do=f"columns: {known}")
+    encode = format.encoder(options.schema).encode
+    keys = _keys_of(options, key)
+
+    def convert(frame: pl.DataFrame) -> Messages:
+        visible = [name for name in frame.columns if not name.startswith(HIDDEN)]
+        values = encode(frame.select(visible))
+        times = None if timestamp is None else _timestamps(frame.get_column(timestamp))
+        return Messages(values, keys(frame), times)
+
+    return convert
+
+
+def _keys_of(options: WriteOptions, key: str | None) -> _Keys:
+    columns = (key,) if key is not None else options.schema.key
+    if len(columns) == 1:
+        return lambda frame: _single(frame.get_column(columns[0]))
+    if columns:
+        return lambda frame: _several(frame, columns)
+    if options.message_key:
+        return lambda frame: frame.get_column(MESSAGE_KEY).to_list()
+    return lambda frame: None
+
+
+def _single(column: pl.Series) -> list[bytes | str | None]:
+    """A single key column is written as text, without quotes; bytes stay as they are."""
+    if column.dtype == pl.Binary:
+        return column.to_list()
+    if column.dtype.is_nested():
+        return [None if value is None else msgspec.json.encode(value) for value in column.to_list()]
+    return column.cast(pl.String).to_list()
+
+
+def _several(frame: pl.DataFrame, columns: Sequence[str]) -> list[bytes | str | None]:
+    """Several key columns are written as a JSON array, in the order of `key_by`."""
+    encode = msgspec.json.encode
+    return [encode(row) for row in frame.select(columns).iter_rows()]
+
+
+def _timestamps(column: pl.Series) -> list[int]:
+    return column.cast(pl.Int64).fill_null(0).to_list()
+
+
+def _dead_letters(frame: pl.DataFrame) -> Messages:
+    """Raw record as it was, its own key and time, and where and why in the headers."""
+    rows = zip(
+        frame.get_column("reason").to_list(),
+        frame.get_column("origin").to_list(),
+        frame.get_column("headers").to_list(),
+        strict=True,
+    )
+    return Messages(
+        frame.get_column("value").to_list(),
+        frame.get_column("key").to_list(),
+        _timestamps(frame.get_column("timestamp")),
+        [_headers(*row) for row in rows],
+    )
+
+
+def _headers(
+    reason: str, origin: str, parts: Sequence[Any]
+) -> list[tuple[str, str | bytes | None]]:
+    named = [("reason", reason), ("origin", origin)]
+    named += [(part["name"], part["value"]) for part in parts or ()]
+    return [
+        (HEADER_PREFIX + name, None if value is None else value.encode()) for name, value in named
+    ]

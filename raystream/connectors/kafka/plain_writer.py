@@ -1,0 +1,141 @@
+"""Writes rows without transactions: at least once, or with no promise at all."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+from typing import NoReturn
+
+import polars as pl
+
+from raystream.checkpoint.records import Committable
+from raystream.connectors.kafka.clients import ClientError, Messages, Producer
+from raystream.connectors.kafka.configs import MESSAGE_TIMEOUT_MS
+from raystream.connectors.kafka.outgoing import ToMessages
+from raystream.context import SubtaskContext
+from raystream.errors import RaystreamError
+
+POLL_S = 0.2
+_BUSY_POLL_S = 0.005
+_LAST_FLUSH_S = 2.0
+
+
+class PlainKafkaWriter:
+    """`connectors.base.SinkWriter` with an idempotent producer and no committables.
+
+    Args:
+        ctx: Who we are, the background executor, counters.
+        topic: Topic written to.
+        to_messages: Rows -> messages.
+        producer: Idempotent, not transactional.
+        sure: at_least_once: a checkpoint waits until all is delivered, an error fails the attempt.
+            Otherwise nothing waits, and errors are counted as `delivery_errors`.
+    """
+
+    def __init__(
+        self,
+        ctx: SubtaskContext,
+        topic: str,
+        to_messages: ToMessages,
+        producer: Producer,
+        *,
+        sure: bool,
+    ) -> None:
+        self._ctx = ctx
+        self._topic = topic
+        self._to_messages = to_messages
+        self._producer = producer
+        self._sure = sure
+        self._backlog: deque[tuple[Messages, int]] = deque()
+        self._flushing: Future[Committable | None] | None = None
+        self._counted = 0
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Take these rows; what finds no room waits.
+
+        Raises:
+            RaystreamError: a record was refused, or (at_least_once) not delivered.
+        """
+        if frame.height:
+            self._backlog.append((self._to_messages(frame), 0))
+            self._advance()
+
+    def has_room(self) -> bool:
+        """False while rows wait."""
+        self._advance()
+        return not self._backlog and self._flushing is None
+
+    def prepare(self, checkpoint: int, *, final: bool) -> Future[Committable | None]:
+        """Flush in the background; there is never anything to commit."""
+        self._advance()
+        backlog = tuple(self._backlog)
+        self._backlog.clear()
+        future = self._ctx.background.submit(self._flush, backlog, wait=self._sure or final)
+        future.add_done_callback(lambda _: self._ctx.wake())
+        self._flushing = future
+        return future
+
+    def committed(self, checkpoint: int) -> None:
+        """Nothing to do."""
+
+    def poll(self, now: float) -> float | None:
+        """Serve callbacks; when to be called again.
+
+        Raises:
+            RaystreamError: a record was not delivered (at_least_once).
+        """
+        self._advance()
+        return now + (_BUSY_POLL_S if self._backlog else POLL_S)
+
+    def close(self) -> None:
+        """Give what is under way a moment."""
+        if self._flushing is None:
+            self._producer.flush(_LAST_FLUSH_S)
+
+    def _advance(self) -> None:
+        if self._flushing is not None:
+            if not self._flushing.done():
+                return
+            flushing, self._flushing = self._flushing, None
+            flushing.result()
+        while self._backlog:
+            messages, first = self._backlog.popleft()
+            done = self._produce(messages, first)
+            if done < len(messages):
+                self._backlog.appendleft((messages, done))
+                break
+        self._producer.poll(0)
+        self._check()
+
+    def _produce(self, messages: Messages, first: int) -> int:
+        try:
+            return self._producer.produce(self._topic, messages, first)
+        except ClientError as error:
+            self._fail(f"a record was refused: {error}")
+
+    def _flush(
+        self, backlog: tuple[tuple[Messages, int], ...], *, wait: bool
+    ) -> Committable | None:
+        for messages, first in backlog:
+            done = first
+            while (done := self._produce(messages, done)) < len(messages):
+                self._producer.poll(0.05)
+                self._check()
+        if wait:
+            left = self._producer.flush(MESSAGE_TIMEOUT_MS / 1000 + 10)
+            self._check()
+            if left and self._sure:
+                self._fail(f"{left} records were not delivered in time")
+        return None
+
+    def _check(self) -> None:
+        errors = self._producer.delivery_errors()
+        if not errors:
+            return
+        if self._sure:
+            self._fail(f"records were not delivered: {errors[0]}")
+        self._ctx.count("delivery_errors", len(errors) - self._counted)
+        self._counted = len(errors)
+
+    def _fail(self, reason: str) -> NoReturn:
+        raise RaystreamError(reason, f"topic {self._topic}") from None

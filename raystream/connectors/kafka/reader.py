@@ -1,0 +1,330 @@
+"""Reads partitions to columns: one call per thousand records, runs per partition, own positions."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from itertools import groupby
+
+import polars as pl
+
+from raystream.connectors.base import Chunk, Position, ReadOptions, Rejected, Run, Split
+from raystream.connectors.kafka import clients
+from raystream.connectors.kafka.clients import Cluster, Consumer, Message, Place
+from raystream.connectors.kafka.message_columns import message_columns
+from raystream.connectors.kafka.read_errors import offset_gone, refused, topic_gone
+from raystream.connectors.kafka.topic_ids import TopicIds
+from raystream.data.schema import Schema
+from raystream.formats.base import Decoder, Format, RejectedRow
+from raystream.ids import SplitId
+
+CONSUME = 2000
+"""Records per call: longer lists leave the L2 cache and cost up to 60 % more (hot-path.md 3)."""
+
+_GONE = frozenset({clients.AUTO_OFFSET_RESET, clients.LOG_TRUNCATION, 1})
+_NO_TOPIC = frozenset({clients.UNKNOWN_TOPIC, clients.UNKNOWN_PARTITION, 3, 100})
+_REFUSED = frozenset({clients.AUTHENTICATION, 29, 30, 31, 58})
+
+
+@dataclass(slots=True)
+class _Partition:
+    split: SplitId
+    topic: str
+    number: int
+    offset: int
+    epoch: int | None
+    topic_id: str | None
+    end: int | None
+    at_end: bool = False
+
+    def position(self) -> Position:
+        return {"offset": self.offset, "epoch": self.epoch, "topic_id": self.topic_id}
+
+    def finished(self) -> bool:
+        return self.end is not None and self.offset >= self.end
+
+    def place(self) -> Place:
+        return Place(self.topic, self.number, self.offset, self.epoch)
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Messages [first, last) of a poll come from one partition, one after the other."""
+
+    partition: _Partition
+    first: int
+    last: int
+    overran: bool = False
+    position: Position = None
+
+
+class KafkaReader:
+    """`connectors.base.SourceReader` of some partitions.
+
+    A partition's position never moves by a reset: an offset that is gone, a truncated log or a
+    topic that was made anew is an error. A bounded partition is finished when its position, or
+    the end-of-partition event, reaches the end: control records behind the last record make
+    "last offset + 1 == end" never true.
+
+    Args:
+        topics: Topics of the source.
+        format: Of the payloads.
+        options: Columns wanted.
+        consumer: Made for this reader.
+        cluster: Connects for questions about topic ids.
+        background: Where those questions run.
+    """
+
+    def __init__(
+        self,
+        topics: Sequence[str],
+        format: Format,  # noqa: A002 - the word users know
+        options: ReadOptions,
+        *,
+        consumer: Consumer,
+        cluster: Callable[[], Cluster],
+        background: Executor,
+    ) -> None:
+        self._consumer = consumer
+        self._options = options
+        self._decoder = _payload_decoder(format, options)
+        self._partitions: dict[tuple[str, int], _Partition] = {}
+        self._by_split: dict[SplitId, _Partition] = {}
+        self._one_topic = topics[0] if len(topics) == 1 else None
+        self._topic_ids = TopicIds(cluster, background)
+
+    def add(self, split: Split) -> None:
+        """Read this partition too, from `split.start`."""
+        topic, _, number = split.id.rpartition("/")
+        start = split.start
+        end = None if split.end is None else int(split.end["offset"])
+        partition = _Partition(
+            split.id,
+            topic,
+            int(number),
+            int(start["offset"]),
+            start.get("epoch"),
+            start.get("topic_id"),
+            end,
+        )
+        self._partitions[(topic, partition.number)] = partition
+        self._by_split[split.id] = partition
+        self._topic_ids.expect(topic, partition.topic_id)
+        if not partition.finished():
+            self._consumer.assign_more([partition.place()])
+
+    def poll(self, max_rows: int) -> Chunk | None:
+        """Up to max_rows rows (never more than CONSUME), or None.
+
+        Raises:
+            RaystreamError: offset gone, topic deleted or made anew, access refused.
+        """
+        if not self._identified():
+            return None
+        messages = self._consumer.consume(min(max_rows, CONSUME), 0)
+        if not messages:
+            complaint = self._consumer.complaint()
+            if complaint is not None:
+                raise refused(str(complaint), "")
+            return None
+        events: list[Message] = []
+        if any([message.error() for message in messages]):
+            events = [message for message in messages if message.error() is not None]
+            messages = [message for message in messages if message.error() is None]
+        messages, stretches = self._advance(messages, self._stretches(messages))
+        moved = self._events(events)
+        if not stretches and not moved:
+            return None
+        return self._chunk(messages, stretches, moved)
+
+    def caught_up(self, split: SplitId) -> bool:
+        """True if the newest thing heard of the partition is its end."""
+        partition = self._by_split[split]
+        return partition.at_end or partition.finished()
+
+    def finished(self) -> bool:
+        """True if every partition has an end and its position reached it."""
+        return all(partition.finished() for partition in self._partitions.values())
+
+    def committed(self, positions: Mapping[SplitId, Position]) -> None:
+        """Publish positions to the group, for lag tools only."""
+        self._topic_ids.ask_again()
+        mine = [
+            (self._by_split[split], int(position["offset"]))
+            for split, position in positions.items()
+            if split in self._by_split
+        ]
+        if mine:
+            self._consumer.publish([Place(p.topic, p.number, offset) for p, offset in mine])
+
+    def lag(self) -> dict[SplitId, int]:
+        """Records up to the high watermark that the last fetch told."""
+        lags = {}
+        for partition in self._partitions.values():
+            end = partition.end
+            if end is None:
+                end = self._consumer.last_known_end(partition.topic, partition.number)
+            if end is not None:
+                lags[partition.split] = max(0, end - partition.offset)
+        return lags
+
+    def close(self) -> None:
+        """Leave the brokers."""
+        self._consumer.close()
+
+    def _identified(self) -> bool:
+        """False while it is not known that the topics are still those of the positions."""
+        self._topic_ids.check()
+        return self._topic_ids.known()
+
+    def _stretches(self, messages: Sequence[Message]) -> list[_Stretch]:
+        if not messages:
+            return []
+        if len(self._partitions) == 1:
+            (only,) = self._partitions.values()
+            return [_Stretch(only, 0, len(messages))]
+        topic = self._one_topic
+        keys = (
+            [(m.topic(), m.partition()) for m in messages]
+            if topic is None
+            else [m.partition() for m in messages]
+        )
+        stretches = []
+        first = 0
+        for key, group in groupby(keys):
+            last = first + len(list(group))
+            place = (topic, key) if topic is not None else key
+            stretches.append(_Stretch(self._partitions[place], first, last))  # type: ignore[index]
+            first = last
+        return stretches
+
+    def _advance(
+        self, messages: Sequence[Message], stretches: list[_Stretch]
+    ) -> tuple[Sequence[Message], list[_Stretch]]:
+        """Positions move behind what was read; what lies behind a partition's end is dropped."""
+        if any(_overruns(stretch.partition, messages[stretch.last - 1]) for stretch in stretches):
+            messages, stretches = _without_overrun(messages, stretches)
+        for stretch in stretches:
+            partition = stretch.partition
+            was_finished = partition.finished()
+            partition.at_end = False
+            if stretch.overran:
+                partition.offset = max(partition.offset, partition.end or 0)
+            elif stretch.first < stretch.last:
+                newest = messages[stretch.last - 1]
+                partition.offset = newest.offset() + 1
+                partition.epoch = newest.leader_epoch()
+            stretch.position = partition.position()
+            if partition.finished() and not was_finished:
+                self._consumer.unassign([partition.place()])
+        return messages, stretches
+
+    def _events(self, events: Sequence[Message]) -> list[_Partition]:
+        """Ends of partitions: the position may move over control records; errors are raised."""
+        moved = []
+        for event in events:
+            error = event.error()
+            assert error is not None
+            if error.code() != clients.PARTITION_EOF:
+                self._failed(event, error)
+                continue
+            partition = self._partitions.get((event.topic(), event.partition()))
+            if partition is None or event.offset() < partition.offset or partition.finished():
+                continue
+            partition.at_end = True
+            if event.offset() > partition.offset:
+                partition.offset = event.offset()
+                moved.append(partition)
+            if partition.finished():
+                self._consumer.unassign([partition.place()])
+        return moved
+
+    def _failed(self, event: Message, error: clients.MessageError) -> None:
+        code = error.code()
+        topic, number = event.topic(), event.partition()
+        if code in _GONE:
+            partition = self._partitions.get((topic, number))
+            offset = -1 if partition is None else partition.offset
+            raise offset_gone(topic, number, offset, error.str())
+        if code in _NO_TOPIC:
+            raise topic_gone(topic)
+        if code in _REFUSED:
+            raise refused(error.str(), f"topic {topic}" if topic else "")
+
+    def _chunk(
+        self,
+        messages: Sequence[Message],
+        stretches: Sequence[_Stretch],
+        moved: Sequence[_Partition],
+    ) -> Chunk:
+        decoded = self._decoder.decode([message.value() for message in messages])
+        bad = [row.index for row in decoded.rejected]
+        runs = []
+        for stretch in stretches:
+            first = stretch.first - bisect_left(bad, stretch.first) if bad else stretch.first
+            last = stretch.last - bisect_left(bad, stretch.last) if bad else stretch.last
+            runs.append(Run(stretch.partition.split, first, last, stretch.position))
+        rows = decoded.frame.height
+        runs += [Run(p.split, rows, rows, p.position()) for p in moved]
+        frame = self._with_message_columns(decoded.frame, messages, bad)
+        rejected = tuple(self._rejected(messages[row.index], row) for row in decoded.rejected)
+        return Chunk(frame, tuple(runs), rejected)
+
+    def _with_message_columns(
+        self, frame: pl.DataFrame, messages: Sequence[Message], bad: Sequence[int]
+    ) -> pl.DataFrame:
+        options = self._options
+        time = options.event_time is None
+        if not (time or options.message_key or options.metadata):
+            return frame
+        if bad:
+            left_out = set(bad)
+            messages = [m for index, m in enumerate(messages) if index not in left_out]
+        columns = message_columns(messages, options.metadata, time=time, key=options.message_key)
+        return frame.with_columns(columns)
+
+    def _rejected(self, message: Message, row: RejectedRow) -> Rejected:
+        partition = self._partitions[(message.topic(), message.partition())]
+        kind, time = message.timestamp()
+        place = {
+            "topic": message.topic(),
+            "partition": str(message.partition()),
+            "offset": str(message.offset()),
+        }
+        origin = ", ".join(f"{name} {value}" for name, value in place.items())
+        return Rejected(
+            partition.split,
+            origin,
+            place,
+            message.key(),
+            message.value(),
+            row.reason,
+            time if kind else None,
+        )
+
+
+def _overruns(partition: _Partition, newest: Message) -> bool:
+    return partition.end is not None and newest.offset() >= partition.end
+
+
+def _without_overrun(
+    messages: Sequence[Message], stretches: Sequence[_Stretch]
+) -> tuple[list[Message], list[_Stretch]]:
+    kept: list[Message] = []
+    cut = []
+    for stretch in stretches:
+        first, last, end = stretch.first, stretch.last, stretch.partition.end
+        if end is not None:
+            last = bisect_left(messages, end, first, last, key=lambda m: m.offset())
+        start = len(kept)
+        kept += messages[first:last]
+        cut.append(_Stretch(stretch.partition, start, len(kept), overran=last < stretch.last))
+    return kept, cut
+
+
+def _payload_decoder(format: Format, options: ReadOptions) -> Decoder:  # noqa: A002
+    names = {n: t for n, t in options.schema.columns.items() if n not in options.metadata}
+    required = options.schema.required & names.keys()
+    return format.decoder(Schema(names, frozenset(required)))

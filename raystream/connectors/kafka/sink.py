@@ -1,0 +1,148 @@
+"""A Kafka topic as a sink: checks at start, writers, the committer."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from raystream.connectors.base import Committer, CommitterContext, SinkWriter, WriteOptions
+from raystream.connectors.kafka.clients import ClientError, Cluster
+from raystream.connectors.kafka.committer import KafkaCommitter, foreign_transactions
+from raystream.connectors.kafka.configs import MESSAGE_TIMEOUT_MS, transactional
+from raystream.connectors.kafka.outgoing import to_messages
+from raystream.connectors.kafka.plain_writer import PlainKafkaWriter
+from raystream.connectors.kafka.source import missing_topic, unreachable
+from raystream.connectors.kafka.transaction import Transaction
+from raystream.connectors.kafka.transactional_id import TransactionalId
+from raystream.connectors.kafka.writer import KafkaSinkWriter
+from raystream.context import SubtaskContext
+from raystream.errors import ConfigurationError
+from raystream.graph.policies import DeliveryGuarantee
+from raystream.ids import StepName
+
+if TYPE_CHECKING:
+    from raystream.connectors.kafka.connection import KafkaTopic
+
+DEFAULT_TIMEOUT_MS = 900_000
+_LIMIT = "transaction.max.timeout.ms"
+
+
+class _MonotonicClock:
+    """Real time for the committer, which lives in a shell of its own."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class KafkaSink:
+    """What a KafkaTopic does as a sink."""
+
+    def __init__(self, topic: KafkaTopic) -> None:
+        self._topic = topic
+
+    def check(self, job: str, store_id: str, step: StepName) -> list[str]:
+        """At start: the topic, the broker's limit, open transactions of another store.
+
+        Returns:
+            Warnings.
+
+        Raises:
+            ConfigurationError: several topics, no such topic, a timeout above the broker's limit.
+            RaystreamError: no broker answers.
+        """
+        topic = self._topic
+        if len(topic.topics) != 1:
+            what = f"a sink writes to one topic, not to {len(topic.topics)}"
+            raise ConfigurationError(what, topic.describe())
+        try:
+            cluster = topic.connection.cluster()
+            found = cluster.partitions()
+            if topic.topics[0] not in found:
+                raise missing_topic(topic.topics[0], list(found), topic)
+            if topic.delivery_guarantee not in (None, DeliveryGuarantee.EXACTLY_ONCE):
+                return []
+            self._check_limit(cluster)
+            return self._foreign(job, store_id)
+        except ClientError as error:
+            raise unreachable(topic, error) from None
+
+    def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
+        """A writer for one subtask; the topic's own guarantee wins over the pipeline's.
+
+        Raises:
+            ConfigurationError: the rows do not fit the format or the options of the topic.
+        """
+        topic = self._topic
+        name = topic.topics[0]
+        convert = to_messages(topic.format, options, topic.key, topic.timestamp)
+        guarantee = topic.delivery_guarantee or DeliveryGuarantee(options.guarantee)
+        if guarantee == DeliveryGuarantee.EXACTLY_ONCE:
+            return KafkaSinkWriter(ctx, convert, partial(self._open, ctx))
+        producer = topic.connection.producer({"message.timeout.ms": MESSAGE_TIMEOUT_MS})
+        sure = guarantee == DeliveryGuarantee.AT_LEAST_ONCE
+        return PlainKafkaWriter(ctx, name, convert, producer, sure=sure)
+
+    def committer(self, ctx: CommitterContext) -> Committer | None:
+        """Phase two, connected at once: a wrong password must not show first in a recovery.
+
+        Raises:
+            RaystreamError: no broker answers, or it refuses us.
+        """
+        topic = self._topic
+        if topic.delivery_guarantee not in (None, DeliveryGuarantee.EXACTLY_ONCE):
+            return None
+        try:
+            admin = topic.connection.transactions()
+        except ClientError as error:
+            raise unreachable(topic, error) from None
+        return KafkaCommitter(ctx, self._job(ctx.job), admin, _MonotonicClock(), time.sleep)
+
+    def _open(self, ctx: SubtaskContext, place: int) -> Transaction:
+        """Make and open a transaction. Blocking: called in the background."""
+        topic = self._topic
+        job = self._job(ctx.job)
+        index = ctx.subtask.index
+        tid = str(TransactionalId(job, ctx.store_id, ctx.attempt, ctx.step, index, place))
+        timeout_ms = topic.transaction_timeout_ms or self._default_timeout_ms()
+        make = partial(topic.connection.producer, transactional(tid, timeout_ms))
+        return Transaction(tid, topic.topics[0], timeout_ms, make, ctx.clock).open()
+
+    def _job(self, job: str) -> str:
+        return f"{self._topic.transactional_id_prefix}{job}"
+
+    def _default_timeout_ms(self) -> int:
+        try:
+            limit = _broker_limit_ms(self._topic.connection.cluster())
+        except ClientError as error:
+            raise unreachable(self._topic, error) from None
+        return min(limit or DEFAULT_TIMEOUT_MS, DEFAULT_TIMEOUT_MS)
+
+    def _check_limit(self, cluster: Cluster) -> None:
+        wanted = self._topic.transaction_timeout_ms
+        limit = _broker_limit_ms(cluster)
+        if wanted is not None and limit is not None and wanted > limit:
+            what = f"transaction_timeout {wanted} ms is above the broker's {_LIMIT} = {limit}"
+            raise ConfigurationError(what, self._topic.describe(), "lower it, or raise the limit")
+
+    def _foreign(self, job: str, store_id: str) -> list[str]:
+        admin = self._topic.connection.transactions()
+        try:
+            foreign = foreign_transactions(admin, self._job(job), store_id)
+        finally:
+            admin.close()
+        if not foreign:
+            return []
+        shown = ", ".join(foreign[:3])
+        return [
+            f"{len(foreign)} open transactions of a job called {job!r} with other storage: {shown};"
+            " is it run elsewhere too? They are left alone"
+        ]
+
+
+def _broker_limit_ms(cluster: Cluster) -> int | None:
+    told = cluster.broker_setting(_LIMIT)
+    return None if told is None else int(told)

@@ -1,0 +1,216 @@
+"""A Kafka topic as a source: its partitions, where reading starts and ends, what rows look like."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from raystream.connectors.base import ReadOptions, Split
+from raystream.connectors.kafka.clients import ClientError, Consumer, Message, Place
+from raystream.connectors.kafka.message_columns import metadata_schema
+from raystream.connectors.kafka.reader import KafkaReader
+from raystream.context import SubtaskContext
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError, RaystreamError
+from raystream.ids import SplitId
+
+if TYPE_CHECKING:
+    from raystream.connectors.kafka.connection import KafkaTopic
+
+LEARN_RECORDS = 1000
+LEARN_S = 10.0
+_NOT_IN_A_GROUP = "raystream"
+
+
+def split_id(topic: str, partition: int) -> SplitId:
+    """Name of a partition.
+
+    >>> split_id("requests", 3)
+    'requests/3'
+    """
+    return f"{topic}/{partition}"
+
+
+class KafkaSource:
+    """Answers about one KafkaTopic; each is a connection of its own, closed at once."""
+
+    def __init__(self, topic: KafkaTopic) -> None:
+        self._topic = topic
+
+    def discover(self, *, bounded: bool) -> list[Split]:
+        """All partitions with starts by `starting_offsets`; ends are the last stable offsets.
+
+        Raises:
+            ConfigurationError: no such topic, or `committed` and nothing was committed.
+            RaystreamError: no broker answers.
+        """
+        places, ids = self._places()
+        with _Asking(self._topic) as consumer:
+            starts = self._starts(consumer, places)
+            ends = [consumer.ends(p.topic, p.partition)[1] if bounded else None for p in places]
+        return [
+            Split(
+                split_id(start.topic, start.partition),
+                _position(start.offset, ids.get(start.topic)),
+                None if end is None else {"offset": max(end, start.offset)},
+            )
+            for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
+        """Partitions made since, from their first record.
+
+        Raises:
+            RaystreamError: no broker answers, or the topic is gone.
+        """
+        places, ids = self._places()
+        new = [p for p in places if split_id(p.topic, p.partition) not in known]
+        if not new:
+            return []
+        with _Asking(self._topic) as consumer:
+            firsts = [consumer.ends(p.topic, p.partition)[0] for p in new]
+        return [
+            Split(split_id(p.topic, p.partition), _position(first, ids.get(p.topic)))
+            for p, first in zip(new, firsts, strict=True)
+        ]
+
+    def reader(self, ctx: SubtaskContext, options: ReadOptions) -> KafkaReader:
+        """A reader for one subtask; its consumer is made here."""
+        topic = self._topic
+        group = topic.group_id or ctx.job
+        return KafkaReader(
+            topic.topics,
+            topic.format,
+            _with_metadata(options, topic.metadata),
+            consumer=topic.connection.consumer(group),
+            cluster=topic.connection.cluster,
+            background=ctx.background,
+        )
+
+    def learn(self) -> Schema | None:
+        """Schema of the first records and of the metadata columns.
+
+        Raises:
+            ConfigurationError: no such topic.
+            RaystreamError: no broker answers.
+        """
+        places, _ = self._places()
+        with _Asking(self._topic) as consumer:
+            first = [
+                Place(p.topic, p.partition, consumer.ends(p.topic, p.partition)[0]) for p in places
+            ]
+            consumer.assign_more(first)
+            payloads = [message.value() for message in _first_records(consumer, len(first))]
+        learnt = self._topic.format.infer(payloads) if payloads else None
+        if learnt is None:
+            return None
+        extra = metadata_schema(self._topic.metadata).columns
+        return Schema({**learnt.columns, **extra}, learnt.required)
+
+    def max_parallelism(self) -> int:
+        """Number of partitions.
+
+        Raises:
+            ConfigurationError: no such topic.
+            RaystreamError: no broker answers.
+        """
+        return len(self._places()[0])
+
+    def _places(self) -> tuple[list[Place], Mapping[str, str]]:
+        topics = self._topic.topics
+        try:
+            cluster = self._topic.connection.cluster()
+            found = cluster.partitions()
+            for name in topics:
+                if name not in found:
+                    raise missing_topic(name, list(found), self._topic)
+            ids = cluster.topic_ids(topics)
+        except ClientError as error:
+            raise unreachable(self._topic, error) from None
+        return [Place(name, number) for name in topics for number in found[name]], ids
+
+    def _starts(self, consumer: Consumer, places: Sequence[Place]) -> list[Place]:
+        start = self._topic.starting_offsets
+        if start == "committed":
+            return self._committed(consumer, places)
+        ends = [consumer.ends(p.topic, p.partition) for p in places]
+        if isinstance(start, Mapping):
+            found = [p.offset for p in consumer.at_time(places, start["timestamp"])]
+            offsets = [at if at >= 0 else end for at, (_, end) in zip(found, ends, strict=True)]
+        else:
+            offsets = [low if start == "earliest" else end for low, end in ends]
+        pairs = zip(places, offsets, strict=True)
+        return [Place(place.topic, place.partition, offset) for place, offset in pairs]
+
+    def _committed(self, consumer: Consumer, places: Sequence[Place]) -> list[Place]:
+        found = consumer.group_offsets(places)
+        for place in found:
+            if place.offset < 0:
+                what = f"group {self._topic.group_id} has no committed offset"
+                where = f"topic {place.topic}, partition {place.partition}"
+                advice = "start with starting_offsets 'earliest' or 'latest'"
+                raise ConfigurationError(what, where, advice)
+        return found
+
+
+class _Asking:
+    """A consumer for questions, closed afterwards; client errors become ours."""
+
+    def __init__(self, topic: KafkaTopic) -> None:
+        self._topic = topic
+
+    def __enter__(self) -> Consumer:
+        self._consumer = self._topic.connection.consumer(self._topic.group_id or _NOT_IN_A_GROUP)
+        return self._consumer
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        complaint = self._consumer.complaint()
+        self._consumer.close()
+        if isinstance(error, ClientError):
+            raise unreachable(self._topic, complaint or error) from None
+
+
+def missing_topic(name: str, known: list[str], topic: KafkaTopic) -> ConfigurationError:
+    """The error for a topic that is not there, with the nearest names."""
+    near = get_close_matches(name, known, 3, 0.6)
+    advice = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "create it first"
+    where = topic.connection.settings().address()
+    return ConfigurationError(f"there is no topic {name!r}", where, advice)
+
+
+def unreachable(topic: KafkaTopic, error: ClientError) -> RaystreamError:
+    """The error for a cluster that does not answer or refuses us; no secret in it."""
+    settings = topic.connection.settings()
+    what = settings.redact(f"{topic.describe()} can not be reached: {error}")
+    advice = "check the address, that the brokers run, and the security settings"
+    return RaystreamError(what, settings.address(), advice)
+
+
+def _position(offset: int, topic_id: str | None) -> dict[str, Any]:
+    return {"offset": offset, "epoch": None, "topic_id": topic_id}
+
+
+def _with_metadata(options: ReadOptions, asked: Sequence[str]) -> ReadOptions:
+    """Metadata columns of the topic that the plan's schema still holds are metadata for us."""
+    named = [name for name in asked if name in options.schema.columns]
+    metadata = tuple(dict.fromkeys((*options.metadata, *named)))
+    return ReadOptions(options.schema, options.event_time, options.message_key, metadata)
+
+
+def _first_records(consumer: Consumer, partitions: int) -> list[Message]:
+    """Up to LEARN_RECORDS records, until each partition was read to its end."""
+    records: list[Message] = []
+    ended: set[tuple[str, int]] = set()
+    deadline = time.monotonic() + LEARN_S
+    while len(records) < LEARN_RECORDS and len(ended) < partitions:
+        if time.monotonic() > deadline:
+            break
+        for message in consumer.consume(LEARN_RECORDS, 0.05):
+            error = message.error()
+            if error is None:
+                records.append(message)
+            else:
+                ended.add((message.topic(), message.partition()))
+    return records

@@ -1,0 +1,76 @@
+"""Is each topic still the one that the positions were taken from? Asked in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+
+from raystream.connectors.kafka.clients import ClientError, Cluster
+from raystream.connectors.kafka.read_errors import topic_changed, topic_gone
+
+Ids = Mapping[str, str]
+
+
+class TopicIds:
+    """Compares ids of topics with expected ones, one question at a time.
+
+    Args:
+        cluster: Connects; called in the background, once.
+        background: Runs the questions.
+    """
+
+    def __init__(self, cluster: Callable[[], Cluster], background: Executor) -> None:
+        self._connect = cluster
+        self._background = background
+        self._cluster: Cluster | None = None
+        self._expected: dict[str, str] = {}
+        self._confirmed: set[str] = set()
+        self._answer: Future[Ids] | None = None
+        self._wanted = False
+
+    def expect(self, topic: str, topic_id: str | None) -> None:
+        """From now on `topic` must have this id (None: any)."""
+        if topic_id is not None and self._expected.get(topic) != topic_id:
+            self._expected[topic] = topic_id
+            self._confirmed.discard(topic)
+            self._wanted = True
+
+    def ask_again(self) -> None:
+        """Compare once more, without holding anybody up."""
+        self._wanted = bool(self._expected)
+
+    def known(self) -> bool:
+        """True if every expected topic was compared at least once."""
+        return self._confirmed >= self._expected.keys()
+
+    def check(self) -> None:
+        """Ask if a question is due, and look at the answer if there is one; never waits.
+
+        Raises:
+            RaystreamError: a topic was deleted, or made anew.
+        """
+        if self._answer is None:
+            if self._wanted:
+                self._wanted = False
+                self._answer = self._background.submit(self._ask, tuple(self._expected))
+        elif self._answer.done():
+            answer, self._answer = self._answer, None
+            self._compare(answer)
+
+    def _compare(self, answer: Future[Ids]) -> None:
+        try:
+            ids = answer.result()
+        except ClientError:
+            self._wanted = not self.known()
+            return
+        for topic, expected in self._expected.items():
+            if topic not in ids:
+                raise topic_gone(topic)
+            if ids[topic] != expected:
+                raise topic_changed(topic)
+        self._confirmed |= ids.keys()
+
+    def _ask(self, topics: tuple[str, ...]) -> Ids:
+        if self._cluster is None:
+            self._cluster = self._connect()
+        return self._cluster.topic_ids(topics)

@@ -1,0 +1,174 @@
+"""Writes rows exactly once: a current transaction, a standby, pre-commit in the background.
+
+The walk of one checkpoint: `prepare` gives the current transaction away to be flushed and checked,
+rows wait until that is done (rule R14: order per partition), then go to the standby; `committed`
+builds the next standby on the next id of the rotation.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+import polars as pl
+
+from raystream.checkpoint.records import Committable
+from raystream.connectors.kafka.clients import Messages
+from raystream.connectors.kafka.outgoing import ToMessages
+from raystream.connectors.kafka.transaction import Backlog, Transaction
+from raystream.connectors.kafka.transactional_id import ROTATION
+from raystream.context import SubtaskContext
+from raystream.errors import RaystreamError
+
+_T = TypeVar("_T")
+
+POLL_S = 0.2
+_BUSY_POLL_S = 0.005
+_ABORT_S = 2.0
+
+OpenTransaction = Callable[[int], Transaction]
+"""Makes and opens the transaction at this place of the rotation; blocking."""
+
+
+class KafkaSinkWriter:
+    """`connectors.base.SinkWriter`, exactly once.
+
+    Args:
+        ctx: Who we are, the clock, the background executor, the named points.
+        to_messages: Rows -> messages.
+        open_transaction: Opens the transaction of a place 0..2 of the rotation.
+    """
+
+    def __init__(
+        self, ctx: SubtaskContext, to_messages: ToMessages, open_transaction: OpenTransaction
+    ) -> None:
+        self._ctx = ctx
+        self._to_messages = to_messages
+        self._open_transaction = open_transaction
+        self._backlog: deque[tuple[Messages, int]] = deque()
+        self._current: Transaction | None = None
+        self._opening: Future[Transaction] | None = self._submit(self._open, 0)
+        self._standby: Future[Transaction] | None = self._submit(self._open, 1)
+        self._next_place = 2
+        self._sealing: Future[Committable | None] | None = None
+        self._sealed: Transaction | None = None
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Take these rows; what finds no room waits.
+
+        Raises:
+            RaystreamError: a record was refused or not delivered.
+        """
+        if frame.height:
+            self._backlog.append((self._to_messages(frame), 0))
+            self._advance()
+
+    def has_room(self) -> bool:
+        """False while rows wait: the transaction is not open yet, or its queue is full."""
+        self._advance()
+        return not self._backlog and self._current is not None
+
+    def prepare(self, checkpoint: int, *, final: bool) -> Future[Committable | None]:
+        """Pre-commit in the background; None if nothing was written since the last one.
+
+        Raises:
+            RaystreamError: the standby of the last checkpoint was never asked for.
+        """
+        self._advance()
+        if not self._backlog and (self._current is None or not self._current.n_records):
+            empty: Future[Committable | None] = Future()
+            empty.set_result(None)
+            return empty
+        opening = self._opening
+        if opening is None or self._standby is None:
+            what = f"checkpoint {checkpoint} begins before the last one was committed"
+            raise RaystreamError(what, str(self._ctx.subtask))
+        backlog = tuple(self._backlog)
+        self._backlog.clear()
+        self._current, self._opening, self._standby = None, self._standby, None
+        self._sealing = self._submit(self._seal, opening, backlog)
+        return self._sealing
+
+    def committed(self, checkpoint: int) -> None:
+        """Phase two is done: the old producer goes, the next standby is built."""
+        if self._standby is None:
+            place, self._next_place = self._next_place, (self._next_place + 1) % ROTATION
+            self._standby = self._submit(self._re_init, place)
+
+    def poll(self, now: float) -> float | None:
+        """Serve callbacks; when to be called again, on the context's clock.
+
+        Raises:
+            RaystreamError: a record was not delivered, or a transaction could not be opened.
+        """
+        self._advance()
+        for transaction in (self._current, _result(self._standby)):
+            if transaction is not None:
+                transaction.poll()
+        return now + (_BUSY_POLL_S if self._backlog else POLL_S)
+
+    def oldest_transaction_age_s(self) -> float:
+        """Seconds since before the first record of the open transaction."""
+        return 0.0 if self._current is None else self._current.age_s()
+
+    def close(self) -> None:
+        """Abort what was never prepared; a prepared transaction is only let go (R2)."""
+        self._backlog.clear()
+        for transaction in (self._current or _result(self._opening), _result(self._standby)):
+            if transaction is not None:
+                transaction.abort(_ABORT_S)
+        self._current, self._opening, self._standby = None, None, None
+
+    def _advance(self) -> None:
+        if self._sealing is not None:
+            if not self._sealing.done():
+                return
+            sealing, self._sealing = self._sealing, None
+            sealing.result()
+        if self._current is None:
+            self._current = _result(self._opening)
+        while self._current is not None and self._backlog:
+            messages, first = self._backlog.popleft()
+            done = self._current.write(messages, first)
+            if done < len(messages):
+                self._backlog.appendleft((messages, done))
+                self._current.poll()
+                return
+        if self._current is not None:
+            self._current.poll()
+
+    def _submit(self, work: Callable[..., _T], *args: object) -> Future[_T]:
+        future = self._ctx.background.submit(work, *args)
+        future.add_done_callback(lambda _: self._ctx.wake())
+        return future
+
+    def _open(self, place: int) -> Transaction:
+        return self._open_transaction(place)
+
+    def _re_init(self, place: int) -> Transaction:
+        self._ctx.point("re-init")
+        if self._sealed is not None:
+            self._sealed.retire()
+            self._sealed = None
+        return self._open(place)
+
+    def _seal(self, opening: Future[Transaction], backlog: Backlog) -> Committable | None:
+        transaction = opening.result()
+        self._ctx.point("pre-commit flush")
+        handle, partitions = transaction.pre_commit(backlog)
+        self._sealed = transaction
+        self._ctx.point("pre-committed")
+        return Committable(
+            self._ctx.step,
+            self._ctx.subtask.index,
+            transaction.n_records,
+            partitions,
+            handle.to_text(),
+            transaction.age_s(),
+        )
+
+
+def _result(future: Future[Transaction] | None) -> Transaction | None:
+    return future.result() if future is not None and future.done() else None
