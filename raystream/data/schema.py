@@ -24,6 +24,8 @@ class Schema:
         columns: Name -> Polars type. Columns are nullable unless named in `required`.
         required: Columns declared not null.
         key: Columns of the key, once `key_by` said so.
+        open: Behind a row function without a declared output: `columns` holds only what is known
+            already (often nothing); the first rows tell the rest and are checked at run time.
 
     >>> Schema.of({"ts": "int not null", "ip": str}).names()
     ['ts', 'ip']
@@ -32,6 +34,7 @@ class Schema:
     columns: Mapping[str, pl.DataType]
     required: frozenset[str] = field(default_factory=frozenset)
     key: tuple[str, ...] = ()
+    open: bool = False
 
     @classmethod
     def of(cls, declared: Any) -> Schema:
@@ -74,11 +77,12 @@ class Schema:
         """Only these columns, in the order of this schema."""
         wanted = set(names)
         columns = {name: dtype for name, dtype in self.columns.items() if name in wanted}
-        return Schema(columns, self.required & wanted, tuple(k for k in self.key if k in wanted))
+        key = tuple(k for k in self.key if k in wanted)
+        return Schema(columns, self.required & wanted, key, self.open)
 
     def with_key(self, key: tuple[str, ...]) -> Schema:
         """The same columns under another key."""
-        return Schema(self.columns, self.required, key)
+        return Schema(self.columns, self.required, key, self.open)
 
     def to_json(self) -> dict[str, Any]:
         """JSON value, kept with every checkpoint."""
