@@ -1,1 +1,1 @@
-"""connectors/files: see shared map."""
+"""Files in and out."""

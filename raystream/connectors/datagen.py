@@ -1,0 +1,219 @@
+"""Rows made up from a seed: the same rows in every run, at a given rate."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from raystream.connectors.base import (
+    Chunk,
+    Position,
+    ReadOptions,
+    Run,
+    SourceReader,
+    Split,
+)
+from raystream.connectors.columns import add_hidden
+from raystream.context import SubtaskContext
+from raystream.data.batch import TIME
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError
+from raystream.ids import SplitId
+
+Words = NDArray[np.uint64]
+
+DEFAULT_SCHEMA: Mapping[str, Any] = {"ts": "int", "key": "string", "value": "int"}
+
+
+@dataclass(frozen=True, slots=True)
+class Datagen:
+    """Source of made-up rows, each a function of (seed, partition, row number) alone.
+
+    Integers and the numbers in strings (`key-17`) are uniform below `cardinality`, floats uniform
+    in [0, 1). The column that the job reads event time from (and the column `ts`) counts up
+    evenly from `start_ms`, as the rate says.
+
+    Args:
+        rate: Rows per second over all partitions; None: as fast as they are taken, with event
+            time as for 1,000 rows per second.
+        seed: Another seed, other rows.
+        schema: Columns as in any declared schema; default `ts: int, key: string, value: int`.
+        rows: Rows in all; None: without end.
+        partitions: Number of splits.
+        cardinality: How many different values a column has.
+        start_ms: Event time of the first row, epoch ms.
+    """
+
+    rate: float | None = 1000.0
+    seed: int = 0
+    schema: Any = None
+    rows: int | None = None
+    partitions: int = 1
+    cardinality: int = 1000
+    start_ms: int = 1_700_000_000_000
+
+    @property
+    def _schema(self) -> Schema:
+        return Schema.of(DEFAULT_SCHEMA if self.schema is None else self.schema)
+
+    def discover(self, *, bounded: bool) -> list[Split]:
+        """One split per partition.
+
+        Raises:
+            ConfigurationError: A bounded run of rows without end.
+        """
+        if bounded and self.rows is None:
+            what = "rows without end have no latest one"
+            raise ConfigurationError(what, "datagen", "give Datagen rows=, or run without until=")
+        return [Split(f"datagen/{p}", 0, self._count(p)) for p in range(self.partitions)]
+
+    def _count(self, partition: int) -> int | None:
+        if self.rows is None:
+            return None
+        return len(range(partition, self.rows, self.partitions))
+
+    def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
+        """None: the number of partitions is fixed."""
+        return []
+
+    def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
+        """A reader for one subtask."""
+        return DatagenReader(self, ctx, options)
+
+    def learn(self) -> Schema | None:
+        """The schema, known without looking."""
+        return self._schema
+
+    def describe(self) -> str:
+        """For people."""
+        return "made-up rows"
+
+    def max_parallelism(self) -> int | None:
+        """One subtask per partition."""
+        return self.partitions
+
+    def frame(self, partition: int, first: int, last: int, options: ReadOptions) -> pl.DataFrame:
+        """Rows first .. last - 1 of a partition, with hidden columns."""
+        numbers = np.arange(first, last, dtype=np.uint64)
+        time = self._time(partition, numbers)
+        columns = [
+            time.alias(name)
+            if name in (options.event_time, "ts")
+            else self._column(partition, name, kind, numbers)
+            for name, kind in options.schema.columns.items()
+        ]
+        frame = add_hidden(pl.DataFrame(columns), options, self.start_ms)
+        return frame if options.event_time else frame.with_columns(time.alias(TIME))
+
+    def _time(self, partition: int, numbers: Words) -> pl.Series:
+        global_number = numbers.astype(np.float64) * self.partitions + partition
+        milliseconds = global_number * 1000.0 / (self.rate or 1000.0)
+        return pl.Series("time", milliseconds.astype(np.int64) + self.start_ms)
+
+    def _column(self, partition: int, name: str, kind: pl.DataType, numbers: Words) -> pl.Series:
+        bits = _mix(numbers, zlib.crc32(f"{self.seed}/{partition}/{name}".encode()))
+        for fits, make in _MAKERS:
+            if fits(kind):
+                return make(name, bits, self.cardinality).cast(kind)
+        what = f"column {name!r}: can not make up {kind}"
+        raise ConfigurationError(what, "datagen", "use int, float, string or bool")
+
+
+class DatagenReader:
+    """Makes the rows of one subtask's partitions, not sooner than the rate allows."""
+
+    def __init__(self, source: Datagen, ctx: SubtaskContext, options: ReadOptions) -> None:
+        self._source = source
+        self._ctx = ctx
+        self._options = options
+        self._next: dict[SplitId, int] = {}
+        self._first: dict[SplitId, int] = {}
+        self._ends: dict[SplitId, int | None] = {}
+        self._opened = ctx.clock.now()
+
+    def add(self, split: Split) -> None:
+        """Start at this row; the rate counts from here."""
+        self._next[split.id] = self._first[split.id] = split.start
+        self._ends[split.id] = split.end
+
+    def poll(self, max_rows: int) -> Chunk | None:
+        """Rows that are due, of the partition that has waited longest."""
+        for split in list(self._next):
+            first = self._next.pop(split)
+            last = self._next[split] = min(first + max_rows, max(first, self._due(split, first)))
+            if last > first:
+                partition = int(split.rpartition("/")[2])
+                frame = self._source.frame(partition, first, last, self._options)
+                return Chunk(frame, (Run(split, 0, frame.height, last),))
+        return None
+
+    def _due(self, split: SplitId, position: int) -> int:
+        end = self._ends[split]
+        due = 1 << 62
+        if self._source.rate is not None:
+            seconds = self._ctx.clock.now() - self._opened
+            due = self._first[split] + int(seconds * self._source.rate / self._source.partitions)
+        return due if end is None else min(due, end)
+
+    def caught_up(self, split: SplitId) -> bool:
+        """Whether every row that is due was made."""
+        return self._next[split] >= self._due(split, self._next[split])
+
+    def finished(self) -> bool:
+        """Whether every partition was read to its end."""
+        ends = self._ends.items()
+        return all(end is not None and self._next[split] >= end for split, end in ends)
+
+    def committed(self, positions: Mapping[SplitId, Position]) -> None:
+        """Nobody watches positions of made-up rows."""
+
+    def lag(self) -> Mapping[SplitId, int]:
+        """Rows due and not made yet."""
+        return {
+            split: max(0, self._due(split, done) - done)
+            for split, done in self._next.items()
+            if self._source.rate is not None or self._ends[split] is not None
+        }
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def _mix(numbers: Words, salt: int) -> Words:
+    """SplitMix64 (Steele, Lea, Flood 2014) of row number and salt: 64 random bits per row."""
+    z = numbers * np.uint64(0x9E3779B97F4A7C15) + np.uint64(salt * 0xD1342543DE82EF95 % 2**64)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _integers(name: str, bits: Words, cardinality: int) -> pl.Series:
+    return pl.Series(name, (bits % np.uint64(cardinality)).astype(np.int64))
+
+
+def _floats(name: str, bits: Words, cardinality: int) -> pl.Series:
+    return pl.Series(name, (bits >> np.uint64(11)).astype(np.float64) / 2.0**53)
+
+
+def _strings(name: str, bits: Words, cardinality: int) -> pl.Series:
+    return (f"{name}-" + _integers(name, bits, cardinality).cast(pl.String)).alias(name)
+
+
+def _booleans(name: str, bits: Words, cardinality: int) -> pl.Series:
+    return pl.Series(name, (bits & np.uint64(1)).astype(bool))
+
+
+_MAKERS: tuple[
+    tuple[Callable[[pl.DataType], bool], Callable[[str, Words, int], pl.Series]], ...
+] = (
+    (lambda kind: kind.is_integer(), _integers),
+    (lambda kind: kind.is_float(), _floats),
+    (lambda kind: kind == pl.String, _strings),
+    (lambda kind: kind == pl.Boolean, _booleans),
+)

@@ -1,0 +1,186 @@
+"""One file read on from a saved position: text by lines, Parquet by rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from raystream.connectors.base import Position, Split
+from raystream.connectors.files.lines import LineFile, first_lines
+from raystream.data.schema import Schema
+from raystream.errors import RaystreamError
+from raystream.formats.base import Decoder, Format
+from raystream.formats.csv import Csv
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record of the file that does not fit: its number in words (`line 17`), raw, and why."""
+
+    place: str
+    value: bytes | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Decoded rows of a file and the position behind them."""
+
+    frame: pl.DataFrame
+    position: Position
+    bad: tuple[BadRecord, ...] = ()
+
+
+class Cursor(Protocol):
+    """Where we are in one file."""
+
+    def take(self, most: int) -> Piece | None:
+        """Up to `most` rows; None if there are none now."""
+        ...
+
+    def waiting(self) -> bool:
+        """Whether rows lie ahead."""
+        ...
+
+    def left(self) -> int:
+        """How many rows lie ahead, about."""
+        ...
+
+
+class TextCursor:
+    """JSON lines, CSV or another format with one record per line; position = [byte, lines]."""
+
+    def __init__(
+        self, path: Path, split: Split, form: Format, schema: Schema, *, tail: bool
+    ) -> None:
+        offset, line = split.start
+        end = None if split.end is None else split.end[0]
+        self._file = LineFile(path, offset, line, end, tail=tail)
+        self._form = form
+        self._schema = schema
+        self._header = isinstance(form, Csv) and not form.columns
+        self._decoder: Decoder | None = None
+
+    def take(self, most: int) -> Piece | None:
+        """Up to `most` rows; a header line counts as one."""
+        lines = self._file.take(most)
+        if lines is None:
+            return None
+        payloads, numbers = lines.payloads, lines.numbers
+        if self._header and numbers and numbers[0] == 1:
+            payloads, numbers = payloads[1:], numbers[1:]
+        decoded = self._ready_decoder().decode(payloads)
+        bad = tuple(
+            BadRecord(f"line {numbers[row.index]}", payloads[row.index], row.reason)
+            for row in decoded.rejected
+        )
+        return Piece(decoded.frame, [lines.offset, lines.line], bad)
+
+    def _ready_decoder(self) -> Decoder:
+        if self._decoder is None:
+            form = with_header(self._form, self._file.path) if self._header else self._form
+            self._decoder = form.decoder(self._schema)
+        return self._decoder
+
+    def waiting(self) -> bool:
+        """Whether whole lines lie ahead."""
+        return self._file.waiting()
+
+    def left(self) -> int:
+        """Lines ahead, estimated."""
+        return self._file.left()
+
+
+def with_header(form: Format, path: Path) -> Format:
+    """CSV with the column names of the file's first line."""
+    if not isinstance(form, Csv):
+        return form
+    line = first_lines(path, 1)[0]
+    names = pl.read_csv(line + b"\n", separator=form.delimiter, infer_schema=False).columns
+    return Csv(tuple(names), form.delimiter)
+
+
+class ParquetCursor:
+    """Parquet by rows; position = number of rows read. A file is read 64 k rows at a time."""
+
+    ROWS = 65_536
+
+    def __init__(self, path: Path, split: Split, schema: Schema) -> None:
+        self._path = path
+        self._schema = schema
+        self._next: int = split.start
+        self._end: int = parquet_rows(path) if split.end is None else split.end
+        self._ahead: pl.DataFrame | None = None
+
+    def take(self, most: int) -> Piece | None:
+        """Up to `most` rows."""
+        if self._next >= self._end:
+            return None
+        if self._ahead is None or not self._ahead.height:
+            self._ahead = self._read(min(self.ROWS, self._end - self._next))
+        rows, self._ahead = self._ahead.head(most), self._ahead.slice(most)
+        first, self._next = self._next, self._next + rows.height
+        return self._fit(rows, first)
+
+    def _read(self, count: int) -> pl.DataFrame:
+        scan = pl.scan_parquet(self._path)
+        there = scan.collect_schema().names()
+        wanted = [name for name in self._schema.columns if name in there]
+        frame = scan.select(wanted).slice(self._next, count).collect()
+        if frame.height < count and wanted:
+            what = f"file {self._path} has fewer rows than were read of it before"
+            raise RaystreamError(what, what_to_do="restore the file, or start from scratch")
+        return frame
+
+    def _fit(self, rows: pl.DataFrame, first: int) -> Piece:
+        """Columns of the schema; rows with a value of another type, or a missing one, are bad."""
+        columns = self._schema.columns.items()
+        frame = rows.select(_cast(rows, name, kind) for name, kind in columns)
+        lost = [pl.col(n).is_not_null() & frame[n].is_null() for n in rows.columns]
+        misfit = rows.select(pl.any_horizontal(False, *lost)).to_series()
+        missing = frame.select(
+            pl.any_horizontal(False, *(pl.col(n).is_null() for n in self._schema.required))
+        ).to_series()
+        offending = misfit | missing
+        if not offending.any():
+            return Piece(frame, self._next)
+        bad = tuple(
+            BadRecord(f"row {first + index}", repr(rows.row(index, named=True)).encode(), _WHY)
+            for index in offending.arg_true()
+        )
+        return Piece(frame.filter(~offending), self._next, bad)
+
+    def waiting(self) -> bool:
+        """Whether rows lie ahead."""
+        return self._next < self._end
+
+    def left(self) -> int:
+        """Rows ahead."""
+        return self._end - self._next
+
+
+_WHY = "a value of another type than the schema says, or null in a column that is not null"
+
+
+def _cast(rows: pl.DataFrame, name: str, kind: Any) -> pl.Expr:
+    if name not in rows.columns:
+        return pl.lit(None, dtype=kind).alias(name)
+    column = pl.col(name)
+    if isinstance(rows.schema[name], pl.Datetime) and kind.is_integer():
+        column = column.dt.epoch("ms")
+    return column.cast(kind, strict=False)
+
+
+def parquet_rows(path: Path) -> int:
+    """Number of rows of a Parquet file."""
+    count: int = pl.scan_parquet(path).select(pl.len()).collect().item()
+    return count
+
+
+def parquet_schema(path: Path) -> Schema:
+    """Columns of a Parquet file; times become whole epoch milliseconds."""
+    kinds = pl.read_parquet_schema(path)
+    return Schema({n: pl.Int64() if isinstance(k, pl.Datetime) else k for n, k in kinds.items()})

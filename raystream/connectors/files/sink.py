@@ -1,0 +1,224 @@
+"""Files written exactly once: hidden until their checkpoint commits, then renamed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from raystream.checkpoint.records import Committable
+from raystream.connectors.base import AbortVerdict, Problem, Verdict, WriteOptions
+from raystream.connectors.files.parts import ParquetPart, Part, TextPart
+from raystream.context import SubtaskContext
+from raystream.errors import ConfigurationError
+from raystream.formats.base import Format
+from raystream.ids import StepName
+
+_EXTENSIONS = {"json": "jsonl", "csv": "csv"}
+_PENDING = ".pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A directory that one sink step writes to, and the names of its files.
+
+    Args:
+        directory: Where.
+        form: Format of text files; None: Parquet.
+        store_id: Of the job's storage: two jobs never use one name.
+        step: Name of the sink step.
+    """
+
+    directory: Path
+    form: Format | None
+    store_id: str
+    step: StepName
+
+    @property
+    def extension(self) -> str:
+        """`jsonl`, `csv`, `parquet`, or the name of the format."""
+        return "parquet" if self.form is None else _EXTENSIONS.get(self.form.name, self.form.name)
+
+    def name(self, attempt: int, subtask: int, number: int) -> str:
+        """Visible name of one part; an attempt is never reused, so neither is a name."""
+        part = f"part-{self.store_id}-{self.step}-a{attempt}-s{subtask}-n{number}"
+        return f"{part}.{self.extension}"
+
+    def visible(self, name: str) -> Path:
+        """Path of a part after commit."""
+        return self.directory / name
+
+    def hidden(self, name: str) -> Path:
+        """Path of a part before commit."""
+        return self.directory / f".{name}{_PENDING}"
+
+    def strays(self, before_attempt: int) -> list[Path]:
+        """Hidden parts of this step of attempts older than `before_attempt`."""
+        stem = re.escape(f".part-{self.store_id}-{self.step}")
+        pattern = re.compile(rf"{stem}-a(\d+)-s\d+-n\d+\.\w+{re.escape(_PENDING)}")
+        found = ((path, pattern.fullmatch(path.name)) for path in self._paths())
+        return [path for path, match in found if match and int(match[1]) < before_attempt]
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.directory.iterdir()) if self.directory.is_dir() else []
+
+    def check(self) -> list[str]:
+        """Make the directory.
+
+        Raises:
+            ConfigurationError: It is no directory, or can not be written to.
+        """
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            what = f"can not write files to {self.directory}: {error.strerror}"
+            raise ConfigurationError(what, what_to_do="name another directory") from error
+        if not os.access(self.directory, os.W_OK | os.X_OK):
+            what = f"can not write files to {self.directory}: permission denied"
+            raise ConfigurationError(what, what_to_do="name another directory")
+        return []
+
+    def rename(self, name: str) -> bool:
+        """Make a part visible, durably; False if it is not there, hidden or visible."""
+        if not self.visible(name).exists():
+            try:
+                os.rename(self.hidden(name), self.visible(name))
+            except FileNotFoundError:
+                if not self.visible(name).exists():  # else a zombie renamed it just now
+                    return False
+        sync_directory(self.directory)
+        return True
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names in a directory survive a loss of power."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class FilesWriter:
+    """Writes the rows of one subtask; each checkpoint closes one hidden file."""
+
+    def __init__(self, target: Target, ctx: SubtaskContext, options: WriteOptions) -> None:
+        self._target = target
+        self._ctx = ctx
+        self._options = options
+        self._part: Part | None = None
+        self._name = ""
+        self._number = 0
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Append these rows to the hidden file."""
+        if not frame.height:
+            return
+        if self._part is None:
+            self._part = self._next_part()
+        self._part.write(frame.select(self._options.schema.names()))
+
+    def _next_part(self) -> Part:
+        self._number += 1
+        ctx = self._ctx
+        self._name = self._target.name(ctx.attempt, ctx.subtask.index, self._number)
+        path = self._target.hidden(self._name)
+        if self._target.form is None:
+            return ParquetPart(path)
+        return TextPart(path, self._target.form, self._options.schema)
+
+    def has_room(self) -> bool:
+        """The page cache takes what comes."""
+        return True
+
+    def prepare(self, checkpoint: int, *, final: bool) -> Future[Committable | None]:
+        """Close the hidden file and make it durable, in the background."""
+        part, self._part = self._part, None
+        if part is None:
+            nothing: Future[Committable | None] = Future()
+            nothing.set_result(None)
+            return nothing
+        return self._ctx.background.submit(self._finish, part, self._name)
+
+    def _finish(self, part: Part, name: str) -> Committable | None:
+        part.finish(sync=self._options.guarantee != "none")
+        sync_directory(self._target.directory)
+        if self._options.guarantee != "exactly_once":
+            self._target.rename(name)
+            return None
+        ctx = self._ctx
+        return Committable(ctx.step, ctx.subtask.index, part.rows, (name,), name)
+
+    def committed(self, checkpoint: int) -> None:
+        """The committer renamed the file; nothing is left to do."""
+
+    def poll(self, now: float) -> float | None:
+        """Errors come with the future of `prepare`."""
+        return None
+
+    def close(self) -> None:
+        """Remove the file that no checkpoint can name."""
+        part, self._part = self._part, None
+        if part is not None:
+            part.discard()
+
+
+class FilesCommitter:
+    """Phase two: a hidden file gets its visible name. A handle is the visible name."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def check(self, committables: Sequence[Committable]) -> list[Problem]:
+        """Every hidden file must be where this process can rename it."""
+        reason = (
+            f"hidden file is not in {self._target.directory} as the coordinator sees it; "
+            "on several nodes the directory must be shared"
+        )
+        hidden = self._target.hidden
+        return [Problem(c, reason) for c in committables if not hidden(c.handle).exists()]
+
+    def commit(self, committables: Sequence[Committable]) -> list[Verdict]:
+        """Rename; once renamed it is committed, however often it is asked."""
+        return [self._commit(committable.handle) for committable in committables]
+
+    def _commit(self, name: str) -> Verdict:
+        try:
+            return Verdict.COMMITTED if self._target.rename(name) else Verdict.LOST
+        except PermissionError:
+            return Verdict.REFUSED
+        except OSError:
+            return Verdict.AGAIN
+
+    def abort(self, committables: Sequence[Committable]) -> list[AbortVerdict]:
+        """Remove hidden files."""
+        return [self._abort(committable.handle) for committable in committables]
+
+    def _abort(self, name: str) -> AbortVerdict:
+        if self._target.visible(name).exists():
+            return AbortVerdict.PARTLY_COMMITTED
+        return AbortVerdict.ABORTED if _removed(self._target.hidden(name)) else AbortVerdict.AGAIN
+
+    def abort_strays(self, before_attempt: int) -> int:
+        """Remove what dead attempts left; how many could not be removed."""
+        return sum(not _removed(path) for path in self._target.strays(before_attempt))
+
+    def explain(self, committable: Committable) -> str:
+        """For people."""
+        return f"file {self._target.visible(committable.handle)}"
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _removed(path: Path) -> bool:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True

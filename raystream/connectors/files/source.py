@@ -1,0 +1,221 @@
+"""Files of JSON lines, CSV or Parquet as a source (and, through files/sink, as a sink)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from raystream.connectors.base import (
+    Chunk,
+    Committer,
+    CommitterContext,
+    Position,
+    ReadOptions,
+    Rejected,
+    Run,
+    SinkWriter,
+    SourceReader,
+    Split,
+    WriteOptions,
+)
+from raystream.connectors.columns import add_hidden, decode_schema
+from raystream.connectors.files.cursors import (
+    Cursor,
+    ParquetCursor,
+    Piece,
+    TextCursor,
+    parquet_rows,
+    parquet_schema,
+)
+from raystream.connectors.files.lines import first_lines, whole_lines
+from raystream.connectors.files.listing import Listing
+from raystream.connectors.files.sink import FilesCommitter, FilesWriter, Target
+from raystream.context import SubtaskContext
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError
+from raystream.formats.base import Format
+from raystream.formats.named import format_by_name
+from raystream.ids import SplitId, StepName
+
+PARQUET = "parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Partitioned files, to read or to write. Each file is a split, read in order.
+
+    Read, a path is a file, a directory (with its sub-directories) or a glob; names that begin
+    with `.` or `_` are skipped. A run that does not tail reads each file to the size it has at
+    the start, and ends. Written, the path is a directory: each checkpoint adds at most one
+    `part-*` file per subtask, renamed from a hidden one when the checkpoint commits, so that no
+    half file is ever visible and each row is in exactly one file.
+
+    Text files hold one record per line. CSV has a header line, unless a `Csv(columns=...)` says
+    otherwise. Parquet can not be tailed.
+
+    Args:
+        path: Where. A relative path is resolved at once.
+        format: `json`, `csv`, `parquet`, or a Format with one record per line.
+        tail: Whether to wait for more lines and more files when all is read; half a line at the
+            end of a file waits for its other half.
+
+    Raises:
+        ConfigurationError: There is no such format.
+    """
+
+    path: str | os.PathLike[str]
+    format: str | Format = "json"
+    tail: bool = False
+
+    def __post_init__(self) -> None:
+        """Resolve the path, so that other processes mean the same, and check the format."""
+        object.__setattr__(self, "path", os.path.abspath(self.path))
+        if self.format != PARQUET:
+            format_by_name(self.format)
+        elif self.tail:
+            what = "Parquet files can not be tailed"
+            raise ConfigurationError(what, what_to_do="write json or csv, or leave out tail=True")
+
+    @property
+    def _listing(self) -> Listing:
+        return Listing(str(self.path))
+
+    @property
+    def _format(self) -> Format:
+        return format_by_name(self.format)
+
+    def discover(self, *, bounded: bool) -> list[Split]:
+        """One split per file; with an end, unless the run tails."""
+        ends = bounded or not self.tail
+        return [
+            Split(name, self._start(), self._end(path) if ends else None)
+            for name, path in self._listing.files().items()
+        ]
+
+    def _start(self) -> Position:
+        return 0 if self.format == PARQUET else [0, 0]
+
+    def _end(self, path: Path) -> Position:
+        if self.format == PARQUET:
+            return parquet_rows(path)
+        return [whole_lines(path) if self.tail else os.stat(path).st_size, 0]
+
+    def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
+        """Files that appeared since, if the run tails."""
+        if not self.tail:
+            return []
+        names = self._listing.files()
+        return [Split(name, self._start()) for name in names if name not in known]
+
+    def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
+        """A reader for one subtask."""
+        return FilesReader(self, ctx, options)
+
+    def open(self, split: Split, schema: Schema) -> Cursor:
+        """A cursor at the start of a split."""
+        path = self._listing.resolve(split.id)
+        if split.end is None and not self.tail:  # not there when the run started
+            split = replace(split, end=split.start)
+        if self.format == PARQUET:
+            return ParquetCursor(path, split, schema)
+        return TextCursor(path, split, self._format, schema, tail=self.tail)
+
+    def learn(self) -> Schema | None:
+        """Schema of the first file that has records; None if none has."""
+        for path in self._listing.files().values():
+            if self.format == PARQUET:
+                return parquet_schema(path)
+            schema = self._format.infer(first_lines(path))
+            if schema is not None:
+                return schema
+        return None
+
+    def max_parallelism(self) -> int | None:
+        """One subtask per file; no limit while there is none, or more may come."""
+        return None if self.tail else len(self._listing.files()) or None
+
+    def describe(self) -> str:
+        """For people."""
+        return f"files {self.path}"
+
+    def check(self, job: str, store_id: str, step: StepName) -> list[str]:
+        """Make the directory to write to.
+
+        Raises:
+            ConfigurationError: It is no directory, or can not be written to.
+        """
+        return self._target(store_id, step).check()
+
+    def _target(self, store_id: str, step: StepName) -> Target:
+        form = None if self.format == PARQUET else self._format
+        return Target(Path(self.path), form, store_id, step)
+
+    def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
+        """A writer for one subtask."""
+        return FilesWriter(self._target(ctx.store_id, ctx.step), ctx, options)
+
+    def committer(self, ctx: CommitterContext) -> Committer | None:
+        """Phase two: hidden files are renamed."""
+        return FilesCommitter(self._target(ctx.store_id, ctx.step))
+
+
+class FilesReader:
+    """Reads the files of one subtask in turn, so that their event times stay close."""
+
+    def __init__(self, source: Files, ctx: SubtaskContext, options: ReadOptions) -> None:
+        self._source = source
+        self._ctx = ctx
+        self._options = options
+        self._schema = decode_schema(options)
+        self._cursors: dict[SplitId, Cursor] = {}
+        self._endless = False
+
+    def add(self, split: Split) -> None:
+        """Start reading this split at `split.start`."""
+        self._cursors[split.id] = self._source.open(split, self._schema)
+        self._endless = self._endless or split.end is None
+
+    def poll(self, max_rows: int) -> Chunk | None:
+        """Up to max_rows rows of the file that has waited longest."""
+        for split in list(self._cursors):
+            cursor = self._cursors.pop(split)
+            self._cursors[split] = cursor
+            piece = cursor.take(max_rows) if cursor.waiting() else None
+            if piece is not None:
+                return self._chunk(split, piece)
+        return None
+
+    def _chunk(self, split: SplitId, piece: Piece) -> Chunk:
+        frame = add_hidden(piece.frame, self._options, self._ctx.clock.wall_ms())
+        rejected = tuple(
+            Rejected(
+                split,
+                f"file {split}, {bad.place}",
+                {"file": split, "place": bad.place},
+                None,
+                bad.value,
+                bad.reason,
+            )
+            for bad in piece.bad
+        )
+        return Chunk(frame, (Run(split, 0, frame.height, piece.position),), rejected)
+
+    def caught_up(self, split: SplitId) -> bool:
+        """Whether the file was read to its present end."""
+        return not self._cursors[split].waiting()
+
+    def finished(self) -> bool:
+        """Whether every file has an end and was read to it."""
+        return not self._endless and not any(c.waiting() for c in self._cursors.values())
+
+    def committed(self, positions: Mapping[SplitId, Position]) -> None:
+        """Nobody watches positions in files."""
+
+    def lag(self) -> Mapping[SplitId, int]:
+        """Records left per file, about."""
+        return {split: cursor.left() for split, cursor in self._cursors.items()}
+
+    def close(self) -> None:
+        """No file is open between polls."""

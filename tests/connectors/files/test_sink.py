@@ -1,0 +1,164 @@
+"""A file is visible when its checkpoint committed, whole, and once."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from raystream.checkpoint.records import Committable
+from raystream.connectors.base import AbortVerdict, CommitterContext, Verdict, WriteOptions
+from raystream.connectors.files.source import Files
+from raystream.context import SubtaskContext
+from raystream.data.batch import TIME
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError
+from raystream.ids import SubtaskId
+from raystream.time.clock import VirtualClock
+
+SCHEMA = Schema({"n": pl.Int64(), "s": pl.String()})
+CONTEXT = SubtaskContext(
+    "job", "abcd0123", 1, "out", SubtaskId("out", 0), 1, VirtualClock(), ThreadPoolExecutor(1)
+)
+
+
+def rows(*numbers: int) -> pl.DataFrame:
+    return pl.DataFrame({"n": numbers, "s": [f"é,{n}" for n in numbers], TIME: numbers})
+
+
+def prepared(sink: Files, *numbers: int, attempt: int = 1, step: str = "out") -> Committable:
+    writer = sink.writer(replace(CONTEXT, attempt=attempt, step=step), WriteOptions(SCHEMA))
+    writer.write(rows(*numbers))
+    committable = writer.prepare(1, final=False).result()
+    writer.close()
+    assert committable is not None
+    return committable
+
+
+def committer(sink: Files, step: str = "out") -> Any:
+    return sink.committer(CommitterContext("job", "abcd0123", step, 2))
+
+
+def visible(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+
+
+def test_rows_are_visible_after_commit_only(tmp_path: Path) -> None:
+    sink = Files(tmp_path)
+    committable = prepared(sink, 1, 2)
+    assert visible(tmp_path) == []
+    assert committable.n_records == 2
+    assert committer(sink).check([committable]) == []
+    assert committer(sink).commit([committable]) == [Verdict.COMMITTED]
+    (path,) = visible(tmp_path)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"n": 1, "s": "é,1"},
+        {"n": 2, "s": "é,2"},
+    ]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_commit_again_is_committed_still(tmp_path: Path) -> None:
+    sink = Files(tmp_path)
+    committable = prepared(sink, 1)
+    assert committer(sink).commit([committable, committable]) == [Verdict.COMMITTED] * 2
+    assert committer(sink).commit([committable]) == [Verdict.COMMITTED]
+
+
+def test_a_hidden_file_that_is_gone_is_lost(tmp_path: Path) -> None:
+    sink = Files(tmp_path)
+    committable = prepared(sink, 1)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert [p.committable for p in committer(sink).check([committable])] == [committable]
+    assert committer(sink).commit([committable]) == [Verdict.LOST]
+
+
+def test_each_checkpoint_has_its_own_file_and_rows_after_prepare_are_the_next(
+    tmp_path: Path,
+) -> None:
+    sink = Files(tmp_path)
+    writer = sink.writer(CONTEXT, WriteOptions(SCHEMA))
+    writer.write(rows(1))
+    first = writer.prepare(1, final=False)
+    writer.write(rows(2))
+    second = writer.prepare(2, final=True)
+    nothing = writer.prepare(3, final=True)
+    assert nothing.result() is None
+    committer(sink).commit([first.result(), second.result()])
+    assert [path.read_text().count("\n") for path in visible(tmp_path)] == [1, 1]
+    assert pl.read_ndjson(visible(tmp_path))["n"].to_list() == [1, 2]
+
+
+def test_close_removes_what_no_checkpoint_names_and_keeps_what_one_may(tmp_path: Path) -> None:
+    sink = Files(tmp_path)
+    writer = sink.writer(CONTEXT, WriteOptions(SCHEMA))
+    writer.write(rows(1))
+    committable = writer.prepare(1, final=False).result()
+    writer.write(rows(2))
+    writer.close()
+    assert len(list(tmp_path.iterdir())) == 1
+    assert committer(sink).commit([committable]) == [Verdict.COMMITTED]
+
+
+def test_leftovers_of_dead_attempts_are_removed_and_only_those(tmp_path: Path) -> None:
+    sink = Files(tmp_path)
+    dead = prepared(sink, 1, attempt=1)
+    alive = prepared(sink, 2, attempt=2)
+    other = prepared(sink, 3, attempt=1, step="other")
+    (tmp_path / ".part-mine.pending").write_text("not of any job")
+    assert committer(sink).abort_strays(2) == 0
+    assert committer(sink).commit([dead, alive]) == [Verdict.LOST, Verdict.COMMITTED]
+    assert committer(sink, "other").commit([other]) == [Verdict.COMMITTED]
+    assert (tmp_path / ".part-mine.pending").exists()
+
+
+def test_abort(tmp_path: Path) -> None:
+    sink = Files(tmp_path)
+    done, open_ = prepared(sink, 1), prepared(sink, 2, attempt=2)
+    committer(sink).commit([done])
+    assert committer(sink).abort([done, open_]) == [
+        AbortVerdict.PARTLY_COMMITTED,
+        AbortVerdict.ABORTED,
+    ]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    for kind in ("json", "csv", "parquet"):
+        sink = Files(tmp_path / kind, kind)
+        assert sink.check("job", "abcd0123", "out") == []
+        committer(sink).commit([prepared(sink, 1, 2), prepared(sink, 3, attempt=2)])
+        reader_schema = sink.learn()
+        assert reader_schema is not None
+        assert reader_schema.names() == ["n", "s"]
+    assert pl.read_csv(visible(tmp_path / "csv"))["s"].to_list() == ["é,1", "é,2", "é,3"]
+    assert pl.read_parquet(visible(tmp_path / "parquet"))["n"].to_list() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "none"])
+def test_weaker_guarantees_need_no_commit(tmp_path: Path, guarantee: str) -> None:
+    writer = Files(tmp_path).writer(CONTEXT, WriteOptions(SCHEMA, guarantee=guarantee))
+    writer.write(rows(1))
+    assert writer.prepare(1, final=False).result() is None
+    assert len(visible(tmp_path)) == 1
+
+
+def test_a_directory_that_can_not_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="can not write files to .*file"):
+        Files(tmp_path / "file").check("job", "abcd0123", "out")
+
+
+def test_a_crash_between_rename_and_answer_is_committed(tmp_path: Path) -> None:
+    sink = Files(tmp_path)
+    committable = prepared(sink, 1)
+    (hidden,) = tmp_path.iterdir()
+    os.rename(hidden, tmp_path / committable.handle)
+    assert committer(sink).commit([committable]) == [Verdict.COMMITTED]

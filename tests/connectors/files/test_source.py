@@ -1,0 +1,235 @@
+"""Files are read record by record exactly once, from any saved position on."""
+
+from __future__ import annotations
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from raystream.connectors.base import Chunk, ReadOptions, SourceReader, Split
+from raystream.connectors.files import lines
+from raystream.connectors.files.source import Files
+from raystream.context import SubtaskContext
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError, RaystreamError
+from raystream.formats.csv import Csv
+from raystream.ids import SubtaskId
+from raystream.time.clock import VirtualClock
+
+SCHEMA = Schema({"n": pl.Int64(), "s": pl.String()})
+CONTEXT = SubtaskContext(
+    "job", "abcd0123", 1, "in", SubtaskId("in", 0), 1, VirtualClock(), ThreadPoolExecutor(1)
+)
+
+
+def reader(source: Files, splits: list[Split], schema: Schema = SCHEMA) -> SourceReader:
+    opened = source.reader(CONTEXT, ReadOptions(schema, event_time="n"))
+    for split in splits:
+        opened.add(split)
+    return opened
+
+
+def drain(opened: SourceReader, size: int = 1000) -> list[Chunk]:
+    chunks = []
+    while (chunk := opened.poll(size)) is not None:
+        chunks.append(chunk)
+    return chunks
+
+
+def values(chunks: list[Chunk]) -> list[int]:
+    return [n for chunk in chunks for n in chunk.frame["n"]]
+
+
+def write(path: Path, numbers: list[int], end: str = "\n") -> None:
+    path.write_text("\n".join(json.dumps({"n": n, "s": f"é{n}"}) for n in numbers) + end)
+
+
+def test_directory_glob_and_file_name_the_same_split(tmp_path: Path) -> None:
+    (tmp_path / "day").mkdir()
+    write(tmp_path / "day" / "part-1.jsonl", [1])
+    (tmp_path / ".part-2.jsonl.pending").write_text("half")
+    (tmp_path / "_SUCCESS").write_text("")
+    by_directory = Files(tmp_path).discover(bounded=True)
+    by_glob = Files(tmp_path / "*" / "*.jsonl").discover(bounded=True)
+    by_name = Files(tmp_path / "day" / "part-1.jsonl").discover(bounded=True)
+    assert by_directory == by_glob
+    assert [s.id for s in by_directory] == ["day/part-1.jsonl"]
+    assert [s.id for s in by_name] == ["part-1.jsonl"]
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_every_line_once_with_or_without_last_line_end(tmp_path: Path, end: str) -> None:
+    write(tmp_path / "a.jsonl", [1, 2, 3], end)
+    source = Files(tmp_path)
+    opened = reader(source, source.discover(bounded=True))
+    chunks = drain(opened, 2)
+    assert values(chunks) == [1, 2, 3]
+    assert opened.finished()
+    assert chunks[-1].runs[0].position == [(tmp_path / "a.jsonl").stat().st_size, 3]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    rows=st.lists(st.one_of(st.integers(0, 10**6), st.none()), max_size=40),
+    size=st.integers(1, 9),
+    stop=st.integers(0, 9),
+    block=st.integers(1, 90),
+)
+def test_reading_resumes_anywhere(
+    tmp_path: Path, rows: list[int | None], size: int, stop: int, block: int
+) -> None:
+    """`None` is a blank line. A reader that dies after `stop` polls is followed by another."""
+    text = "".join("\n" if n is None else json.dumps({"n": n}) + "\n" for n in rows)
+    (tmp_path / "a.jsonl").write_text(text)
+    source = Files(tmp_path)
+    (split,) = source.discover(bounded=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "BLOCK", block)
+        first = reader(source, [split])
+        before = [chunk for _ in range(stop) if (chunk := first.poll(size)) is not None]
+        position = before[-1].runs[0].position if before else split.start
+        after = drain(reader(source, [Split(split.id, position, split.end)]), size)
+    assert values(before + after) == [n for n in rows if n is not None]
+    if after:
+        assert after[-1].runs[0].position == [len(text), len(rows)]
+
+
+def test_files_are_read_in_turn(tmp_path: Path) -> None:
+    for name in "ab":
+        write(tmp_path / name, [1, 2, 3])
+    source = Files(tmp_path)
+    chunks = drain(reader(source, source.discover(bounded=True)), 2)
+    assert [c.runs[0].split for c in chunks] == ["a", "b", "a", "b"]
+
+
+def test_bad_line_is_rejected_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"n": 1}\n\nnonsense\n{"s": "no time"}\n{"n": 5}\n')
+    source = Files(tmp_path)
+    (chunk,) = drain(reader(source, source.discover(bounded=True)))
+    assert values([chunk]) == [1, 5]
+    assert [(r.origin, r.value) for r in chunk.rejected] == [
+        ("file a.jsonl, line 3", b"nonsense"),
+        ("file a.jsonl, line 4", b'{"s": "no time"}'),
+    ]
+    assert chunk.rejected[0].reason.startswith("not JSON")
+
+
+def test_tail_waits_for_the_other_half_of_a_line_and_for_new_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    write(path, [1], '\n{"n":')
+    source = Files(tmp_path, tail=True)
+    opened = reader(source, source.discover(bounded=False))
+    assert values(drain(opened)) == [1]
+    assert opened.caught_up("a.jsonl")
+    assert not opened.finished()
+    with path.open("a") as file:
+        file.write(" 2}\n")
+    assert not opened.caught_up("a.jsonl")
+    assert values(drain(opened)) == [2]
+    write(tmp_path / "b.jsonl", [3])
+    assert [s.id for s in source.discover_new(frozenset({"a.jsonl"}))] == ["b.jsonl"]
+
+
+def test_a_bounded_run_of_a_tailed_file_ends_at_a_whole_line(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", [1], '\n{"n":')
+    source = Files(tmp_path, tail=True)
+    (split,) = source.discover(bounded=True)
+    with (tmp_path / "a.jsonl").open("a") as file:
+        file.write(" 2}\n")
+    opened = reader(source, [split])
+    assert values(drain(opened)) == [1]
+    assert opened.finished()
+
+
+def test_a_second_run_reads_on_where_the_file_grew(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", [1, 2])
+    source = Files(tmp_path)
+    done = drain(reader(source, source.discover(bounded=True)))[-1].runs[0].position
+    with (tmp_path / "a.jsonl").open("a") as file:
+        file.write('{"n": 3}\n')
+    (now,) = source.discover(bounded=True)
+    assert values(drain(reader(source, [Split(now.id, done, now.end)]))) == [3]
+
+
+def test_a_file_that_shrank_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", [1])
+    opened = reader(Files(tmp_path, tail=True), [Split("a.jsonl", [0, 0])])
+    drain(opened)
+    (tmp_path / "a.jsonl").write_text("")
+    with pytest.raises(RaystreamError, match="has 0 bytes, but was read to byte"):
+        opened.poll(10)
+
+
+def test_a_rotated_file_that_was_read_is_no_error(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", [1])
+    opened = reader(Files(tmp_path, tail=True), [Split("a.jsonl", [0, 0])])
+    drain(opened)
+    os.unlink(tmp_path / "a.jsonl")
+    assert opened.poll(10) is None
+
+
+def test_csv_has_a_header_per_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("s,n\nx,1\ny,oops\nz,3\n")
+    source = Files(tmp_path, "csv")
+    assert source.learn() == Schema({"s": pl.String(), "n": pl.String()})
+    (chunk,) = drain(reader(source, source.discover(bounded=True)))
+    assert chunk.frame.rows() == [(1, "x"), (3, "z")]
+    assert [r.origin for r in chunk.rejected] == ["file a.csv, line 3"]
+    after_header = Split("a.csv", [4, 1], [19, 0])
+    assert values(drain(reader(source, [after_header]))) == [1, 3]
+
+
+def test_csv_with_given_columns_has_no_header(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1;x\n2;y\n")
+    source = Files(tmp_path, Csv(("n", "s"), ";"))
+    assert values(drain(reader(source, source.discover(bounded=True)))) == [1, 2]
+
+
+def test_parquet_by_rows(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"n": [1, 2, None, 4], "s": ["a", "b", "c", "d"], "more": [0, 0, 0, 0]})
+    frame.write_parquet(tmp_path / "a.parquet", row_group_size=2)
+    source = Files(tmp_path, "parquet")
+    assert source.learn() == Schema(dict(frame.schema))
+    chunks = drain(reader(source, source.discover(bounded=True)), 3)
+    assert values(chunks) == [1, 2, 4]
+    assert [r.origin for c in chunks for r in c.rejected] == ["file a.parquet, row 2"]
+    assert values(drain(reader(source, [Split("a.parquet", 1, 4)]))) == [2, 4]
+
+
+def test_schema_is_learnt_from_the_first_file_with_records(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("")
+    assert Files(tmp_path).learn() is None
+    write(tmp_path / "b.jsonl", [1])
+    assert Files(tmp_path).learn() == SCHEMA
+
+
+@pytest.mark.parametrize("path", ["missing", "missing/*.jsonl", "missing.jsonl"])
+def test_a_path_that_is_not_there_is_named(tmp_path: Path, path: str) -> None:
+    with pytest.raises(ConfigurationError, match="no such file or directory: .*missing"):
+        Files(tmp_path / path).discover(bounded=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"format": "jsn"}, "no format 'jsn'"),
+        ({"format": "parquet", "tail": True}, "can not be tailed"),
+    ],
+)
+def test_wrong_options_are_refused_when_written(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Files("x", **arguments)
+
+
+def test_parallelism_is_at_most_the_number_of_files(tmp_path: Path) -> None:
+    assert Files(tmp_path).max_parallelism() is None
+    write(tmp_path / "a", [1])
+    assert Files(tmp_path).max_parallelism() == 1
+    assert Files(tmp_path, tail=True).max_parallelism() is None
