@@ -43,6 +43,8 @@ class JobSpec:
         from_scratch: Start with a restore to the empty state (once, at the first recovery).
         savepoint: URI of a savepoint to start from, or None.
         liveness_timeout: Seconds without an answer to a ping before a subtask is suspect.
+        run: Random id of this run, kept when its coordinator is restarted with the same spec (so
+            that `from_scratch` happens once and a final checkpoint ends it); empty: one process.
     """
 
     name: str
@@ -55,6 +57,7 @@ class JobSpec:
     from_scratch: bool = False
     savepoint: str | None = None
     liveness_timeout: float = 10.0
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,162 @@
+"""What the states of a job share: what is known, and the few orders that each of them may give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from raystream.checkpoint.protocol.cleanup import abort_strays, clean_up
+from raystream.checkpoint.protocol.recover import Recovered
+from raystream.checkpoint.records import Checkpoint, Owner, Restore
+from raystream.graph.policies import DeliveryGuarantee
+from raystream.ids import StepName, SubtaskId
+from raystream.job.liveness import Liveness
+from raystream.job.messages import (
+    Died,
+    Failure,
+    JobCommand,
+    Ping,
+    ProcedureDone,
+    RunProcedure,
+    StopKind,
+)
+from raystream.job.outcome import OutcomeKind
+from raystream.job.report import Report
+from raystream.job.restart import RestartPolicy
+from raystream.job.spec import JobSpec, RestoreRefs
+from raystream.job.turns import Turns
+from raystream.plan.physical import PhysicalPlan
+
+NO_ATTEMPT = -1
+
+Base = Checkpoint | Restore
+RestoreStates = Callable[[Base, PhysicalPlan], Mapping[SubtaskId, Mapping[StepName, RestoreRefs]]]
+"""What each subtask restores (plan.restore); raises ConfigurationError if it does not fit."""
+
+
+def nothing_to_restore(
+    base: Base, plan: PhysicalPlan
+) -> Mapping[SubtaskId, Mapping[StepName, RestoreRefs]]:
+    """For jobs without state."""
+    return {}
+
+
+@dataclass(slots=True)
+class Life:
+    """Everything that outlives a state.
+
+    Args:
+        spec: The job.
+        store_id: First 8 hex digits of the uuid of its storage.
+        nonce: Random text of this process; each recovery adds its own number to it.
+        now: Monotonic seconds, as of the last Tick.
+        attempt: The attempt that the log belongs to; -1 before the first recovery.
+        opened: The attempt that the subtasks belong to; -1 before the first Open.
+        new_key: Makes the channel secret of an attempt.
+        restore_states: What each subtask restores from a base.
+        header: What goes into every checkpoint of this run.
+        savepoint: Content of the savepoint that `spec.savepoint` names, if one is named.
+    """
+
+    spec: JobSpec
+    store_id: str
+    nonce: str
+    now: float
+    report: Report
+    liveness: Liveness
+    policy: RestartPolicy
+    new_key: Callable[[], bytes]
+    restore_states: RestoreStates
+    header: Mapping[str, Any]
+    savepoint: Checkpoint | None = None
+    turns: Turns = field(default_factory=Turns)
+    attempt: int = NO_ATTEMPT
+    opened: int = NO_ATTEMPT
+    first_attempt: int | None = None
+    recoveries: int = 0
+    recovered: Recovered | None = None
+    restored: bool = False
+    strays: bool = True
+    stop: StopKind | None = None
+    suspects: frozenset[str] = frozenset()
+    nodes: dict[SubtaskId, str] = field(default_factory=dict)
+
+    @property
+    def owner(self) -> Owner:
+        """Who we are in the log."""
+        assert self.recovered is not None
+        return self.recovered.owner
+
+    def take(self, recovered: Recovered) -> None:
+        """Recovery is done: the log is ours."""
+        progress = recovered.base is not None and (
+            recovered.base.number > self.report.checkpoint.number
+        )
+        if self.first_attempt is None:
+            self.first_attempt = recovered.owner.attempt
+        elif progress:
+            self.policy.completed()  # the commit under way at the failure was completed
+        self.attempt = recovered.owner.attempt
+        self.recovered = recovered
+        self.strays = True
+        self.report.recovered(recovered.next_checkpoint - 1)
+
+    def ended_by_base(self) -> bool:
+        """True if the base is the final checkpoint of this very run: nothing is left to do."""
+        base = self.recovered.base if self.recovered else None
+        if not isinstance(base, Checkpoint) or not base.final or self.first_attempt is None:
+            return False
+        return self.of_this_run(base)
+
+    def of_this_run(self, base: Checkpoint) -> bool:
+        """True if this run wrote it: one of our attempts, or one of an earlier process of it."""
+        ours = self.first_attempt is not None and base.owner.attempt >= self.first_attempt
+        return ours or (self.spec.run != "" and base.job.get("run") == self.spec.run)
+
+    def natural_end(self) -> OutcomeKind:
+        """The outcome after the final checkpoint."""
+        return "finished" if self.stop is None else "stopped"
+
+    def wants_restore(self) -> bool:
+        """True if the start from nothing (or a savepoint) that was asked for is not done yet."""
+        if self.restored or not (self.spec.from_scratch or self.spec.savepoint):
+            return False
+        base = self.recovered.base if self.recovered else None
+        return base is None or not self.spec.run or base.job.get("run") != self.spec.run
+
+    def pings(self) -> list[JobCommand]:
+        """A Ping if it is time: also between attempts, or the leases of survivors run out."""
+        if self.opened == NO_ATTEMPT or not self.liveness.ping_due(self.now):
+            return []
+        return [Ping(self.opened)]
+
+    def silent(self) -> list[Died]:
+        """Subtasks over their limit, as if they had reported it."""
+        return [
+            Died(subtask, self.opened, Failure("silent", self._silence(subtask)))
+            for subtask in self.liveness.silent(self.now)
+        ]
+
+    def _silence(self, subtask: SubtaskId) -> str:
+        doing = "not open after" if self.liveness.is_opening(subtask) else "no answer for"
+        return f"{doing} {self.liveness.limit(subtask):.0f} s"
+
+    def in_background(self, *, last: bool = False) -> list[RunProcedure]:
+        """After a commit or recovery: strays while any is left (5), then what may be deleted."""
+        owner, keep = self.owner, self.spec.checkpoint.retain
+        first = self.report.checkpoint.completed <= 1
+        commands: list[RunProcedure] = []
+        transactional = self.spec.delivery_guarantee is DeliveryGuarantee.EXACTLY_ONCE
+        if transactional and (self.strays or last):
+            commands += self.turns.add_later("strays", lambda: abort_strays(owner))
+        if self.report.checkpoint.completed:
+            commands += self.turns.add_later(
+                "cleanup", lambda: clean_up(owner, keep=keep, orphans=first)
+            )
+        return commands
+
+    def background_done(self, event: ProcedureDone) -> None:
+        """Strays or cleanup returned."""
+        if event.then == "strays":
+            self.strays = bool(event.result)

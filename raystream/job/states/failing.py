@@ -1,0 +1,96 @@
+"""Failing: find the first cause, end what is dead or frozen, wait as the restart policy says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from raystream.ids import SubtaskId
+from raystream.job.cause import GATHER_S, first_cause
+from raystream.job.life import Life
+from raystream.job.liveness import suspects
+from raystream.job.messages import (
+    Died,
+    Failure,
+    JobCommand,
+    JobEvent,
+    Kill,
+    StopKind,
+    StopRequested,
+    Tick,
+)
+from raystream.job.restart import GiveUp
+from raystream.job.states import ended, recovering
+from raystream.job.states.state import Step
+
+GONE = frozenset({"died", "silent", "engine"})
+"""Kinds of failure after which the process itself is not to be used again."""
+
+
+class Failing:
+    """Gathers errors for 50 ms, then waits.
+
+    A commit that runs meanwhile is not cut short; recovery comes after it and finds its outcome.
+
+    Args:
+        failures: What is known so far, at least one.
+    """
+
+    name = "failing"
+
+    def __init__(self, failures: list[tuple[SubtaskId | None, Failure]]) -> None:
+        self._failures = failures
+        self._gather_until = 0.0
+        self._wait_until: float | None = None
+
+    def enter(self, life: Life) -> Step:
+        """What waits for its turn belongs to the attempt that is over."""
+        life.turns.clear()
+        self._gather_until = life.now + GATHER_S
+        return self, []
+
+    def handle(self, life: Life, event: JobEvent) -> Step:
+        """Errors that come later than 50 ms are effects: only their processes matter."""
+        match event:
+            case Died(subtask, _, failure):
+                self._failures.append((subtask, failure))
+                if self._wait_until is None:
+                    return self, []
+                return self, kill_of(life, {subtask: failure})
+            case Tick(now):
+                return self._tick(life, now)
+            case StopRequested(StopKind.STOP):  # nothing runs that could be committed
+                return ended.Ended("stopped"), []
+        return self, []
+
+    def _tick(self, life: Life, now: float) -> Step:
+        if self._wait_until is None:
+            if now < self._gather_until:
+                return self, life.pings()
+            return self._decide(life, now)
+        if now < self._wait_until:
+            return self, life.pings()
+        return recovering.Recovering(), life.pings()
+
+    def _decide(self, life: Life, now: float) -> Step:
+        cause = first_cause(self._failures)
+        lost = {subtask: failure for subtask, failure in self._failures if subtask is not None}
+        lost |= {died.subtask: died.failure for died in life.silent()}
+        commands = kill_of(life, lost)
+        delay = life.policy.failed(cause.failure, now)
+        if isinstance(delay, GiveUp):
+            return ended.Ended("failed", cause.text()), commands
+        life.report.failed(life.attempt, cause, now)
+        self._wait_until = now + delay
+        if delay == 0.0:
+            return recovering.Recovering(), commands
+        return self, [*commands, *life.pings()]
+
+
+def kill_of(life: Life, lost: Mapping[SubtaskId, Failure]) -> list[JobCommand]:
+    """Kill the dead and the frozen, and remember nodes where nobody answers."""
+    gone = sorted(subtask for subtask, failure in lost.items() if failure.kind in GONE)
+    if not gone:
+        return []
+    answering = life.liveness.answering(life.now)
+    life.suspects |= suspects(gone, answering, life.nodes)
+    return [Kill(tuple(gone))]

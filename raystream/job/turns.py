@@ -1,0 +1,62 @@
+"""One procedure of the commit protocol at a time: what runs, and what waits for its turn."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from raystream.checkpoint.protocol.procedure import Procedure
+from raystream.job.messages import RunProcedure
+
+Make = Callable[[], Procedure[Any]]
+"""Makes the procedure when its turn has come."""
+
+
+class Turns:
+    """A running procedure is never cut short; what the job needs goes before what can wait.
+
+    >>> turns = Turns()
+    >>> [command.then for command in turns.add("commit", lambda: iter(()))]
+    ['commit']
+    >>> turns.add_later("cleanup", lambda: iter(())); turns.add("recover", lambda: iter(()))
+    []
+    []
+    >>> turns.ended(); [command.then for command in turns.next()], turns.running
+    (['recover'], 'recover')
+    """
+
+    def __init__(self) -> None:
+        self.running: str | None = None
+        self._waiting: deque[tuple[str, Make]] = deque()
+
+    def add(self, then: str, make: Make) -> list[RunProcedure]:
+        """Run this next; returns the command if it may start now."""
+        self._waiting.appendleft((then, make))
+        return self.next()
+
+    def add_later(self, then: str, make: Make) -> list[RunProcedure]:
+        """Run this when nothing else waits; once, however often it is asked for meanwhile."""
+        if then not in {name for name, _ in self._waiting}:
+            self._waiting.append((then, make))
+        return self.next()
+
+    def ended(self) -> None:
+        """The running procedure returned or raised; `next` gives the one after it."""
+        self.running = None
+
+    def clear(self) -> None:
+        """Forget what waits (the attempt is over); what runs goes on."""
+        self._waiting.clear()
+
+    @property
+    def idle(self) -> bool:
+        """True if nothing runs and nothing waits."""
+        return self.running is None and not self._waiting
+
+    def next(self) -> list[RunProcedure]:
+        """Start what waits, if nothing runs."""
+        if self.running is not None or not self._waiting:
+            return []
+        self.running, make = self._waiting.popleft()
+        return [RunProcedure(make(), self.running)]
