@@ -29,6 +29,6 @@ Procedure = Generator[Command[Any], Any, T]
 
 
 def ask(command: Command[R]) -> Procedure[R]:
-    """Yield one command, return its typed answer; used as `yield from ask(Read(key, name))`."""
+    """Yield one command and return its answer, with its type; used with `yield from`."""
     answer: R = yield command
     return answer

@@ -1,0 +1,107 @@
+"""From the address of a checkpoint storage to the store of one job, and the storage's own id."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from urllib.parse import unquote, urlsplit
+
+from raystream.errors import ConfigurationError, StorageError
+from raystream.storage.base import Put, Store
+from raystream.storage.local import LocalStore
+from raystream.storage.memory import MemoryStore
+
+STORE_KEY = "store.json"
+"""The object that holds the storage's id."""
+
+_CLOUDS = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+_JOB = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_ID = re.compile(r"[0-9a-f]{8}")
+_MEMORY: dict[str, MemoryStore] = {}
+
+
+def open_store(url: str) -> Store:
+    """Open a storage.
+
+    Args:
+        url: A path, `file:///path`, `memory://name` (shared within this process), `s3://..`,
+            `gs://..` or `az://..`.
+
+    Raises:
+        ConfigurationError: no such kind of storage.
+        StorageError: it can not be used.
+
+    >>> open_store("memory://example") is open_store("memory://example")
+    True
+    """
+    scheme, colon, rest = url.partition("://")
+    if not colon:
+        return LocalStore(url)
+    if scheme == "file":
+        return LocalStore(_path_of(url))
+    if scheme == "memory":
+        return _MEMORY.setdefault(rest, MemoryStore(rest))
+    if scheme in _CLOUDS:
+        from raystream.storage.obstore import ObjectStore  # heavy, and only needed here
+
+        return ObjectStore.open(url)
+    what = f"{scheme}:// is no checkpoint storage that raystream knows"
+    raise ConfigurationError(what, what_to_do="use a directory, s3://, gs:// or az://")
+
+
+def job_store(url: str, job: str) -> Store:
+    """Open the part of a storage that belongs to one job: `<url>/<job>/`.
+
+    Raises:
+        ConfigurationError: `job` is no valid name, or there is no such kind of storage.
+        StorageError: it can not be used.
+    """
+    if _JOB.fullmatch(job) is None:
+        what = f"{job!r} is no name for a job"
+        raise ConfigurationError(what, what_to_do="use 1 to 60 of A-Z a-z 0-9 _ -")
+    return open_store(f"{url.rstrip('/')}/{job}")
+
+
+def store_id(store: Store) -> str:
+    """8 hex digits, made at random once with the storage: part of every transactional id.
+
+    Raises:
+        StorageError: the storage can not be used, or its `store.json` is damaged.
+
+    >>> store = MemoryStore()
+    >>> store_id(store) == store_id(store)
+    True
+    """
+    content = store.get(STORE_KEY)
+    for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2):
+        if content is not None:
+            return _read_id(store, content)
+        mine = json.dumps({"raystream_store": 1, "id": secrets.token_hex(4)}).encode()
+        if store.create(STORE_KEY, mine) is Put.UNKNOWN:
+            time.sleep(pause)
+        else:
+            content = store.get(STORE_KEY)
+    what = "the storage does not say whether it took an object"
+    raise StorageError(what, store.url, "check that it can be reached and written")
+
+
+def _read_id(store: Store, content: bytes) -> str:
+    try:
+        found = json.loads(content)["id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        found = None
+    if not isinstance(found, str) or _ID.fullmatch(found) is None:
+        where = f"{store.url}/{STORE_KEY}"
+        what = "the object that holds the storage's id is damaged"
+        raise StorageError(what, where, "restore it from a copy")
+    return found
+
+
+def _path_of(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.netloc not in {"", "localhost"}:
+        what = f"file://{parts.netloc} is on another machine"
+        raise ConfigurationError(what, what_to_do="write file:///path")
+    return unquote(parts.path)

@@ -1,0 +1,86 @@
+"""State segments in the store: Arrow IPC bytes with size and checksum; nothing is unpickled."""
+
+from __future__ import annotations
+
+import time
+from hashlib import blake2b
+
+import polars as pl
+
+from raystream.checkpoint.keys import segment_key
+from raystream.checkpoint.records import SegmentRef
+from raystream.data.ipc import from_ipc, to_ipc
+from raystream.data.segment import Segment
+from raystream.errors import StorageError
+from raystream.ids import StepName
+from raystream.storage.base import Put, Store
+
+FORMAT = 1
+"""Version of the bytes of a segment: Arrow IPC stream; written in front of the checksum."""
+
+
+def write_segment(
+    store: Store, attempt: int, step: StepName, subtask: int, segment: Segment
+) -> SegmentRef:
+    """Make a segment durable as `state/a<attempt>/<step>/<subtask>/<id>.arrow`.
+
+    Raises:
+        StorageError: it could not be written, or another segment has its key.
+    """
+    data = to_ipc(segment.frame)
+    key = segment_key(attempt, step, subtask, segment.id)
+    _put(store, key, data)
+    return SegmentRef(segment.id, key, len(data), checksum(data))
+
+
+def read_segment(store: Store, ref: SegmentRef) -> Segment:
+    """Read a segment back, verified.
+
+    Raises:
+        StorageError: missing, of another size, damaged, or of a newer format; names the key.
+    """
+    data = store.get(ref.key)
+    if data is None:
+        raise _damaged(store, ref, "the segment is missing")
+    if len(data) != ref.size:
+        text = f"the segment has {len(data)} bytes instead of {ref.size}"
+        raise _damaged(store, ref, text)
+    if checksum(data) != ref.checksum:
+        raise _damaged(store, ref, _mismatch(ref))
+    try:
+        return Segment(ref.id, from_ipc(data))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        text = f"the segment can not be read: {error}"
+        raise _damaged(store, ref, text) from error
+
+
+def checksum(data: bytes) -> str:
+    """Format version, name of the hash, and the hash of these bytes."""
+    return f"{FORMAT}:blake2b:{blake2b(data, digest_size=32).hexdigest()}"
+
+
+def _put(store: Store, key: str, data: bytes) -> None:
+    for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4):
+        answer = store.create(key, data)
+        if answer is Put.CREATED:
+            return
+        if answer is Put.EXISTS:  # our own earlier try, or somebody else's
+            if store.get(key) == data:
+                return
+            text = "another segment has this key"
+            raise StorageError(text, f"{store.url}/{key}")
+        time.sleep(pause)
+    text = "the storage does not say whether it took a segment"
+    raise StorageError(text, f"{store.url}/{key}", "check that it can be reached and written")
+
+
+def _mismatch(ref: SegmentRef) -> str:
+    version = ref.checksum.partition(":")[0]
+    if version.isdigit() and int(version) > FORMAT:
+        return f"format {version} of the segment is newer than this raystream"
+    return "the checksum of the segment does not match"
+
+
+def _damaged(store: Store, ref: SegmentRef, what: str) -> StorageError:
+    advice = "restore this object from a copy, or start from a savepoint or --from-scratch"
+    return StorageError(what, f"{store.url}/{ref.key}", advice)

@@ -1,0 +1,112 @@
+"""Segments come back as they were, or not at all."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from raystream.checkpoint.records import SegmentRef
+from raystream.data.segment import Segment
+from raystream.errors import StorageError
+from raystream.storage.base import Put
+from raystream.storage.memory import MemoryStore
+from raystream.storage.segments import checksum, read_segment, write_segment
+
+SEGMENT = Segment("3-1", pl.DataFrame({"key": ["a", "b", None], "n": [1, 2, 3]}))
+
+
+def written(store: MemoryStore, segment: Segment = SEGMENT) -> SegmentRef:
+    return write_segment(store, 3, "counts", 0, segment)
+
+
+def test_a_segment_comes_back() -> None:
+    store = MemoryStore()
+    ref = written(store)
+    assert ref.key == "state/a3/counts/0/3-1.arrow"
+    assert_frame_equal(read_segment(store, ref).frame, SEGMENT.frame)
+    assert read_segment(store, ref).id == "3-1"
+
+
+@given(st.lists(st.tuples(st.text(), st.integers(-(2**63), 2**63 - 1) | st.none())))
+def test_any_rows_come_back(rows: list[tuple[str, int | None]]) -> None:
+    frame = pl.DataFrame(rows, schema={"k": pl.String, "n": pl.Int64}, orient="row")
+    store = MemoryStore()
+    ref = written(store, Segment("3-2", frame))
+    assert_frame_equal(read_segment(store, ref).frame, frame)
+
+
+@given(st.data())
+def test_any_changed_byte_is_found(data: st.DataObject) -> None:
+    store = MemoryStore()
+    ref = written(store)
+    content = bytearray(store.get(ref.key) or b"")
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] ^= data.draw(st.integers(1, 255))
+    damaged = MemoryStore()
+    damaged.create(ref.key, bytes(content))
+    with pytest.raises(StorageError, match="checksum of the segment does not match") as caught:
+        read_segment(damaged, ref)
+    assert ref.key in caught.value.where
+
+
+def test_a_cut_segment_and_a_missing_one_are_found() -> None:
+    store, cut = MemoryStore(), MemoryStore()
+    ref = written(store)
+    with pytest.raises(StorageError, match="is missing"):
+        read_segment(MemoryStore(), ref)
+    cut.create(ref.key, (store.get(ref.key) or b"")[:-1])
+    with pytest.raises(StorageError, match=f"bytes instead of {ref.size}"):
+        read_segment(cut, ref)
+
+
+def test_a_newer_format_is_named() -> None:
+    store = MemoryStore()
+    ref = written(store)
+    newer = replace(ref, checksum="2:" + ref.checksum.partition(":")[2])
+    with pytest.raises(StorageError, match="format 2 of the segment is newer"):
+        read_segment(store, newer)
+
+
+class Bomb:
+    """Leaves a trace if it is ever unpickled."""
+
+    exploded: list[str] = []
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return Bomb.exploded.append, ("boom",)
+
+
+def test_a_planted_pickle_is_never_loaded() -> None:
+    store = MemoryStore()
+    planted = pickle.dumps(Bomb())
+    key = "state/a3/counts/0/3-1.arrow"
+    store.create(key, planted)
+    with pytest.raises(StorageError, match="can not be read"):
+        read_segment(store, SegmentRef("3-1", key, len(planted), checksum(planted)))
+    assert Bomb.exploded == []
+
+
+class Doubtful(MemoryStore):
+    """The first answer is lost, the object is there."""
+
+    def create(self, key: str, data: bytes) -> Put:
+        answer = super().create(key, data)
+        return Put.UNKNOWN if answer is Put.CREATED else answer
+
+
+def test_an_unknown_put_is_repeated() -> None:
+    store = Doubtful()
+    assert_frame_equal(read_segment(store, written(store)).frame, SEGMENT.frame)
+
+
+def test_another_segment_under_the_same_key_is_an_error() -> None:
+    store = MemoryStore()
+    written(store)
+    with pytest.raises(StorageError, match="another segment has this key"):
+        written(store, Segment("3-1", pl.DataFrame({"key": ["z"]})))
