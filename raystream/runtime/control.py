@@ -1,0 +1,339 @@
+"""ControlLoop: inbox -> JobMachine -> workers and procedures; the same in every runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from queue import Empty, SimpleQueue
+from secrets import token_bytes, token_hex
+from threading import Event
+from typing import Any
+
+from raystream.checkpoint.protocol.procedure import Procedure
+from raystream.checkpoint.records import Checkpoint
+from raystream.connectors.base import Committer, CommitterContext
+from raystream.context import Points, nowhere
+from raystream.graph.steps import Write
+from raystream.ids import StepName
+from raystream.job.life import RestoreStates, nothing_to_restore
+from raystream.job.machine import JobMachine
+from raystream.job.messages import (
+    Connect,
+    Died,
+    Drain,
+    End,
+    Failure,
+    JobCommand,
+    JobEvent,
+    Kill,
+    NotifyCommitted,
+    Open,
+    Ping,
+    ProcedureDone,
+    ProcedureFailed,
+    Publish,
+    RunProcedure,
+    Start,
+    StopKind,
+    StopRequested,
+    Tick,
+    Trigger,
+    WorkerEvent,
+)
+from raystream.job.outcome import Outcome
+from raystream.job.spec import JobSpec
+from raystream.observe.status import StatusDocument
+from raystream.runtime.procedures import Sleeper, run_procedure
+from raystream.runtime.workers import Workers
+from raystream.storage.base import Store
+from raystream.storage.open import store_id
+from raystream.time.clock import Clock
+
+TICK_S = 0.02
+"""Between ticks: bounds how late a failure's 50 ms, a ping or a trigger is noticed."""
+
+LONGEST_WAIT_S = 1.0
+
+Committers = Mapping[StepName, Committer]
+MakeCommitters = Callable[[int], Committers]
+"""Committers of every sink for an attempt (-1: before the first one is known)."""
+
+
+class Abandoned(Exception):  # noqa: N818 - the job is over
+    """A procedure that waits is given up because the job ended; the next recovery finishes it."""
+
+
+class Inbox:
+    """Where events wait for the loop; `post` may be called by any thread."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[JobEvent] = SimpleQueue()
+
+    def post(self, event: JobEvent) -> None:
+        """Put an event in."""
+        self._queue.put(event)
+
+    def take(self, timeout: float = 0.0) -> JobEvent | None:
+        """The next event, or None after `timeout` seconds without one."""
+        try:
+            return self._queue.get(timeout=timeout) if timeout > 0 else self._queue.get_nowait()
+        except Empty:
+            return None
+
+
+class ControlLoop:
+    """Drives one job.
+
+    Two ways: `step()` in turn with other work of the same thread (the one-process runtime), or
+    `run()` in a thread of its own (the coordinator actor). Procedures are performed by
+    `background`, one at a time; with an executor that runs inline, they run inside `step`.
+
+    Args:
+        spec: The job.
+        workers: Runs the subtasks; its events go to `inbox.post`.
+        store: The job's storage, rooted at `<storage>/<job>/`.
+        clock: Monotonic and wall time.
+        background: Performs procedures; must be able to run one.
+        inbox: Made beforehand if the workers need its `post`.
+        committers: Makes the committers of an attempt; None: from the sinks of the plan.
+        publish: Takes each status document.
+        point: Named places where tests may kill.
+        sleep: Waits for a procedure; None: real seconds, cut short when the job ends.
+        nonce: Random text of this process; None: made here.
+        savepoint: Content of the savepoint named in the spec.
+        restore_states: What each subtask restores (plan.restore); None: that of the plan.
+        header: What a restore must know of the plan; None: that of the plan.
+
+    Raises:
+        StorageError: the storage can not be used.
+    """
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        workers: Workers,
+        store: Store,
+        clock: Clock,
+        background: Executor,
+        *,
+        inbox: Inbox | None = None,
+        committers: MakeCommitters | None = None,
+        publish: Callable[[StatusDocument], None] | None = None,
+        point: Points = nowhere,
+        sleep: Sleeper | None = None,
+        nonce: str | None = None,
+        savepoint: Checkpoint | None = None,
+        restore_states: RestoreStates | None = None,
+        header: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.inbox = inbox or Inbox()
+        self.store_id = store_id(store)
+        self.outcome: Outcome | None = None
+        self.status: StatusDocument | None = None
+        self._workers = workers
+        self._store = store
+        self._clock = clock
+        self._background = background
+        self._publish = publish
+        self._point = point
+        self._sleep = sleep or self._sleep_until_end
+        self._ended = Event()
+        self._crash: BaseException | None = None
+        self._running: Future[Any] | None = None
+        self._committers = _Committers(committers or committers_of(spec, self.store_id))
+        self._machine = JobMachine(
+            spec,
+            self.store_id,
+            nonce or token_hex(8),
+            clock.now(),
+            new_key=lambda: token_bytes(32),
+            restore_states=restore_states or nothing_to_restore,
+            header=header,
+            savepoint=savepoint,
+        )
+        self._begun = False
+
+    @property
+    def attempt(self) -> int:
+        """Number of the present attempt, -1 before the first."""
+        return self._machine.life.attempt
+
+    @property
+    def state(self) -> str:
+        """Name of the job's state."""
+        return self._machine.state.name
+
+    def post(self, event: WorkerEvent | StopRequested) -> None:
+        """Tell the loop something; any thread may."""
+        self.inbox.post(event)
+
+    def request_stop(self, kind: StopKind) -> None:
+        """Stop, drain or cancel; any thread may ask."""
+        self.inbox.post(StopRequested(kind))
+
+    def step(self) -> float:
+        """Take every event that waits, and one tick; never waits itself.
+
+        Returns:
+            Seconds until another step is useful, if no event comes before.
+
+        Raises:
+            BaseException: what a point of a test raised inside a procedure to end this process.
+        """
+        if not self._begun:
+            self._begun = True
+            self._do(self._machine.begin())
+        while self.outcome is None:
+            event = self.inbox.take()
+            if event is None:
+                break
+            self._handle(event)
+        if self.outcome is None:
+            self._do(self._machine.handle(Tick(self._clock.now())))
+        return TICK_S if self.outcome is None else 0.0
+
+    def run(self) -> Outcome:
+        """Drive the job to its end in this thread. Blocking."""
+        while self.outcome is None:
+            wait = self.step()
+            event = self.inbox.take(min(wait, LONGEST_WAIT_S)) if self.outcome is None else None
+            if event is not None:
+                self._handle(event)
+        return self.outcome
+
+    def _handle(self, event: JobEvent) -> None:
+        if self._crash is not None:
+            raise self._crash
+        if isinstance(event, Died | ProcedureFailed | ProcedureDone):
+            self._do(self._machine.handle(Tick(self._clock.now())))  # so that `now` is exact
+        self._do(self._machine.handle(event))
+
+    # --- doing
+
+    def _do(self, commands: list[JobCommand]) -> None:
+        for command in commands:
+            try:
+                self._perform(command)
+            except Exception as error:
+                self._workers_failed(command, error)
+
+    def _perform(self, command: JobCommand) -> None:
+        workers = self._workers
+        match command:
+            case RunProcedure(procedure, then):
+                self._start(procedure, then)
+            case Open(requests, avoid):
+                workers.open(requests, avoid)
+            case Connect(attempt, addresses):
+                workers.connect(attempt, addresses)
+            case Start(attempt):
+                workers.start(attempt)
+            case Trigger(attempt, barrier):
+                workers.trigger(attempt, barrier)
+            case NotifyCommitted(attempt, checkpoint):
+                workers.notify_committed(attempt, checkpoint)
+            case Drain(attempt, close_windows):
+                workers.drain(attempt, close_windows=close_windows)
+            case Ping(attempt):
+                workers.ping(attempt)
+            case Kill(subtasks):
+                workers.kill(subtasks)
+            case Publish(status):
+                self._show(status)
+            case End(outcome):
+                self._end(outcome)
+
+    def _workers_failed(self, command: JobCommand, error: Exception) -> None:
+        """A call on the workers raised: the attempt fails, as if a subtask had told it."""
+        if isinstance(command, Publish | End):
+            return  # a page that can not be written must not stop the job
+        text = f"{type(command).__name__}: {type(error).__name__}: {error}"
+        first = self._machine.life.spec.plan.subtasks()[0]
+        opened = self._machine.life.opened
+        self.inbox.post(Died(first, opened, Failure("infrastructure", text)))
+
+    def _show(self, status: StatusDocument) -> None:
+        self.status = status
+        if self._publish is not None:
+            self._publish(status)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._ended.set()
+        try:
+            self._workers.close()
+        finally:
+            self.outcome = outcome
+            if self._running is None or self._running.done():
+                self._committers.close()  # else when the procedure that uses them returns
+
+    # --- procedures
+
+    def _start(self, procedure: Procedure[Any], then: str) -> None:
+        attempt = self._machine.life.attempt
+        self._running = self._background.submit(self._run, procedure, attempt)
+        self._running.add_done_callback(lambda done: self._returned(done, then))
+
+    def _run(self, procedure: Procedure[Any], attempt: int) -> Any:
+        committers = self._committers.of(attempt)
+        return run_procedure(
+            procedure,
+            self._store,
+            committers,
+            self._clock,
+            point=self._point,
+            sleep=self._sleep,
+        )
+
+    def _returned(self, future: Future[Any], then: str) -> None:
+        if future.cancelled():
+            return
+        if self._ended.is_set():
+            self._committers.close()
+        exception = future.exception()
+        if exception is None:
+            self.inbox.post(ProcedureDone(then, future.result()))
+            return
+        if not isinstance(exception, Exception):
+            self._crash = exception  # a test ends this process here: nothing is caught
+        self.inbox.post(ProcedureFailed(then, exception))
+
+    def _sleep_until_end(self, seconds: float) -> None:
+        if self._ended.wait(seconds):
+            raise Abandoned
+
+
+class _Committers:
+    """The committers of the present attempt; made on the thread that uses them."""
+
+    def __init__(self, make: MakeCommitters) -> None:
+        self._make = make
+        self._attempt: int | None = None
+        self._made: Committers = {}
+
+    def of(self, attempt: int) -> Committers:
+        if attempt != self._attempt:
+            self.close()
+            self._made = self._make(attempt)
+            self._attempt = attempt
+        return self._made
+
+    def close(self) -> None:
+        made, self._made, self._attempt = self._made, {}, None
+        for committer in made.values():
+            committer.close()
+
+
+def committers_of(spec: JobSpec, store_id: str) -> MakeCommitters:
+    """Committers from the sinks of the plan; a sink that needs no phase two has none."""
+
+    def make(attempt: int) -> Committers:
+        made = {}
+        for sink in spec.plan.sinks():
+            assert isinstance(sink.step, Write)
+            context = CommitterContext(spec.name, store_id, sink.name, attempt)
+            committer = sink.step.sink.committer(context)
+            if committer is not None:
+                made[sink.name] = committer
+        return made
+
+    return make
