@@ -7,14 +7,9 @@ wedges the id on a broker at transaction.version 0 (kafka-broker.md 1b).
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
-
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
-from kafka.protocol.admin.transactions import DescribeTransactionsRequest, ListTransactionsRequest
-from kafka.protocol.metadata import FindCoordinatorRequest
-from kafka.protocol.producer.transaction import EndTxnRequest, InitProducerIdRequest
 
 from raystream.connectors.kafka.clients import (
     NO_ANSWER,
@@ -22,6 +17,20 @@ from raystream.connectors.kafka.clients import (
     Identity,
     TransactionState,
 )
+
+with warnings.catch_warnings():
+    warnings.simplefilter(
+        "ignore", DeprecationWarning
+    )  # kafka-python reads its schemas the old way
+    from kafka.admin import KafkaAdminClient
+    from kafka.errors import KafkaError
+    from kafka.protocol.admin.transactions import (
+        DescribeTransactionsRequest,
+        ListTransactionsRequest,
+    )
+    from kafka.protocol.metadata import FindCoordinatorRequest
+    from kafka.protocol.producer.transaction import EndTxnRequest, InitProducerIdRequest
+
 
 log = logging.getLogger("raystream.kafka")
 

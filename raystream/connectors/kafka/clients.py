@@ -221,6 +221,10 @@ class Producer(Protocol):
         """What was not delivered since the start: the first ten reasons."""
         ...
 
+    def undelivered(self) -> int:
+        """How many records were not delivered since the start."""
+        ...
+
     def forget_statistics(self) -> None:
         """Drop the samples seen so far."""
         ...

@@ -99,8 +99,9 @@ class KafkaCommitter:
         identity = Handle.from_text(committable.handle).identity
         where = ", ".join(committable.partitions) or "no known partition"
         text = (
-            f"{committable.sink}[{committable.subtask}]: {committable.n_records} records for {where},"
-            f" transaction {identity.tid} (producer {identity.pid}, epoch {identity.epoch})"
+            f"{committable.sink}[{committable.subtask}]: {committable.n_records} records"
+            f" for {where}, transaction {identity.tid}"
+            f" (producer {identity.pid}, epoch {identity.epoch})"
         )
         code = self._last_code.get(committable.handle)
         if code is None or code == NONE:

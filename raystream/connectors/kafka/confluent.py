@@ -149,11 +149,15 @@ class _Reports:
 
     def __init__(self) -> None:
         self.errors: list[str] = []
+        self.undelivered = 0
         self.sample: str | None = None
         self.lasting: ClientError | None = None
 
     def delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
-        if error is not None and len(self.errors) < 10:
+        if error is None:
+            return
+        self.undelivered += 1
+        if len(self.errors) < 10:
             place = f"{message.topic()}/{message.partition()}"
             self.errors.append(f"{place}: {error.name()}: {error.str()}")
 
@@ -250,6 +254,10 @@ class ConfluentProducer:
         """The first ten reasons; a fatal error of the whole producer counts as one."""
         lasting = self._reports.lasting
         return [*self._reports.errors, *([str(lasting)] if lasting else [])]
+
+    def undelivered(self) -> int:
+        """How many records were not delivered."""
+        return self._reports.undelivered
 
     def forget_statistics(self) -> None:
         """Drop the samples seen so far."""

@@ -130,12 +130,12 @@ class PlainKafkaWriter:
 
     def _check(self) -> None:
         errors = self._producer.delivery_errors()
-        if not errors:
-            return
-        if self._sure:
+        if errors and self._sure:
             self._fail(f"records were not delivered: {errors[0]}")
-        self._ctx.count("delivery_errors", len(errors) - self._counted)
-        self._counted = len(errors)
+        undelivered = self._producer.undelivered()
+        if undelivered > self._counted:
+            self._ctx.count("delivery_errors", undelivered - self._counted)
+            self._counted = undelivered
 
     def _fail(self, reason: str) -> NoReturn:
         raise RaystreamError(reason, f"topic {self._topic}") from None
