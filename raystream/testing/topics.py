@@ -1,0 +1,92 @@
+"""Generated rows into Kafka topics, fast, from outside of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from raystream.testing import generator
+from raystream.testing.broker import BrokerError
+
+_CONFIG = {
+    "linger.ms": 20,
+    "batch.size": 1_000_000,
+    "queue.buffering.max.messages": 1_000_000,
+    "enable.idempotence": True,
+}
+
+
+def produce(
+    bootstrap: str,
+    topic: str,
+    frames: Iterable[pl.DataFrame],
+    *,
+    partitions: int = generator.PARTITIONS,
+    security: Mapping[str, str] | None = None,
+) -> int:
+    """Write rows as JSON without key, row i of all to partition i modulo `partitions`.
+
+    Args:
+        bootstrap: Addresses of the broker.
+        topic: A topic with at least this many partitions.
+        frames: The rows, in blocks.
+        partitions: How many partitions are used.
+        security: Client settings in librdkafka's names.
+
+    Returns:
+        How many records were written.
+
+    Raises:
+        BrokerError: A record was not delivered.
+    """
+    lines = (line for frame in frames for line in generator.to_json(frame))
+    return produce_values(bootstrap, topic, lines, partitions=partitions, security=security)
+
+
+def produce_values(
+    bootstrap: str,
+    topic: str,
+    values: Iterable[str | bytes | None],
+    *,
+    partitions: int = generator.PARTITIONS,
+    security: Mapping[str, str] | None = None,
+) -> int:
+    """Write raw values, value i to partition i modulo `partitions`.
+
+    Raises:
+        BrokerError: A record was not delivered.
+    """
+    from confluent_kafka import Producer
+
+    failed: list[str] = []
+    producer = Producer(
+        {
+            **_CONFIG,
+            "bootstrap.servers": bootstrap,
+            **(security or {}),
+            "on_delivery": lambda error, _: failed.append(error.str()) if error else None,
+            "delivery.report.only.error": True,
+        }
+    )
+    count = 0
+    for count, value in enumerate(values, start=1):  # noqa: B007 - counts
+        target = (count - 1) % partitions
+        while True:
+            try:
+                producer.produce(topic, value, partition=target)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        if not count % 10_000:
+            producer.poll(0)
+    left = producer.flush(120)
+    if failed or left:
+        message = f"{len(failed) + left} records did not reach topic {topic}: {failed[:1]}"
+        raise BrokerError(message)
+    return count
+
+
+def produce_requests(bootstrap: str, topic: str, n: int, seed: int = 1) -> int:
+    """The first n records of the base workload."""
+    return produce(bootstrap, topic, generator.request_blocks(n, seed))

@@ -1,0 +1,250 @@
+"""The answer of a whole graph by other code: all rows at once, plain Python, no watermarks.
+
+It knows no late rows: the input must not be out of order by more than the source allows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from raystream.errors import ConfigurationError
+from raystream.graph import steps
+from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.graph.logical import Edge, LogicalGraph, Node
+from raystream.graph.windows import Hopping, Tumbling, Window
+from raystream.ids import StepName
+
+Row = dict[str, Any]
+_TIME = "__time"
+
+
+def evaluate(
+    graph: LogicalGraph, inputs: Mapping[StepName, Sequence[Mapping[str, Any]]]
+) -> dict[StepName, list[Row]]:
+    """Final rows of every sink.
+
+    Args:
+        graph: What the user described.
+        inputs: Rows per Read step, by its name.
+
+    Returns:
+        Rows per Write step, by its name; of unspecified order.
+
+    Raises:
+        ConfigurationError: A Read step got no rows.
+    """
+    results: dict[Edge, list[Row]] = {}
+    sinks: dict[StepName, list[Row]] = {}
+    for node in graph.nodes:
+        given = [row for edge in node.inputs for row in results.get(edge, [])]
+        rows = _read(node, inputs) if isinstance(node.step, steps.Read) else _apply(node, given)
+        results[Edge(node.id)] = rows
+        if isinstance(node.step, steps.Write):
+            sinks[node.name] = [_visible(row) for row in rows]
+    return sinks
+
+
+def _read(node: Node, inputs: Mapping[StepName, Sequence[Mapping[str, Any]]]) -> list[Row]:
+    assert isinstance(node.step, steps.Read)
+    if node.name not in inputs:
+        what = f"no rows for source {node.name!r}"
+        raise ConfigurationError(what, str(node.origin), f"there are: {', '.join(inputs)}")
+    time = node.step.event_time
+    return [{**row, _TIME: row.get(time) if time else row.get(_TIME)} for row in inputs[node.name]]
+
+
+def _apply(node: Node, rows: list[Row]) -> list[Row]:
+    """One step over all its rows; a table from kind of step to function."""
+    for kind, function in _STEPS.items():
+        if isinstance(node.step, kind):
+            return function(node.step, rows)
+    what = f"no evaluation of {type(node.step).__name__}"
+    raise ConfigurationError(what, str(node.origin))
+
+
+def _visible(row: Row) -> Row:
+    return {name: value for name, value in row.items() if not name.startswith("__")}
+
+
+def column(expression: Any, rows: Sequence[Row]) -> list[Any]:
+    """Values of an expression (SQL text, Polars expression or callable), one per row."""
+    if not rows:
+        return []
+    if callable(expression) and not isinstance(expression, pl.Expr):
+        return [expression(_visible(row)) for row in rows]
+    wanted = pl.sql_expr(expression) if isinstance(expression, str) else expression
+    frame = pl.DataFrame(list(rows), infer_schema_length=None)
+    return frame.with_columns(wanted.alias("__wanted")).get_column("__wanted").to_list()
+
+
+def _filter(step: steps.Filter, rows: list[Row]) -> list[Row]:
+    kept = column(step.condition, rows)
+    return [row for row, keep in zip(rows, kept, strict=True) if keep]
+
+
+def _select(step: steps.Select, rows: list[Row]) -> list[Row]:
+    columns = {_name(wanted): _values(wanted, rows) for wanted in step.columns}
+    return [
+        {_TIME: row[_TIME], **{name: values[number] for name, values in columns.items()}}
+        for number, row in enumerate(rows)
+    ]
+
+
+def _name(wanted: Any) -> str:
+    return wanted if isinstance(wanted, str) else str(wanted.meta.output_name())
+
+
+def _values(wanted: Any, rows: list[Row]) -> list[Any]:
+    return [row[wanted] for row in rows] if isinstance(wanted, str) else column(wanted, rows)
+
+
+def _with_columns(step: steps.WithColumns, rows: list[Row]) -> list[Row]:
+    return _add(step.columns, rows)
+
+
+def _add(columns: Mapping[str, Any], rows: list[Row]) -> list[Row]:
+    added = {name: column(expression, rows) for name, expression in columns.items()}
+    return [
+        {**row, **{name: values[number] for name, values in added.items()}}
+        for number, row in enumerate(rows)
+    ]
+
+
+def _drop(step: steps.Drop, rows: list[Row]) -> list[Row]:
+    return [{n: v for n, v in row.items() if n not in step.columns} for row in rows]
+
+
+def _map(step: steps.Map, rows: list[Row]) -> list[Row]:
+    return [{_TIME: row[_TIME], **step.function(_visible(row))} for row in rows]
+
+
+def _flat_map(step: steps.FlatMap, rows: list[Row]) -> list[Row]:
+    return [{_TIME: row[_TIME], **new} for row in rows for new in step.function(_visible(row))]
+
+
+def _filter_rows(step: steps.FilterRows, rows: list[Row]) -> list[Row]:
+    return [row for row in rows if step.function(_visible(row))]
+
+
+def _map_batches(step: steps.MapBatches, rows: list[Row]) -> list[Row]:
+    if step.batch_format != "polars":
+        what = f"map_batches with batch_format {step.batch_format!r} is not evaluated"
+        raise ConfigurationError(what)
+    if not rows:
+        return []
+    frame = step.function(pl.DataFrame([_visible(row) for row in rows], infer_schema_length=None))
+    made: list[Row] = frame.to_dicts()
+    times = [row[_TIME] for row in rows] if len(made) == len(rows) else [None] * len(made)
+    return [{_TIME: time, **row} for time, row in zip(times, made, strict=True)]
+
+
+def _same(step: Any, rows: list[Row]) -> list[Row]:
+    return rows
+
+
+def _key_by(step: steps.KeyBy, rows: list[Row]) -> list[Row]:
+    return _add(step.computed, rows) if step.computed else rows
+
+
+def _aggregate(step: steps.WindowAggregate, rows: list[Row]) -> list[Row]:
+    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        key = tuple(row[name] for name in step.keys)
+        for start, end in windows_of(step.window, row[_TIME]):
+            groups[(*key, start, end)].append(number)
+    values = {
+        name: (
+            None if asked.value is None else column(asked.value, rows),
+            None if asked.where is None else column(asked.where, rows),
+        )
+        for name, asked in step.aggregates.items()
+    }
+    names = (*step.keys, "window_start", "window_end")
+    times = [row[_TIME] for row in rows]
+    return [
+        {
+            _TIME: group[-1] - 1,
+            **dict(zip(names, group, strict=True)),
+            **{
+                name: _finish(asked, members, times, *values[name])
+                for name, asked in step.aggregates.items()
+            },
+        }
+        for group, members in groups.items()
+    ]
+
+
+def windows_of(window: Window, time: int) -> list[tuple[int, int]]:
+    """The windows that a time belongs to: (start, end), end exclusive.
+
+    >>> windows_of(Hopping(size_ms=20, slide_ms=10), 25)
+    [(20, 40), (10, 30)]
+    >>> from raystream.graph.windows import Cumulative
+    >>> windows_of(Cumulative(max_size_ms=30, step_ms=10), 12)
+    [(0, 20), (0, 30)]
+    """
+    if isinstance(window, Tumbling):
+        start = time - (time - window.offset_ms) % window.size_ms
+        return [(start, start + window.size_ms)]
+    if isinstance(window, Hopping):
+        last = time - (time - window.offset_ms) % window.slide_ms
+        starts = range(last, time - window.size_ms, -window.slide_ms)
+        return [(start, start + window.size_ms) for start in starts]
+    start = time - (time - window.offset_ms) % window.max_size_ms
+    ends = range(start + window.step_ms, start + window.max_size_ms + 1, window.step_ms)
+    return [(start, end) for end in ends if time < end]
+
+
+def _finish(
+    asked: Aggregate,
+    members: Sequence[int],
+    times: Sequence[int],
+    values: Sequence[Any] | None,
+    where: Sequence[Any] | None,
+) -> Any:
+    chosen = [number for number in members if where is None or where[number]]
+    if values is None:
+        return len(chosen)
+    present = [number for number in chosen if values[number] is not None]
+    if asked.kind in (AggregateKind.FIRST, AggregateKind.LAST):
+        present.sort(key=lambda number: times[number])
+    return _AGGREGATES[asked.kind]([values[number] for number in present])
+
+
+def _or_none(function: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
+    return lambda values: function(values) if values else None
+
+
+_AGGREGATES: Mapping[AggregateKind, Callable[[Sequence[Any]], Any]] = {
+    AggregateKind.COUNT: len,
+    AggregateKind.SUM: sum,
+    AggregateKind.MIN: _or_none(min),
+    AggregateKind.MAX: _or_none(max),
+    AggregateKind.MEAN: _or_none(lambda values: sum(values) / len(values)),
+    AggregateKind.FIRST: _or_none(lambda values: values[0]),
+    AggregateKind.LAST: _or_none(lambda values: values[-1]),
+}
+
+_STEPS: Mapping[Any, Callable[[Any, list[Row]], list[Row]]] = {
+    steps.Filter: _filter,
+    steps.Select: _select,
+    steps.WithColumns: _with_columns,
+    steps.Drop: _drop,
+    steps.Map: _map,
+    steps.FlatMap: _flat_map,
+    steps.FilterRows: _filter_rows,
+    steps.MapBatches: _map_batches,
+    steps.Union: _same,
+    steps.KeyBy: _key_by,
+    steps.WindowAggregate: _aggregate,
+    steps.Write: _same,
+}
+
+
+def readers(graph: LogicalGraph) -> Iterable[StepName]:
+    """Names of the Read steps, which `evaluate` wants rows for."""
+    return [node.name for node in graph.nodes if isinstance(node.step, steps.Read)]

@@ -1,0 +1,121 @@
+"""The evaluator of graphs agrees with the oracles, which are other code again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from raystream.connectors.memory import Collect, Rows
+from raystream.errors import ConfigurationError
+from raystream.graph import steps
+from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.graph.logical import Edge, LogicalGraph, Node, Origin
+from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
+from raystream.testing import generator, oracle
+from raystream.verify.compare import compare
+from raystream.verify.evaluate import evaluate, readers
+
+COUNT = Aggregate(AggregateKind.COUNT)
+
+
+def line(*made: steps.Step) -> LogicalGraph:
+    """Steps one behind the other, between a source `in` and a sink `out`."""
+    all_steps = [
+        ("in", steps.Read(Rows([]), event_time="ts")),
+        *((f"step-{n}", step) for n, step in enumerate(made)),
+        ("out", steps.Write(Collect("unused"))),
+    ]
+    nodes = [
+        Node(n, name, step, Origin("job.py", n), (Edge(n - 1),) if n else ())
+        for n, (name, step) in enumerate(all_steps)
+    ]
+    return LogicalGraph("job", tuple(nodes))
+
+
+def answer(graph: LogicalGraph, frame: pl.DataFrame) -> list[dict[str, Any]]:
+    return evaluate(graph, {"in": frame.to_dicts()})["out"]
+
+
+def counting(window: Window, key: str, **aggregates: Aggregate) -> LogicalGraph:
+    return line(steps.KeyBy((key,)), steps.WindowAggregate((key,), window, aggregates))
+
+
+def test_requests_per_minute() -> None:
+    frame = generator.requests(3000, keys=50, per_second=20)
+    graph = counting(Tumbling(60_000), "ip", count=COUNT)
+    right = oracle.requests_per_minute(frame)
+    assert compare(right, answer(graph, frame), ["ip", "window_start"]).same
+
+
+def test_running_totals() -> None:
+    frame = generator.orders(2000, per_second=10)
+    window = Cumulative(600_000, 60_000, generator.START_MS)
+    amount = Aggregate(AggregateKind.SUM, "amount")
+    graph = counting(window, "product", orders=COUNT, amount=amount)
+    right = oracle.running_totals(frame, 600_000, 60_000, generator.START_MS)
+    assert compare(right, answer(graph, frame), ["product", "window_end"]).same
+
+
+def test_campaign_effect_with_where_and_computed_columns() -> None:
+    frame = generator.app_events(2000, per_second=2)
+    kinds = ("impression", "click", "install", "purchase")
+    counts = {f"{k}s": Aggregate(AggregateKind.COUNT, where=f"kind = '{k}'") for k in kinds}
+    revenue = Aggregate(AggregateKind.SUM, pl.col("amount"))
+    graph = line(
+        steps.KeyBy(("campaign",)),
+        steps.WindowAggregate(
+            ("campaign",), Hopping(600_000, 60_000), {**counts, "revenue": revenue}
+        ),
+        steps.WithColumns(
+            {
+                "click_rate": "CASE WHEN impressions > 0 THEN CAST(clicks AS DOUBLE) / impressions END",
+                "conversion_rate": pl.when(pl.col("clicks") > 0).then(
+                    pl.col("purchases") / pl.col("clicks")
+                ),
+            }
+        ),
+    )
+    right = oracle.campaign_effect(frame)
+    assert compare(right, answer(graph, frame), ["campaign", "window_start"]).same
+
+
+def test_row_and_column_steps() -> None:
+    frame = pl.DataFrame({"ts": [1, 2, 3], "n": [1, 2, 3], "more": ["x", "y", "z"]})
+    graph = line(
+        steps.Filter("n >= 2"),
+        steps.FlatMap(lambda row: [row, {**row, "n": row["n"] * 10}]),
+        steps.FilterRows(lambda row: row["n"] != 3),
+        steps.Map(lambda row: {**row, "n": row["n"] + 1}),
+        steps.Drop(("more",)),
+        steps.MapBatches(lambda batch: batch.with_columns(pl.col("n") * 2)),
+        steps.Select(("n", (pl.col("n") + 1).alias("next"))),
+    )
+    assert answer(graph, frame) == [
+        {"n": 6, "next": 7},
+        {"n": 42, "next": 43},
+        {"n": 62, "next": 63},
+    ]
+
+
+def test_first_and_last_are_by_event_time() -> None:
+    frame = pl.DataFrame({"ts": [30, 10, 20], "k": ["a"] * 3, "v": [3, 1, 2]})
+    kinds = {kind.value: Aggregate(kind, "v") for kind in AggregateKind}
+    (row,) = answer(counting(Tumbling(100), "k", **kinds), frame)
+    assert {n: row[n] for n in kinds} == {
+        "count": 3,
+        "sum": 6,
+        "min": 1,
+        "max": 3,
+        "mean": 2.0,
+        "first": 1,
+        "last": 3,
+    }
+
+
+def test_a_source_without_rows_is_named() -> None:
+    graph = line()
+    assert list(readers(graph)) == ["in"]
+    with pytest.raises(ConfigurationError, match="job.py:0: no rows for source 'in'"):
+        evaluate(graph, {"other": []})
