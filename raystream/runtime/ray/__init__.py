@@ -1,1 +1,13 @@
-"""The only importer of Ray."""
+"""The only importer of Ray.
+
+A worker process of Ray runs one polars thread: parallelism comes from subtasks. It must be said
+before polars is imported, and this file is the first of ours that such a process imports.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if os.path.basename(sys.argv[0]) == "default_worker.py":
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")

@@ -1,0 +1,207 @@
+"""One attempt inside a subtask process: channels, task, and the one thread that runs its steps."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from raystream.context import Points
+from raystream.ids import SubtaskId
+from raystream.job.messages import Failure
+from raystream.job.spec import OpenRequest
+from raystream.runtime.build import build_task
+from raystream.runtime.channels.handshake import Membership
+from raystream.runtime.channels.link import IoThread
+from raystream.runtime.channels.listener import ChannelListener, SocketAddress, connect
+from raystream.runtime.channels.socket import SocketReader, SocketWriter
+from raystream.runtime.failure import failure_of
+from raystream.runtime.system_clock import SystemClock
+from raystream.runtime.task import Finished, Letter, Snapshot, SourceDry, Task, Waiting
+from raystream.storage.base import Store
+
+BACKGROUND_THREADS = 4
+_LONGEST_WAIT = 1.0
+_ACCOUNTING = 0.2
+"""Seconds after which work without a pause is counted as busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """News: the attempt was ended from outside; nothing more will be told about it."""
+
+
+News = SourceDry | Failure | Over
+
+
+class AttemptRun:
+    """Channels and task of one subtask for one attempt. Every method but `stop` is quick.
+
+    Args:
+        request: What the subtask is in this attempt.
+        node: Id of this node.
+        host: IP address of this node.
+        point: Named places where tests may kill.
+    """
+
+    def __init__(self, request: OpenRequest, node: str, host: str, point: Points) -> None:
+        self.request = request
+        self._node = node
+        self._point = point
+        self._woken = threading.Event()
+        self._stopping = False
+        self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
+        self._snapshots: dict[int, Snapshot] = {}
+        self._reported = threading.Condition()
+        self._task: Task | None = None
+        self._thread: threading.Thread | None = None
+        self._writers: list[SocketWriter] = []
+        self._background = ThreadPoolExecutor(BACKGROUND_THREADS, "raystream-background")
+        self._io = IoThread()
+        channels = request.job.plan.channels_into(request.subtask)
+        self._readers = {channel: SocketReader(channel, self._woken.set) for channel in channels}
+        self._member = Membership(request.job.name, request.attempt, request.channel_key)
+        self._listener = ChannelListener(
+            self._member, self._readers, self._io, node=node, host=host
+        )
+
+    @property
+    def attempt(self) -> int:
+        """Number of the attempt."""
+        return self.request.attempt
+
+    @property
+    def address(self) -> SocketAddress:
+        """Where upstream subtasks connect."""
+        return self._listener.address
+
+    def connect(self, addresses: Mapping[SubtaskId, SocketAddress], store: Store) -> None:
+        """Call every downstream subtask, then build the task and restore its state.
+
+        Raises:
+            Exception: a channel, the storage, user code or a broker failed.
+        """
+        me, writers = self.request.subtask, {}
+        for channel in self.request.job.plan.channels_out_of(me):
+            sock = connect(addresses[channel.target], self._node, self._member, channel)
+            writers[channel] = SocketWriter(channel, sock, self._io, self._woken.set)
+        self._writers = list(writers.values())
+        self._task = build_task(
+            self.request,
+            store,
+            self._readers,
+            writers,
+            clock=SystemClock(),
+            background=self._background,
+            report=self._report,
+            point=self._point,
+            wake=self._woken.set,
+        )
+
+    def start(self) -> None:
+        """Let the processing thread run."""
+        assert self._task is not None, "start before connect"
+        if self._thread is not None:
+            return
+        # What set-up made stays: the collector need not look at it for every 700 new objects.
+        gc.freeze()
+        gc.set_threshold(200_000, 10, 10)
+        self._thread = threading.Thread(
+            target=self._process, args=(self._task,), name="raystream-processing", daemon=True
+        )
+        self._thread.start()
+
+    def mail(self, letter: Letter) -> None:
+        """Put a letter into the task's mailbox and wake it."""
+        assert self._task is not None, "a letter before connect"
+        self._task.mail(letter)
+        self._woken.set()
+
+    def stats(self) -> Mapping[str, object]:
+        """Counters of the task; empty before it is built."""
+        return self._task.observe().to_dict() if self._task is not None else {}
+
+    def next_news(self) -> News:
+        """Wait for the next thing to tell: dry, failed, or over."""
+        return self._news.get()
+
+    def snapshot(self, checkpoint: int) -> Snapshot | None:
+        """Wait until the task reports this snapshot; None: the attempt ended before."""
+        with self._reported:
+            self._reported.wait_for(lambda: checkpoint in self._snapshots or self._stopping)
+            return self._snapshots.pop(checkpoint, None)
+
+    def stop(self, timeout: float) -> bool:
+        """End the attempt; nothing pre-committed is aborted. False: user code does not return."""
+        self._stopping = True
+        self._woken.set()
+        self._tell(Over())
+        if self._thread is None:
+            self._close()
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # -- the processing thread -----------------------------------------------------------------
+
+    def _process(self, task: Task) -> None:
+        try:
+            self._loop(task)
+        except Exception as error:  # noqa: BLE001 - whatever a step raises fails the attempt
+            self._tell(failure_of(error))
+        finally:
+            self._close()
+
+    def _loop(self, task: Task) -> None:
+        metrics, before = task.metrics, time.monotonic()
+        while not self._stopping:
+            self._woken.clear()
+            progress = task.step()
+            if isinstance(progress, Finished):
+                # Downstream may still read what we sent: channels stay until the attempt is ended.
+                self._wait(None)
+            elif isinstance(progress, Waiting):
+                began = time.monotonic()
+                metrics.spent("busy", began - before)
+                self._wait(progress.until)
+                before = time.monotonic()
+                metrics.spent(progress.reason, before - began)
+            elif (now := time.monotonic()) - before > _ACCOUNTING:
+                metrics.spent("busy", now - before)
+                before = now
+
+    def _wait(self, until: float | None) -> None:
+        pause = _LONGEST_WAIT if until is None else min(until - time.monotonic(), _LONGEST_WAIT)
+        if pause > 0:
+            self._woken.wait(pause)
+
+    def _report(self, report: Snapshot | SourceDry) -> None:
+        if isinstance(report, SourceDry):
+            self._news.put(report)
+            return
+        with self._reported:
+            self._snapshots[report.checkpoint] = report
+            self._reported.notify_all()
+
+    def _tell(self, news: News) -> None:
+        """The last news; whoever waits for a snapshot waits in vain."""
+        self._news.put(news)
+        with self._reported:
+            self._stopping = True
+            self._reported.notify_all()
+
+    def _close(self) -> None:
+        self._listener.close()
+        close: Callable[[], None] = self._task.close if self._task is not None else lambda: None
+        # The attempt has ended already; its cause was told before.
+        with contextlib.suppress(Exception):
+            close()
+        for writer in self._writers:
+            writer.close()
+        self._io.close()
+        self._background.shutdown(wait=False, cancel_futures=True)

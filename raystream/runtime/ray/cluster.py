@@ -1,0 +1,119 @@
+"""Which Ray cluster a job runs on: one that was named or started by hand, else a private one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from raystream.errors import ConfigurationError
+
+_OBJECT_STORE = 256 * 1024 * 1024
+"""Rows do not go through the object store; snapshots pass it a few segments at a time."""
+
+_REACH_SECONDS = 1.0
+_ray: Any = ray  # its stubs are incomplete
+
+
+@contextmanager
+def attached(address: str | None) -> Iterator[bool]:
+    """Be connected to a cluster; yields whether it is a private one, shut down afterwards.
+
+    A connection that this process has already made is used and kept.
+
+    Args:
+        address: As given by the user; None: RAY_ADDRESS, else a head that `ray start` started on
+            this machine, else a private cluster. Another process's private cluster is never used.
+
+    Raises:
+        ConfigurationError: no cluster at this address, or it does not let us in.
+    """
+    if ray.is_initialized():
+        yield False
+        return
+    found = address or os.environ.get("RAY_ADDRESS") or started_head()
+    private = found is None or found == "local"
+    if private or found is None:
+        _start_private()
+    else:
+        _join(found)
+    try:
+        yield private
+    finally:
+        ray.shutdown()
+
+
+def started_head() -> str | None:
+    """Address of the head that `ray start` left on this machine, if it still answers."""
+    file = _temporary() / "ray_current_cluster"
+    try:
+        address = file.read_text().strip()
+    except OSError:
+        return None
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_REACH_SECONDS).close()
+    except (OSError, ValueError):
+        return None
+    return address
+
+
+def use_token_if_there_is_one() -> None:
+    """Switch token authentication on when this user has a token; Ray does not by itself."""
+    given = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+    has_token = any(os.environ.get(name) for name in given)
+    if has_token or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def nodes() -> list[str]:
+    """Ids of the cluster's living nodes."""
+    return [str(node["NodeID"]) for node in _ray.nodes() if node["Alive"]]
+
+
+def _start_private() -> None:
+    """`address="local"`: never another cluster, whatever the environment says."""
+    _quiet()
+    _ray.init(
+        address="local",
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+
+
+def _join(address: str) -> None:
+    use_token_if_there_is_one()
+    _quiet()
+    try:
+        _ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:
+        what = f"can not join the Ray cluster at {address}: {_first_line(error)}"
+        advice = (
+            "check the address and that it runs; if it asks for a token, put it into "
+            "~/.ray/auth_token or RAY_AUTH_TOKEN"
+        )
+        raise ConfigurationError(what, what_to_do=advice) from error
+
+
+def _quiet() -> None:
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    logging.getLogger("ray").setLevel(logging.ERROR)
+
+
+def _temporary() -> Path:
+    """Where Ray keeps its files (ray._common.utils.get_default_system_temp_dir)."""
+    return Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / "ray"
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

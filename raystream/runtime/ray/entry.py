@@ -1,0 +1,199 @@
+"""The way in: find a cluster, start the coordinator, watch over it, stop it on a signal."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from secrets import token_hex
+from typing import Any
+
+import ray
+
+from raystream.errors import ConfigurationError
+from raystream.job.messages import StopKind
+from raystream.job.outcome import Outcome
+from raystream.job.spec import JobSpec
+from raystream.observe.status import StatusDocument
+from raystream.runtime.ray.cluster import attached, nodes
+from raystream.runtime.ray.coordinator import NAMESPACE, Coordinator, actor_options
+from raystream.runtime.ray.parcels import pack_job
+from raystream.runtime.ray.shared_storage import check_shared
+from raystream.runtime.signals import stop_on_signals
+
+_LOOK = 0.2
+_STATUS_SECONDS = 0.5
+_ANSWER_SECONDS = 5.0
+_remote: Any = ray.remote
+_get: Any = ray.get
+
+OnStatus = Callable[[StatusDocument], None]
+
+
+def run(
+    job: JobSpec,
+    address: str | None = None,
+    on_status: OnStatus | None = None,
+    *,
+    detached: bool = False,
+    points: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Run a job on Ray. Blocks to its end; if detached, only until the coordinator has started.
+
+    Ctrl-C or SIGTERM once ends the job after a last commit, twice at once. When this process
+    dies, an attached job ends; the same call goes on from its last checkpoint.
+
+    Args:
+        job: The planned job.
+        address: Of the Ray cluster; see `cluster.attached`.
+        on_status: Takes each new status document.
+        detached: The job outlives this process.
+        points: Environment for named points, for tests.
+
+    Raises:
+        ConfigurationError: no cluster, the job runs there already, or its storage is not shared.
+    """
+    packed = pack_job(job if job.run else replace(job, run=token_hex(8)))
+    with attached(address) as private:
+        if detached and private:
+            what = "a detached job would end with the private Ray cluster of this process"
+            raise ConfigurationError(what, what_to_do="start Ray with `ray start --head` first")
+        check_shared(job.checkpoint.storage, nodes())
+        coordinator = launch(job.name, packed, points or {}, detached=detached)
+        if detached:
+            return Outcome("finished", f"{job.name} was submitted")
+        return _Watch(coordinator, on_status).to_the_end()
+
+
+def launch(job: str, packed: bytes, points: Mapping[str, str], *, detached: bool) -> Any:
+    """Start the coordinator's actor.
+
+    Raises:
+        ConfigurationError: a job of this name runs on the cluster.
+    """
+    _clear_ended(job)
+    make = _remote(**actor_options(job, detached=detached))(Coordinator)
+    driver = f"{socket.gethostname()}, process {os.getpid()}"
+    try:
+        return make.remote(packed, driver, dict(points))
+    except ValueError as error:  # ActorAlreadyExistsError is one
+        raise _runs_already(job) from error
+
+
+def find(job: str) -> Any | None:
+    """The coordinator of the job of this name on the connected cluster, or None."""
+    try:
+        return ray.get_actor(job, namespace=NAMESPACE)
+    except ValueError:
+        return None
+
+
+def _clear_ended(job: str) -> None:
+    """The name is free again once its job has ended, even if nobody fetched the outcome."""
+    other = find(job)
+    if other is None:
+        return
+    try:
+        over = _get(other.outcome.remote(), timeout=_ANSWER_SECONDS) is not None
+    except ray.exceptions.RayActorError:
+        over = False  # being restarted, or on its way out
+    except ray.exceptions.GetTimeoutError:
+        over = False
+    if not over:
+        raise _runs_already(job)
+    ray.kill(other, no_restart=True)
+    _wait_until_gone(job)
+
+
+def _wait_until_gone(job: str) -> None:
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while find(job) is not None and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _runs_already(job: str) -> ConfigurationError:
+    other, driver = find(job), ""
+    if other is not None:
+        try:
+            driver = str(_get(other.driver.remote(), timeout=_ANSWER_SECONDS))
+        except ray.exceptions.RayError:
+            driver = "an unknown process"
+    what = f"job {job} runs on this Ray cluster already, started by {driver or 'another process'}"
+    return ConfigurationError(what, what_to_do="stop that one first, or give this one another name")
+
+
+@dataclass(slots=True)
+class _Signals:
+    """What the signal handlers noted; the watching loop acts on it."""
+
+    stop: bool = False
+    now: bool = False
+
+
+class _Watch:
+    """From the driver's side: status, signals, and the end."""
+
+    def __init__(self, coordinator: Any, on_status: OnStatus | None) -> None:
+        self._coordinator = coordinator
+        self._on_status = on_status
+        self._signals = _Signals()
+        self._asked = False
+        self._status_ref: Any = None
+        self._status_at = 0.0
+        self._woken = threading.Event()
+
+    def to_the_end(self) -> Outcome:
+        end = self._coordinator.wait.remote()
+        try:
+            with stop_on_signals(self._note_stop, self._note_now):
+                while not ray.wait([end], timeout=_LOOK)[0]:
+                    if self._signals.now:
+                        return Outcome("stopped", "stopped at once, without a last commit")
+                    self._ask_to_stop()
+                    self._show_status()
+            return self._outcome(end)
+        finally:
+            ray.kill(self._coordinator, no_restart=True)
+
+    def _note_stop(self) -> None:
+        self._signals.stop = True
+
+    def _note_now(self) -> None:
+        self._signals.now = True
+
+    def _ask_to_stop(self) -> None:
+        if self._signals.stop and not self._asked:
+            self._asked = True
+            self._coordinator.stop.remote(StopKind.STOP)
+
+    def _show_status(self) -> None:
+        """Never waits: the answer to one question is looked at when the next one is due."""
+        if self._on_status is None or time.monotonic() < self._status_at:
+            return
+        self._status_at = time.monotonic() + _STATUS_SECONDS
+        if self._status_ref is not None:
+            if not ray.wait([self._status_ref], timeout=0)[0]:
+                return
+            self._hand_on(self._status_ref)
+        self._status_ref = self._coordinator.status.remote()
+
+    def _hand_on(self, ref: Any) -> None:
+        try:
+            status = _get(ref)
+        except ray.exceptions.RayError:
+            return  # the coordinator is being restarted
+        if status is not None and self._on_status is not None:
+            self._on_status(status)
+
+    def _outcome(self, end: Any) -> Outcome:
+        if self._on_status is not None:
+            self._hand_on(self._coordinator.status.remote())
+        try:
+            outcome: Outcome = _get(end)
+        except ray.exceptions.RayError as error:
+            text = f"the coordinator is gone: {type(error).__name__}"
+            return Outcome("failed", text)
+        return outcome

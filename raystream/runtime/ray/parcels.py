@@ -1,0 +1,104 @@
+"""A job and what its subtasks are told, as bytes between processes."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import cloudpickle
+
+from raystream.errors import ConfigurationError
+from raystream.job.spec import JobSpec, OpenRequest
+
+_JOB = "raystream job"
+
+
+def pack_job(job: JobSpec) -> bytes:
+    """The job with its user functions (by value where they can not be imported).
+
+    Raises:
+        ConfigurationError: something in the job can not leave this process.
+    """
+    try:
+        return bytes(cloudpickle.dumps(job))
+    except Exception as error:
+        what = f"the job can not be sent to other processes: {error}"
+        advice = "open files, locks and connections inside your functions, not outside"
+        raise ConfigurationError(what, job.name, advice) from error
+
+
+def unpack_job(data: bytes) -> JobSpec:
+    """The inverse of `pack_job`."""
+    job: JobSpec = pickle.loads(data)  # noqa: S301 - sent by our own driver through Ray
+    return job
+
+
+def pack_request(request: OpenRequest) -> bytes:
+    """The request without its job: the job's bytes stay those that the driver made.
+
+    Packed a second time, in the coordinator, functions of modules that the driver registered by
+    value would be sent by name and not be found.
+    """
+    buffer = io.BytesIO()
+    _RequestPickler(buffer, request.job).dump(request)
+    return buffer.getvalue()
+
+
+def unpack_request(data: bytes, job: bytes) -> OpenRequest:
+    """The inverse of `pack_request`, given the job's bytes."""
+    unpickler = _RequestUnpickler(io.BytesIO(data), unpack_job(job))
+    request: OpenRequest = unpickler.load()
+    return request
+
+
+def versions() -> dict[str, str]:
+    """What must be the same in every process of a job: hashes and IPC depend on it.
+
+    >>> sorted(versions())
+    ['polars', 'python', 'raystream']
+    """
+    minor = ".".join(platform.python_version_tuple()[:2])
+    return {"python": minor, "polars": _version("polars"), "raystream": _version("raystream")}
+
+
+def differing(theirs: Mapping[str, str]) -> str:
+    """How another process's versions differ from ours, in words; empty: they do not.
+
+    >>> differing(versions())
+    ''
+    """
+    mine = versions()
+    parts = [f"{k} {mine[k]} here, {theirs.get(k)} there" for k in mine if mine[k] != theirs.get(k)]
+    return "; ".join(parts)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class _RequestPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
+    def __init__(self, file: io.BytesIO, job: JobSpec) -> None:
+        super().__init__(file)
+        self._job = job
+
+    def persistent_id(self, obj: Any) -> str | None:
+        """The job is known by name."""
+        return _JOB if obj is self._job else None
+
+
+class _RequestUnpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, job: JobSpec) -> None:
+        super().__init__(file)
+        self._job = job
+
+    def persistent_load(self, pid: Any) -> JobSpec:
+        """The job."""
+        assert pid == _JOB
+        return self._job

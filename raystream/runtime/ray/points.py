@@ -1,0 +1,34 @@
+"""Where a process takes its named points from: an import path in the environment, else nowhere.
+
+The engine knows no switch that weakens it; a test brings a factory `module:function` that is called
+with the name of the process (`coordinator`, or a subtask such as `counts[0]`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping
+
+from raystream.context import Points, nowhere
+
+VARIABLE = "RAYSTREAM_POINTS"
+
+
+def points_of(process: str, environment: Mapping[str, str]) -> Points:
+    """The points of this process.
+
+    Args:
+        process: `coordinator`, or the name of a subtask.
+        environment: Variables that the driver asks for; they become this process's own.
+
+    >>> points_of("coordinator", {}) is nowhere
+    True
+    """
+    os.environ.update(environment)
+    path = os.environ.get(VARIABLE, "")
+    if not path:
+        return nowhere
+    module, _, function = path.partition(":")
+    points: Points = getattr(importlib.import_module(module), function)(process)
+    return points

@@ -1,0 +1,128 @@
+"""A snapshot on its way from a subtask to durable storage: a header, then each new segment.
+
+The coordinator pulls it as a Ray stream, so only a few segments exist outside the subtask at a time
+(416 MB went through an object store of 200 MB). A segment leaves the subtask as the very bytes that
+will be stored; a segment that is stored already is only named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from raystream.checkpoint.records import Committable, SegmentRef
+from raystream.data.segment import Segment
+from raystream.ids import StepName, SubtaskId
+from raystream.job.spec import OpenRequest
+from raystream.runtime.task import Snapshot
+from raystream.storage.base import Put
+from raystream.storage.segments import write_segment
+
+
+@dataclass(frozen=True, slots=True)
+class StepHeader:
+    """State of one step without its rows: header, ids of its segments in order, transaction."""
+
+    header: Mapping[str, Any]
+    segments: tuple[str, ...]
+    committable: Committable | None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotHeader:
+    """First item of the stream.
+
+    Args:
+        subtask: Whose snapshot it is.
+        checkpoint: Which.
+        steps: State of each step.
+        sizes: Bytes, roughly, of each new segment that follows, in order.
+    """
+
+    subtask: SubtaskId
+    checkpoint: int
+    steps: Mapping[StepName, StepHeader]
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSegment:
+    """A later item: bytes to store as `ref.key`; uint8, so that Ray passes them without a copy."""
+
+    step: StepName
+    ref: SegmentRef
+    data: npt.NDArray[np.uint8]
+
+
+class SnapshotStream:
+    """What a subtask has already handed over in this attempt, and what is new.
+
+    Args:
+        request: Segments that it restored as they were are stored already.
+    """
+
+    def __init__(self, request: OpenRequest) -> None:
+        self._attempt = request.attempt
+        self._index = request.subtask.index
+        self._stored = {(step, ref.id) for step, ref in restored_segments(request)}
+
+    def items(self, snapshot: Snapshot) -> Iterator[SnapshotHeader | NewSegment]:
+        """The header, then every segment that is not stored yet."""
+        segments = [(step, s) for step, state in snapshot.steps.items() for s in state.segments]
+        new = [(step, s) for step, s in segments if (step, s.id) not in self._stored]
+        steps = {
+            step: StepHeader(
+                state.header,
+                tuple(segment.id for segment in state.segments),
+                state.prepared.result() if state.prepared is not None else None,
+            )
+            for step, state in snapshot.steps.items()
+        }
+        sizes = tuple(int(segment.frame.estimated_size()) for _, segment in new)
+        yield SnapshotHeader(snapshot.subtask, snapshot.checkpoint, steps, sizes)
+        for step, segment in new:
+            yield self._encoded(step, segment)
+        self._stored = {(step, segment.id) for step, segment in segments}
+
+    def _encoded(self, step: StepName, segment: Segment) -> NewSegment:
+        paper = _Paper()
+        ref = write_segment(paper, self._attempt, step, self._index, segment)
+        return NewSegment(step, ref, np.frombuffer(paper.data, dtype=np.uint8))
+
+
+def restored_segments(request: OpenRequest) -> Iterator[tuple[StepName, SegmentRef]]:
+    """Segments that a subtask keeps under their ids because it restores its own state."""
+    for step, refs in request.restore.items():
+        if not refs.redistribute:
+            for state in refs.states:
+                for ref in state.segments:
+                    yield step, ref
+
+
+class _Paper:
+    """A store that keeps the one object written to it: the bytes of a segment, to travel."""
+
+    url = "paper:"
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def create(self, key: str, data: bytes) -> Put:
+        """Keep it."""
+        self.data = data
+        return Put.CREATED
+
+    def get(self, key: str) -> bytes | None:
+        """Nothing is read back."""
+        return None
+
+    def list(self, prefix: str) -> list[str]:
+        """Nothing is listed."""
+        return []
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Nothing is deleted."""

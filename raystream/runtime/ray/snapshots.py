@@ -1,0 +1,310 @@
+"""Pulls the snapshots of all subtasks for one checkpoint, makes them durable: then they are acks.
+
+Small segments are written by this process, large ones by Ray tasks beside the data, a few at a
+time, so that neither this process nor the object store ever holds a whole state.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from raystream.checkpoint.records import Ack, SegmentRef, StoredState
+from raystream.errors import StorageError
+from raystream.ids import StepName, SubtaskId
+from raystream.job.messages import Acked, Died, Failure
+from raystream.job.spec import JobSpec, OpenRequest
+from raystream.runtime.failure import failure_of
+from raystream.runtime.ray.attempt_run import Over
+from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader, restored_segments
+from raystream.runtime.workers import Post
+from raystream.storage.base import Put, Store
+from raystream.storage.open import job_store
+
+_INLINE = 100 * 1024
+"""Bytes up to which Ray sends a value with the answer, so this process has it anyway."""
+
+_WRITERS = 4
+_BACK_PRESSURE = 2
+_LOOK = 0.5
+
+_remote: Any = ray.remote  # its stubs do not know every option
+
+
+@dataclass(frozen=True, slots=True)
+class Streamer:
+    """A subtask to pull from: its actor, and the node it runs on (empty: unknown)."""
+
+    handle: Any
+    node: str
+
+
+class SegmentBook:
+    """Which segments of a subtask are durable in this attempt, and where."""
+
+    def __init__(self) -> None:
+        self._refs: dict[SubtaskId, dict[tuple[StepName, str], SegmentRef]] = {}
+
+    def opened(self, request: OpenRequest) -> None:
+        """A subtask starts with the segments it restores as they are."""
+        refs = {(step, ref.id): ref for step, ref in restored_segments(request)}
+        self._refs[request.subtask] = refs
+
+    def known(self, subtask: SubtaskId) -> Mapping[tuple[StepName, str], SegmentRef]:
+        """Step and segment id -> where it is."""
+        return self._refs.get(subtask, {})
+
+    def replace(self, subtask: SubtaskId, refs: dict[tuple[StepName, str], SegmentRef]) -> None:
+        """After a checkpoint only its own segments matter."""
+        self._refs[subtask] = refs
+
+
+class SegmentWriter:
+    """Where segments go: this process's threads or Ray tasks."""
+
+    def __init__(self, job: JobSpec, store: Store, background: Executor) -> None:
+        self._storage, self._job = job.checkpoint.storage, job.name
+        self._store = store
+        self._background = background
+
+    def warm_up(self) -> None:
+        """Start a worker for the write task: the first one took 2.7 s."""
+        _remote(num_cpus=0)(_nothing).remote()
+
+    def here(self, item: NewSegment, then: Callable[[SegmentRef | Exception], None]) -> None:
+        """Write with a thread of this process."""
+
+        def write() -> None:
+            try:
+                put(self._store, item)
+            except Exception as error:  # noqa: BLE001 - whatever storage raises fails the attempt
+                then(error)
+                return
+            then(item.ref)
+
+        self._background.submit(write)
+
+    def there(self, item: Any, node: str) -> Any:
+        """Write with a task on the node of the data; a reference to the SegmentRef."""
+        near = NodeAffinitySchedulingStrategy(node, soft=True) if node else "DEFAULT"
+        task = _remote(num_cpus=0, scheduling_strategy=near, max_retries=3)(write_object)
+        return task.remote(self._storage, self._job, item)
+
+
+def write_object(storage: str, job: str, item: NewSegment) -> tuple[StepName, SegmentRef]:
+    """The write task: make a segment durable."""
+    put(job_store(storage, job), item)
+    return item.step, item.ref
+
+
+def put(store: Store, item: NewSegment) -> None:
+    """Create the segment's object; the same object already there is as good.
+
+    Raises:
+        StorageError: another object has its key, or the storage gives no answer.
+    """
+    data = item.data.tobytes()
+    for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4):
+        answer = store.create(item.ref.key, data)
+        if answer is Put.CREATED or (answer is Put.EXISTS and store.get(item.ref.key) == data):
+            return
+        if answer is Put.EXISTS:
+            what = "another segment has this key"
+            raise StorageError(what, f"{store.url}/{item.ref.key}")
+        time.sleep(pause)
+    what = "the storage does not say whether it took a segment"
+    raise StorageError(what, f"{store.url}/{item.ref.key}", "check that it can be written")
+
+
+class SnapshotPull:
+    """One checkpoint of one attempt; `start` returns at once, the rest are events.
+
+    Args:
+        attempt: Number of the attempt.
+        checkpoint: Number of the checkpoint.
+        streamers: Every subtask of the attempt.
+        book: Segments that are durable already.
+        writer: Makes the new ones durable.
+        post: Takes Acked and Died.
+    """
+
+    def __init__(
+        self,
+        attempt: int,
+        checkpoint: int,
+        streamers: Mapping[SubtaskId, Streamer],
+        book: SegmentBook,
+        writer: SegmentWriter,
+        post: Post,
+    ) -> None:
+        self._attempt, self._checkpoint = attempt, checkpoint
+        self._writer = writer
+        self._over = threading.Event()
+        self._inbound = {
+            self._stream(streamer): _Inbound(
+                subtask, attempt, streamer.node, book, self._once(post)
+            )
+            for subtask, streamer in streamers.items()
+        }
+
+    def start(self) -> None:
+        """Pull in a thread of its own."""
+        threading.Thread(target=self._pull, name="raystream-pull", daemon=True).start()
+
+    def abandon(self) -> None:
+        """The attempt is over: tell nothing more."""
+        self._over.set()
+
+    def _stream(self, streamer: Streamer) -> Any:
+        take = streamer.handle.take_snapshot.options(
+            num_returns="streaming", _generator_backpressure_num_objects=_BACK_PRESSURE
+        )
+        return take.remote(self._attempt, self._checkpoint)
+
+    def _once(self, post: Post) -> Post:
+        def tell(event: Any) -> None:
+            if not self._over.is_set():
+                post(event)
+
+        return tell
+
+    def _pull(self) -> None:
+        streams, writes = dict(self._inbound), dict[Any, _Inbound]()
+        while (streams or writes) and not self._over.is_set():
+            sources = list(streams) if len(writes) < _WRITERS else []
+            ready, _ = ray.wait(
+                [*sources, *writes], num_returns=1, timeout=_LOOK, fetch_local=False
+            )
+            for item in ready:
+                if item in writes:
+                    _written(writes.pop(item), item)
+                elif not self._next_item(item, streams[item], writes):
+                    del streams[item]
+
+    def _next_item(self, stream: Any, inbound: _Inbound, writes: dict[Any, _Inbound]) -> bool:
+        """Take one item of a stream; False: it has ended."""
+        try:
+            ref = next(stream)
+        except StopIteration:
+            inbound.ended()
+            return False
+        except Exception as error:  # noqa: BLE001 - the actor died: its death watch tells more
+            inbound.failed(_death(error))
+            return False
+        if inbound.next_is_large():
+            writes[self._writer.there(ref, inbound.node)] = inbound
+            return True
+        return self._small_item(ref, inbound)
+
+    def _small_item(self, ref: Any, inbound: _Inbound) -> bool:
+        try:
+            item = ray.get(ref)
+        except Exception as error:  # noqa: BLE001 - see _next_item
+            inbound.failed(_death(error))
+            return False
+        match item:
+            case SnapshotHeader():
+                inbound.header(item)
+            case NewSegment():
+                step = item.step
+                self._writer.here(item, lambda result: inbound.stored(step, result))
+            case Failure():
+                inbound.failed(item)
+            case Over():
+                return False
+        return True
+
+
+class _Inbound:
+    """What has come of one subtask's snapshot. Completions come from several threads."""
+
+    def __init__(
+        self, subtask: SubtaskId, attempt: int, node: str, book: SegmentBook, post: Post
+    ) -> None:
+        self.node = node
+        self._subtask, self._attempt = subtask, attempt
+        self._book = book
+        self._post = post
+        self._lock = threading.Lock()
+        self._header: SnapshotHeader | None = None
+        self._sizes: Iterator[int] = iter(())
+        self._missing = 0
+        self._new: dict[tuple[StepName, str], SegmentRef] = {}
+        self._ended = False
+        self._told = False
+
+    def header(self, header: SnapshotHeader) -> None:
+        self._header = header
+        self._sizes = iter(header.sizes)
+        self._missing = len(header.sizes)
+
+    def next_is_large(self) -> bool:
+        """Whether the next item is a segment that should not pass through this process."""
+        return next(self._sizes, 0) > _INLINE
+
+    def stored(self, step: StepName, result: SegmentRef | Exception) -> None:
+        if isinstance(result, Exception):
+            self.failed(failure_of(result))
+            return
+        with self._lock:
+            self._new[step, result.id] = result
+            self._missing -= 1
+        self._tell_if_complete()
+
+    def ended(self) -> None:
+        with self._lock:
+            self._ended = True
+        self._tell_if_complete()
+
+    def failed(self, failure: Failure) -> None:
+        with self._lock:
+            if self._told:
+                return
+            self._told = True
+        self._post(Died(self._subtask, self._attempt, failure))
+
+    def _tell_if_complete(self) -> None:
+        with self._lock:
+            if self._told or not self._ended or self._missing or self._header is None:
+                return
+            self._told = True
+            header = self._header
+        refs = {**self._book.known(self._subtask), **self._new}
+        used = {
+            (step, segment): refs[step, segment]
+            for step, state in header.steps.items()
+            for segment in state.segments
+        }
+        self._book.replace(self._subtask, used)
+        steps = {
+            step: StoredState(
+                state.header, tuple(used[step, s] for s in state.segments), state.committable
+            )
+            for step, state in header.steps.items()
+        }
+        self._post(Acked(self._attempt, Ack(self._subtask, header.checkpoint, steps)))
+
+
+def _written(inbound: _Inbound, ref: Any) -> None:
+    try:
+        step, stored = ray.get(ref)
+    except Exception as error:  # noqa: BLE001 - storage, or the worker of the write task
+        cause = getattr(error, "cause", None)
+        inbound.failed(failure_of(cause if isinstance(cause, Exception) else error))
+        return
+    inbound.stored(step, stored)
+
+
+def _death(error: Exception) -> Failure:
+    return Failure("died", f"the process of the subtask is gone: {type(error).__name__}")
+
+
+def _nothing() -> None:
+    """Occupies a worker for a moment."""

@@ -1,0 +1,220 @@
+"""The actor of a subtask: a shell of short calls around an AttemptRun.
+
+A plain class, made an actor at the call site: `ray.remote(**options)(Subtask)`. Its calls run in
+groups of one thread each: `control` (ordered), `query`, `wait` (news and death watch), `snap`. None
+raises: outcomes are values, so no dropped reference of a dead attempt is printed as an error. Every
+call says its attempt; calls of other attempts (a zombie's, or queued while frozen) are refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+import ray
+
+from raystream.checkpoint.barrier import Barrier
+from raystream.ids import SubtaskId
+from raystream.job.messages import Failure
+from raystream.runtime.channels.listener import SocketAddress
+from raystream.runtime.failure import failure_of
+from raystream.runtime.ray.attempt_run import AttemptRun, News, Over
+from raystream.runtime.ray.parcels import differing, unpack_request
+from raystream.runtime.ray.points import points_of
+from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader, SnapshotStream
+from raystream.runtime.ray.watchdog import Lease, watch
+from raystream.runtime.task import Committed, Drain, Letter, Trigger
+from raystream.storage.open import job_store
+
+GROUPS = {"control": 1, "query": 1, "wait": 1, "snap": 1}
+_RESET_SECONDS = 1.0
+
+_ray_util: Any = ray.util  # has no types
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a process runs."""
+
+    node: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """All that `open` is told.
+
+    Args:
+        attempt: Number of the attempt; must be higher than any this process has seen.
+        job: Bytes of the job.
+        request: Bytes of the OpenRequest without its job.
+        versions: Versions the coordinator runs; this process must run the same.
+        environment: Variables for named points, empty outside tests.
+    """
+
+    attempt: int
+    job: bytes
+    request: bytes
+    versions: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReply:
+    """It is open: where it runs and where it accepts channels. `warning` may be empty."""
+
+    address: SocketAddress
+    whereabouts: Whereabouts
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PingReply:
+    """It lives; counters of its task."""
+
+    stats: Mapping[str, Any]
+
+
+class Subtask:
+    """A process that runs one subtask at a time; without a role it is a spare."""
+
+    def __init__(self) -> None:
+        # A thread that holds the GIL is asked for it sooner: ping p99 5 ms instead of 19 ms.
+        sys.setswitchinterval(0.0005)
+        self._attempt = 0
+        self._run: AttemptRun | None = None
+        self._stream: SnapshotStream | None = None
+        self._lease = Lease()
+        watch(self._lease)
+
+    @ray.method(concurrency_group="query")
+    def whereabouts(self) -> Whereabouts:
+        """Node and pid."""
+        return Whereabouts(_node(), os.getpid())
+
+    @ray.method(concurrency_group="control")
+    def open(self, order: OpenOrder) -> OpenReply | Failure:
+        """Take a role in an attempt; a run of an older attempt is ended first (reset in place)."""
+        if order.attempt <= self._attempt:
+            return _refused(order.attempt, self._attempt)
+        if different := differing(order.versions):
+            return Failure("engine", f"node {_node()} runs other versions: {different}")
+        try:
+            return self._open(order)
+        except Exception as error:  # noqa: BLE001 - e.g. a user's module is missing on this node
+            return failure_of(error)
+
+    @ray.method(concurrency_group="control")
+    def connect(self, attempt: int, addresses: Mapping[SubtaskId, SocketAddress]) -> Failure | None:
+        """Call the downstream subtasks, build the task, restore its state."""
+        run = self._current(attempt)
+        if run is None:
+            return _refused(attempt, self._attempt)
+        job = run.request.job
+        try:
+            run.connect(addresses, job_store(job.checkpoint.storage, job.name))
+        except Exception as error:  # noqa: BLE001 - storage, broker, user code
+            return failure_of(error)
+        self._lease.renew(run.request.lease)
+        return None
+
+    @ray.method(concurrency_group="control")
+    def start(self, attempt: int) -> Failure | None:
+        """Let it run."""
+        run = self._current(attempt)
+        if run is None:
+            return _refused(attempt, self._attempt)
+        run.start()
+        self._lease.renew(run.request.lease)
+        return None
+
+    @ray.method(concurrency_group="control")
+    def trigger(self, attempt: int, barrier: Barrier) -> Failure | None:
+        """Inject a barrier; for sources."""
+        return self._mail(attempt, Trigger(barrier))
+
+    @ray.method(concurrency_group="control")
+    def notify_committed(self, attempt: int, checkpoint: int) -> Failure | None:
+        """Phase two is done."""
+        return self._mail(attempt, Committed(checkpoint))
+
+    @ray.method(concurrency_group="control")
+    def drain(self, attempt: int, close_windows: bool) -> Failure | None:
+        """Stop reading; for sources."""
+        return self._mail(attempt, Drain(close_windows))
+
+    @ray.method(concurrency_group="query")
+    def ping(self, attempt: int) -> PingReply | Failure:
+        """Whether this process lives and runs the attempt; renews the lease."""
+        run = self._current(attempt)
+        if run is None:
+            return _refused(attempt, self._attempt)
+        self._lease.renew(run.request.lease)
+        return PingReply(run.stats())
+
+    @ray.method(concurrency_group="wait")
+    def wait(self, attempt: int) -> News:
+        """Blocks until there is news; its reference fails when this process dies."""
+        run = self._current(attempt)
+        return run.next_news() if run is not None else Over()
+
+    @ray.method(concurrency_group="snap")
+    def take_snapshot(
+        self, attempt: int, checkpoint: int
+    ) -> Iterator[SnapshotHeader | NewSegment | Failure | Over]:
+        """Blocks until the barrier is aligned, then streams the snapshot; its end is the ack."""
+        run, stream = self._current(attempt), self._stream
+        if run is None or stream is None:
+            yield _refused(attempt, self._attempt)
+            return
+        snapshot = run.snapshot(checkpoint)
+        if snapshot is None:
+            yield Over()  # why it ended is told by `wait`
+            return
+        try:
+            yield from stream.items(snapshot)
+        except Exception as error:  # noqa: BLE001 - encoding a user's column may fail
+            yield failure_of(error)
+
+    def _open(self, order: OpenOrder) -> OpenReply | Failure:
+        if self._run is not None and not self._run.stop(_RESET_SECONDS):
+            what = "user code did not return, so the subtask can not be reset"
+            return Failure("silent", what)
+        self._run = None
+        request = unpack_request(order.request, order.job)
+        point = points_of(str(request.subtask), order.environment)
+        host = str(_ray_util.get_node_ip_address())
+        self._stream = SnapshotStream(request)
+        self._run = AttemptRun(request, _node(), host, point)
+        self._attempt = order.attempt
+        self._lease.renew(request.lease)
+        here = Whereabouts(_node(), os.getpid())
+        return OpenReply(self._run.address, here, _warning())
+
+    def _mail(self, attempt: int, letter: Letter) -> Failure | None:
+        run = self._current(attempt)
+        if run is None:
+            return _refused(attempt, self._attempt)
+        run.mail(letter)
+        return None
+
+    def _current(self, attempt: int) -> AttemptRun | None:
+        run = self._run
+        return run if run is not None and run.attempt == attempt else None
+
+
+def _refused(attempt: int, mine: int) -> Failure:
+    return Failure("engine", f"a call of attempt {attempt} reached a subtask of attempt {mine}")
+
+
+def _node() -> str:
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def _warning() -> str:
+    threads = pl.thread_pool_size()
+    return "" if threads == 1 else f"polars runs {threads} threads in a subtask instead of 1"
