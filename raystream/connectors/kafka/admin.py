@@ -24,6 +24,7 @@ with warnings.catch_warnings():
     )  # kafka-python reads its schemas the old way
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
+    from kafka.net.inet import KafkaNetSocket
     from kafka.protocol.admin.transactions import (
         DescribeTransactionsRequest,
         ListTransactionsRequest,
@@ -41,6 +42,23 @@ _CONNECT_MS = 30_000
 _FENCE_TIMEOUT_MS = 60_000
 _TRANSACTION = 1
 
+_sock_connect = KafkaNetSocket.sock_connect
+
+
+async def _sock_connect_or_close(
+    factory: Any, net: Any, sock: Any, address: Any, timeout_at: float | None = None
+) -> Any:
+    try:
+        return await _sock_connect(factory, net, sock, address, timeout_at)
+    except BaseException:
+        sock.close()
+        raise
+
+
+# kafka-python 3.0.12 leaves the socket of a refused connection to the garbage collector: one file
+# descriptor per try while a broker is down.
+KafkaNetSocket.sock_connect = _sock_connect_or_close
+
 
 class KafkaPythonTransactions:
     """clients.TransactionAdmin; use it from one thread.
@@ -53,14 +71,16 @@ class KafkaPythonTransactions:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
+        self._client = KafkaAdminClient.__new__(KafkaAdminClient)
         try:
-            self._client = KafkaAdminClient(
+            self._client.__init__(
                 max_in_flight_requests_per_connection=64,
                 bootstrap_timeout_ms=_CONNECT_MS,
                 request_timeout_ms=_CONNECT_MS,
                 **config,
             )
         except (KafkaError, OSError, ValueError) as error:
+            _dispose(self._client)
             raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
         self._manager = self._client._manager
 
@@ -182,3 +202,10 @@ async def _code(answer: Any) -> int:
         log.info("no answer from the transaction coordinator: %s", type(error).__name__)
         return NO_ANSWER
     return code
+
+
+def _dispose(client: Any) -> None:
+    """Close a client whose constructor failed: its thread and sockets are there already."""
+    if hasattr(client, "_net"):
+        client._client.close()
+        client._net.stop()
