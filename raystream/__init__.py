@@ -1,1 +1,93 @@
-"""raystream."""
+"""raystream: streams of rows on Ray, Kafka to Kafka, exactly once.
+
+Everything public is here and is loaded when it is first used: `import raystream` is light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polars import col as col
+    from polars import lit as lit
+
+    from raystream import errors as errors
+    from raystream.api.aggregates import count as count
+    from raystream.api.aggregates import first as first
+    from raystream.api.aggregates import last as last
+    from raystream.api.aggregates import max as max
+    from raystream.api.aggregates import mean as mean
+    from raystream.api.aggregates import min as min
+    from raystream.api.aggregates import sum as sum
+    from raystream.api.pipeline import Pipeline as Pipeline
+    from raystream.api.stream import Stream as Stream
+    from raystream.api.watermark import Watermark as Watermark
+    from raystream.api.windows import cumulative as cumulative
+    from raystream.api.windows import early as early
+    from raystream.api.windows import hopping as hopping
+    from raystream.api.windows import tumbling as tumbling
+    from raystream.connectors.collect import Collect as Collect
+    from raystream.connectors.datagen import Datagen as Datagen
+    from raystream.connectors.files.source import Files as Files
+    from raystream.connectors.kafka.connection import Kafka as Kafka
+    from raystream.connectors.memory import Payloads as Payloads
+    from raystream.connectors.memory import Rows as Rows
+    from raystream.data.schema import Schema as Schema
+    from raystream.job.outcome import Outcome as Outcome
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Collect": "raystream.connectors.collect",
+    "Datagen": "raystream.connectors.datagen",
+    "Files": "raystream.connectors.files.source",
+    "Kafka": "raystream.connectors.kafka.connection",
+    "Outcome": "raystream.job.outcome",
+    "Payloads": "raystream.connectors.memory",
+    "Pipeline": "raystream.api.pipeline",
+    "Rows": "raystream.connectors.memory",
+    "Schema": "raystream.data.schema",
+    "Stream": "raystream.api.stream",
+    "Watermark": "raystream.api.watermark",
+    "col": "polars",
+    "count": "raystream.api.aggregates",
+    "cumulative": "raystream.api.windows",
+    "early": "raystream.api.windows",
+    "first": "raystream.api.aggregates",
+    "hopping": "raystream.api.windows",
+    "last": "raystream.api.aggregates",
+    "lit": "polars",
+    "max": "raystream.api.aggregates",
+    "mean": "raystream.api.aggregates",
+    "min": "raystream.api.aggregates",
+    "sum": "raystream.api.aggregates",
+    "tumbling": "raystream.api.windows",
+}
+
+__all__ = sorted([*_WHERE, "__version__", "errors"])  # noqa: PLE0605 - one table of names
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used."""
+    import importlib
+
+    if name == "errors":
+        return importlib.import_module("raystream.errors")
+    if name not in _WHERE:
+        raise _unknown(name)
+    value = getattr(importlib.import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__
+
+
+def _unknown(name: str) -> AttributeError:
+    from raystream.api.arguments import RENAMED
+    from raystream.graph.nearest import did_you_mean
+
+    advice = f"it is rs.{RENAMED[name]}" if name in RENAMED else did_you_mean(name, _WHERE)
+    return AttributeError(f"raystream has no {name!r}; {advice}")

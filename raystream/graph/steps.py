@@ -68,10 +68,18 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Map:
-    """dict -> dict, per row. `schema`: declared output Schema or None (fixed at first output)."""
+    """dict -> dict, per row.
+
+    Args:
+        function: Called with each row.
+        schema: Declared output Schema or None (fixed at first output).
+        adds: The function keeps the row and adds just these columns (name -> Polars type); the
+            plan turns it into `schema`. None: nothing is known.
+    """
 
     function: RowFunction
     schema: Any = None
+    adds: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from raystream.checkpoint.records import StoredState
 from raystream.connectors.base import Split
 from raystream.graph.policies import DeliveryGuarantee, RestartStrategy
 from raystream.ids import StepName, SubtaskId
 from raystream.plan.physical import PhysicalPlan
+from raystream.plan.restore import RestoreRefs as RestoreRefs
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,6 @@ class JobSpec:
     savepoint: str | None = None
     liveness_timeout: float = 10.0
     run: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreRefs:
-    """What one step of one subtask restores; see operators.base.Restored for `redistribute`."""
-
-    states: tuple[StoredState, ...]
-    redistribute: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,75 @@
+"""`rs.count()`, `rs.sum("amount")`, ..: what is asked of a window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raystream.api.arguments import checked
+from raystream.api.expressions import expression
+from raystream.api.origin import wrong
+from raystream.graph.aggregates import Aggregate, AggregateKind
+
+
+@checked
+def count(value: Any = None, *, where: Any = None) -> Aggregate:
+    """How many rows.
+
+    Args:
+        value: None: all rows. Else SQL text, an rs.col expression or a function of the row:
+            only rows for which it is not null.
+        where: SQL text, an rs.col expression or a function of the row: only rows for which it
+            is true.
+
+    >>> count(where="status >= 500").kind
+    <AggregateKind.COUNT: 'count'>
+    """
+    return _aggregate(AggregateKind.COUNT, value, where)
+
+
+@checked
+def sum(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
+    """Sum of a value over rows; `value` and `where` as in `count`."""
+    return _aggregate(AggregateKind.SUM, value, where)
+
+
+@checked
+def min(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
+    """Smallest value; `value` and `where` as in `count`."""
+    return _aggregate(AggregateKind.MIN, value, where)
+
+
+@checked
+def max(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
+    """Greatest value; `value` and `where` as in `count`."""
+    return _aggregate(AggregateKind.MAX, value, where)
+
+
+@checked
+def mean(value: Any, *, where: Any = None) -> Aggregate:
+    """Mean of a value over rows where it is not null; `value` and `where` as in `count`."""
+    return _aggregate(AggregateKind.MEAN, value, where)
+
+
+@checked
+def first(value: Any, *, where: Any = None) -> Aggregate:
+    """Value of the row with the least event time; `value` and `where` as in `count`."""
+    return _aggregate(AggregateKind.FIRST, value, where)
+
+
+@checked
+def last(value: Any, *, where: Any = None) -> Aggregate:
+    """Value of the row with the greatest event time; `value` and `where` as in `count`."""
+    return _aggregate(AggregateKind.LAST, value, where)
+
+
+def _aggregate(kind: AggregateKind, value: Any, where: Any) -> Aggregate:
+    if value is None and kind is not AggregateKind.COUNT:
+        text = f"{kind} needs a value"
+        raise wrong(text, f'write rs.{kind}("column")')
+    return Aggregate(kind, _checked(value, kind), _checked(where, f"{kind}(where=)"))
+
+
+def _checked(value: Any, what: str) -> Any:
+    if value is None or callable(value):
+        return value
+    return expression(value, what)

@@ -1,0 +1,74 @@
+"""What the user may write where a value is computed: SQL text, an rs.col expression, a function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raystream.api.origin import wrong
+
+
+def is_expression(value: Any) -> bool:
+    """Whether this is a Polars expression; does not load Polars to find out."""
+    kind = type(value)
+    return kind.__name__ == "Expr" and kind.__module__.startswith("polars")
+
+
+def expression(value: Any, what: str) -> Any:
+    """SQL text (checked for syntax) or a Polars expression, unchanged.
+
+    Args:
+        value: What the user wrote.
+        what: What it is for: `filter`, `count(where=)`.
+
+    Raises:
+        ConfigurationError: neither of the two, or not SQL.
+    """
+    if isinstance(value, str):
+        check_sql(value, what)
+        return value
+    if is_expression(value):
+        return value
+    kind = type(value).__name__
+    text = f"{what} takes SQL text or an rs.col expression, not {kind}"
+    raise wrong(text, "write for instance \"status >= 400\" or rs.col('status') >= 400")
+
+
+def check_sql(text: str, what: str) -> None:
+    """Parse SQL text.
+
+    Raises:
+        ConfigurationError: it does not parse.
+    """
+    import polars as pl
+
+    try:
+        pl.sql_expr(text)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        message = f"{what}: {text!r} is not SQL: {reason}"
+        raise wrong(message, "write for instance status >= 400 and path like '/api/%'") from None
+
+
+def column_name(value: Any, verb: str) -> str:
+    """A column name.
+
+    Raises:
+        ConfigurationError: not a non-empty string.
+    """
+    if not isinstance(value, str) or not value:
+        text = f"{verb} takes column names, not {value!r}"
+        raise wrong(text, f'write .{verb}("name")')
+    return value
+
+
+def output_name(value: Any, verb: str) -> str:
+    """Name of the column that an expression makes.
+
+    Raises:
+        ConfigurationError: the expression does not tell it.
+    """
+    name = value.meta.output_name(raise_if_undetermined=False)
+    if not name:
+        text = f"{verb}: the expression {value} has no one name"
+        raise wrong(text, "give it one with .alias('name')")
+    return str(name)

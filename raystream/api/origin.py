@@ -1,0 +1,60 @@
+"""Where in the user's file a verb was called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from raystream.errors import ConfigurationError
+from raystream.graph.logical import Origin
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_SAID: ContextVar[Origin | None] = ContextVar("raystream_origin", default=None)
+
+
+def origin_of_call() -> Origin:
+    """File and line of the innermost frame outside raystream.
+
+    A file below the working directory is named relative to it, as the user would type it.
+    """
+    said = _SAID.get()
+    if said is not None:
+        return said
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return Origin(_short(frame.f_code.co_filename), frame.f_lineno)
+
+
+@contextmanager
+def written_at(origin: Origin) -> Iterator[None]:
+    """Inside, every step was written at `origin`: for pipelines that do not come from Python."""
+    token = _SAID.set(origin)
+    try:
+        yield
+    finally:
+        _SAID.reset(token)
+
+
+def wrong(what: str, what_to_do: str = "") -> ConfigurationError:
+    """The error for a mistake in the call that is under way, at the user's line."""
+    return ConfigurationError(what, str(origin_of_call()), what_to_do)
+
+
+@contextmanager
+def at_call() -> Iterator[None]:
+    """Inside, a ConfigurationError without a place gets the user's line."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if error.where:
+            raise
+        raise wrong(error.what, error.what_to_do) from None
+
+
+def _short(path: str) -> str:
+    here = os.getcwd() + os.sep
+    return path.removeprefix(here)

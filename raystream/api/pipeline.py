@@ -1,0 +1,278 @@
+"""`rs.Pipeline`: collects the steps that the user's verbs add; touches no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from raystream.api.arguments import checked, chosen
+from raystream.api.names import automatic, check_free, check_name, with_final_names
+from raystream.api.origin import at_call, origin_of_call, wrong
+from raystream.graph.logical import Edge, LogicalGraph, Node
+from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy, WatermarkStrategy
+from raystream.graph.steps import Read, Step
+from raystream.units import Duration, seconds
+
+if TYPE_CHECKING:
+    from raystream.api.stream import Stream
+    from raystream.data.schema import Schema
+    from raystream.job.outcome import Outcome
+    from raystream.plan.physical import PhysicalPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a Pipeline was told besides its steps; seconds."""
+
+    delivery_guarantee: DeliveryGuarantee
+    checkpoint_interval: float
+    checkpoint_storage: str | None
+    checkpoint_timeout: float
+    checkpoint_min_pause: float
+    parallelism: int | None
+
+
+class Pipeline:
+    """A job: what is read, what happens to it, where it is written.
+
+    Args:
+        name: Identity of the job in storage and transactions: 1 to 60 of A-Z a-z 0-9 _ -.
+        delivery_guarantee: `exactly_once`, `at_least_once` or `none`.
+        checkpoint_interval: Time between checkpoints; output is committed with each.
+        checkpoint_storage: Directory or s3://, gs://, az:// URL; the job lives in `<it>/<name>/`.
+            Default: $RAYSTREAM_CHECKPOINT_STORAGE, else ~/.raystream/checkpoints.
+        checkpoint_timeout: A checkpoint that takes longer fails the attempt.
+        checkpoint_min_pause: Least time between the end of one checkpoint and the next.
+        parallelism: Subtasks of each chain. Default: what the cluster has, at most the partitions
+            of the source.
+
+    Raises:
+        ConfigurationError: a wrong name, word or duration.
+
+    >>> p = Pipeline("requests-per-minute", checkpoint_interval="5s")
+    >>> p.name
+    'requests-per-minute'
+    """
+
+    @checked
+    def __init__(
+        self,
+        name: str,
+        *,
+        delivery_guarantee: str = "exactly_once",
+        checkpoint_interval: Duration = "10s",
+        checkpoint_storage: str | None = None,
+        checkpoint_timeout: Duration = "5m",
+        checkpoint_min_pause: Duration = "0s",
+        parallelism: int | None = None,
+    ) -> None:
+        self.name = check_name(name, "pipeline")
+        with at_call():
+            interval = seconds(checkpoint_interval, "checkpoint_interval")
+            timeout = seconds(checkpoint_timeout, "checkpoint_timeout")
+            pause = seconds(checkpoint_min_pause, "checkpoint_min_pause")
+        guarantee = chosen(delivery_guarantee, "delivery_guarantee", DeliveryGuarantee)
+        if interval <= 0:
+            text = "checkpoint_interval must be more than 0"
+            raise wrong(text)
+        self.settings = Settings(
+            guarantee,
+            interval,
+            checkpoint_storage,
+            timeout,
+            pause,
+            check_parallelism(parallelism),
+        )
+        self._nodes: list[Node] = []
+        self._schemas: dict[Edge, Schema | None] = {}
+
+    def __repr__(self) -> str:
+        """Name and size."""
+        return f"Pipeline({self.name!r}, {len(self._nodes)} steps)"
+
+    @checked
+    def read(
+        self,
+        source: Any,
+        *,
+        event_time: str | None = None,
+        watermark: WatermarkStrategy | None = None,
+        schema: Any = None,
+        errors: str = "fail",
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> Stream:
+        """Rows of a source.
+
+        Args:
+            source: `kafka.topic(..)`, `rs.Files(..)`, `rs.Rows(..)`, `rs.Datagen(..)`.
+            event_time: Column with epoch milliseconds. Default: the record's own timestamp.
+            watermark: `rs.Watermark(..)`. Default: 10 s out of order, idle after 30 s.
+            schema: dict, dataclass, TypedDict or Polars schema. Default: learnt once from the
+                first records, and kept with the checkpoint.
+            errors: Records that do not decode or fit: `fail`, `skip`, or `dlq` (then write
+                `.errors` somewhere).
+            name: Identity of this step in checkpoints.
+            parallelism: Subtasks of this step; at most one per partition has work.
+        """
+        from raystream.api.stream import Stream
+
+        check_has(source, ("discover", "reader", "learn"), "read", "a source")
+        if watermark is not None and not isinstance(watermark, WatermarkStrategy):
+            text = f"watermark takes rs.Watermark(..), not {watermark!r}"
+            raise wrong(text, 'write rs.Watermark(out_of_orderness="10s")')
+        step = Read(
+            source,
+            event_time,
+            None if schema is None else declared(schema),
+            watermark or WatermarkStrategy(),
+            chosen(errors, "errors", ErrorPolicy),
+        )
+        return Stream(self, self.add(step, (), name=name, parallelism=parallelism))
+
+    @checked
+    def run(
+        self,
+        *,
+        until: str | None = None,
+        local: bool = False,
+        address: str | None = None,
+        checkpoint_storage: str | None = None,
+        parallelism: int | None = None,
+        from_scratch: bool = False,
+    ) -> Outcome:
+        """Run the job to its end, and say how it ended.
+
+        Args:
+            until: None: for ever. `"latest"`: to what is there now; closes every window, commits.
+            local: One process without Ray.
+            address: Ray cluster. Default: RAY_ADDRESS, a head on this machine, else a private one.
+            checkpoint_storage: Instead of the pipeline's.
+            parallelism: Instead of the pipeline's.
+            from_scratch: Forget the last checkpoint; without it the job goes on from there.
+
+        Raises:
+            ConfigurationError: the job as written can not run.
+        """
+        from raystream.api.run import RunOptions, run
+
+        if until is not None:
+            chosen(until, "until", ["latest"])
+        options = RunOptions(
+            until=until,
+            local=local,
+            address=address,
+            checkpoint_storage=checkpoint_storage,
+            parallelism=check_parallelism(parallelism),
+            from_scratch=from_scratch,
+        )
+        return run(self, options)
+
+    @checked
+    def explain(self, *, parallelism: int | None = None, format: str = "text") -> str:  # noqa: A002
+        """Chains, subtasks and exchanges as text or mermaid; touches no network.
+
+        Args:
+            parallelism: Instead of the pipeline's (default here: 1).
+            format: `text` or `mermaid`.
+        """
+        from raystream.plan.explain import mermaid, text
+
+        kind = chosen(format, "format", ["text", "mermaid"])
+        plan = self.plan(parallelism=check_parallelism(parallelism))
+        return mermaid(plan) if kind == "mermaid" else text(plan, self.name)
+
+    def plan(
+        self, *, parallelism: int | None = None, learnt: Mapping[str, Any] | None = None
+    ) -> PhysicalPlan:
+        """The physical plan, made without network; unknown source schemas are open.
+
+        Args:
+            parallelism: Instead of the pipeline's; 1 if neither is given.
+            learnt: Schemas by name of the reading step.
+        """
+        from raystream.plan.planner import plan
+
+        width = parallelism or self.settings.parallelism or 1
+        guarantee = self.settings.delivery_guarantee
+        return plan(self.graph(), width, learnt or {}, guarantee=guarantee)
+
+    def graph(self) -> LogicalGraph:
+        """What was said so far, every step with its final name."""
+        return LogicalGraph(self.name, with_final_names(self._nodes))
+
+    def add(
+        self,
+        step: Step,
+        inputs: Sequence[Edge],
+        *,
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> Edge:
+        """Add a step; gives its main output. For verbs, not for users."""
+        origin = origin_of_call()
+        label = automatic(step) if name is None else check_name(name, "step")
+        if name is not None:
+            check_free(label, self._nodes)
+        node = Node(
+            id=len(self._nodes),
+            name=label,
+            step=step,
+            origin=origin,
+            inputs=tuple(inputs),
+            parallelism=check_parallelism(parallelism),
+            named=name is not None,
+        )
+        self._learn_schemas(node)
+        self._nodes.append(node)
+        return Edge(node.id)
+
+    def schema(self, edge: Edge) -> Schema | None:
+        """Columns of an output, as far as they are known while building."""
+        return self._schemas.get(edge)
+
+    def node(self, edge: Edge) -> Node:
+        """The node of an output."""
+        return self._nodes[edge.source]
+
+    def _learn_schemas(self, node: Node) -> None:
+        inputs = [self._schemas.get(edge) for edge in node.inputs]
+        known = [schema for schema in inputs if schema is not None]
+        if len(known) < len(inputs) or (isinstance(node.step, Read) and node.step.schema is None):
+            return
+        from raystream.plan.schemas import node_outputs, read_columns
+
+        if isinstance(node.step, Read):
+            columns = read_columns(node.step, node.step.schema)
+            node = replace(node, step=replace(node.step, schema=columns))
+        for tag, schema in node_outputs(node, known).items():
+            self._schemas[Edge(node.id, tag)] = schema
+
+
+def declared(schema: Any) -> Schema:
+    """A declared schema as a Schema; wrong ones are errors at the user's line."""
+    from raystream.data.schema import Schema
+
+    with at_call():
+        return Schema.of(schema)
+
+
+def check_parallelism(value: int | None) -> int | None:
+    """The number, if it is one.
+
+    Raises:
+        ConfigurationError: not a positive whole number.
+    """
+    if value is not None and (not isinstance(value, int) or value < 1):
+        text = f"parallelism {value!r} is no number of subtasks"
+        raise wrong(text, "write 1 or more, or leave it out")
+    return value
+
+
+def check_has(value: object, methods: Sequence[str], verb: str, kind: str) -> None:
+    if isinstance(value, type) or not all(hasattr(value, method) for method in methods):
+        text = f"{verb} takes {kind}, not {value!r}"
+        raise wrong(text, "write for instance kafka.topic('requests')")
+
+

@@ -1,0 +1,40 @@
+"""Columns computed by a function of the row, as one row function."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_PLAIN = (int, float, str, bool, bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class RowColumns:
+    """Adds `name: function(row)` for each function to a row.
+
+    >>> RowColumns({"double": lambda row: 2 * row["n"]})({"n": 4})
+    {'n': 4, 'double': 8}
+    """
+
+    functions: Mapping[str, Callable[[dict[str, Any]], Any]]
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with the computed columns."""
+        return {**row, **{name: function(row) for name, function in self.functions.items()}}
+
+
+def returned(function: Callable[..., Any]) -> Any:
+    """The annotated return type of a function, or None."""
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except Exception:  # noqa: BLE001 - an annotation that cannot be read tells nothing
+        return None
+    return hints.get("return")
+
+
+def returned_value(function: Callable[..., Any]) -> Any:
+    """The annotated return type if it is the type of a plain column, or None."""
+    found = returned(function)
+    return found if found in _PLAIN else None

@@ -1,0 +1,409 @@
+"""A stream: what every verb is called on and gives back."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from raystream.api.arguments import checked, chosen
+from raystream.api.expressions import (
+    column_name,
+    expression,
+    is_expression,
+    output_name,
+)
+from raystream.api.origin import wrong
+from raystream.api.pipeline import Pipeline, check_has, declared
+from raystream.api.row_columns import RowColumns, returned, returned_value
+from raystream.graph.logical import Edge
+from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose
+from raystream.graph.steps import (
+    Drop,
+    Filter,
+    FilterRows,
+    FlatMap,
+    KeyBy,
+    Map,
+    MapBatches,
+    Read,
+    Select,
+    Step,
+    Union,
+    WindowAggregate,
+    WithColumns,
+    Write,
+)
+from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
+from raystream.units import Duration, milliseconds
+
+if TYPE_CHECKING:
+    from raystream.api.keyed import KeyedStream
+    from raystream.api.windowed import WindowedStream
+
+Row = dict[str, Any]
+
+
+class Stream:
+    """Rows on their way; every verb adds a step to the pipeline and gives the stream behind it.
+
+    Every verb takes `name=` (identity of the step in checkpoints) and `parallelism=` (its
+    subtasks; default: as the step above).
+    """
+
+    def __init__(self, pipeline: Pipeline, edge: Edge, key: tuple[str, ...] = ()) -> None:
+        self._pipeline = pipeline
+        self._edge = edge
+        self._key = key
+
+    def __repr__(self) -> str:
+        """The step that makes these rows."""
+        tag = "" if self._edge.tag == "main" else f".{self._edge.tag}"
+        return f"<{type(self).__name__} {self._pipeline.node(self._edge).name}{tag}>"
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    @checked
+    def filter(
+        self, condition: Any, *, name: str | None = None, parallelism: int | None = None
+    ) -> typing.Self:
+        """Rows for which `condition` is true.
+
+        Args:
+            condition: SQL text (`"status >= 400"`), an rs.col expression, or a function of the
+                row (a dict).
+            name: See Stream.
+            parallelism: See Stream.
+        """
+        if callable(condition):
+            return self._then(FilterRows(condition), name, parallelism)
+        return self._then(Filter(expression(condition, "filter")), name, parallelism)
+
+    @checked
+    def select(
+        self, *columns: Any, name: str | None = None, parallelism: int | None = None
+    ) -> typing.Self:
+        """Only these columns.
+
+        Args:
+            columns: Names, or rs.col expressions (their output names are the new columns).
+            name: See Stream.
+            parallelism: See Stream.
+        """
+        if not columns:
+            text = "select needs a column"
+            raise wrong(text, 'write .select("name")')
+        for column in columns:
+            if is_expression(column):
+                output_name(column, "select")
+            else:
+                column_name(column, "select")
+        return self._then(Select(tuple(columns)), name, parallelism)
+
+    @checked
+    def drop(
+        self, *columns: str, name: str | None = None, parallelism: int | None = None
+    ) -> typing.Self:
+        """All columns but these.
+
+        Args:
+            columns: Names.
+            name: See Stream.
+            parallelism: See Stream.
+        """
+        names = tuple(column_name(column, "drop") for column in columns)
+        if not names:
+            text = "drop needs a column"
+            raise wrong(text, 'write .drop("name")')
+        return self._then(Drop(names), name, parallelism)
+
+    @checked
+    def with_columns(
+        self,
+        columns: Mapping[str, Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        parallelism: int | None = None,
+        **more: Any,
+    ) -> typing.Self:
+        """Columns added or replaced.
+
+        Args:
+            columns: Column name -> SQL text, rs.col expression or function of the row. Needed only
+                for columns called `name` or `parallelism`; others are keywords.
+            name: See Stream.
+            parallelism: See Stream.
+            more: Further columns.
+        """
+        every = {**(columns or {}), **more}
+        if not every:
+            text = "with_columns needs a column"
+            raise wrong(text, 'write .with_columns(total="price * quantity")')
+        functions = {n: v for n, v in every.items() if callable(v)}
+        values = {n: expression(v, f"with_columns({n}=)") for n, v in every.items() if n not in functions}
+        stream = self
+        if values:
+            stream = stream._then(WithColumns(values), name, parallelism)
+        if functions:
+            stream = stream._with_row_columns(functions, None if values else name, parallelism)
+        return stream
+
+    @checked
+    def map(
+        self,
+        function: Callable[[Row], Row],
+        *,
+        schema: Any = None,
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> typing.Self:
+        """Each row (a dict) becomes another.
+
+        Args:
+            function: dict -> dict.
+            schema: Columns of the new rows; also taken from a return annotation that is a
+                TypedDict or dataclass. Default: fixed at the first output.
+            name: See Stream.
+            parallelism: See Stream.
+        """
+        check_function(function, "map")
+        columns = _declared(schema, returned(function))
+        return self._then(Map(function, columns), name, parallelism)
+
+    @checked
+    def flat_map(
+        self,
+        function: Callable[[Row], Any],
+        *,
+        schema: Any = None,
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> typing.Self:
+        """Each row (a dict) becomes any number of rows.
+
+        Args:
+            function: dict -> iterable of dicts.
+            schema: As for `map`; a return annotation is for instance `Iterator[Order]`.
+            name: See Stream.
+            parallelism: See Stream.
+        """
+        check_function(function, "flat_map")
+        inner = typing.get_args(returned(function))
+        columns = _declared(schema, inner[0] if inner else None)
+        return self._then(FlatMap(function, columns), name, parallelism)
+
+    @checked
+    def map_batches(
+        self,
+        function: Callable[[Any], Any],
+        *,
+        batch_format: str = "polars",
+        schema: Any = None,
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> typing.Self:
+        """Each batch of rows (a frame) becomes another.
+
+        Args:
+            function: Frame -> frame.
+            batch_format: `polars`, `pandas` or `pyarrow`.
+            schema: Columns of the new rows. Default: fixed at the first output.
+            name: See Stream.
+            parallelism: See Stream.
+        """
+        check_function(function, "map_batches")
+        kind = chosen(batch_format, "batch_format", ["polars", "pandas", "pyarrow"])
+        return self._then(MapBatches(function, kind, _declared(schema, None)), name, parallelism)
+
+    @checked
+    def union(
+        self, *others: Stream, name: str | None = None, parallelism: int | None = None
+    ) -> Stream:
+        """Rows of this and other streams with the same columns.
+
+        Args:
+            others: Streams of the same pipeline.
+            name: See Stream.
+            parallelism: See Stream.
+        """
+        for other in others:
+            if not isinstance(other, Stream) or other._pipeline is not self._pipeline:
+                text = f"union takes streams of the same pipeline, not {other!r}"
+                raise wrong(text)
+        edges = [self._edge, *(other._edge for other in others)]
+        same = all(other._key == self._key for other in others)
+        edge = self._pipeline.add(Union(), edges, name=name, parallelism=parallelism)
+        return self._like(edge, self._key if same else ())
+
+    # -- keys and windows ----------------------------------------------------------------------
+
+    @checked
+    def key_by(
+        self,
+        *keys: Any,
+        name: str | None = None,
+        parallelism: int | None = None,
+        **computed: Any,
+    ) -> KeyedStream:
+        """Name the key: rows with equal keys meet in one place, and it is the message key.
+
+        Args:
+            keys: Column names, rs.col expressions, or a function of the row (its column is
+                called `key`).
+            name: See Stream.
+            parallelism: See Stream.
+            computed: Keys to compute under a name: an rs.col expression or a function of the row.
+        """
+        from raystream.api.keyed import KeyedStream
+
+        named = _key_columns(keys, computed)
+        if not named:
+            text = "key_by needs a key"
+            raise wrong(text, 'write .key_by("column"), or leave key_by out for one global group')
+        step = KeyBy(tuple(named), {n: v for n, v in named.items() if v is not None})
+        edge = self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)
+        return KeyedStream(self._pipeline, edge, step.keys)
+
+    @checked
+    def window(
+        self,
+        window: Window,
+        *,
+        emit: str | Emit = "on_close",
+        allowed_lateness: Duration = "0s",
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> WindowedStream:
+        """Cut event time into windows; per key, or without key_by one group for all rows.
+
+        Args:
+            window: `rs.tumbling("1m")`, `rs.hopping("10m", "1m")`, `rs.cumulative("1d", "1h")`.
+            emit: `"on_close"`: one row per key and window, when the window is over.
+                `rs.early("1s")`: also rows with `final` = false while it is open.
+            allowed_lateness: How long after its end a window still takes late rows.
+            name: Identity of the aggregation in checkpoints.
+            parallelism: Subtasks of the aggregation.
+        """
+        from raystream.api.windowed import WindowedStream
+
+        if not isinstance(window, Tumbling | Hopping | Cumulative):
+            text = f"window takes a window, not {window!r}"
+            raise wrong(text, 'write rs.tumbling("1m"), rs.hopping(..) or rs.cumulative(..)')
+        try:
+            lateness = milliseconds(allowed_lateness, "allowed_lateness")
+        except Exception as error:
+            raise wrong(getattr(error, "what", str(error)), getattr(error, "what_to_do", "")) from None
+        base = WindowAggregate(self._key, window, {}, _emit(emit), lateness)
+        return WindowedStream(self._pipeline, self._edge, base, name, parallelism)
+
+    # -- ends ----------------------------------------------------------------------------------
+
+    @checked
+    def write(
+        self, sink: Any, *, name: str | None = None, parallelism: int | None = None
+    ) -> None:
+        """Rows go to a sink.
+
+        Args:
+            sink: `kafka.topic(..)`, `rs.Files(..)`, `rs.Collect()`.
+            name: Identity of the sink in checkpoints and transactions.
+            parallelism: Subtasks that write.
+        """
+        check_has(sink, ("writer", "committer"), "write", "a sink")
+        self._pipeline.add(Write(sink), (self._edge,), name=name, parallelism=parallelism)
+
+    @property
+    def errors(self) -> Stream:
+        """Records of a read that did not decode or fit, with `read(.., errors="dlq")`.
+
+        Raises:
+            ConfigurationError: this is not a stream read so.
+        """
+        step = self._pipeline.node(self._edge).step
+        if not isinstance(step, Read) or self._edge.tag != "main":
+            text = "only a stream made by read has .errors"
+            raise wrong(text, 'write rows = p.read(.., errors="dlq"), then rows.errors.write(..)')
+        if step.errors is not ErrorPolicy.DLQ:
+            text = f"nothing comes out of .errors: the policy is {step.errors!s}"
+            raise wrong(text, 'write p.read(.., errors="dlq")')
+        return Stream(self._pipeline, Edge(self._edge.source, "errors"))
+
+    @property
+    def late(self) -> Stream:
+        """Rows that came too late for their window.
+
+        Raises:
+            ConfigurationError: this is not the stream made by agg.
+        """
+        step = self._pipeline.node(self._edge).step
+        if not isinstance(step, WindowAggregate) or self._edge.tag != "main":
+            text = "only a stream made by .window(..).agg(..) has .late"
+            raise wrong(text, "write counts = rows.window(..).agg(..), then counts.late.write(..)")
+        return Stream(self._pipeline, Edge(self._edge.source, "late"))
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _then(self, step: Step, name: str | None, parallelism: int | None) -> typing.Self:
+        edge = self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)
+        return self._like(edge, self._key)
+
+    def _like(self, edge: Edge, key: tuple[str, ...]) -> typing.Self:
+        return type(self)(self._pipeline, edge, key)
+
+    def _with_row_columns(
+        self,
+        functions: Mapping[str, Callable[[Row], Any]],
+        name: str | None,
+        parallelism: int | None,
+    ) -> typing.Self:
+        types = {column: returned_value(function) for column, function in functions.items()}
+        adds = None if None in types.values() else declared(types).columns
+        step = Map(RowColumns(functions), None, adds)
+        return self._then(step, name, parallelism)
+
+
+def check_function(value: object, verb: str) -> None:
+    """Refuse what can not be called.
+
+    Raises:
+        ConfigurationError: at the user's line.
+    """
+    if not callable(value):
+        text = f"{verb} takes a function, not {value!r}"
+        raise wrong(text, f"write .{verb}(lambda row: ..)")
+
+
+def _declared(schema: Any, annotation: Any) -> Any:
+    if schema is not None:
+        return declared(schema)
+    structured = typing.is_typeddict(annotation) or hasattr(annotation, "__dataclass_fields__")
+    return declared(annotation) if structured else None
+
+
+def _key_columns(keys: tuple[Any, ...], computed: Mapping[str, Any]) -> dict[str, Any]:
+    """Key column -> how it is computed, None if it is there already."""
+    named: dict[str, Any] = {}
+    for key in keys:
+        if isinstance(key, str):
+            column, value = column_name(key, "key_by"), None
+        elif is_expression(key):
+            column = output_name(key, "key_by")
+            value = None if key.meta.is_column() else key
+        else:
+            check_function(key, "key_by")
+            column, value = "key", key
+        if column in named:
+            text = f"key_by: two keys are called {column!r}"
+            raise wrong(text, "write key_by(first=.., second=..)")
+        named[column] = value
+    for column, value in computed.items():
+        named[column] = value if callable(value) else expression(value, f"key_by({column}=)")
+    return named
+
+
+def _emit(value: str | Emit) -> Emit:
+    if isinstance(value, OnClose | Early):
+        return value
+    chosen(value, "emit", ["on_close"])
+    return OnClose()

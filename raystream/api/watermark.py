@@ -1,0 +1,49 @@
+"""`rs.Watermark`: how a source tells event time."""
+
+from __future__ import annotations
+
+from raystream.api.arguments import checked
+from raystream.api.origin import at_call, wrong
+from raystream.graph.policies import WatermarkStrategy
+from raystream.units import Duration, milliseconds
+
+
+@checked
+def Watermark(  # noqa: N802 - a value to the user: rs.Watermark(..)
+    *,
+    out_of_orderness: Duration = "10s",
+    idle_timeout: Duration | None = "30s",
+    max_future: Duration | None = "1h",
+) -> WatermarkStrategy:
+    """How a source tells event time; one immutable value, per split (Flink's bounded disorder).
+
+    Args:
+        out_of_orderness: How much older than the newest row a row may be and still be on time.
+        idle_timeout: A split read to its end and empty for so long no longer holds event time
+            back. None: it always does.
+        max_future: Rows further ahead of the wall clock go to the dead letters, if there are any,
+            else are dropped and counted. None: no limit.
+
+    Raises:
+        ConfigurationError: not a duration, or negative.
+
+    >>> Watermark(out_of_orderness="5s", idle_timeout=None)
+    WatermarkStrategy(out_of_orderness_ms=5000, idle_timeout_ms=None, max_future_ms=3600000)
+    """
+    values = {
+        "out_of_orderness": out_of_orderness,
+        "idle_timeout": idle_timeout,
+        "max_future": max_future,
+    }
+    if out_of_orderness is None:
+        text = "out_of_orderness None is no bound"
+        raise wrong(text, 'write for instance "10s", or "0s" for rows in order')
+    with at_call():
+        found = {n: None if v is None else milliseconds(v, n) for n, v in values.items()}
+    for name, value in found.items():
+        if value is not None and value < 0:
+            text = f"{name} is negative"
+            raise wrong(text)
+    return WatermarkStrategy(
+        found["out_of_orderness"] or 0, found["idle_timeout"], found["max_future"]
+    )

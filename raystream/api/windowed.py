@@ -1,0 +1,95 @@
+"""A stream cut into windows: what is left is to say what to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from raystream.api.keyed import KeyedStream
+from raystream.api.origin import wrong
+from raystream.api.pipeline import Pipeline, declared
+from raystream.api.row_columns import RowColumns, returned_value
+from raystream.graph.aggregates import Aggregate
+from raystream.graph.logical import Edge
+from raystream.graph.policies import Early
+from raystream.graph.steps import Map, WindowAggregate
+
+
+class WindowedStream:
+    """Made by `.window(..)`; `.agg(..)` is its only verb."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        edge: Edge,
+        base: WindowAggregate,
+        name: str | None,
+        parallelism: int | None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._edge = edge
+        self._base = base
+        self._name = name
+        self._parallelism = parallelism
+
+    def agg(
+        self, aggregates: Mapping[str, Aggregate] | None = None, /, **columns: Aggregate
+    ) -> KeyedStream:
+        """One row per key and window: the key columns, `window_start`, `window_end`, these columns.
+
+        With `emit=rs.early(..)` also the column `final`. Late rows are in `.late` of the result.
+
+        Args:
+            aggregates: The same as a mapping, for names that are no Python words.
+            columns: Output column -> `rs.count()`, `rs.sum("amount")`, ..
+
+        Raises:
+            ConfigurationError: no aggregate, or a column that is there already.
+        """
+        every = {**(aggregates or {}), **columns}
+        self._check(every)
+        edge, resolved = self._with_computed(every)
+        step = replace(self._base, aggregates=resolved)
+        made = self._pipeline.add(step, (edge,), name=self._name, parallelism=self._parallelism)
+        return KeyedStream(self._pipeline, made, self._base.keys)
+
+    def _check(self, every: Mapping[str, Any]) -> None:
+        if not every:
+            text = "agg needs an output column"
+            raise wrong(text, "write .agg(count=rs.count())")
+        reserved = {*self._base.keys, "window_start", "window_end"}
+        reserved |= {"final"} if isinstance(self._base.emit, Early) else set()
+        for column, value in every.items():
+            if not isinstance(value, Aggregate):
+                text = f"agg({column}=) takes an aggregate, not {value!r}"
+                raise wrong(text, _advice(column))
+            if column in reserved:
+                text = f"agg: the output has a column {column!r} already"
+                raise wrong(text, "give the aggregate another name")
+
+    def _with_computed(self, every: Mapping[str, Aggregate]) -> tuple[Edge, dict[str, Aggregate]]:
+        """Functions of the row inside aggregates become columns in front of the window."""
+        functions: dict[str, Callable[[dict[str, Any]], Any]] = {}
+        resolved = {}
+        for column, aggregate in every.items():
+            value, where = aggregate.value, aggregate.where
+            if callable(value):
+                functions[f"_{column}_value"], value = value, f'"_{column}_value"'
+            if callable(where):
+                functions[f"_{column}_where"], where = where, f'"_{column}_where"'
+            resolved[column] = replace(aggregate, value=value, where=where)
+        if not functions:
+            return self._edge, resolved
+        types = {
+            name: bool if name.endswith("_where") else returned_value(function)
+            for name, function in functions.items()
+        }
+        adds = None if None in types.values() else declared(types).columns
+        return self._pipeline.add(Map(RowColumns(functions), None, adds), (self._edge,)), resolved
+
+
+def _advice(column: str) -> str:
+    if column in ("name", "parallelism", "emit", "allowed_lateness"):
+        return f"the keywords of agg are output columns; write .window(.., {column}=..)"
+    return f"write for instance {column}=rs.count()"

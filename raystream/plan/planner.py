@@ -1,0 +1,160 @@
+"""From what the user said to what runs: columns, rewriting, chains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from raystream.connectors.base import ReadOptions, WriteOptions
+from raystream.data.batch import MESSAGE_KEY
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError
+from raystream.graph.logical import LogicalGraph, Node
+from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy
+from raystream.graph.steps import Read, Write
+from raystream.ids import StepName
+from raystream.plan.chains import physical_plan
+from raystream.plan.columns import needed_by_reads
+from raystream.plan.message_keys import keyed_by_message
+from raystream.plan.physical import PhysicalPlan, StepSpec
+from raystream.plan.rewrite import Draft, Link, rewrite, widths
+from raystream.plan.schemas import graph_outputs, read_columns
+
+
+def plan(
+    graph: LogicalGraph,
+    default_parallelism: int,
+    learnt: Mapping[StepName, Schema],
+    *,
+    caps: Mapping[StepName, int | None] | None = None,
+    guarantee: DeliveryGuarantee = DeliveryGuarantee.EXACTLY_ONCE,
+) -> PhysicalPlan:
+    """The physical plan of a graph.
+
+    Args:
+        graph: What the user said.
+        default_parallelism: Subtasks of a step for which nothing is said.
+        learnt: Columns of Reads without a declared schema; a Read that has neither is open (good
+            for `explain`, not for a run).
+        caps: How many subtasks of a Read can have work.
+        guarantee: What sinks promise.
+
+    Raises:
+        ConfigurationError: nothing is written, dead letters go nowhere, a column does not exist.
+    """
+    nodes = _used(graph)
+    _check_dead_letters(graph)
+    reads = _read_schemas(nodes, learnt)
+    everything = graph_outputs(nodes, reads)
+    names = {edge: schema.names() for edge, schema in everything.items()}
+    needed = needed_by_reads(nodes, names)
+    narrow = {
+        node: schema if needed[node] is None else _projected(schema, needed[node] or frozenset())
+        for node, schema in reads.items()
+    }
+    times = {n.id: n.step.event_time for n in nodes if isinstance(n.step, Read)}
+    for node, time in times.items():
+        narrow[node] = _with_event_time(narrow[node], reads[node], time)
+    schemas = graph_outputs(nodes, narrow)
+    kept = tuple(_with_schema(node, reads) for node in nodes)
+    drafts = rewrite(kept, schemas, widths(nodes, default_parallelism, caps or {}))
+    return _physical(drafts, guarantee)
+
+
+def reads_to_learn(graph: LogicalGraph) -> list[Node]:
+    """Reads whose columns nobody declared."""
+    return [n for n in _used(graph) if isinstance(n.step, Read) and n.step.schema is None]
+
+
+def reads(graph: LogicalGraph) -> list[Node]:
+    """Every Read that something is written from."""
+    return [node for node in _used(graph) if isinstance(node.step, Read)]
+
+
+def writes(graph: LogicalGraph) -> list[Node]:
+    """Every Write."""
+    return [node for node in graph.nodes if isinstance(node.step, Write)]
+
+
+def _used(graph: LogicalGraph) -> tuple[Node, ...]:
+    """Nodes from which a Write is reached."""
+    used = {node.id for node in writes(graph)}
+    if not used:
+        text = f"pipeline {graph.name!r} writes nothing"
+        raise ConfigurationError(text, what_to_do="end it with .write(..)")
+    for node in reversed(graph.nodes):
+        if node.id in used:
+            used |= {edge.source for edge in node.inputs}
+    return tuple(node for node in graph.nodes if node.id in used)
+
+
+def _check_dead_letters(graph: LogicalGraph) -> None:
+    for node in graph.nodes:
+        if not isinstance(node.step, Read) or node.step.errors is not ErrorPolicy.DLQ:
+            continue
+        if not graph.users(node.id, "errors"):
+            text = f"read {node.name!r} has errors=\"dlq\", but its .errors go nowhere"
+            advice = "write rows = p.read(..), then rows.errors.write(..)"
+            raise ConfigurationError(text, str(node.origin), advice)
+
+
+def _read_schemas(
+    nodes: tuple[Node, ...], learnt: Mapping[StepName, Schema]
+) -> dict[int, Schema]:
+    found = {}
+    for node in nodes:
+        if isinstance(node.step, Read):
+            known = node.step.schema or learnt.get(node.name) or Schema({}, open=True)
+            found[node.id] = read_columns(node.step, known)
+    return found
+
+
+def _projected(schema: Schema, names: frozenset[str]) -> Schema:
+    """Needed columns, or one, if none is needed: rows must still be counted."""
+    wanted = names & set(schema.columns)
+    if not wanted and schema.columns:
+        wanted = frozenset(schema.names()[:1])
+    return schema if schema.open else schema.project(wanted)
+
+
+def _with_event_time(narrow: Schema, full: Schema, event_time: str | None) -> Schema:
+    if event_time is None or event_time in narrow.columns or event_time not in full.columns:
+        return narrow
+    return full.project({*narrow.columns, event_time})
+
+
+def _with_schema(node: Node, reads: Mapping[int, Schema]) -> Node:
+    """A Read keeps all columns it was told or learnt: they are stored with the checkpoint."""
+    if not isinstance(node.step, Read):
+        return node
+    return replace(node, step=replace(node.step, schema=reads[node.id]))
+
+
+def _physical(drafts: list[Draft], guarantee: DeliveryGuarantee) -> PhysicalPlan:
+    by_message = keyed_by_message(drafts)
+    ordered = [_in_key_order(draft, drafts, by_message) for draft in drafts]
+    specs = {d.name: _spec(d, guarantee, d.name in by_message) for d in ordered}
+    return physical_plan(ordered, specs)
+
+
+def _in_key_order(
+    draft: Draft, drafts: list[Draft], by_message: frozenset[StepName]
+) -> Draft:
+    """A sink that passes message keys on, at another parallelism, keeps their order."""
+    if draft.name not in by_message or not draft.links:
+        return draft
+    link = draft.links[0]
+    source = next(d for d in drafts if d.name == link.source)
+    if source.parallelism == draft.parallelism or link.keys is not None:
+        return draft
+    return replace(draft, links=(Link(link.source, link.tag, (MESSAGE_KEY,)),))
+
+
+def _spec(draft: Draft, guarantee: DeliveryGuarantee, message_key: bool) -> StepSpec:
+    read = write = None
+    if isinstance(draft.step, Read):
+        read = ReadOptions(draft.output, draft.step.event_time, message_key)
+    if isinstance(draft.step, Write):
+        write = WriteOptions(draft.inputs[0], message_key, str(guarantee))
+    return StepSpec(draft.name, draft.step, draft.inputs, draft.output, draft.origin, read, write)
+

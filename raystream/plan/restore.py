@@ -1,0 +1,181 @@
+"""From a checkpoint to a plan: what each subtask restores, and what a checkpoint says of its job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from raystream.checkpoint.records import Checkpoint, Restore, StoredState
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError
+from raystream.graph.nearest import did_you_mean
+from raystream.graph.steps import Read, Step, WindowAggregate, WindowGlobal, WindowLocal
+from raystream.ids import StepName, SubtaskId
+from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
+
+FORMAT = 1
+"""Version of the header's content."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRefs:
+    """What one step of one subtask restores; see operators.base.Restored for `redistribute`."""
+
+    states: tuple[StoredState, ...]
+    redistribute: bool
+
+
+def job_header(plan: PhysicalPlan) -> dict[str, Any]:
+    """What a restore must know of the job that took a checkpoint, as JSON.
+
+    `schemas` are the columns of each Read, all of them, so that a run without declared columns
+    never learns them twice; `steps` tell what state means; `hash` and `polars` who owns a key.
+    """
+    from raystream.data.hashing import HASH_NAME, POLARS_VERSION
+
+    steps = [spec for _, spec in plan.steps()]
+    return {
+        "header": FORMAT,
+        "hash": HASH_NAME,
+        "polars": POLARS_VERSION,
+        "schemas": {s.name: _read_schema(s) for s in steps if isinstance(s.step, Read)},
+        "steps": {s.name: described(s.step) for s in steps},
+    }
+
+
+def schemas_of(header: Mapping[str, Any]) -> dict[StepName, Schema]:
+    """The columns of each Read in a header."""
+    return {name: Schema.from_json(value) for name, value in header.get("schemas", {}).items()}
+
+
+def restore_states(
+    base: Checkpoint | Restore, plan: PhysicalPlan, *, allow_removed: bool = False
+) -> dict[SubtaskId, dict[StepName, RestoreRefs]]:
+    """What every subtask restores; a step without state in the checkpoint starts empty.
+
+    A subtask takes over just its own old state if parallelism and key hash are the same; else it
+    gets all states of the step and keeps what it owns. Sources always get all: their splits are
+    shared out anew.
+
+    Args:
+        base: The checkpoint, or the restore record.
+        plan: What is to run.
+        allow_removed: Steps that are gone may leave their state behind.
+
+    Raises:
+        ConfigurationError: a step with state is gone, or its state means something else now.
+    """
+    specs = {spec.name: spec for _, spec in plan.steps()}
+    if not allow_removed:
+        _check_removed(base, specs)
+    _check_meaning(base, specs)
+    found: dict[SubtaskId, dict[StepName, RestoreRefs]] = {}
+    same_hash = _same_hash(base.job)
+    for chain, spec in plan.steps():
+        states = base.steps.get(spec.name, ())
+        if not any(_holds_anything(state) for state in states):
+            continue
+        for subtask in chain.subtasks():
+            refs = _refs(states, chain, spec, subtask.index, same_hash=same_hash)
+            found.setdefault(subtask, {})[spec.name] = refs
+    return found
+
+
+def described(step: Step) -> dict[str, Any]:
+    """What the state of a step means, for people and for comparison."""
+    kind = type(step).__name__
+    if isinstance(step, WindowGlobal | WindowLocal):
+        return {"kind": kind, **_window(step.aggregate)}
+    if isinstance(step, Read):
+        return {"kind": kind, "source": step.source.describe()}
+    return {"kind": kind}
+
+
+def _window(step: WindowAggregate) -> dict[str, Any]:
+    aggregates = {
+        name: f"{a.kind}({'' if a.value is None else a.value})"
+        + ("" if a.where is None else f" where {a.where}")
+        for name, a in step.aggregates.items()
+    }
+    return {"keys": list(step.keys), "window": str(step.window), "aggregates": aggregates}
+
+
+def _read_schema(spec: StepSpec) -> dict[str, Any]:
+    schema: Schema = spec.step.schema if isinstance(spec.step, Read) else spec.output
+    return schema.to_json()
+
+
+def _refs(
+    states: tuple[StoredState, ...],
+    chain: ChainSpec,
+    spec: StepSpec,
+    index: int,
+    *,
+    same_hash: bool,
+) -> RestoreRefs:
+    same = len(states) == chain.parallelism and same_hash
+    if same and not isinstance(spec.step, Read):
+        return RestoreRefs((states[index],), redistribute=False)
+    return RestoreRefs(tuple(states), redistribute=True)
+
+
+def _same_hash(header: Mapping[str, Any]) -> bool:
+    from raystream.data.hashing import HASH_NAME, POLARS_VERSION
+
+    return header.get("hash") == HASH_NAME and header.get("polars") == POLARS_VERSION
+
+
+def _holds_anything(state: StoredState) -> bool:
+    return bool(state.header or state.segments)
+
+
+def _check_removed(base: Checkpoint | Restore, specs: Mapping[StepName, StepSpec]) -> None:
+    was = base.job.get("steps", {})
+    for name, states in base.steps.items():
+        kept = any(state.segments for state in states) or _was_read(was, name, states)
+        if kept and name not in specs:
+            raise _removed(name, specs, f"checkpoint {base.number}")
+
+
+def _was_read(was: Mapping[str, Any], name: StepName, states: Iterable[StoredState]) -> bool:
+    is_read = was.get(name, {}).get("kind") == Read.__name__
+    return is_read and any(_holds_anything(state) for state in states)
+
+
+def _removed(name: StepName, specs: Mapping[StepName, StepSpec], where: str) -> ConfigurationError:
+    text = f"the checkpoint holds state of step {name!r}, which the job no longer has"
+    advice = f"{did_you_mean(name, specs)} If it was renamed, give it name={name!r}"
+    return ConfigurationError(text, where, f"{advice}; or start with --from-scratch")
+
+
+def _check_meaning(base: Checkpoint | Restore, specs: Mapping[StepName, StepSpec]) -> None:
+    for name, before in base.job.get("steps", {}).items():
+        if name not in specs or not any(state.segments for state in base.steps.get(name, ())):
+            continue
+        now = described(specs[name].step)
+        changed = [part for part in before if now.get(part) != before[part]]
+        if changed and changed != ["aggregates"]:
+            raise _changed(name, changed[0], before, now, specs[name])
+        if changed and _aggregates_differ(base, before, now):
+            raise _changed(name, "aggregates", before, now, specs[name])
+
+
+def _aggregates_differ(
+    base: Checkpoint | Restore, before: Mapping[str, Any], now: Mapping[str, Any]
+) -> bool:
+    """Another Polars may write the same expression in other words: then only columns count."""
+    if _same_hash(base.job):
+        return True
+    return set(before["aggregates"]) != set(now.get("aggregates", ()))
+
+
+def _changed(
+    name: StepName, part: str, before: Mapping[str, Any], now: Mapping[str, Any], spec: StepSpec
+) -> ConfigurationError:
+    text = (
+        f"step {name!r} has state of an older job that means something else: "
+        f"{part} was {before.get(part)}, is {now.get(part)}"
+    )
+    advice = "give the step another name, or start with --from-scratch"
+    return ConfigurationError(text, str(spec.origin), advice)

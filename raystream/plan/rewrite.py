@@ -1,0 +1,226 @@
+"""Steps of the user become steps that run: aggregation before the exchange, fused row functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from raystream.data.schema import Schema
+from raystream.graph.logical import Edge, Node, Origin
+from raystream.graph.steps import (
+    FilterRows,
+    FlatMap,
+    KeyBy,
+    Map,
+    Read,
+    RowFunctions,
+    Step,
+    WindowAggregate,
+    WindowGlobal,
+    WindowLocal,
+)
+from raystream.ids import StepName
+from raystream.plan.schemas import resolved_step
+
+_LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Rows of output `tag` of the draft `source`; `keys` where they must meet by key."""
+
+    source: StepName
+    tag: str = "main"
+    keys: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A step that will run, not yet in a chain."""
+
+    name: StepName
+    step: Step
+    origin: Origin
+    links: tuple[Link, ...]
+    inputs: tuple[Schema, ...]
+    output: Schema
+    parallelism: int
+    chaining: bool = True
+
+
+def rewrite(
+    nodes: Sequence[Node], schemas: Mapping[Edge, Schema], widths: Mapping[int, int]
+) -> list[Draft]:
+    """The steps that run, in topological order.
+
+    Args:
+        nodes: In topological order, all of them used.
+        schemas: Columns of every output.
+        widths: Parallelism of every node by id.
+    """
+    writing = _Rewriting(nodes, schemas, widths)
+    for node in nodes:
+        writing.add(node)
+    return _fused(writing.drafts)
+
+
+class _Rewriting:
+    def __init__(
+        self, nodes: Sequence[Node], schemas: Mapping[Edge, Schema], widths: Mapping[int, int]
+    ) -> None:
+        self.drafts: list[Draft] = []
+        self._schemas = schemas
+        self._widths = widths
+        self._links: dict[Edge, Link] = {}
+        self._consumed = {edge for node in nodes for edge in node.inputs}
+        self._names = {node.name for node in nodes}
+
+    def add(self, node: Node) -> None:
+        """Add what runs for this node."""
+        if isinstance(node.step, WindowAggregate):
+            self._window(node, node.step)
+        elif isinstance(node.step, KeyBy) and not node.step.computed and self._same_width(node):
+            self._links[Edge(node.id)] = self._links[node.inputs[0]]
+        else:
+            step = resolved_step(node.step, self._inputs(node))
+            if isinstance(step, Map | FlatMap | FilterRows):
+                step = RowFunctions((step,))
+            links = tuple(self._link(edge, node) for edge in node.inputs)
+            self._draft(node, node.name, step, links, self._inputs(node), Edge(node.id))
+            self._name_outputs(node)
+
+    def _window(self, node: Node, step: WindowAggregate) -> None:
+        late = Edge(node.id, "late") in self._consumed
+        raw = self._inputs(node)[0]
+        # late rows are wanted whole, and open columns can not be aggregated before they are known
+        pre_aggregated = not late and not raw.open
+        link = self._links[node.inputs[0]]
+        if pre_aggregated:
+            link = self._local(node, step, raw)
+        links = (replace(link, keys=step.keys),)
+        inputs = (self.drafts[-1].output if pre_aggregated else raw,)
+        merge = WindowGlobal(step, pre_aggregated)
+        self._draft(node, node.name, merge, links, inputs, Edge(node.id))
+        self._name_outputs(node)
+
+    def _local(self, node: Node, step: WindowAggregate, raw: Schema) -> Link:
+        from raystream.operators.registry import output_schema
+
+        source = self._links[node.inputs[0]]
+        local = WindowLocal(step)
+        partials = output_schema(local, [raw])
+        name = self._free(f"{node.name[: _LONGEST_NAME - 8]}-local")
+        draft = Draft(
+            name,
+            local,
+            node.origin,
+            (source,),
+            (raw,),
+            partials if partials is not None else replace(raw, columns={}, open=True),
+            self._width_of(source.source),
+            node.chaining,
+        )
+        self.drafts.append(draft)
+        return Link(name)
+
+    def _draft(
+        self,
+        node: Node,
+        name: StepName,
+        step: Step,
+        links: tuple[Link, ...],
+        inputs: tuple[Schema, ...],
+        edge: Edge,
+    ) -> None:
+        output = self._schemas[edge]
+        width = self._widths[node.id]
+        self.drafts.append(
+            Draft(name, step, node.origin, links, inputs, output, width, node.chaining)
+        )
+
+    def _link(self, edge: Edge, node: Node) -> Link:
+        """Rows that change subtask keep their order per key, where they have one."""
+        link = self._links[edge]
+        schema = self._schemas[edge]
+        if schema.key and self._width_of(link.source) != self._widths[node.id]:
+            return replace(link, keys=schema.key)
+        return link
+
+    def _name_outputs(self, node: Node) -> None:
+        for tag in ("main", "late", "errors"):
+            self._links[Edge(node.id, tag)] = Link(node.name, tag)
+
+    def _inputs(self, node: Node) -> tuple[Schema, ...]:
+        return tuple(self._schemas[edge] for edge in node.inputs)
+
+    def _width_of(self, name: StepName) -> int:
+        return next(draft.parallelism for draft in self.drafts if draft.name == name)
+
+    def _same_width(self, node: Node) -> bool:
+        return self._width_of(self._links[node.inputs[0]].source) == self._widths[node.id]
+
+    def _free(self, name: StepName) -> StepName:
+        while name in self._names:
+            name += "_"
+        self._names.add(name)
+        return name
+
+
+def _fused(drafts: Sequence[Draft]) -> list[Draft]:
+    """Neighbouring row functions become one step: rows are made and taken apart once.
+
+    The step keeps the name of the first, so that adding one behind it renames nothing.
+    """
+    kept: list[Draft] = []
+    renamed: dict[StepName, StepName] = {}
+    for draft in drafts:
+        links = tuple(
+            replace(link, source=renamed.get(link.source, link.source)) for link in draft.links
+        )
+        here = replace(draft, links=links)
+        before = _neighbour(here, kept, drafts)
+        if before is None:
+            kept.append(here)
+            continue
+        assert isinstance(before.step, RowFunctions)
+        assert isinstance(here.step, RowFunctions)
+        both = RowFunctions(before.step.functions + here.step.functions)
+        kept[kept.index(before)] = replace(before, step=both, output=here.output)
+        renamed[draft.name] = before.name
+    return kept
+
+
+def _neighbour(draft: Draft, kept: Sequence[Draft], drafts: Sequence[Draft]) -> Draft | None:
+    if not isinstance(draft.step, RowFunctions) or draft.links[0].keys is not None:
+        return None
+    before = next(d for d in kept if d.name == draft.links[0].source)
+    same = before.parallelism == draft.parallelism and before.chaining and draft.chaining
+    if not isinstance(before.step, RowFunctions) or not same:
+        return None
+    original = next(d for d in drafts if d.name == draft.name).links[0].source
+    users = [d for d in drafts for link in d.links if link.source == original]
+    return before if len(users) == 1 else None
+
+
+def widths(
+    nodes: Sequence[Node], default: int, caps: Mapping[StepName, int | None]
+) -> dict[int, int]:
+    """Parallelism of every node: its own, else that of its input; a keyed window has the default.
+
+    Args:
+        nodes: In topological order.
+        default: Where nothing is said.
+        caps: How many subtasks of a Read can have work, by step name.
+    """
+    found: dict[int, int] = {}
+    for node in nodes:
+        asked = node.parallelism
+        if isinstance(node.step, Read):
+            cap = caps.get(node.name)
+            width = min(asked or default, cap if cap is not None else asked or default)
+        elif isinstance(node.step, WindowAggregate):
+            width = (asked or default) if node.step.keys else 1
+        else:
+            width = asked or max(found[edge.source] for edge in node.inputs)
+        found[node.id] = max(1, width)
+    return found

@@ -1,0 +1,144 @@
+"""The columns along the graph: a misspelt one is an error at the user's line, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import polars as pl
+
+from raystream.data.schema import Schema, no_column
+from raystream.errors import ConfigurationError
+from raystream.graph.logical import Edge, Node
+from raystream.graph.steps import (
+    FlatMap,
+    KeyBy,
+    Map,
+    MapBatches,
+    Read,
+    Select,
+    Step,
+    Union,
+    WindowAggregate,
+    Write,
+)
+
+OPEN = Schema({}, open=True)
+"""Columns that only the first rows tell."""
+
+
+def graph_outputs(nodes: Iterable[Node], reads: Mapping[int, Schema]) -> dict[Edge, Schema]:
+    """Columns of every output.
+
+    Args:
+        nodes: In topological order.
+        reads: Columns of each Read by node id; a Read that is not in it is open.
+
+    Raises:
+        ConfigurationError: a column that does not exist, or types that do not fit; names the line.
+    """
+    found: dict[Edge, Schema] = {}
+    for node in nodes:
+        mine = node
+        if isinstance(node.step, Read):
+            mine = replace(node, step=replace(node.step, schema=reads.get(node.id, OPEN)))
+        outputs = node_outputs(mine, [found[edge] for edge in node.inputs])
+        found.update({Edge(node.id, tag): schema for tag, schema in outputs.items()})
+    return found
+
+
+def node_outputs(node: Node, inputs: Sequence[Schema]) -> dict[str, Schema]:
+    """Columns of the outputs of one node by tag.
+
+    Args:
+        node: A Read must carry its schema.
+        inputs: Columns of its inputs, in order.
+
+    Raises:
+        ConfigurationError: as `graph_outputs`.
+    """
+    try:
+        return _outputs(node.step, inputs)
+    except ConfigurationError as error:
+        where = error.where or str(node.origin)
+        raise ConfigurationError(error.what, where, error.what_to_do) from None
+
+
+def resolved_step(step: Step, inputs: Sequence[Schema]) -> Step:
+    """The step with what only its input tells: the columns of a map that adds some."""
+    if isinstance(step, Map) and step.adds is not None and not inputs[0].open:
+        return replace(step, schema=Schema({**inputs[0].columns, **step.adds}))
+    return step
+
+
+def read_columns(step: Read, payload: Schema) -> Schema:
+    """Columns of a Read: those of the payload, and those that its source makes of the record."""
+    extra = getattr(step.source, "metadata_columns", None)
+    if extra is None or payload.open:
+        return payload
+    return Schema({**payload.columns, **extra().columns}, payload.required)
+
+
+def _outputs(step: Step, inputs: Sequence[Schema]) -> dict[str, Schema]:
+    from raystream.formats.rejects import DEAD_LETTER_SCHEMA
+
+    if isinstance(step, Read):
+        _check_event_time(step.event_time, step.schema)
+        return {"main": step.schema, "errors": DEAD_LETTER_SCHEMA}
+    main = _main(resolved_step(step, inputs), inputs)
+    if isinstance(step, WindowAggregate):
+        return {"main": main, "late": inputs[0]}
+    return {"main": main}
+
+
+def _main(step: Step, inputs: Sequence[Schema]) -> Schema:
+    from raystream.operators.registry import output_schema
+
+    if isinstance(step, Write):
+        return inputs[0]
+    key = _key(step, inputs)
+    if any(schema.open for schema in inputs):
+        return _behind_open(step, key)
+    found = output_schema(step, list(inputs))
+    if found.open:
+        return OPEN.with_key(key)
+    return found.with_key(tuple(name for name in key if name in found.columns))
+
+
+def _behind_open(step: Step, key: tuple[str, ...]) -> Schema:
+    if isinstance(step, Map | FlatMap | MapBatches) and step.schema is not None:
+        declared: Schema = Schema.of(step.schema)
+        return declared.with_key(tuple(name for name in key if name in declared.columns))
+    return OPEN.with_key(key)
+
+
+def _key(step: Step, inputs: Sequence[Schema]) -> tuple[str, ...]:
+    match step:
+        case KeyBy(keys=keys) | WindowAggregate(keys=keys):
+            return keys
+        case Union():
+            same = all(schema.key == inputs[0].key for schema in inputs)
+            return inputs[0].key if same else ()
+        case Select(columns=columns) if not all(isinstance(c, str) for c in columns):
+            names = {c if isinstance(c, str) else c.meta.output_name() for c in columns}
+            return _kept(inputs[0].key, names)
+        case Select(columns=columns):
+            return _kept(inputs[0].key, set(columns))
+        case _:
+            return inputs[0].key
+
+
+def _kept(key: tuple[str, ...], names: set[str]) -> tuple[str, ...]:
+    return key if set(key) <= names else ()
+
+
+def _check_event_time(event_time: str | None, schema: Schema) -> None:
+    if event_time is None or schema.open:
+        return
+    if event_time not in schema.columns:
+        error = no_column(event_time, schema.columns)
+        raise ConfigurationError(f"event_time: {error.what}", what_to_do=error.what_to_do)
+    dtype = schema.columns[event_time]
+    if not dtype.is_integer() and not isinstance(dtype, pl.Datetime):
+        text = f"event_time: column {event_time!r} is {dtype}, not whole epoch milliseconds"
+        raise ConfigurationError(text, what_to_do="name a column of epoch milliseconds")
