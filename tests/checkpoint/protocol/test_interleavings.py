@@ -40,6 +40,7 @@ class Simulation:
         self.mutant = mutant
         self.queued: list[tuple[Runner, Command[Any]]] = []
         self.fault_rate = self.random.choice([0.0, 0.05, 0.3])
+        self.start_rate = self.random.choice([0.02, 0.1, 0.3])
         self.crash_rate = self.random.choice([0.0, 0.01, 0.05])
 
     def run(self) -> None:
@@ -52,7 +53,7 @@ class Simulation:
 
     def something(self) -> None:
         alive = [runner for runner in self.runners if runner.alive]
-        if len(self.runners) < 5 and (not alive or self.random.random() < 0.02):
+        if len(self.runners) < 5 and (not alive or self.random.random() < self.start_rate):
             self.start()
             return
         if not alive:
@@ -60,7 +61,7 @@ class Simulation:
             return
         # bursts: whoever runs goes on for a while, the others sleep
         runner = self.random.choice(alive)
-        for _ in range(self.random.choice([1, 3, 10, 30])):
+        for _ in range(self.random.choice([1, 2, 5, 15])):
             if not runner.alive:
                 return
             self.step(runner)
@@ -132,6 +133,8 @@ class Simulation:
         ongoing = [tid for tid, entry in world.ids.items() if entry.state is State.ONGOING]
         if world.timeouts and ongoing and self.random.random() < 0.3:
             world.time_out(self.random.choice(ongoing))
+        if world.timeouts and world.ids and self.random.random() < 0.05:
+            world.forget(self.random.choice(list(world.ids)))
 
     def alone(self) -> None:
         """From every state a fresh attempt left alone finishes."""

@@ -95,6 +95,7 @@ class World:
     ids: dict[tuple[int, int, int], Transaction] = field(default_factory=dict)
     visible: list[int] = field(default_factory=list)
     given_up: set[int] = field(default_factory=set)
+    pids: int = 0
     now: float = 0.0
     story: list[str] = field(default_factory=list)
 
@@ -150,7 +151,10 @@ class World:
     # --- transactions
 
     def init(self, tid: tuple[int, int, int]) -> int:
-        entry = self.ids.setdefault(tid, Transaction(epoch=-1))
+        if tid not in self.ids:  # a fresh producer id: no handle of it was ever given out
+            self.pids += 1
+            self.ids[tid] = Transaction(epoch=1000 * self.pids - 1)
+        entry = self.ids[tid]
         self.forbid_abort_of_named(tid, entry, "init")
         entry.epoch += 1
         entry.state, entry.records = State.EMPTY, []
@@ -195,9 +199,7 @@ class World:
             self.forbid_abort_of_named(tid, entry, "rollback")
             entry.state = State.ABORTED
         return (
-            AbortVerdict.ABORTED
-            if entry.state is State.ABORTED
-            else AbortVerdict.PARTLY_COMMITTED
+            AbortVerdict.ABORTED if entry.state is State.ABORTED else AbortVerdict.PARTLY_COMMITTED
         )
 
     def abort_strays(self, before: int) -> int:
@@ -212,6 +214,11 @@ class World:
         """The broker aborts an open transaction by itself."""
         self.ids[tid].epoch += 1
         self.ids[tid].state = State.ABORTED
+
+    def forget(self, tid: tuple[int, int, int]) -> None:
+        """The broker drops an id that was not used for 7 days."""
+        if self.ids[tid].state is not State.ONGOING:
+            del self.ids[tid]
 
     def forbid_abort_of_named(
         self, tid: tuple[int, int, int], entry: Transaction, why: str, *, always: bool = False
