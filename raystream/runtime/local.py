@@ -29,6 +29,7 @@ from raystream.runtime.build import build_task
 from raystream.runtime.channels.memory import MemoryChannel
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.failure import failure_of
+from raystream.runtime.points import points_of
 from raystream.runtime.signals import stop_on_signals
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.task import (
@@ -49,7 +50,15 @@ from raystream.storage.segments import write_segment
 from raystream.time.clock import Clock
 
 BACKGROUND_THREADS = 4
+PointsOf = Callable[[str], Points]
+"""Name of a process -> its points."""
+
 _LONGEST_WAIT = 0.05
+
+
+def no_points(process: str) -> Points:
+    """Nothing happens anywhere."""
+    return nowhere
 
 
 class LocalWorkers:
@@ -60,7 +69,7 @@ class LocalWorkers:
         clock: Time, virtual in `feed`.
         background: For blocking requests of steps.
         wake: Tells the runtime's loop that there may be work.
-        point: Named places where tests may kill, given (subtask name, point name).
+        points: Named places of a subtask where tests may kill.
     """
 
     def __init__(
@@ -69,14 +78,14 @@ class LocalWorkers:
         clock: Clock,
         background: Executor,
         wake: Callable[[], None],
-        point: Points = nowhere,
+        points: PointsOf = no_points,
     ) -> None:
         self.post: Post = lambda event: None
         self._store = store
         self._clock = clock
         self._background = background
         self._wake = wake
-        self._point = point
+        self._points = points
         self._requests: dict[SubtaskId, OpenRequest] = {}
         self._tasks: dict[SubtaskId, Task] = {}
         self._running = False
@@ -181,7 +190,7 @@ class LocalWorkers:
                 clock=self._clock,
                 background=self._background,
                 report=self._report,
-                point=self._point,
+                point=self._points(str(me)),
                 wake=self._wake,
             )
         except Exception as error:  # noqa: BLE001 - opening user code or a broker may raise anything
@@ -244,7 +253,7 @@ class LocalRuntime:
         background: Executor for blocking requests; threads unless a test brings its own.
         store: The job's storage; opened from the job's settings unless given.
         on_status: Called with each new status document.
-        point: Named places where tests may kill.
+        points: Named places of a process (`coordinator`, a subtask) where tests may kill.
     """
 
     def __init__(
@@ -255,16 +264,22 @@ class LocalRuntime:
         store: Store | None = None,
         on_status: Callable[[StatusDocument], None] | None = None,
         *,
-        point: Points = nowhere,
+        points: PointsOf = no_points,
     ) -> None:
         self._woken = threading.Event()
         self._pool = background or ThreadPoolExecutor(BACKGROUND_THREADS, "raystream")
         self._owns_pool = background is None
         self.clock = clock or SystemClock()
         self.store = store or job_store(job.checkpoint.storage, job.name)
-        self.workers = LocalWorkers(self.store, self.clock, self._pool, self._woken.set, point)
+        self.workers = LocalWorkers(self.store, self.clock, self._pool, self._woken.set, points)
         self.loop = ControlLoop(
-            job, self.workers, self.store, self.clock, self._pool, publish=on_status, point=point
+            job,
+            self.workers,
+            self.store,
+            self.clock,
+            self._pool,
+            publish=on_status,
+            point=points("coordinator"),
         )
         self.workers.post = self._post
 
@@ -305,7 +320,7 @@ class LocalRuntime:
 
 def run_local(job: JobSpec, on_status: Callable[[StatusDocument], None] | None = None) -> Outcome:
     """Run a job in this process, without Ray, to its end; Ctrl-C once stops with a last commit."""
-    runtime = LocalRuntime(job, on_status=on_status)
+    runtime = LocalRuntime(job, on_status=on_status, points=lambda process: points_of(process, {}))
 
     def stop(kind: StopKind) -> None:
         runtime.loop.request_stop(kind)

@@ -19,8 +19,8 @@ from raystream.job.outcome import Outcome
 from raystream.observe.status import StatusDocument
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.failure import failure_of
+from raystream.runtime.points import points_of
 from raystream.runtime.ray.parcels import unpack_job
-from raystream.runtime.ray.points import points_of
 from raystream.runtime.ray.watchdog import Lease, watch
 from raystream.runtime.ray.workers import RayWorkers
 from raystream.runtime.system_clock import SystemClock

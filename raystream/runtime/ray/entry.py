@@ -18,6 +18,7 @@ from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
+from raystream.runtime.points import to_hand_on
 from raystream.runtime.ray.cluster import attached, nodes
 from raystream.runtime.ray.coordinator import NAMESPACE, Coordinator, actor_options
 from raystream.runtime.ray.parcels import pack_job
@@ -51,7 +52,7 @@ def run(
         address: Of the Ray cluster; see `cluster.attached`.
         on_status: Takes each new status document.
         detached: The job outlives this process.
-        points: Environment for named points, for tests.
+        points: Environment for named points, for tests; None: this process's own.
 
     Raises:
         ConfigurationError: no cluster, the job runs there already, or its storage is not shared.
@@ -62,7 +63,8 @@ def run(
             what = "a detached job would end with the private Ray cluster of this process"
             raise ConfigurationError(what, what_to_do="start Ray with `ray start --head` first")
         check_shared(job.checkpoint.storage, nodes())
-        coordinator = launch(job.name, packed, points or {}, detached=detached)
+        environment = to_hand_on(os.environ) if points is None else points
+        coordinator = launch(job.name, packed, environment, detached=detached)
         if detached:
             return Outcome("finished", f"{job.name} was submitted")
         return _Watch(coordinator, on_status).to_the_end()

@@ -13,6 +13,18 @@ from collections.abc import Mapping
 from raystream.context import Points, nowhere
 
 VARIABLE = "RAYSTREAM_POINTS"
+_FOR_THE_FACTORY = "RAYSTREAM_TEST_"
+
+
+def to_hand_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables about points, for processes that do not inherit the driver's environment.
+
+    >>> to_hand_on({"HOME": "/root", "RAYSTREAM_POINTS": "module:function"})
+    {'RAYSTREAM_POINTS': 'module:function'}
+    """
+    if VARIABLE not in environment:
+        return {}
+    return {k: v for k, v in environment.items() if k.startswith((VARIABLE, _FOR_THE_FACTORY))}
 
 
 def points_of(process: str, environment: Mapping[str, str]) -> Points:
