@@ -1,1 +1,1 @@
-"""state: see shared map."""
+"""State as columns: appended, compacted, snapshotted as immutable segments, redistributed."""

@@ -63,11 +63,20 @@ def test_schema_survives_json() -> None:
 @pytest.mark.parametrize(
     ("declared", "message"),
     [
-        ({"a": "integer"}, "column 'a': 'integer' is not a type; write one of int, float, string, "
-         "bool, binary, timestamp_ms"),
-        ({"__a": "int"}, "'__a' cannot be the name of a column; names are text without __ in front"),
-        (5, "5 is not a schema; give a dict of column name to type, a dataclass, a TypedDict or a "
-         "Polars schema"),
+        (
+            {"a": "integer"},
+            "column 'a': 'integer' is not a type; write one of int, float, string, "
+            "bool, binary, timestamp_ms",
+        ),
+        (
+            {"__a": "int"},
+            "'__a' cannot be the name of a column; names are text without __ in front",
+        ),
+        (
+            5,
+            "5 is not a schema; give a dict of column name to type, a dataclass, a TypedDict or a "
+            "Polars schema",
+        ),
     ],
 )
 def test_what_is_no_schema_is_said(declared: object, message: str) -> None:
@@ -89,7 +98,11 @@ def test_inferred_number_is_an_integer_only_if_all_samples_are() -> None:
 
 
 def test_inference_of_nested_null_and_disagreeing_columns() -> None:
-    rows = [{"l": [1, 2.5], "s": {"a": 1}, "n": None, "m": 1}, {"s": {"b": "x"}, "m": "a"}, {"m": "b"}]
+    rows = [
+        {"l": [1, 2.5], "s": {"a": 1}, "n": None, "m": 1},
+        {"s": {"b": "x"}, "m": "a"},
+        {"m": "b"},
+    ]
     schema = infer_schema(rows)
     assert schema is not None
     assert schema.columns == {

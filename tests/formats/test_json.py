@@ -76,7 +76,9 @@ ENCODED = st.lists(
     ),
     max_size=10,
 )
-OUT = Schema.of({"s": str, "i": int, "x": float, "b": bool, "l": list[str], 'strange "name"\n': int})
+OUT = Schema.of(
+    {"s": str, "i": int, "x": float, "b": bool, "l": list[str], 'strange "name"\n': int}
+)
 
 
 def _finite(value: Any) -> Any:
@@ -91,7 +93,9 @@ def test_encode_is_read_back_by_the_json_module_in_column_order(rows: list[dict]
 
 
 def test_encode_and_decode_are_inverse_with_nested_columns() -> None:
-    schema = Schema.of({"p": pl.Struct({"city": pl.String(), "n": pl.List(pl.Int64())}), "u": "int"})
+    schema = Schema.of(
+        {"p": pl.Struct({"city": pl.String(), "n": pl.List(pl.Int64())}), "u": "int"}
+    )
     rows = [{"p": {"city": "Köln", "n": [1, None]}, "u": 1}, {"p": None, "u": None}]
     frame = pl.DataFrame(rows, schema=schema.polars())
     payloads = Json().encoder(schema).encode(frame)
@@ -123,14 +127,21 @@ def test_inference() -> None:
 def test_times_as_text() -> None:
     schema = Schema.of({"ts": "timestamp_ms", "n": "int"})
     iso = Json({"ts": "iso8601"})
-    payloads = [b'{"ts":"2024-01-01T01:00:00.5+01:00","n":1}', b'{"ts":"soon"}', b'{"ts":null}', b"x"]
+    payloads = [
+        b'{"ts":"2024-01-01T01:00:00.5+01:00","n":1}',
+        b'{"ts":"soon"}',
+        b'{"ts":null}',
+        b"x",
+    ]
     decoded = iso.decoder(schema).decode(payloads)
     assert decoded.frame.rows() == [(1704067200500, 1), (None, None)]
     assert [(r.index, r.reason[:18]) for r in decoded.rejected] == [
         (1, "not a time as decl"),
         (3, "not JSON: invalid "),
     ]
-    assert iso.encoder(schema).encode(decoded.frame)[0] == b'{"ts":"2024-01-01T00:00:00.500Z","n":1}'
+    assert (
+        iso.encoder(schema).encode(decoded.frame)[0] == b'{"ts":"2024-01-01T00:00:00.500Z","n":1}'
+    )
     day = Json({"ts": "%Y-%m-%d %H:%M:%S"})
     assert day.decoder(schema).decode([b'{"ts":"2024-01-01 00:00:01"}']).frame["ts"][0] == (
         1704067201000

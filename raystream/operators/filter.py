@@ -1,0 +1,43 @@
+"""Filter: rows for which a condition is true (null is not true)."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from raystream.data.batch import Batch
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError
+from raystream.graph import steps
+from raystream.operators.base import Operator
+from raystream.operators.expressions import compile_expression, configuration_errors
+
+
+class Filter(Operator):
+    """Keeps rows; columns stay as they are."""
+
+    def __init__(self, step: steps.Filter) -> None:
+        self._step = step
+        self._condition: pl.Expr | None = None
+
+    def process(self, batch: Batch) -> None:
+        """Emit the rows that pass."""
+        if self._condition is None:
+            self._condition = compile_expression(self._step.condition, batch.frame.schema)
+        kept = batch.frame.filter(self._condition)
+        if kept.height:
+            self.output.emit(Batch(kept))
+
+
+def output_schema(step: steps.Filter, schema: Schema) -> Schema:
+    """The same columns.
+
+    Raises:
+        ConfigurationError: the condition names a missing column or is not true or false.
+    """
+    condition = compile_expression(step.condition, schema.columns)
+    with configuration_errors("filter"):
+        kinds = schema.empty().select(condition.alias("condition")).dtypes
+    if kinds != [pl.Boolean]:
+        what = f"filter: the condition is {kinds[0]}, not true or false"
+        raise ConfigurationError(what, what_to_do="write a comparison")
+    return schema

@@ -1,0 +1,77 @@
+"""MapBatches: a frame to a frame, by the user's function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from raystream.data.batch import TIME, Batch
+from raystream.data.schema import Schema
+from raystream.errors import DataError, UserCodeError
+from raystream.graph import steps
+from raystream.operators.base import Operator
+from raystream.operators.expressions import join_hidden, split_hidden
+from raystream.operators.user_code import defined_at, user_code
+
+
+class MapBatches(Operator):
+    """Calls the function with the user's columns of each batch.
+
+    A result of as many rows as came in keeps their hidden columns, row by row. Any other number of
+    rows takes the latest event time of the batch (it is known only after all of its rows).
+    """
+
+    def __init__(self, step: steps.MapBatches) -> None:
+        self._step = step
+        self._columns: Mapping[str, pl.DataType] | None = None
+        if step.schema is not None:
+            self._columns = Schema.of(step.schema).columns
+
+    def process(self, batch: Batch) -> None:
+        """Emit what the function makes of the batch."""
+        user, hidden = split_hidden(batch.frame)
+        with user_code(self._step.function):
+            result = self._to_polars(self._step.function(_given(user, self._step.batch_format)))
+        fitted = self._fit(result)
+        if not fitted.height:
+            return
+        if fitted.height != user.height:
+            latest = hidden.select(pl.col(TIME).max()) if TIME in hidden.columns else hidden
+            hidden = pl.concat([latest] * fitted.height) if latest.height else latest
+        self.output.emit(Batch(join_hidden(fitted, hidden)))
+
+    def _to_polars(self, result: Any) -> pl.DataFrame:
+        if isinstance(result, pl.DataFrame):
+            return result
+        if self._step.batch_format == "pandas":
+            return pl.from_pandas(result)
+        if self._step.batch_format == "pyarrow":
+            frame = pl.from_arrow(result)
+            if isinstance(frame, pl.DataFrame):
+                return frame
+        what = f"map_batches: the function gave {type(result).__name__}, not a frame"
+        raise UserCodeError(what, defined_at(self._step.function), "return a Polars DataFrame")
+
+    def _fit(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if self._columns is None:
+            self._columns = frame.schema
+        if list(frame.schema.items()) == list(self._columns.items()):
+            return frame
+        try:
+            return frame.select(pl.col(n).cast(d) for n, d in self._columns.items())
+        except pl.exceptions.PolarsError as error:
+            what = f"map_batches: rows do not fit the schema: {str(error).splitlines()[0]}"
+            raise DataError(what, defined_at(self._step.function), "declare schema=") from error
+
+
+def output_schema(step: steps.MapBatches, schema: Schema) -> Schema:
+    """The declared columns; open (known at the first output) if none were declared."""
+    return Schema.of(step.schema) if step.schema is not None else Schema({}, open=True)
+
+
+def _given(user: pl.DataFrame, batch_format: str) -> Any:
+    if batch_format == "pandas":
+        return user.to_pandas()
+    return user.to_arrow() if batch_format == "pyarrow" else user

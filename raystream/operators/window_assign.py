@@ -1,0 +1,121 @@
+"""Which windows a row is in: first its pane (a column expression), then the windows of the pane.
+
+A pane is the largest piece of event time that no window divides: the whole of a tumbling window,
+one slide of a hopping one, one step of a cumulative one (Flink's slices). Windows of all three
+kinds end on the grid `offset + n * width`, which makes the rules below the same for all.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from raystream.data.batch import TIME
+from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
+from raystream.state.windowed import PANE
+
+WINDOW_START = "window_start"
+"""Int64, epoch ms, inclusive."""
+
+WINDOW_END = "window_end"
+"""Int64, epoch ms, exclusive."""
+
+
+class Panes:
+    """The panes and windows of a kind of window; all numbers are epoch ms, negative ones too.
+
+    >>> panes = Panes(Hopping(size_ms=30, slide_ms=10))
+    >>> panes.pane_of(25), panes.last_end(20), panes.horizon(60)
+    (20, 50, 40)
+    """
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._offset = window.offset_ms
+        match window:
+            case Tumbling(size_ms=size):
+                self.width, self._span = size, size
+            case Hopping(size_ms=size, slide_ms=slide):
+                self.width, self._span = slide, size
+            case Cumulative(max_size_ms=size, step_ms=step):
+                self.width, self._span = step, size
+
+    def pane(self) -> pl.Expr:
+        """Start of the pane of a row, from its event time."""
+        return _floor(pl.col(TIME), self.width, self._offset).alias(PANE)
+
+    def pane_of(self, time: int) -> int:
+        """Start of the pane of one time."""
+        return time - (time - self._offset) % self.width
+
+    def last_end(self, pane: int) -> int:
+        """End of the last window that contains this pane."""
+        if isinstance(self._window, Cumulative):
+            return pane - (pane - self._offset) % self._span + self._span
+        return pane + self._span
+
+    def horizon(self, time: int) -> int:
+        """First pane with a window that ends after `time`; all earlier panes are done with."""
+        if isinstance(self._window, Cumulative):
+            return time - (time - self._offset) % self._span
+        return self.pane_of(time) - self._span + self.width
+
+    def first_pane(self, window_end: int) -> int:
+        """First pane of the windows that end at `window_end` or later."""
+        if isinstance(self._window, Cumulative):
+            last = window_end - self.width
+            return last - (last - self._offset) % self._span
+        return window_end - self._span
+
+    def explode(self, frame: pl.DataFrame, after: int, until: int | None) -> pl.DataFrame:
+        """One row per pane row and window of it that ends in (after, until].
+
+        Args:
+            frame: Rows with PANE.
+            after: Windows that end here or earlier are left out.
+            until: Last end; None: all, but of a cumulative window only the first end that is left
+                (the later ones say nothing more yet).
+
+        Returns:
+            The rows with WINDOW_START and WINDOW_END in place of PANE.
+        """
+        first_possible = self.pane_of(after) + self.width
+        first = pl.max_horizontal(pl.col(PANE) + self.width, pl.lit(first_possible, pl.Int64))
+        last = self._last_end()
+        if until is not None:
+            last = pl.min_horizontal(last, pl.lit(self.pane_of(until), pl.Int64))
+        elif isinstance(self._window, Cumulative):
+            last = pl.min_horizontal(last, first)
+        return self._with_windows(frame, first, last)
+
+    def coalesced(self, watermark: int) -> pl.Expr | None:
+        """PANE after `watermark`, where panes became alike: closed ones of a growing window."""
+        if not isinstance(self._window, Cumulative):
+            return None
+        newest = self.pane_of(watermark) - self.width
+        start = newest - (newest - self._offset) % self._span
+        return pl.when(pl.col(PANE).is_between(start, newest)).then(newest).otherwise(pl.col(PANE))
+
+    def _with_windows(self, frame: pl.DataFrame, first: pl.Expr, last: pl.Expr) -> pl.DataFrame:
+        if isinstance(self._window, Tumbling):
+            end = pl.col(PANE) + self.width
+            single = frame.with_columns(pl.col(PANE).alias(WINDOW_START), end.alias(WINDOW_END))
+            return single.filter(pl.col(WINDOW_END).is_between(first, last)).drop(PANE)
+        ends = pl.int_ranges(first, last + 1, self.width).alias(WINDOW_END)
+        many = frame.filter(first <= last).with_columns(ends).explode(WINDOW_END)
+        return many.with_columns(self._start().alias(WINDOW_START)).drop(PANE)
+
+    def _last_end(self) -> pl.Expr:
+        if isinstance(self._window, Cumulative):
+            return _floor(pl.col(PANE), self._span, self._offset) + self._span
+        return pl.col(PANE) + self._span
+
+    def _start(self) -> pl.Expr:
+        if isinstance(self._window, Cumulative):
+            return _floor(pl.col(WINDOW_END) - self.width, self._span, self._offset)
+        return pl.col(WINDOW_END) - self._span
+
+
+def _floor(value: pl.Expr, width: int, offset: int) -> pl.Expr:
+    """The remainder of Polars has the sign of the divisor, so this is right before 1970 too."""
+    moved = value - offset if offset else value
+    return value - moved % width

@@ -1,0 +1,237 @@
+"""WindowGlobal: merges partials into state, closes windows by the watermark, tells late rows.
+
+- A window closes when the watermark reaches its end. With `allowed_lateness` it stays until the
+  watermark reaches end + lateness, and rows that come meanwhile give it out again at once, with
+  all that is known: a later row of the same key and window replaces an earlier one.
+- With early results (rs.early) rows of open windows that changed come with `final` = false, and
+  one row with `final` = true when nothing can change it any more, which is at end + lateness.
+- A row is late when all of its windows are closed for good: counted (`late_rows`) and, where
+  `.late` is consumed, emitted there. In a window that is closed already it does not count.
+- The end of a bounded input closes everything and leaves, as watermark, the end of the last of
+  these windows.
+- Rows that go out have as event time the last millisecond of their window (Flink's rule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from raystream.context import SubtaskContext
+from raystream.data.batch import TIME, Batch
+from raystream.data.schema import Schema
+from raystream.data.segment import Segment
+from raystream.errors import ConfigurationError
+from raystream.graph import steps
+from raystream.graph.policies import Early
+from raystream.operators.aggregate_exprs import ROWS, Aggregation
+from raystream.operators.base import Operator, Output, Restored, StepState
+from raystream.operators.early import ChangedPanes
+from raystream.operators.expressions import check_columns, configuration_errors
+from raystream.operators.window_assign import WINDOW_END, WINDOW_START, Panes
+from raystream.state.redistribute import owned
+from raystream.state.windowed import PANE, WindowedState
+from raystream.time.watermark import END_OF_TIME, Idle, Watermark
+
+FINAL = "final"
+"""Boolean output column, only with early results."""
+
+_BEGIN = -(2**62)
+
+
+class WindowGlobal(Operator):
+    """Windowed aggregation of the keys that this subtask owns."""
+
+    def __init__(self, step: steps.WindowGlobal) -> None:
+        self._step = step
+        self._asked = step.aggregate
+        self._keys = list(step.aggregate.keys)
+        self._panes = Panes(step.aggregate.window)
+        self._lateness = step.aggregate.allowed_lateness_ms
+        emit = step.aggregate.emit
+        self._every = emit.every_ms / 1000 if isinstance(emit, Early) else None
+        self._delay = self._lateness if self._every is not None else 0
+        self._changed = ChangedPanes(self._panes, self._keys)
+        self._due: float | None = None
+        self._watermark = _BEGIN
+        self._aggregation = Aggregation(self._asked.aggregates, None)
+        self._over_rows: Aggregation | None = None
+
+    def open(self, ctx: SubtaskContext, output: Output) -> None:
+        """Segment ids start with the attempt."""
+        super().open(ctx, output)
+        self._state = WindowedState(self._keys, self._aggregation.merge, str(ctx.attempt))
+
+    def restore(self, restored: Restored) -> None:
+        """Take the partials of the keys that are owned, and the watermark reached."""
+        for state in restored.states:
+            watermark = state.header.get("watermark")
+            if watermark is not None:
+                self._watermark = max(self._watermark, watermark)
+        segments = [segment for state in restored.states for segment in state.segments]
+        if restored.redistribute:
+            for segment in segments:
+                self._state.append(self._owned(segment))
+        else:
+            self._state.restore(segments)
+        if self._every is not None:
+            for segment in segments:
+                self._note(self._owned(segment))
+
+    def process(self, batch: Batch) -> None:
+        """Rows or partials go into the state; what is late goes its own way."""
+        partials = self._on_time_partials(batch.frame)
+        if not partials.height:
+            return
+        self._state.append(partials)
+        if self._every is not None:
+            self._note(partials)
+        elif self._lateness:
+            self._update_closed(partials)
+
+    def on_watermark(self, watermark: Watermark | Idle) -> None:
+        """Close the windows that end now."""
+        if isinstance(watermark, Idle):
+            return
+        reached = self._end() if watermark.time == END_OF_TIME else watermark.time
+        if reached <= self._watermark:
+            return
+        before, self._watermark = self._watermark, reached
+        if self._panes.pane_of(before - self._delay) < self._panes.pane_of(reached - self._delay):
+            self._close_windows(before - self._delay, reached - self._delay)
+        if self._panes.pane_of(before - self._lateness) < self._panes.pane_of(
+            reached - self._lateness
+        ):
+            self._forget(reached - self._lateness)
+
+    def deadline(self) -> float | None:
+        """When early rows are due."""
+        return self._due
+
+    def on_time(self, now: float) -> None:
+        """Emit early rows."""
+        if self._due is None or now < self._due:
+            return
+        self._due = None
+        after = self._watermark - self._lateness
+        merged = self._changed.take(self._state, self._aggregation.merge, after, None)
+        self._emit(merged, final=False)
+
+    def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
+        """Segments of partials, and the watermark reached."""
+        watermark = None if self._watermark == _BEGIN else self._watermark
+        return StepState(self._state.snapshot(), {"watermark": watermark})
+
+    def _on_time_partials(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if self._step.pre_aggregated:
+            on_time, late = self._split_late(frame)
+            if late is not None:
+                self.ctx.count("late_rows", int(late[ROWS].sum()))
+            return on_time
+        if self._over_rows is None:
+            self._over_rows = Aggregation(self._asked.aggregates, frame.schema)
+        on_time, late = self._split_late(frame.with_columns(self._panes.pane()))
+        if late is not None:
+            self.ctx.count("late_rows", late.height)
+            if self.output.consumed("late"):
+                self.output.emit(Batch(late.drop(PANE)), "late")
+        return self._over_rows.partial(on_time, [PANE, *self._keys])
+
+    def _split_late(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+        horizon = self._panes.horizon(self._watermark - self._lateness)
+        lowest = frame[PANE].min()
+        if not isinstance(lowest, int) or lowest >= horizon:
+            return frame, None
+        late = frame[PANE] < horizon
+        return frame.filter(~late), frame.filter(late)
+
+    def _update_closed(self, partials: pl.DataFrame) -> None:
+        """Rows for windows that were given out but are kept: give them out again."""
+        touched = partials.filter(pl.col(PANE) + self._panes.width <= self._watermark)
+        if not touched.height:
+            return
+        self._changed.note(touched)
+        after = self._watermark - self._lateness
+        merge = self._aggregation.merge
+        self._emit(self._changed.take(self._state, merge, after, self._watermark), final=True)
+
+    def _close_windows(self, after: int, until: int) -> None:
+        low = self._panes.first_pane(self._panes.pane_of(after) + self._panes.width)
+        rows = self._state.select(low, until)
+        if rows is None:
+            return
+        windows = self._panes.explode(rows, after, until)
+        by = [WINDOW_START, WINDOW_END, *self._keys]
+        self._emit(self._aggregation.merge(windows, by), final=True)
+
+    def _forget(self, until: int) -> None:
+        self._state.drop_before(self._panes.horizon(until))
+        self._state.relabel = self._panes.coalesced(until)
+        if self._state.relabel is not None:
+            self._state.compact()
+
+    def _emit(self, merged: pl.DataFrame | None, *, final: bool) -> None:
+        if merged is None or not merged.height:
+            return
+        ordered = merged.sort(WINDOW_END, *self._keys)
+        columns = _output_columns(self._asked, self._aggregation, final=final)
+        self.output.emit(Batch(ordered.select(columns)))
+
+    def _note(self, partials: pl.DataFrame) -> None:
+        self._changed.note(partials)
+        if self._changed and self._due is None and self._every is not None:
+            self._due = self.ctx.clock.now() + self._every
+
+    def _owned(self, segment: Segment) -> pl.DataFrame:
+        return owned(segment.frame, self._keys, self.ctx.subtask.index, self.ctx.parallelism)
+
+    def _end(self) -> int:
+        """The watermark at which all windows of the state are closed."""
+        last = self._state.last_pane()
+        return self._watermark if last is None else self._panes.last_end(last) + self._delay
+
+
+def output_schema(step: steps.WindowAggregate, schema: Schema) -> Schema:
+    """Keys, window_start, window_end, aggregates, and `final` with early results.
+
+    Raises:
+        ConfigurationError: a column does not exist, or two output columns have one name.
+    """
+    return _checked_output(step, schema.columns, schema)
+
+
+def _checked_output(
+    asked: steps.WindowAggregate, columns: Mapping[str, pl.DataType], schema: Schema
+) -> Schema:
+    check_columns(list(asked.keys), columns)
+    _check_names(asked)
+    rows = schema.empty().with_columns(pl.lit(None, pl.Int64).alias(TIME))
+    with configuration_errors("agg"):
+        aggregation = Aggregation(asked.aggregates, rows.schema)
+        partials = aggregation.partial(rows, list(asked.keys) or [pl.lit(0).alias(PANE)])
+        window = pl.lit(None, pl.Int64)
+        merged = partials.with_columns(window.alias(WINDOW_START), window.alias(WINDOW_END))
+        found = merged.select(_output_columns(asked, aggregation, final=True)).schema
+    required = (schema.required & set(asked.keys)) | {WINDOW_START, WINDOW_END}
+    visible = Schema.of_frame(found, asked.keys)
+    return Schema(visible.columns, required, asked.keys)
+
+
+def _output_columns(
+    asked: steps.WindowAggregate, aggregation: Aggregation, *, final: bool
+) -> list[pl.Expr]:
+    columns = [pl.col(name) for name in (*asked.keys, WINDOW_START, WINDOW_END)]
+    columns += aggregation.finish()
+    if isinstance(asked.emit, Early):
+        columns.append(pl.lit(final).alias(FINAL))
+    return [*columns, (pl.col(WINDOW_END) - 1).alias(TIME)]
+
+
+def _check_names(asked: steps.WindowAggregate) -> None:
+    taken = [WINDOW_START, WINDOW_END, *([FINAL] if isinstance(asked.emit, Early) else [])]
+    for name in (*asked.keys, *asked.aggregates):
+        if name in taken:
+            what = f"agg: two output columns would be called {name!r}"
+            raise ConfigurationError(what, what_to_do="give the key or the aggregate another name")
+        taken.append(name)

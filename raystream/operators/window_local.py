@@ -1,0 +1,42 @@
+"""WindowLocal: partials of a batch by pane and key, before the exchange; keeps nothing."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from raystream.data.batch import Batch
+from raystream.data.schema import Schema
+from raystream.graph import steps
+from raystream.operators.aggregate_exprs import Aggregation
+from raystream.operators.base import Operator
+from raystream.operators.expressions import check_columns, configuration_errors
+from raystream.operators.window_assign import Panes
+
+
+class WindowLocal(Operator):
+    """One row per pane and key of the batch: key columns, and partials as hidden columns."""
+
+    def __init__(self, step: steps.WindowLocal) -> None:
+        self._asked = step.aggregate
+        self._panes = Panes(step.aggregate.window)
+        self._aggregation: Aggregation | None = None
+
+    def process(self, batch: Batch) -> None:
+        """Emit the partials of the batch."""
+        if self._aggregation is None:
+            self._aggregation = Aggregation(self._asked.aggregates, batch.frame.schema)
+        by: list[str | pl.Expr] = [self._panes.pane(), *self._asked.keys]
+        self.output.emit(Batch(self._aggregation.partial(batch.frame, by)))
+
+
+def output_schema(step: steps.WindowLocal, schema: Schema) -> Schema:
+    """The key columns; all else is hidden.
+
+    Raises:
+        ConfigurationError: a key or a column of an aggregate does not exist.
+    """
+    check_columns(list(step.aggregate.keys), schema.columns)
+    with configuration_errors("agg"):
+        Aggregation(step.aggregate.aggregates, schema.columns)
+    keys = step.aggregate.keys
+    return Schema({name: schema.columns[name] for name in keys}, schema.required & set(keys), keys)

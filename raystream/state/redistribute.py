@@ -1,0 +1,19 @@
+"""Rows of old state that belong to one subtask: after a rescale, or under another hash."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from raystream.data.hashing import owners
+
+
+def owned(frame: pl.DataFrame, keys: Sequence[str], index: int, parallelism: int) -> pl.DataFrame:
+    """The rows whose key is owned by subtask `index` of `parallelism`, in their order.
+
+    >>> frame = pl.DataFrame({"k": ["a", "b", "c"]})
+    >>> sum(owned(frame, ["k"], i, 2).height for i in range(2))
+    3
+    """
+    return frame.filter(owners(frame, keys, parallelism) == index)
