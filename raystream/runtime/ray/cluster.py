@@ -78,6 +78,11 @@ def nodes() -> list[str]:
     return [str(node["NodeID"]) for node in _ray.nodes() if node["Alive"]]
 
 
+def cpus() -> int:
+    """CPUs of the connected cluster's living nodes, at least 1."""
+    return max(1, int(_ray.cluster_resources().get("CPU", 1)))
+
+
 def _start_private() -> None:
     """`address="local"`: never another cluster, whatever the environment says."""
     _quiet()
