@@ -39,6 +39,20 @@ def read_segment(store: Store, ref: SegmentRef) -> Segment:
     Raises:
         StorageError: missing, of another size, damaged, or of a newer format; names the key.
     """
+    data = read_bytes(store, ref)
+    try:
+        return Segment(ref.id, from_ipc(data))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        text = f"the segment can not be read: {error}"
+        raise _damaged(store, ref, text) from error
+
+
+def read_bytes(store: Store, ref: SegmentRef) -> bytes:
+    """The bytes of a segment, their size and checksum verified.
+
+    Raises:
+        StorageError: missing, of another size, damaged, or of a newer format; names the key.
+    """
     data = store.get(ref.key)
     if data is None:
         raise _damaged(store, ref, "the segment is missing")
@@ -47,11 +61,7 @@ def read_segment(store: Store, ref: SegmentRef) -> Segment:
         raise _damaged(store, ref, text)
     if checksum(data) != ref.checksum:
         raise _damaged(store, ref, _mismatch(ref))
-    try:
-        return Segment(ref.id, from_ipc(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        text = f"the segment can not be read: {error}"
-        raise _damaged(store, ref, text) from error
+    return data
 
 
 def checksum(data: bytes) -> str:

@@ -43,6 +43,8 @@ POINTS = (
     "clean read",
     "clean look for newer",
     "clean delete",
+    # a supervisor that was superseded
+    "look at head",
     "wait",
 )
 """Every name a command of the protocol may have."""

@@ -72,7 +72,8 @@ class Simulation:
 
     def start(self, *, accept: bool = False) -> Runner:
         name = f"n{len(self.runners)}"
-        runner = Runner(attempt(self.world, name, accept=accept), name)
+        sinks = self.random.choice([1, 2, 2, 3])  # rescaled between attempts
+        runner = Runner(attempt(self.world, name, accept=accept, sinks=sinks), name)
         self.runners.append(runner)
         return runner
 
@@ -274,7 +275,27 @@ def newest_done_deleted(simulation: Simulation, runner: Runner, command: Command
     return NotImplemented
 
 
+def init_before_done(simulation: Simulation, runner: Runner, command: Command[Any]) -> Any:
+    """Ids are used again (step 8) before `done` is durable."""
+    if isinstance(command, Create) and command.name == "before done":
+        world = simulation.world
+        for tid in [tid for tid, entry in world.ids.items() if entry.state is State.COMMITTED]:
+            if tid[0] == command.record.owner.attempt:
+                world.init(tid)
+    return NotImplemented
+
+
+def commit_before_manifest(simulation: Simulation, runner: Runner, command: Command[Any]) -> Any:
+    """EndTxn is sent before the manifest exists."""
+    if isinstance(command, Create) and isinstance(command.record, Checkpoint):
+        for one in command.record.committables():
+            simulation.world.commit(one)
+    return NotImplemented
+
+
 MUTANTS = [
+    init_before_done,
+    commit_before_manifest,
     no_resolve,
     no_seal,
     unconditional_put,

@@ -95,6 +95,7 @@ class World:
     ids: dict[tuple[int, int, int], Transaction] = field(default_factory=dict)
     visible: list[int] = field(default_factory=list)
     given_up: set[int] = field(default_factory=set)
+    forgot: bool = False
     pids: int = 0
     now: float = 0.0
     story: list[str] = field(default_factory=list)
@@ -218,6 +219,7 @@ class World:
     def forget(self, tid: tuple[int, int, int]) -> None:
         """The broker drops an id that was not used for 7 days."""
         if self.ids[tid].state is not State.ONGOING:
+            self.forgot = True
             del self.ids[tid]
 
     def forbid_abort_of_named(
@@ -235,6 +237,9 @@ class World:
         if twice:
             raise Violation(f"twice: {twice}")
         missing = set(range(self.n_records)) - set(self.visible)
+        told_wrongly = self.given_up & set(self.visible)
+        if told_wrongly and not self.forgot:
+            raise Violation(f"told as lost, but committed: {sorted(told_wrongly)}")
         if missing - self.given_up:
             raise Violation(f"missing: {sorted(missing - self.given_up)}")
 
