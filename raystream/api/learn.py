@@ -1,0 +1,76 @@
+"""Columns that nobody declared: from the job's last checkpoint, else from the first records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from raystream.graph.logical import Node
+
+if TYPE_CHECKING:
+    from raystream.data.schema import Schema
+    from raystream.storage.base import Store
+
+LOOK_SECONDS = 1.0
+"""Pause between two looks at a source that has no records yet."""
+
+
+def stored_header(store: Store) -> Mapping[str, Any]:
+    """What the newest checkpoint says of its job; empty if there is none.
+
+    Raises:
+        StorageError: the newest record is damaged.
+    """
+    from raystream.checkpoint.codec import decode
+    from raystream.checkpoint.keys import SLOTS, slot_key
+    from raystream.checkpoint.records import Checkpoint, Restore, Rollback
+
+    keys = store.list(SLOTS)
+    while keys:
+        key = keys.pop()
+        data = store.get(key)
+        record = decode(key, data) if data is not None else None
+        if isinstance(record, Checkpoint | Restore):
+            return record.job
+        if isinstance(record, Rollback):
+            keys = [k for k in keys if record.base is not None and k <= slot_key(record.base)]
+    return {}
+
+
+def learn_schemas(
+    reads: Sequence[Node],
+    known: Mapping[str, Schema],
+    *,
+    bounded: bool,
+    say: Callable[[str], None],
+    wait: Callable[[float], None],
+) -> dict[str, Schema]:
+    """Columns of each read; without an entry where a bounded source is empty.
+
+    Args:
+        reads: Reads whose columns nobody declared.
+        known: Columns in the last checkpoint, by step name.
+        bounded: Take an empty source as it is; else wait for its first records.
+        say: Takes what is waited for.
+        wait: Sleeps some seconds.
+    """
+    found = {node.name: known[node.name] for node in reads if node.name in known}
+    for node in reads:
+        if node.name in found:
+            continue
+        schema = node.step.source.learn()  # type: ignore[union-attr] - these are Reads
+        if schema is None and not bounded:
+            schema = _wait_for(node, say, wait)
+        if schema is not None:
+            found[node.name] = schema
+    return found
+
+
+def _wait_for(node: Node, say: Callable[[str], None], wait: Callable[[float], None]) -> Schema:
+    source: Any = node.step.source  # type: ignore[union-attr] - it is a Read
+    say(f"waiting for the first record of {source.describe()}: its columns are not declared")
+    while True:
+        wait(LOOK_SECONDS)
+        schema: Schema | None = source.learn()
+        if schema is not None:
+            return schema

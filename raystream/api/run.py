@@ -1,0 +1,191 @@
+"""From a Pipeline to a running job: storage, columns, splits, checks, plan, runtime."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from raystream.api.learn import learn_schemas, stored_header
+from raystream.api.pipeline import Pipeline
+from raystream.api.progress import Progress, say
+from raystream.graph.logical import LogicalGraph, Node
+
+if TYPE_CHECKING:
+    from raystream.connectors.base import Split
+    from raystream.data.schema import Schema
+    from raystream.job.outcome import Outcome
+    from raystream.job.spec import JobSpec
+    from raystream.storage.base import Store
+
+STORAGE_VARIABLE = "RAYSTREAM_CHECKPOINT_STORAGE"
+DEFAULT_STORAGE = "~/.raystream/checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `Pipeline.run` was told; it documents them."""
+
+    until: str | None = None
+    local: bool = False
+    address: str | None = None
+    checkpoint_storage: str | None = None
+    parallelism: int | None = None
+    from_scratch: bool = False
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the run ends by itself."""
+        return self.until is not None
+
+
+def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
+    """Run a pipeline to its end; see `Pipeline.run`.
+
+    Raises:
+        ConfigurationError: the job as written can not run.
+        StorageError: its storage can not be used.
+    """
+    pipeline.plan(parallelism=1)  # what is wrong whatever the sources hold, before any network
+    storage = storage_of(pipeline, options)
+    say(f"{pipeline.name}: checkpoints in {storage.rstrip('/')}/{pipeline.name}/")
+    with _cluster(options) as cpus:
+        try:
+            job = _prepare(pipeline, options, storage, cpus)
+        except KeyboardInterrupt:
+            return _outcome("stopped", "stopped before it started")
+        if job is None:
+            return _outcome("finished", "there is nothing to read")
+        return _run(job, options)
+
+
+def storage_of(pipeline: Pipeline, options: RunOptions) -> str:
+    """Address of the checkpoint storage; a path is absolute.
+
+    The first of: said to `run`, said to the pipeline, $RAYSTREAM_CHECKPOINT_STORAGE,
+    ~/.raystream/checkpoints.
+    """
+    said = (
+        options.checkpoint_storage
+        or pipeline.settings.checkpoint_storage
+        or os.environ.get(STORAGE_VARIABLE)
+        or DEFAULT_STORAGE
+    )
+    return said if "://" in said else os.path.abspath(os.path.expanduser(said))
+
+
+@contextmanager
+def _cluster(options: RunOptions) -> Iterator[int]:
+    """Be connected to Ray (or not, if local); yields the number of its CPUs."""
+    if options.local:
+        yield 1
+        return
+    from raystream.runtime.ray.cluster import attached, cpus
+
+    with attached(options.address):
+        yield cpus()
+
+
+def _prepare(
+    pipeline: Pipeline, options: RunOptions, storage: str, cpus: int
+) -> JobSpec | None:
+    from raystream.job.spec import CheckpointSettings, JobSpec
+    from raystream.plan.planner import plan, reads
+    from raystream.storage.open import job_store
+
+    graph = pipeline.graph()
+    store = job_store(storage, pipeline.name)
+    learnt = _learnt(graph, store, options)
+    splits = _splits(reads(graph), options)
+    if options.bounded and _nothing_known(graph, learnt):
+        return None
+    settings = pipeline.settings
+    caps = {node.name: _source(node).max_parallelism() for node in reads(graph)}
+    width = options.parallelism or settings.parallelism or _default(cpus, caps)
+    guarantee = settings.delivery_guarantee
+    planned = plan(graph, width, learnt, caps=caps, guarantee=guarantee)
+    _check_sinks(graph, pipeline.name, store)
+    checkpoint = CheckpointSettings(
+        storage,
+        settings.checkpoint_interval,
+        settings.checkpoint_min_pause,
+        settings.checkpoint_timeout,
+    )
+    return JobSpec(
+        pipeline.name,
+        planned,
+        checkpoint,
+        splits,
+        delivery_guarantee=guarantee,
+        bounded=options.bounded,
+        from_scratch=options.from_scratch,
+    )
+
+
+def _learnt(graph: LogicalGraph, store: Store, options: RunOptions) -> dict[str, Schema]:
+    from raystream.plan.planner import reads_to_learn
+    from raystream.plan.restore import schemas_of
+
+    missing = reads_to_learn(graph)
+    if not missing:
+        return {}
+    header = {} if options.from_scratch else stored_header(store)
+    known = schemas_of(header)
+    return learn_schemas(missing, known, bounded=options.bounded, say=say, wait=time.sleep)
+
+
+def _nothing_known(graph: LogicalGraph, learnt: Mapping[str, Schema]) -> bool:
+    """Every source has undeclared columns and no record that could tell them."""
+    from raystream.plan.planner import reads, reads_to_learn
+
+    return not learnt and len(reads(graph)) == len(reads_to_learn(graph))
+
+
+def _splits(nodes: list[Node], options: RunOptions) -> dict[str, tuple[Split, ...]]:
+    return {n.name: tuple(_source(n).discover(bounded=options.bounded)) for n in nodes}
+
+
+def _default(cpus: int, caps: Mapping[str, int | None]) -> int:
+    """What the cluster has, at most what the widest source can use."""
+    known = [cap for cap in caps.values() if cap is not None]
+    if len(known) < len(caps) or not known:
+        return max(1, cpus)
+    return max(1, min(cpus, max(known)))
+
+
+def _check_sinks(graph: LogicalGraph, job: str, store: Store) -> None:
+    from raystream.plan.planner import writes
+    from raystream.storage.open import store_id
+
+    identity = store_id(store)
+    for node in writes(graph):
+        sink: Any = node.step.sink  # type: ignore[union-attr] - these are Writes
+        for warning in sink.check(job, identity, node.name):
+            say(f"warning: {warning}")
+
+
+def _source(node: Node) -> Any:
+    return node.step.source  # type: ignore[union-attr] - only called with Reads
+
+
+def _run(job: JobSpec, options: RunOptions) -> Outcome:
+    progress = Progress()
+    try:
+        if options.local:
+            from raystream.runtime.local import run_local
+
+            return run_local(job, progress)
+        from raystream.runtime.ray.entry import run as run_on_ray
+
+        return run_on_ray(job, options.address, progress)
+    finally:
+        progress.end()
+
+
+def _outcome(kind: Any, message: str) -> Outcome:
+    from raystream.job.outcome import Outcome
+
+    return Outcome(kind, message)

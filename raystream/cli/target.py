@@ -1,0 +1,78 @@
+"""`FILE.py:p` or `package.module:p` -> the Pipeline it names."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+from raystream.errors import ConfigurationError
+
+FORM = "write FILE.py:name or package.module:name"
+
+
+def load(target: str) -> Any:
+    """Import the user's code and take the pipeline from it.
+
+    Args:
+        target: `FILE.py:p`, `package.module:p`; without `:p` the only pipeline of the module.
+
+    Raises:
+        ConfigurationError: no such file, module or pipeline.
+        Exception: whatever the user's code raises.
+    """
+    place, _, name = target.rpartition(":") if ":" in target else (target, "", "")
+    module = _file(place) if place.endswith(".py") else _module(place)
+    found = getattr(module, name, None) if name else _only(module, target)
+    if not _is_pipeline(found):
+        names = ", ".join(_pipelines(module)) or "none"
+        text = f"{place} has no pipeline {name!r}"
+        raise ConfigurationError(text, what_to_do=f"pipelines in it: {names}")
+    return found
+
+
+def _file(path: str) -> ModuleType:
+    if not os.path.isfile(path):
+        text = f"there is no file {path}"
+        raise ConfigurationError(text, what_to_do=FORM)
+    name = os.path.basename(path).removesuffix(".py")
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _module(name: str) -> ModuleType:
+    sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+            raise
+        text = f"there is no module {name}"
+        raise ConfigurationError(text, what_to_do=FORM) from None
+
+
+def _only(module: ModuleType, target: str) -> Any:
+    names = _pipelines(module)
+    if len(names) != 1:
+        text = f"{target} has {len(names)} pipelines"
+        raise ConfigurationError(text, what_to_do=f"name one: {target}:{(names or ['p'])[0]}")
+    return getattr(module, names[0])
+
+
+def _pipelines(module: ModuleType) -> list[str]:
+    return [name for name, value in vars(module).items() if _is_pipeline(value)]
+
+
+def _is_pipeline(value: object) -> bool:
+    from raystream.api.pipeline import Pipeline
+
+    return isinstance(value, Pipeline)
