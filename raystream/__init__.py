@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from raystream.api.aggregates import count as count
     from raystream.api.aggregates import first as first
     from raystream.api.aggregates import last as last
-    from raystream.api.aggregates import max as max
+    from raystream.api.aggregates import max as max  # noqa: A004 - the word users know
     from raystream.api.aggregates import mean as mean
-    from raystream.api.aggregates import min as min
-    from raystream.api.aggregates import sum as sum
+    from raystream.api.aggregates import min as min  # noqa: A004 - the word users know
+    from raystream.api.aggregates import sum as sum  # noqa: A004 - the word users know
     from raystream.api.pipeline import Pipeline as Pipeline
     from raystream.api.stream import Stream as Stream
     from raystream.api.watermark import Watermark as Watermark

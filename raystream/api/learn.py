@@ -58,16 +58,16 @@ def learn_schemas(
     for node in reads:
         if node.name in found:
             continue
-        schema = node.step.source.learn()  # type: ignore[union-attr] - these are Reads
+        step: Any = node.step
+        schema: Schema | None = step.source.learn()
         if schema is None and not bounded:
-            schema = _wait_for(node, say, wait)
+            schema = _wait_for(step.source, say, wait)
         if schema is not None:
             found[node.name] = schema
     return found
 
 
-def _wait_for(node: Node, say: Callable[[str], None], wait: Callable[[float], None]) -> Schema:
-    source: Any = node.step.source  # type: ignore[union-attr] - it is a Read
+def _wait_for(source: Any, say: Callable[[str], None], wait: Callable[[float], None]) -> Schema:
     say(f"waiting for the first record of {source.describe()}: its columns are not declared")
     while True:
         wait(LOOK_SECONDS)

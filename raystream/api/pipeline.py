@@ -271,8 +271,11 @@ def check_parallelism(value: int | None) -> int | None:
 
 
 def check_has(value: object, methods: Sequence[str], verb: str, kind: str) -> None:
+    """Refuse what is no source or sink.
+
+    Raises:
+        ConfigurationError: a method is missing.
+    """
     if isinstance(value, type) or not all(hasattr(value, method) for method in methods):
         text = f"{verb} takes {kind}, not {value!r}"
         raise wrong(text, "write for instance kafka.topic('requests')")
-
-

@@ -89,9 +89,7 @@ def _cluster(options: RunOptions) -> Iterator[int]:
         yield cpus()
 
 
-def _prepare(
-    pipeline: Pipeline, options: RunOptions, storage: str, cpus: int
-) -> JobSpec | None:
+def _prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -> JobSpec | None:
     from raystream.job.spec import CheckpointSettings, JobSpec
     from raystream.plan.planner import plan, reads
     from raystream.storage.open import job_store
@@ -162,13 +160,14 @@ def _check_sinks(graph: LogicalGraph, job: str, store: Store) -> None:
 
     identity = store_id(store)
     for node in writes(graph):
-        sink: Any = node.step.sink  # type: ignore[union-attr] - these are Writes
-        for warning in sink.check(job, identity, node.name):
+        step: Any = node.step
+        for warning in step.sink.check(job, identity, node.name):
             say(f"warning: {warning}")
 
 
 def _source(node: Node) -> Any:
-    return node.step.source  # type: ignore[union-attr] - only called with Reads
+    step: Any = node.step
+    return step.source
 
 
 def _run(job: JobSpec, options: RunOptions) -> Outcome:

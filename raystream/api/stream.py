@@ -141,7 +141,9 @@ class Stream:
             text = "with_columns needs a column"
             raise wrong(text, 'write .with_columns(total="price * quantity")')
         functions = {n: v for n, v in every.items() if callable(v)}
-        values = {n: expression(v, f"with_columns({n}=)") for n, v in every.items() if n not in functions}
+        values = {
+            n: expression(v, f"with_columns({n}=)") for n, v in every.items() if n not in functions
+        }
         stream = self
         if values:
             stream = stream._then(WithColumns(values), name, parallelism)
@@ -293,16 +295,16 @@ class Stream:
         try:
             lateness = milliseconds(allowed_lateness, "allowed_lateness")
         except Exception as error:
-            raise wrong(getattr(error, "what", str(error)), getattr(error, "what_to_do", "")) from None
+            raise wrong(
+                getattr(error, "what", str(error)), getattr(error, "what_to_do", "")
+            ) from None
         base = WindowAggregate(self._key, window, {}, _emit(emit), lateness)
         return WindowedStream(self._pipeline, self._edge, base, name, parallelism)
 
     # -- ends ----------------------------------------------------------------------------------
 
     @checked
-    def write(
-        self, sink: Any, *, name: str | None = None, parallelism: int | None = None
-    ) -> None:
+    def write(self, sink: Any, *, name: str | None = None, parallelism: int | None = None) -> None:
         """Rows go to a sink.
 
         Args:

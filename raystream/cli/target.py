@@ -46,18 +46,28 @@ def _file(path: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
+    _send_by_value(module)
     return module
 
 
 def _module(name: str) -> ModuleType:
     sys.path.insert(0, os.getcwd())
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
+        _send_by_value(module)
+        return module
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
             raise
         text = f"there is no module {name}"
         raise ConfigurationError(text, what_to_do=FORM) from None
+
+
+def _send_by_value(module: ModuleType) -> None:
+    """Other processes can not import this file by its name: its functions travel whole."""
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(module)
 
 
 def _only(module: ModuleType, target: str) -> Any:

@@ -44,9 +44,7 @@ def physical_plan(drafts: Sequence[Draft], specs: dict[StepName, StepSpec]) -> P
 
 
 def _groups(drafts: Sequence[Draft], by_name: dict[StepName, Draft]) -> list[list[Draft]]:
-    users = Counter(
-        link.source for draft in drafts for link in draft.links if link.tag == "main"
-    )
+    users = Counter(link.source for draft in drafts for link in draft.links if link.tag == "main")
     groups: list[list[Draft]] = []
     group_of: dict[StepName, list[Draft]] = {}
     for draft in drafts:

@@ -93,14 +93,12 @@ def _check_dead_letters(graph: LogicalGraph) -> None:
         if not isinstance(node.step, Read) or node.step.errors is not ErrorPolicy.DLQ:
             continue
         if not graph.users(node.id, "errors"):
-            text = f"read {node.name!r} has errors=\"dlq\", but its .errors go nowhere"
+            text = f'read {node.name!r} has errors="dlq", but its .errors go nowhere'
             advice = "write rows = p.read(..), then rows.errors.write(..)"
             raise ConfigurationError(text, str(node.origin), advice)
 
 
-def _read_schemas(
-    nodes: tuple[Node, ...], learnt: Mapping[StepName, Schema]
-) -> dict[int, Schema]:
+def _read_schemas(nodes: tuple[Node, ...], learnt: Mapping[StepName, Schema]) -> dict[int, Schema]:
     found = {}
     for node in nodes:
         if isinstance(node.step, Read):
@@ -137,9 +135,7 @@ def _physical(drafts: list[Draft], guarantee: DeliveryGuarantee) -> PhysicalPlan
     return physical_plan(ordered, specs)
 
 
-def _in_key_order(
-    draft: Draft, drafts: list[Draft], by_message: frozenset[StepName]
-) -> Draft:
+def _in_key_order(draft: Draft, drafts: list[Draft], by_message: frozenset[StepName]) -> Draft:
     """A sink that passes message keys on, at another parallelism, keeps their order."""
     if draft.name not in by_message or not draft.links:
         return draft
@@ -157,4 +153,3 @@ def _spec(draft: Draft, guarantee: DeliveryGuarantee, message_key: bool) -> Step
     if isinstance(draft.step, Write):
         write = WriteOptions(draft.inputs[0], message_key, str(guarantee))
     return StepSpec(draft.name, draft.step, draft.inputs, draft.output, draft.origin, read, write)
-

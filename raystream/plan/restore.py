@@ -1,4 +1,4 @@
-"""From a checkpoint to a plan: what each subtask restores, and what a checkpoint says of its job."""
+"""From a checkpoint to a plan: what each subtask restores; what a checkpoint says of its job."""
 
 from __future__ import annotations
 

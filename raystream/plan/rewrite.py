@@ -20,6 +20,7 @@ from raystream.graph.steps import (
     WindowLocal,
 )
 from raystream.ids import StepName
+from raystream.operators.registry import output_schema
 from raystream.plan.schemas import resolved_step
 
 _LONGEST_NAME = 60
@@ -92,8 +93,7 @@ class _Rewriting:
     def _window(self, node: Node, step: WindowAggregate) -> None:
         late = Edge(node.id, "late") in self._consumed
         raw = self._inputs(node)[0]
-        # late rows are wanted whole, and open columns can not be aggregated before they are known
-        pre_aggregated = not late and not raw.open
+        pre_aggregated = not late  # late rows are wanted whole
         link = self._links[node.inputs[0]]
         if pre_aggregated:
             link = self._local(node, step, raw)
@@ -104,11 +104,8 @@ class _Rewriting:
         self._name_outputs(node)
 
     def _local(self, node: Node, step: WindowAggregate, raw: Schema) -> Link:
-        from raystream.operators.registry import output_schema
-
         source = self._links[node.inputs[0]]
         local = WindowLocal(step)
-        partials = output_schema(local, [raw])
         name = self._free(f"{node.name[: _LONGEST_NAME - 8]}-local")
         draft = Draft(
             name,
@@ -116,7 +113,7 @@ class _Rewriting:
             node.origin,
             (source,),
             (raw,),
-            partials if partials is not None else replace(raw, columns={}, open=True),
+            output_schema(local, [raw]),
             self._width_of(source.source),
             node.chaining,
         )

@@ -1,4 +1,4 @@
-"""The columns along the graph: a misspelt one is an error at the user's line, before anything runs."""
+"""The columns along the graph: a misspelt one is an error at the user's line."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import polars as pl
 
 from raystream.data.schema import Schema, no_column
 from raystream.errors import ConfigurationError
+from raystream.formats.rejects import DEAD_LETTER_SCHEMA
 from raystream.graph.logical import Edge, Node
 from raystream.graph.steps import (
     FlatMap,
@@ -22,6 +23,7 @@ from raystream.graph.steps import (
     WindowAggregate,
     Write,
 )
+from raystream.operators.registry import output_schema
 
 OPEN = Schema({}, open=True)
 """Columns that only the first rows tell."""
@@ -80,8 +82,6 @@ def read_columns(step: Read, payload: Schema) -> Schema:
 
 
 def _outputs(step: Step, inputs: Sequence[Schema]) -> dict[str, Schema]:
-    from raystream.formats.rejects import DEAD_LETTER_SCHEMA
-
     if isinstance(step, Read):
         _check_event_time(step.event_time, step.schema)
         return {"main": step.schema, "errors": DEAD_LETTER_SCHEMA}
@@ -92,8 +92,6 @@ def _outputs(step: Step, inputs: Sequence[Schema]) -> dict[str, Schema]:
 
 
 def _main(step: Step, inputs: Sequence[Schema]) -> Schema:
-    from raystream.operators.registry import output_schema
-
     if isinstance(step, Write):
         return inputs[0]
     key = _key(step, inputs)
@@ -137,7 +135,8 @@ def _check_event_time(event_time: str | None, schema: Schema) -> None:
         return
     if event_time not in schema.columns:
         error = no_column(event_time, schema.columns)
-        raise ConfigurationError(f"event_time: {error.what}", what_to_do=error.what_to_do)
+        text = f"event_time: {error.what}"
+        raise ConfigurationError(text, what_to_do=error.what_to_do)
     dtype = schema.columns[event_time]
     if not dtype.is_integer() and not isinstance(dtype, pl.Datetime):
         text = f"event_time: column {event_time!r} is {dtype}, not whole epoch milliseconds"
