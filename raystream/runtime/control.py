@@ -15,7 +15,7 @@ from raystream.connectors.base import Committer, CommitterContext
 from raystream.context import Points, nowhere
 from raystream.graph.steps import Write
 from raystream.ids import StepName
-from raystream.job.life import RestoreStates, nothing_to_restore
+from raystream.job.life import RestoreStates
 from raystream.job.machine import JobMachine
 from raystream.job.messages import (
     Connect,
@@ -43,6 +43,7 @@ from raystream.job.messages import (
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
+from raystream.plan import restore as of_plan
 from raystream.runtime.procedures import Sleeper, run_procedure
 from raystream.runtime.workers import Workers
 from raystream.storage.base import Store
@@ -147,8 +148,8 @@ class ControlLoop:
             nonce or token_hex(8),
             clock.now(),
             new_key=lambda: token_bytes(32),
-            restore_states=restore_states or nothing_to_restore,
-            header=header,
+            restore_states=restore_states or of_plan.restore_states,
+            header=of_plan.job_header(spec.plan) if header is None else header,
             savepoint=savepoint,
         )
         self._begun = False

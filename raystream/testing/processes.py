@@ -1,0 +1,75 @@
+"""The processes below one process, by /proc: what they are, what CPU they have used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process at one moment.
+
+    Args:
+        pid: Its id.
+        parent: Id of its parent.
+        command: Its command line, as it calls itself (`ray::Subtask.wait`).
+        cpu: CPU seconds used so far by all its threads.
+        started: Clock ticks since boot; with the pid, its identity.
+    """
+
+    pid: int
+    parent: int
+    command: str
+    cpu: float
+    started: int
+
+
+def process(pid: int) -> Process | None:
+    """The process with this id, or None if it is gone."""
+    try:
+        stat = (PROC / str(pid) / "stat").read_text()
+        command = (PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    cpu = (int(fields[11]) + int(fields[12])) / _TICKS
+    text = command.replace(b"\0", b" ").decode(errors="replace").strip()
+    return Process(pid, int(fields[1]), text, cpu, int(fields[19]))
+
+
+def family(root: int) -> list[Process]:
+    """A process and everything below it; zombies included, empty if it is gone."""
+    every = {found.pid: found for found in _all()}
+    children: dict[int, list[int]] = {}
+    for one in every.values():
+        children.setdefault(one.parent, []).append(one.pid)
+    members, pending = [], [root]
+    while pending:
+        pid = pending.pop()
+        pending += children.get(pid, [])
+        if pid in every:
+            members.append(every[pid])
+    return members
+
+
+def subtasks(root: int) -> list[Process]:
+    """Subtask actors below a process, the busiest first (idle spares are the last)."""
+    found = [one for one in family(root) if one.command.startswith("ray::Subtask")]
+    return sorted(found, key=lambda one: -one.cpu)
+
+
+def coordinators(root: int) -> list[Process]:
+    """Coordinator actors below a process."""
+    return [one for one in family(root) if one.command.startswith("ray::Coordinator")]
+
+
+def _all() -> Iterator[Process]:
+    for entry in os.listdir(PROC):
+        if entry.isdigit() and (found := process(int(entry))) is not None:
+            yield found
