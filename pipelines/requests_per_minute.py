@@ -1,5 +1,6 @@
 """Web requests per IP and minute of event time."""
 
+# fmt: off
 import raystream as rs
 
 p = rs.Pipeline("requests-per-minute", delivery_guarantee="exactly_once", checkpoint_interval="10s")

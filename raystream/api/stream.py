@@ -13,7 +13,7 @@ from raystream.api.expressions import (
     is_expression,
     output_name,
 )
-from raystream.api.origin import wrong
+from raystream.api.origin import at_call, wrong
 from raystream.api.pipeline import Pipeline, check_has, declared
 from raystream.api.row_columns import RowColumns, returned, returned_value
 from raystream.graph.logical import Edge
@@ -141,9 +141,8 @@ class Stream:
             text = "with_columns needs a column"
             raise wrong(text, 'write .with_columns(total="price * quantity")')
         functions = {n: v for n, v in every.items() if callable(v)}
-        values = {
-            n: expression(v, f"with_columns({n}=)") for n, v in every.items() if n not in functions
-        }
+        written = {n: v for n, v in every.items() if n not in functions}
+        values = {n: expression(v, f"with_columns({n}=)") for n, v in written.items()}
         stream = self
         if values:
             stream = stream._then(WithColumns(values), name, parallelism)
@@ -292,12 +291,8 @@ class Stream:
         if not isinstance(window, Tumbling | Hopping | Cumulative):
             text = f"window takes a window, not {window!r}"
             raise wrong(text, 'write rs.tumbling("1m"), rs.hopping(..) or rs.cumulative(..)')
-        try:
+        with at_call():
             lateness = milliseconds(allowed_lateness, "allowed_lateness")
-        except Exception as error:
-            raise wrong(
-                getattr(error, "what", str(error)), getattr(error, "what_to_do", "")
-            ) from None
         base = WindowAggregate(self._key, window, {}, _emit(emit), lateness)
         return WindowedStream(self._pipeline, self._edge, base, name, parallelism)
 

@@ -1,4 +1,4 @@
-"""The command `raystream`: exit code 0 finished, 1 failed, 2 usage or configuration, 3 superseded."""
+"""The command `raystream`: exit code 0 finished, 1 failed, 2 wrong use, 3 superseded."""
 
 from __future__ import annotations
 
