@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import polars as pl
 
 from raystream.data.batch import TIME, Batch
 from raystream.data.schema import Schema
-from raystream.errors import DataError, UserCodeError
+from raystream.errors import ConfigurationError, DataError, UserCodeError
 from raystream.graph import steps
 from raystream.operators.base import Operator
 from raystream.operators.expressions import join_hidden, split_hidden
@@ -26,8 +27,9 @@ class MapBatches(Operator):
     def __init__(self, step: steps.MapBatches) -> None:
         self._step = step
         self._columns: Mapping[str, pl.DataType] | None = None
-        if step.schema is not None:
-            self._columns = Schema.of(step.schema).columns
+        declared = output_schema(step, Schema({}))
+        if not declared.open:
+            self._columns = declared.columns
 
     def process(self, batch: Batch) -> None:
         """Emit what the function makes of the batch."""
@@ -38,8 +40,7 @@ class MapBatches(Operator):
         if not fitted.height:
             return
         if fitted.height != user.height:
-            latest = hidden.select(pl.col(TIME).max()) if TIME in hidden.columns else hidden
-            hidden = pl.concat([latest] * fitted.height) if latest.height else latest
+            hidden = _of_no_row(hidden, fitted.height)
         self.output.emit(Batch(join_hidden(fitted, hidden)))
 
     def _to_polars(self, result: Any) -> pl.DataFrame:
@@ -67,8 +68,33 @@ class MapBatches(Operator):
 
 
 def output_schema(step: steps.MapBatches, schema: Schema) -> Schema:
-    """The declared columns; open (known at the first output) if none were declared."""
+    """The declared columns; open (known at the first output) if none were declared.
+
+    Raises:
+        ConfigurationError: there is no such batch format, or its library is not installed.
+    """
+    _check_installed(step.batch_format)
     return Schema.of(step.schema) if step.schema is not None else Schema({}, open=True)
+
+
+def _of_no_row(hidden: pl.DataFrame, height: int) -> pl.DataFrame:
+    """Hidden columns of rows that come from no single row: the latest time, all else null."""
+    columns = [
+        pl.repeat(column.max() if name == TIME else None, height, dtype=column.dtype, eager=True)
+        for name, column in zip(hidden.columns, hidden.get_columns(), strict=True)
+    ]
+    return pl.DataFrame(dict(zip(hidden.columns, columns, strict=True)))
+
+
+def _check_installed(batch_format: str) -> None:
+    needed = {"polars": (), "pandas": ("pandas", "pyarrow"), "pyarrow": ("pyarrow",)}
+    if batch_format not in needed:
+        what = f"map_batches: no batch_format {batch_format!r}"
+        raise ConfigurationError(what, what_to_do="write polars, pandas or pyarrow")
+    missing = [name for name in needed[batch_format] if find_spec(name) is None]
+    if missing:
+        what = f"map_batches: batch_format={batch_format!r} needs {' and '.join(missing)}"
+        raise ConfigurationError(what, what_to_do=f"pip install {' '.join(missing)}")
 
 
 def _given(user: pl.DataFrame, batch_format: str) -> Any:

@@ -84,7 +84,8 @@ def _declared(step: steps.RowFunctions) -> Schema | None:
     maps = [f for f in step.functions if not isinstance(f, steps.FilterRows)]
     if not maps or maps[-1].schema is None:
         return None
-    return Schema.of(maps[-1].schema)
+    declared = Schema.of(maps[-1].schema)
+    return None if declared.open else declared
 
 
 def _call(

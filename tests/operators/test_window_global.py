@@ -370,7 +370,8 @@ def test_output_columns() -> None:
         (WindowAggregate(("ip",), Tumbling(10), {"t": Aggregate(K.SUM, "ip")}),
          "t: sum of String; give a column of numbers"),
         (WindowAggregate(("ip",), Tumbling(10), {"ip": Aggregate(K.COUNT)}),
-         "agg: two output columns would be called 'ip'; give the key or the aggregate another name"),
+         "agg: two output columns would be called 'ip'; give the key or the aggregate another "
+         "name"),
         (WindowAggregate(("ip",), Tumbling(10), {"t": Aggregate(K.MIN)}),
          "t: min of nothing; write min(column)"),
     ],

@@ -1,0 +1,170 @@
+"""filter, select, with_columns, drop, union, key_by, map_batches: what they do and what they say."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import polars as pl
+import pytest
+
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError, DataError, UserCodeError
+from raystream.graph.steps import Drop, Filter, KeyBy, MapBatches, Select, Step, Union, WithColumns
+from raystream.operators.registry import create, output_schema
+
+SCHEMA = Schema.of({"ip": "string not null", "status": "int", "price": "float"})
+ROWS = pl.DataFrame(
+    {"ip": ["a", "b", "c"], "status": [200, 500, None], "price": [1.0, 2.5, 3.0]}
+).with_columns(__time=pl.Series([1, 2, 3]), __key=pl.Series([b"x", None, b"z"]))
+
+
+def run(harness: Any, step: Step) -> list[dict[str, Any]]:
+    task = harness(step).process(ROWS)
+    [batch] = task.emitted[""]
+    expected = output_schema(step, [SCHEMA])
+    if not expected.open:
+        assert dict(batch.user_frame().schema) == dict(expected.columns)
+    return task.take(hidden=True)
+
+
+@pytest.mark.parametrize("condition", ["status >= 500", pl.col("status") >= 500])
+def test_filter_keeps_rows_for_which_it_is_true(harness: Any, condition: Any) -> None:
+    rows = run(harness, Filter(condition))
+    assert rows == [{"ip": "b", "status": 500, "price": 2.5, "__time": 2, "__key": None}]
+    assert harness(Filter("status > 9999")).process(ROWS).take() == []
+
+
+def test_select_keeps_event_time(harness: Any) -> None:
+    rows = run(harness, Select(("price", (pl.col("status") * 2).alias("twice"))))
+    assert rows[0] == {"price": 1.0, "twice": 400, "__time": 1, "__key": b"x"}
+    assert run(harness, Select((pl.all(),))) == ROWS.to_dicts()
+
+
+def test_with_columns_adds_and_replaces(harness: Any) -> None:
+    step = WithColumns({"status": pl.col("status") + 1, "old": "status", "half": "price / 2.0"})
+    rows = run(harness, step)
+    assert rows[0] == {
+        "ip": "a", "status": 201, "price": 1.0, "old": 200, "half": 0.5, "__time": 1, "__key": b"x"
+    }  # fmt: skip
+
+
+def test_decimals_of_sql_become_floats(harness: Any) -> None:
+    step = WithColumns({"rate": "status * 1.5"})
+    assert output_schema(step, [SCHEMA]).columns["rate"] == pl.Float64()
+    assert run(harness, step)[0]["rate"] == 300.0
+
+
+def test_drop(harness: Any) -> None:
+    assert run(harness, Drop(("ip", "status")))[0] == {"price": 1.0, "__time": 1, "__key": b"x"}
+    assert output_schema(Drop(("ip",)), [SCHEMA.with_key(("ip",))]).key == ()
+    assert output_schema(Drop(("price",)), [SCHEMA.with_key(("ip",))]).key == ("ip",)
+
+
+def test_union_wants_equal_columns(harness: Any) -> None:
+    assert harness(Union()).process(ROWS).take(hidden=True) == ROWS.to_dicts()
+    other = Schema(SCHEMA.columns, key=("ip",))
+    assert output_schema(Union(), [SCHEMA, other]) == Schema(SCHEMA.columns)
+    with pytest.raises(ConfigurationError) as error:
+        output_schema(Union(), [Schema.of({"a": "int"}), Schema.of({"a": "string"})])
+    assert str(error.value) == (
+        "union of different columns: (a Int64) and (a String); bring them into one shape with select"
+    )
+
+
+def test_key_by_existing_and_computed_columns(harness: Any) -> None:
+    assert run(harness, KeyBy(("ip",))) == ROWS.to_dicts()
+    step = KeyBy(("net", "ip"), {"net": pl.col("ip").str.to_uppercase()})
+    assert run(harness, step)[0]["net"] == "A"
+    assert output_schema(step, [SCHEMA]).key == ("net", "ip")
+    function = KeyBy(("bucket",), {"bucket": lambda row: len(row["ip"])})
+    assert [row["bucket"] for row in run(harness, function)] == [1, 1, 1]
+    assert output_schema(function, [SCHEMA]).open
+
+
+def test_map_batches_gives_rows_their_times_back(harness: Any) -> None:
+    rows = run(harness, MapBatches(lambda df: df.with_columns(twice=pl.col("price") * 2)))
+    assert [(row["twice"], row["__time"]) for row in rows] == [(2.0, 1), (5.0, 2), (6.0, 3)]
+
+
+def test_map_batches_of_other_height_takes_the_latest_time(harness: Any) -> None:
+    step = MapBatches(lambda df: df.select(pl.col("price").sum()))
+    assert run(harness, step) == [{"price": 6.5, "__time": 3, "__key": None}]
+    assert harness(MapBatches(lambda df: df.clear())).process(ROWS).take() == []
+
+
+def test_map_batches_keeps_its_columns(harness: Any) -> None:
+    step = MapBatches(lambda df: df.select("status"), schema={"status": "float"})
+    assert [row["status"] for row in run(harness, step)] == [200.0, 500.0, None]
+    frames = iter([ROWS.select("ip"), ROWS.select("price")])
+    changing = harness(MapBatches(lambda df: next(frames))).process(ROWS)
+    with pytest.raises(DataError, match="map_batches: rows do not fit the schema"):
+        changing.process(ROWS)
+
+
+def test_map_batches_tells_the_line_of_the_user(harness: Any) -> None:
+    def broken(frame: pl.DataFrame) -> pl.DataFrame:
+        raise ValueError("no luck")
+
+    with pytest.raises(UserCodeError) as error:
+        harness(MapBatches(broken)).process(ROWS)
+    assert error.value.what == "ValueError: no luck"
+    assert error.value.where == f"{__file__}:{broken.__code__.co_firstlineno + 1}"
+    with pytest.raises(UserCodeError, match="the function gave int, not a frame"):
+        harness(MapBatches(lambda frame: 5)).process(ROWS)
+
+
+def test_map_batches_says_what_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ConfigurationError) as error:
+        output_schema(MapBatches(lambda table: table, "pyarrow"), [SCHEMA])
+    assert str(error.value) == (
+        "map_batches: batch_format='pyarrow' needs pyarrow; pip install pyarrow"
+    )
+    with pytest.raises(ConfigurationError, match="no batch_format 'numpy'; write polars, pandas"):
+        output_schema(MapBatches(lambda table: table, "numpy"), [SCHEMA])
+
+
+COLUMNS = "did you mean 'status'? columns: ip, status, price"
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (Filter("statsu > 1"), f"no column 'statsu'; {COLUMNS}"),
+        (Filter("a b c"), "'a b c' is not SQL: invalid expression (found unexpected token 'c'); "
+         "write an expression like status >= 500"),
+        (Filter("status + 1"), "filter: the condition is Int64, not true or false; write a "
+         "comparison"),
+        (Filter(5), "5 is no expression; write SQL text or rs.col(...)"),
+        (Select(("statsu",)), f"no column 'statsu'; {COLUMNS}"),
+        (Select((pl.col("price").sum(),)), "select: an expression makes one row out of all rows; "
+         "aggregate with window(...).agg(...)"),
+        (WithColumns({"x": "statsu"}), f"no column 'statsu'; {COLUMNS}"),
+        (Drop(("statsu",)), f"no column 'statsu'; {COLUMNS}"),
+        (KeyBy(("statsu",)), f"no column 'statsu'; {COLUMNS}"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_said_before_anything_runs(step: Step, message: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        output_schema(step, [SCHEMA])
+    assert str(error.value) == message
+
+
+def test_wrong_types_are_said_in_one_line() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        output_schema(
+            WithColumns({"x": pl.col("ip").str.len_chars() + pl.col("ip").dt.year()}), [SCHEMA]
+        )
+    assert str(error.value).startswith("with_columns: ")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("step", [Filter("x > 1"), Select(("x",)), Drop(("x",)), Union()])
+def test_behind_open_columns_nothing_is_checked(step: Step) -> None:
+    assert output_schema(step, [Schema({}, open=True)]).open
+
+
+def test_read_and_write_are_no_operators() -> None:
+    with pytest.raises(TypeError, match="str has no operator"):
+        create("read")  # type: ignore[arg-type]
