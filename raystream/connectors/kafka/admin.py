@@ -71,17 +71,7 @@ class KafkaPythonTransactions:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._client = KafkaAdminClient.__new__(KafkaAdminClient)
-        try:
-            self._client.__init__(
-                max_in_flight_requests_per_connection=64,
-                bootstrap_timeout_ms=_CONNECT_MS,
-                request_timeout_ms=_CONNECT_MS,
-                **config,
-            )
-        except (KafkaError, OSError, ValueError) as error:
-            _dispose(self._client)
-            raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
+        self._client = _connected(config)
         self._manager = self._client._manager
 
     def end(self, identities: Sequence[Identity], *, commit: bool) -> list[int]:
@@ -202,6 +192,21 @@ async def _code(answer: Any) -> int:
         log.info("no answer from the transaction coordinator: %s", type(error).__name__)
         return NO_ANSWER
     return code
+
+
+def _connected(config: Mapping[str, Any]) -> Any:
+    client = KafkaAdminClient.__new__(KafkaAdminClient)
+    try:
+        client.__init__(
+            max_in_flight_requests_per_connection=64,
+            bootstrap_timeout_ms=_CONNECT_MS,
+            request_timeout_ms=_CONNECT_MS,
+            **config,
+        )
+    except (KafkaError, OSError, ValueError) as error:
+        _dispose(client)
+        raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
+    return client
 
 
 def _dispose(client: Any) -> None:

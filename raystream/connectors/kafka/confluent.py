@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -17,6 +18,9 @@ log = logging.getLogger("raystream.kafka")
 
 NETWORK_S = 30.0
 """How long a question to the cluster may take."""
+
+TRY_S = 2.0
+"""How long one try of it may take."""
 
 _LASTING = frozenset(
     {
@@ -152,6 +156,13 @@ class _Reports:
         self.undelivered = 0
         self.sample: str | None = None
         self.lasting: ClientError | None = None
+        self.failure: str | None = None
+
+    def log(self, level: int, pattern: str, *parts: object) -> None:
+        """In the place of a logger: why a transaction failed is told nowhere else."""
+        if parts and parts[0] == "TXNERR":
+            self.failure = self.failure or str(parts[-1])
+        log.log(level, pattern, *parts)
 
     def delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is None:
@@ -179,7 +190,7 @@ class ConfluentProducer:
                 "on_delivery": self._reports.delivered,
                 "stats_cb": self._reports.statistics,
                 "error_cb": self._reports.failed,
-                "logger": log,
+                "logger": self._reports,
                 **config,
             }
         )
@@ -251,9 +262,9 @@ class ConfluentProducer:
         return left
 
     def delivery_errors(self) -> list[str]:
-        """The first ten reasons; a fatal error of the whole producer counts as one."""
-        lasting = self._reports.lasting
-        return [*self._reports.errors, *([str(lasting)] if lasting else [])]
+        """The first ten reasons; what made the transaction or the producer fail comes first."""
+        causes = [self._reports.failure, self._reports.lasting]
+        return [*(str(cause) for cause in causes if cause), *self._reports.errors]
 
     def undelivered(self) -> int:
         """How many records were not delivered."""
@@ -296,9 +307,10 @@ class ConfluentCluster:
 
     def partitions(self) -> Mapping[str, Sequence[int]]:
         """Topic -> partition numbers."""
-        topics = self._ask(self._admin.list_topics, timeout=NETWORK_S).topics
         return {
-            name: sorted(topic.partitions) for name, topic in topics.items() if topic.error is None
+            name: sorted(topic.partitions)
+            for name, topic in self._listed().topics.items()
+            if topic.error is None
         }
 
     def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
@@ -316,7 +328,7 @@ class ConfluentCluster:
 
     def broker_setting(self, name: str) -> str | None:
         """A setting of some broker, or None if it is not told."""
-        brokers = self._ask(self._admin.list_topics, timeout=NETWORK_S).brokers
+        brokers = self._listed().brokers
         resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
         future = self._admin.describe_configs([resource], request_timeout=NETWORK_S)[resource]
         try:
@@ -324,6 +336,16 @@ class ConfluentCluster:
         except ck.KafkaException:
             return None
         return None if entry is None else entry.value
+
+    def _listed(self) -> Any:
+        """Topics and brokers; in short tries, so that a wrong password shows at once."""
+        deadline = time.monotonic() + NETWORK_S
+        while True:
+            try:
+                return self._ask(self._admin.list_topics, timeout=min(TRY_S, NETWORK_S))
+            except ClientError as error:
+                if error is self._complaints.lasting or time.monotonic() > deadline:
+                    raise
 
     def _ask(self, question: Callable[..., Any], *args: Any, **named: Any) -> Any:
         try:

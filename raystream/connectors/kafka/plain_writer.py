@@ -18,6 +18,7 @@ from raystream.errors import RaystreamError
 POLL_S = 0.2
 _BUSY_POLL_S = 0.005
 _LAST_FLUSH_S = 2.0
+_TRY_S = 3.0
 
 
 class PlainKafkaWriter:
@@ -49,6 +50,7 @@ class PlainKafkaWriter:
         self._backlog: deque[tuple[Messages, int]] = deque()
         self._flushing: Future[Committable | None] | None = None
         self._counted = 0
+        self._closed = False
 
     def write(self, frame: pl.DataFrame) -> None:
         """Take these rows; what finds no room waits.
@@ -89,6 +91,7 @@ class PlainKafkaWriter:
 
     def close(self) -> None:
         """Give what is under way a moment."""
+        self._closed = True
         if self._flushing is None:
             self._producer.flush(_LAST_FLUSH_S)
 
@@ -122,11 +125,18 @@ class PlainKafkaWriter:
                 self._producer.poll(0.05)
                 self._check()
         if wait:
-            left = self._producer.flush(MESSAGE_TIMEOUT_MS / 1000 + 10)
+            left = self._flushed()
             self._check()
             if left and self._sure:
                 self._fail(f"{left} records were not delivered in time")
         return None
+
+    def _flushed(self) -> int:
+        deadline = self._ctx.clock.now() + MESSAGE_TIMEOUT_MS / 1000 + 10
+        while left := self._producer.flush(_TRY_S):
+            if self._closed or self._ctx.clock.now() > deadline:
+                break
+        return left
 
     def _check(self) -> None:
         errors = self._producer.delivery_errors()

