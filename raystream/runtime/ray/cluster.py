@@ -66,11 +66,15 @@ def started_head() -> str | None:
 
 
 def use_token_if_there_is_one() -> None:
-    """Switch token authentication on when this user has a token; Ray does not by itself."""
-    given = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
-    has_token = any(os.environ.get(name) for name in given)
-    if has_token or (Path.home() / ".ray" / "auth_token").exists():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    """Switch token authentication on when this user has a token; with an address Ray does not.
+
+    Setting the variable alone is too late once Ray is imported, so Ray's own function is asked.
+    """
+    try:
+        from ray._private.authentication import authentication_token_setup as setup
+    except ImportError:
+        return
+    setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
 def nodes() -> list[str]:

@@ -47,6 +47,9 @@ from raystream.runtime.task import SourceDry
 from raystream.runtime.workers import Post
 from raystream.storage.base import Store
 
+_OVER = -2
+"""Number of no attempt: nothing is told any more."""
+
 _RESET_SECONDS = 2.0
 _SPARE_SECONDS = 3.0
 _START_SECONDS = 30.0
@@ -109,7 +112,7 @@ class RayWorkers:
         self._spares: list[Worker] = []
         self._requests: dict[SubtaskId, OpenRequest] = {}
         self._avoid: frozenset[str] = frozenset()
-        self._attempt = 0
+        self._attempt = -1
         self._book = SegmentBook()
         self._pull: SnapshotPull | None = None
         self._closed = threading.Event()
@@ -428,7 +431,7 @@ class RayWorkers:
             self._when(task.remote(worker.where.pid), lambda result: None)
 
     def _close(self) -> None:
-        self._attempt = -1
+        self._attempt = _OVER
         if self._pull is not None:
             self._pull.abandon()
         self._end_all([*self._seated.values(), *self._spares])

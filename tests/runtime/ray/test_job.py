@@ -1,0 +1,195 @@
+"""Whole jobs on real Ray: the right answer, whatever dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import ray
+
+from raystream.errors import ConfigurationError
+from raystream.job.outcome import Outcome
+from raystream.job.spec import JobSpec
+from raystream.observe.status import StatusDocument
+from raystream.runtime.ray.entry import find, run
+from raystream.testing.points import environment, happened
+from tests.runtime.ray.conftest import processes
+from tests.runtime.ray.jobs import counting, expected, written
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+
+class Timeline:
+    """Status documents of a run, with the time each came; acts once when a condition holds."""
+
+    def __init__(self, act: Callable[[], None] = lambda: None, checkpoint: int = 2) -> None:
+        self.seen: list[tuple[float, StatusDocument]] = []
+        self._act, self._checkpoint = act, checkpoint
+        self.acted: float | None = None
+
+    def __call__(self, status: StatusDocument) -> None:
+        self.seen.append((time.monotonic(), status))
+        if self.acted is None and (status.checkpoint.number or 0) >= self._checkpoint:
+            self.acted = time.monotonic()
+            self._act()
+
+
+def exact(job: JobSpec, directory: Path) -> None:
+    got, want = written(directory), expected(job)
+    assert got == want, f"missing {want - got}, too much {got - want}"
+
+
+def kill_one(title: str, sign: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    return lambda: os.kill(processes(title)[0], sign)
+
+
+def test_a_job_gives_the_right_answer_and_leaves_no_process(tmp_path: Path) -> None:
+    job = counting(tmp_path, rows=3000, parallelism=2, name="calm")
+    outcome = run(job)
+    assert (outcome.kind, outcome.restarts, outcome.rows_in) == ("finished", 0, 3000)
+    exact(job, tmp_path)
+    eventually(lambda: not processes("read") and not processes("count"))
+    assert find("calm") is None
+
+
+def test_a_frozen_subtask_is_ended_and_replaced(tmp_path: Path) -> None:
+    job = counting(tmp_path, rows=8000, name="frozen")
+    outcome = run(job, on_status=Timeline(kill_one("count", signal.SIGSTOP)))
+    assert (outcome.kind, outcome.restarts) == ("finished", 1)
+    exact(job, tmp_path)
+    eventually(lambda: not processes("count"))
+
+
+SUBTASKS = ["aligned@read:2", "barrier passed on@count:2", "acked@count:3"]
+COORDINATOR = ["create manifest done@coordinator:2", "before done@coordinator:1"]
+
+
+@pytest.mark.parametrize("orders", [SUBTASKS, COORDINATOR], ids=["subtasks", "coordinator"])
+def test_kills_at_named_points_lose_and_repeat_nothing(tmp_path: Path, orders: list[str]) -> None:
+    (tmp_path / "markers").mkdir()
+    job = counting(tmp_path, rows=6000, name="points")
+    timeline = Timeline()
+    outcome = run(
+        job, on_status=timeline, points=environment(";".join(orders), tmp_path / "markers")
+    )
+    assert outcome.kind == "finished"
+    assert happened(tmp_path / "markers") == sorted(orders)
+    assert timeline.seen[-1][1].attempt == len(orders)
+    exact(job, tmp_path)
+
+
+def test_an_error_of_user_code_ends_the_job_with_the_users_own_line(tmp_path: Path) -> None:
+    job = counting(tmp_path, rows=2000, name="user-error", function=divide_by_zero)
+    outcome = run(job)
+    assert outcome.kind == "failed"
+    assert "ZeroDivisionError" in outcome.message
+    assert outcome.message.splitlines()[-1].count("test_job.py:") == 1
+    assert len(outcome.message.splitlines()) <= 10
+
+
+def test_ctrl_c_stops_with_a_last_commit_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    endless = counting(tmp_path, rows=None, name="stopped")
+    outcome = run(endless, on_status=Timeline(lambda: os.kill(os.getpid(), signal.SIGINT)))
+    assert outcome.kind == "stopped"
+    assert outcome.checkpoint is not None
+    later = Timeline(lambda: os.kill(os.getpid(), signal.SIGTERM), outcome.checkpoint + 2)
+    again = run(endless, on_status=later)
+    assert again.kind == "stopped"
+    assert again.checkpoint is not None
+    assert again.checkpoint > outcome.checkpoint
+    rows = written(tmp_path)
+    assert rows
+    assert set(rows.values()) == {1}
+
+
+def test_twice_ctrl_c_stops_at_once(tmp_path: Path) -> None:
+    def twice() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    outcome = run(counting(tmp_path, rows=None, name="twice"), on_status=Timeline(twice, 0))
+    assert outcome == Outcome("stopped", "stopped at once, without a last commit")
+    eventually(lambda: not processes("read") and find("twice") is None)
+
+
+def test_a_second_copy_on_the_cluster_is_refused(tmp_path: Path) -> None:
+    first = counting(tmp_path, rows=None, name="twin")
+    refusals: list[ConfigurationError] = []
+
+    def again() -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            run(first)
+        refusals.append(caught.value)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    assert run(first, on_status=Timeline(again, 1)).kind == "stopped"
+    assert "job twin runs on this Ray cluster already, started by" in str(refusals[0])
+    assert f"process {os.getpid()}" in str(refusals[0])
+    assert refusals[0].exit_code == 2
+
+
+def test_death_of_the_driver_ends_the_job_and_the_same_command_goes_on(
+    tmp_path: Path, ray_cluster: str
+) -> None:
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(tmp_path), ray_cluster],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=Path(__file__).parents[3],
+    )
+    assert driver.stdout is not None
+    driver.stdout.readline()
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    eventually(lambda: not processes("read") and find("driven") is None)
+    job = counting(tmp_path, rows=6000, name="driven")
+    assert run(job).kind == "finished"
+    exact(job, tmp_path)
+
+
+def test_a_detached_job_outlives_its_driver(tmp_path: Path, ray_cluster: str) -> None:
+    job = counting(tmp_path, rows=4000, name="detached")
+    assert run(job, detached=True).kind == "finished"
+    coordinator = find("detached")
+    assert coordinator is not None
+    outcome = ray.get(coordinator.wait.remote(), timeout=30)
+    assert outcome.kind == "finished"
+    exact(job, tmp_path)
+    # Its name is free for the next run, although nobody cleared the ended one away.
+    assert run(counting(tmp_path, rows=4000, name="detached")).kind == "finished"
+    exact(job, tmp_path)
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from raystream.runtime.ray.entry import run
+from tests.runtime.ray.jobs import counting
+
+def tell(status):
+    if (status.checkpoint.number or 0) >= 1:
+        print("running", flush=True)
+
+run(counting(Path(sys.argv[1]), rows=6000, name="driven"), address=sys.argv[2], on_status=tell)
+"""
+
+
+def divide_by_zero(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(value=1 // (frame.height - frame.height))
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 8.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        threading.Event().wait(0.05)
