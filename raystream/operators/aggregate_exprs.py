@@ -98,9 +98,8 @@ def _parts(
 
 def _by_time(first: bool, value: pl.Expr | None, main: str, time: str) -> Sequence[Part]:
     def extreme(values: pl.Expr, times: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-        at = times.min() if first else times.max()
-        there = values.filter(times == at)
-        return (there.min() if first else there.max()), at
+        ordered = values.sort_by(times, values, descending=not first, nulls_last=True)
+        return ordered.first(), times.min() if first else times.max()
 
     merged, merged_time = extreme(pl.col(main), pl.col(time))
     if value is None:

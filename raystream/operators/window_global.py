@@ -174,7 +174,7 @@ class WindowGlobal(Operator):
     def _emit(self, merged: pl.DataFrame | None, *, final: bool) -> None:
         if merged is None or not merged.height:
             return
-        ordered = merged.sort(WINDOW_END, *self._keys)
+        ordered = merged.sort(WINDOW_END)
         columns = _output_columns(self._asked, self._aggregation, final=final)
         self.output.emit(Batch(ordered.select(columns)))
 
