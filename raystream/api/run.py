@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from raystream.data.schema import Schema
     from raystream.job.outcome import Outcome
     from raystream.job.spec import JobSpec
+    from raystream.observe.status import StatusDocument
     from raystream.storage.base import Store
 
 STORAGE_VARIABLE = "RAYSTREAM_CHECKPOINT_STORAGE"
@@ -27,7 +28,7 @@ DEFAULT_STORAGE = "~/.raystream/checkpoints"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What `Pipeline.run` was told; it documents them."""
+    """What `Pipeline.run` was told, which documents it; `on_status` replaces the live line."""
 
     until: str | None = None
     local: bool = False
@@ -35,6 +36,7 @@ class RunOptions:
     checkpoint_storage: str | None = None
     parallelism: int | None = None
     from_scratch: bool = False
+    on_status: Callable[[StatusDocument], None] | None = None
 
     @property
     def bounded(self) -> bool:
@@ -172,14 +174,15 @@ def _source(node: Node) -> Any:
 
 def _run(job: JobSpec, options: RunOptions) -> Outcome:
     progress = Progress()
+    on_status = options.on_status or progress
     try:
         if options.local:
             from raystream.runtime.local import run_local
 
-            return run_local(job, progress)
+            return run_local(job, on_status)
         from raystream.runtime.ray.entry import run as run_on_ray
 
-        return run_on_ray(job, options.address, progress)
+        return run_on_ray(job, options.address, on_status)
     finally:
         progress.end()
 

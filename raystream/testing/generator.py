@@ -45,16 +45,15 @@ def requests(
 
 
 def orders(n: int, seed: int = 1, *, products: int = 50, per_second: int = 200) -> pl.DataFrame:
-    """Orders of a sale: ts, order_id, product, quantity, amount (in cents, an integer)."""
+    """Orders of a sale: ts, product, quantity, price (whole quarters: sums of them are exact)."""
     random = np.random.default_rng([seed, 2])
     product = _zipf(random, n, products)
     return pl.DataFrame(
         {
             "ts": _times(random, n, 0, per_second),
-            "order_id": "o-" + pl.Series(np.arange(n)).cast(pl.String),
             "product": "product-" + pl.Series(product).cast(pl.String),
             "quantity": random.integers(1, 5, n),
-            "amount": random.integers(100, 20_000, n),
+            "price": random.integers(4, 800, n) / 4,
         }
     )
 
@@ -62,20 +61,18 @@ def orders(n: int, seed: int = 1, *, products: int = 50, per_second: int = 200) 
 def app_events(
     n: int, seed: int = 1, *, campaigns: int = 20, per_second: int = 200
 ) -> pl.DataFrame:
-    """Events of an app: ts, campaign, kind, user, amount (cents; null unless a purchase)."""
+    """Events of an app: ts, campaign, event, amount (null unless a purchase; whole quarters)."""
     random = np.random.default_rng([seed, 3])
     kinds = np.array(["impression", "click", "install", "purchase"])
-    kind = random.choice(kinds, n, p=[0.8, 0.14, 0.04, 0.02])
     frame = pl.DataFrame(
         {
             "ts": _times(random, n, 0, per_second),
             "campaign": "campaign-" + pl.Series(_zipf(random, n, campaigns)).cast(pl.String),
-            "kind": kind,
-            "user": "u-" + pl.Series(random.integers(0, 10_000, n)).cast(pl.String),
-            "amount": random.integers(100, 10_000, n),
+            "event": random.choice(kinds, n, p=[0.8, 0.14, 0.04, 0.02]),
+            "amount": random.integers(4, 800, n) / 4,
         }
     )
-    return frame.with_columns(pl.when(pl.col("kind") == "purchase").then(pl.col("amount")))
+    return frame.with_columns(pl.when(pl.col("event") == "purchase").then(pl.col("amount")))
 
 
 def request_blocks(n: int, seed: int = 1, *, keys: int = KEYS) -> Iterator[pl.DataFrame]:
@@ -85,7 +82,7 @@ def request_blocks(n: int, seed: int = 1, *, keys: int = KEYS) -> Iterator[pl.Da
 
 
 def to_json(frame: pl.DataFrame) -> pl.Series:
-    """One compact JSON object per row, as text; nulls are left out of no row.
+    """One compact JSON object per row, as text.
 
     >>> to_json(pl.DataFrame({"n": [1], "s": ["x"]})).to_list()
     ['{"n":1,"s":"x"}']

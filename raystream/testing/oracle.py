@@ -5,6 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 
 
 def requests_per_minute(rows: pl.DataFrame) -> pl.DataFrame:
@@ -50,23 +52,25 @@ def growing_windows(rows: pl.DataFrame, size: int, step: int, offset: int = 0) -
     return pl.concat(copies)
 
 
-def order_totals(rows: pl.DataFrame) -> pl.DataFrame:
-    """Per product and minute: product, window_start, window_end, orders, amount."""
-    return _totals(windows(rows, MINUTE, MINUTE))
+def order_totals(rows: pl.DataFrame, start: int = 0) -> pl.DataFrame:
+    """Orders, quantity and amount per product and minute, counted from the start of the sale."""
+    return _totals(windows(rows, MINUTE, MINUTE, start % MINUTE))
 
 
-def running_totals(rows: pl.DataFrame, size: int, step: int, start: int = 0) -> pl.DataFrame:
-    """Orders and amount per product since the start of the sale, one row per step."""
+def running_totals(
+    rows: pl.DataFrame, size: int = DAY, step: int = HOUR, start: int = 0
+) -> pl.DataFrame:
+    """Orders, quantity and amount per product since the start of the sale, one row per step."""
     return _totals(growing_windows(rows, size, step, start))
 
 
 def campaign_effect(
     rows: pl.DataFrame, size: int = 10 * MINUTE, slide: int = MINUTE
 ) -> pl.DataFrame:
-    """Counts per kind, revenue, click rate and conversion rate per campaign and hopping window."""
+    """Counts per event, revenue, click rate and conversion rate per campaign and hopping window."""
     kinds = ("impression", "click", "install", "purchase")
-    counts = [(pl.col("kind") == kind).sum().cast(pl.Int64).alias(f"{kind}s") for kind in kinds]
-    revenue = pl.col("amount").filter(pl.col("kind") == "purchase").sum().alias("revenue")
+    counts = [(pl.col("event") == kind).sum().cast(pl.Int64).alias(f"{kind}s") for kind in kinds]
+    revenue = pl.col("amount").filter(pl.col("event") == "purchase").sum().alias("revenue")
     grouped = windows(rows, size, slide).group_by(["campaign", "window_start", "window_end"])
     return grouped.agg(*counts, revenue).with_columns(
         click_rate=_ratio("clicks", "impressions"),
@@ -76,7 +80,11 @@ def campaign_effect(
 
 def _totals(rows: pl.DataFrame) -> pl.DataFrame:
     grouped = rows.group_by(["product", "window_start", "window_end"])
-    return grouped.agg(orders=pl.len().cast(pl.Int64), amount=pl.col("amount").sum())
+    return grouped.agg(
+        orders=pl.len().cast(pl.Int64),
+        quantity=pl.col("quantity").sum(),
+        amount=(pl.col("quantity") * pl.col("price")).sum(),
+    )
 
 
 def _end(size: int) -> pl.Expr:

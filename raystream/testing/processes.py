@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+_NO_SUBTASKS = ("ray::IDLE", "ray::Coordinator", "ray::write")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -59,9 +60,13 @@ def family(root: int) -> list[Process]:
 
 
 def subtasks(root: int) -> list[Process]:
-    """Subtask actors below a process, the busiest first (idle spares are the last)."""
-    found = [one for one in family(root) if one.command.startswith("ray::Subtask")]
-    return sorted(found, key=lambda one: -one.cpu)
+    """Subtask actors below a process, the busiest first (idle spares are the last).
+
+    Their titles are the names of their chains, or `spare` for one that was a spare at first.
+    """
+    found = [one for one in family(root) if one.command.startswith("ray::")]
+    working = [one for one in found if not one.command.startswith(_NO_SUBTASKS)]
+    return sorted(working, key=lambda one: -one.cpu)
 
 
 def coordinators(root: int) -> list[Process]:

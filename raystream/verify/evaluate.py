@@ -78,7 +78,10 @@ def column(expression: Any, rows: Sequence[Row]) -> list[Any]:
         return [expression(_visible(row)) for row in rows]
     wanted = pl.sql_expr(expression) if isinstance(expression, str) else expression
     frame = pl.DataFrame(list(rows), infer_schema_length=None)
-    return frame.with_columns(wanted.alias("__wanted")).get_column("__wanted").to_list()
+    values = frame.with_columns(wanted.alias("__wanted")).get_column("__wanted")
+    if isinstance(values.dtype, pl.Decimal):  # a number like 1.0 in SQL text
+        values = values.cast(pl.Float64)
+    return values.to_list()
 
 
 def _filter(step: steps.Filter, rows: list[Row]) -> list[Row]:
