@@ -48,6 +48,7 @@ class KafkaSinkWriter:
         self._to_messages = to_messages
         self._open_transaction = open_transaction
         self._closed = False
+        self._final = False
         self._backlog: deque[tuple[Messages, int]] = deque()
         self._current: Transaction | None = None
         self._opening: Future[Transaction] | None = self._submit(self._open, 0)
@@ -86,6 +87,7 @@ class KafkaSinkWriter:
         if opening is None or self._standby is None:
             what = f"checkpoint {checkpoint} begins before the last one was committed"
             raise RaystreamError(what, str(self._ctx.subtask))
+        self._final = final
         backlog = tuple(self._backlog)
         self._backlog.clear()
         self._current, self._opening, self._standby = None, self._standby, None
@@ -94,7 +96,7 @@ class KafkaSinkWriter:
 
     def committed(self, checkpoint: int) -> None:
         """Phase two is done: the old producer goes, the next standby is built."""
-        if self._standby is None:
+        if self._standby is None and not self._final:
             place, self._next_place = self._next_place, (self._next_place + 1) % ROTATION
             self._standby = self._submit(self._re_init, place)
 
@@ -105,9 +107,9 @@ class KafkaSinkWriter:
             RaystreamError: a record was not delivered, or a transaction could not be opened.
         """
         self._advance()
-        for transaction in (self._current, _result(self._standby)):
-            if transaction is not None:
-                transaction.poll()
+        standby = _result(self._standby)
+        if standby is not None:
+            standby.poll()
         return now + (_BUSY_POLL_S if self._backlog else POLL_S)
 
     def oldest_transaction_age_s(self) -> float:
@@ -118,10 +120,10 @@ class KafkaSinkWriter:
         """Abort what was never prepared; a prepared transaction is only let go (R2)."""
         self._closed = True
         self._backlog.clear()
-        for transaction in (self._current or _result(self._opening), _result(self._standby)):
-            if transaction is not None:
-                transaction.abort(_ABORT_S)
-        self._current, self._opening, self._standby = None, None, None
+        for future in (self._opening, self._standby):
+            if future is not None and future.done() and future.exception() is None:
+                future.result().abort(_ABORT_S)
+        self._current, self._opening, self._standby, self._sealed = None, None, None, None
 
     def _advance(self) -> None:
         if self._sealing is not None:

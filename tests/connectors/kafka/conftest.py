@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -208,8 +207,10 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def bench(kafka: Broker, job_name: str, pool: ThreadPoolExecutor) -> Bench:
-    os.environ.pop("RAYSTREAM_BOOTSTRAP_SERVERS", None)
+def bench(
+    kafka: Broker, job_name: str, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> Bench:
+    monkeypatch.delenv("RAYSTREAM_BOOTSTRAP_SERVERS", raising=False)
     return Bench(kafka, job_name, pool)
 
 
