@@ -23,6 +23,7 @@ STUCK_S = 300.0
 """A broker that answers nothing but CONCURRENT_TRANSACTIONS this long is wedged (rule R4)."""
 
 _FENCE_TRIES = 8
+_DESCRIBE_TRIES = 20
 _STUCK_CODES = frozenset({CONCURRENT_TRANSACTIONS, UNKNOWN_SERVER_ERROR})
 
 
@@ -54,9 +55,12 @@ class KafkaCommitter:
         self._last_code: dict[str, int] = {}
 
     def check(self, committables: Sequence[Committable]) -> list[Problem]:
-        """Step 5: one DescribeTransactions: open, same identity, younger than half its limit."""
+        """Step 5: one DescribeTransactions: open, same identity, younger than half its limit.
+
+        Asked again for some seconds while a coordinator moves or does not answer.
+        """
         handles = [Handle.from_text(one.handle) for one in committables]
-        states = self._admin.describe([handle.identity.tid for handle in handles])
+        states = self._described([handle.identity.tid for handle in handles])
         reasons = map(_reason_against, committables, handles, states)
         return [
             Problem(one, reason)
@@ -112,6 +116,15 @@ class KafkaCommitter:
     def close(self) -> None:
         """Release connections."""
         self._admin.close()
+
+    def _described(self, tids: Sequence[str]) -> list[TransactionState]:
+        states = self._admin.describe(tids)
+        for _ in range(_DESCRIBE_TRIES):
+            if all(commit_verdict(state.code) is not Verdict.AGAIN for state in states):
+                break
+            self._sleep(0.25)
+            states = self._admin.describe(tids)
+        return states
 
     def _end(self, committables: Sequence[Committable], *, commit: bool) -> list[int]:
         identities = [Handle.from_text(one.handle).identity for one in committables]
