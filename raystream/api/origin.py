@@ -44,15 +44,19 @@ def wrong(what: str, what_to_do: str = "") -> ConfigurationError:
     return ConfigurationError(what, str(origin_of_call()), what_to_do)
 
 
-@contextmanager
-def at_call() -> Iterator[None]:
-    """Inside, a ConfigurationError without a place gets the user's line."""
-    try:
-        yield
-    except ConfigurationError as error:
-        if error.where:
-            raise
-        raise wrong(error.what, error.what_to_do) from None
+class at_call:  # noqa: N801 - used as `with at_call():`
+    """Inside, a ConfigurationError without a place gets the user's line.
+
+    A class, not a generator: a frame of contextlib would be taken for the user's.
+    """
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Say where."""
+        if isinstance(error, ConfigurationError) and not error.where:
+            raise wrong(error.what, error.what_to_do) from None
 
 
 def _short(path: str) -> str:

@@ -59,6 +59,8 @@ def _add_run(app: Any, typer: Any) -> None:
         ] = False,
     ) -> None:
         """Run a pipeline to its end."""
+        if until not in (None, "latest"):
+            _fail(f"--until {until} is unknown; write --until latest, or leave it out", USAGE)
         pipeline = _loaded(target)
         outcome = _guarded(
             lambda: pipeline.run(
@@ -103,12 +105,24 @@ def _evaluated(function: Any, names: dict[str, Any]) -> dict[str, Any]:
 def _loaded(target: str) -> Any:
     from raystream.cli.target import load
 
-    return _guarded(lambda: load(target))
+    return _guarded(lambda: _of_user(lambda: load(target)))
+
+
+def _of_user(action: Callable[[], Any]) -> Any:
+    """Run the user's file; what it raises is shown at the user's line."""
+    from raystream.cli.failures import of_user_code
+    from raystream.errors import RaystreamError
+
+    try:
+        return action()
+    except RaystreamError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a user's file may raise anything
+        _fail(of_user_code(error), USAGE)
 
 
 def _guarded(action: Callable[[], Any]) -> Any:
-    """Do it; errors become one message and the exit code."""
-    from raystream.cli.failures import of_user_code
+    """Do it; our own errors become one message and their exit code."""
     from raystream.errors import RaystreamError
 
     try:
@@ -117,8 +131,6 @@ def _guarded(action: Callable[[], Any]) -> Any:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail("interrupted", 1)
-    except Exception as error:  # noqa: BLE001 - whatever user code raises becomes a message
-        _fail(of_user_code(error), USAGE)
 
 
 def _fail(message: str, code: int) -> None:

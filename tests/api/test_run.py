@@ -1,0 +1,94 @@
+"""Runs in one process, from the user's verbs to rows in a sink."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import raystream as rs
+from raystream.api.run import RunOptions, storage_of
+from raystream.errors import ConfigurationError
+
+ROWS = [{"ts": 1000 * i, "ip": "ab"[i % 2], "status": 200 + i} for i in range(120)]
+
+
+def counts(p: rs.Pipeline, out: rs.Collect, rows: list[dict[str, object]], **read: object) -> None:
+    source = p.read(rs.Rows(rows), event_time="ts", **read)
+    source.key_by("ip").window(rs.tumbling("1m")).agg(n=rs.count()).write(out)
+
+
+def test_learnt_columns_and_the_last_checkpoint(tmp_path: Path) -> None:
+    out = rs.Collect()
+    p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
+    counts(p, out, ROWS)
+    outcome = p.run(until="latest", local=True)
+    assert (outcome.kind, outcome.rows_in, outcome.rows_out) == ("finished", 120, 4)
+    assert sorted((r["ip"], r["window_start"], r["n"]) for r in out.rows()) == [
+        ("a", 0, 30),
+        ("a", 60_000, 30),
+        ("b", 0, 30),
+        ("b", 60_000, 30),
+    ]
+    again = p.run(until="latest", local=True)
+    assert (again.rows_in, again.rows_out) == (0, 0)
+    scratch = p.run(until="latest", local=True, from_scratch=True)
+    assert (scratch.rows_in, scratch.rows_out) == (120, 4)
+
+
+def test_a_bounded_run_over_nothing_finishes(tmp_path: Path) -> None:
+    out = rs.Collect()
+    p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
+    counts(p, out, [])
+    assert p.run(until="latest", local=True).kind == "finished"
+    assert out.rows() == []
+
+
+def test_a_misspelt_column_of_a_learnt_schema_stops_the_submission(tmp_path: Path) -> None:
+    p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
+    p.read(rs.Rows(ROWS), event_time="ts").key_by("ipp").write(rs.Collect())
+    with pytest.raises(
+        ConfigurationError, match=r"test_run\.py:\d+: no column 'ipp'; did you mean"
+    ):
+        p.run(until="latest", local=True)
+
+
+def test_storage_said_to_run_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYSTREAM_CHECKPOINT_STORAGE", "/env")
+    named = rs.Pipeline("job", checkpoint_storage="s3://bucket/x")
+    assert storage_of(named, RunOptions(checkpoint_storage="/run")) == "/run"
+    assert storage_of(named, RunOptions()) == "s3://bucket/x"
+    assert storage_of(rs.Pipeline("job"), RunOptions()) == "/env"
+    monkeypatch.delenv("RAYSTREAM_CHECKPOINT_STORAGE")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert storage_of(rs.Pipeline("job"), RunOptions()) == f"{tmp_path}/.raystream/checkpoints"
+
+
+def test_the_start_says_where_checkpoints_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    p = rs.Pipeline("job")
+    counts(p, rs.Collect(), ROWS)
+    p.run(until="latest", local=True, checkpoint_storage=str(tmp_path))
+    assert f"job: checkpoints in {tmp_path}/job/" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_waited_for() -> None:
+    from raystream.api.learn import learn_schemas
+
+    class Slow(rs.Rows):
+        looks = 0
+
+        def learn(self) -> rs.Schema | None:
+            Slow.looks += 1
+            return super().learn() if Slow.looks > 2 else None
+
+    p = rs.Pipeline("job")
+    p.read(Slow(ROWS), name="slow").write(rs.Collect())
+    said: list[str] = []
+    nodes = [p.graph().nodes[0]]
+    found = learn_schemas(nodes, {}, bounded=False, say=said.append, wait=lambda s: None)
+    assert found["slow"].names() == ["ts", "ip", "status"]
+    assert said == [
+        "waiting for the first record of 120 rows in memory: its columns are not declared"
+    ]
