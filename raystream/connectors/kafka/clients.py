@@ -59,7 +59,10 @@ class MessageError(Protocol):
 
 
 class Message(Protocol):
-    """One consumed record, or an event; the methods are those of confluent_kafka.Message."""
+    """One consumed record, or an event; the methods are those of confluent_kafka.Message.
+
+    All messages of one `consume` have the same type: the reader maps over the type's methods.
+    """
 
     def error(self) -> MessageError | None:
         """None for a record."""
