@@ -36,9 +36,7 @@ def test_it_never_waits_for_ever_even_with_no_cpu_at_all() -> None:
 
 
 @given(st.integers(1, 16), st.lists(st.floats(0, 8), max_size=5))
-def test_shares_are_positive_and_no_larger_than_full(
-    parallelism: int, free: list[float]
-) -> None:
+def test_shares_are_positive_and_no_larger_than_full(parallelism: int, free: list[float]) -> None:
     found = shares(plan(parallelism), free)
     assert all(0 < part <= 0.5 for part in found.cpus.values())
     assert found.full == all(part == 0.5 for part in found.cpus.values())
