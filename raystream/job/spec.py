@@ -9,7 +9,7 @@ from raystream.connectors.base import Split
 from raystream.graph.policies import DeliveryGuarantee, RestartStrategy
 from raystream.ids import StepName, SubtaskId
 from raystream.plan.physical import PhysicalPlan
-from raystream.plan.restore import RestoreRefs as RestoreRefs
+from raystream.plan.restore import RestoreRefs as RestoreRefs  # noqa: PLC0414 - its old home
 
 
 @dataclass(frozen=True, slots=True)
