@@ -21,6 +21,8 @@ from raystream.operators.expressions import compile_expression
 ROWS = "__rows"
 """Int64: how many rows are in a partial."""
 
+_MAIN, _NUMBER, _AT = f"{HIDDEN}agg:", f"{HIDDEN}num:", f"{HIDDEN}at:"
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -76,7 +78,7 @@ def _parts(
 ) -> Sequence[Part]:
     """Partial columns of one aggregate; their expressions over rows only if `columns` are known."""
     value = _value(name, asked, columns) if columns is not None else None
-    main, time, number = f"{HIDDEN}{name}", f"{HIDDEN}{name}__time", f"{HIDDEN}{name}__count"
+    main, time, number = _MAIN + name, _AT + name, _NUMBER + name
     match asked.kind:
         case AggregateKind.COUNT:
             return [Part(main, _counted(asked, value, columns), pl.col(main).sum())]
@@ -153,8 +155,8 @@ def _sum(value: pl.Expr | None) -> pl.Expr | None:
 
 
 def _finish(name: str, kind: AggregateKind) -> pl.Expr:
-    column = pl.col(f"{HIDDEN}{name}")
+    column = pl.col(_MAIN + name)
     if kind is AggregateKind.MEAN:
-        number = pl.col(f"{HIDDEN}{name}__count")
+        number = pl.col(_NUMBER + name)
         return pl.when(number > 0).then(column / number).alias(name)
     return column.alias(name)

@@ -1,4 +1,4 @@
-"""filter, select, with_columns, drop, union, key_by, map_batches: what they do and what they say."""
+"""filter, select, with_columns, drop, union, key_by, map_batches: what they do, what they say."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def test_union_wants_equal_columns(harness: Any) -> None:
     with pytest.raises(ConfigurationError) as error:
         output_schema(Union(), [Schema.of({"a": "int"}), Schema.of({"a": "string"})])
     assert str(error.value) == (
-        "union of different columns: (a Int64) and (a String); bring them into one shape with select"
+        "union of different columns: (a Int64) and (a String); bring them into one shape with "
+        "select"
     )
 
 

@@ -384,6 +384,16 @@ def test_what_cannot_run_is_said_before(asked: WindowAggregate, message: str) ->
     assert str(error.value) == message
 
 
+def test_aggregates_may_be_called_as_hidden_columns_are(harness: Any) -> None:
+    asked = {name: Aggregate(K.MEAN, "n") for name in ("rows", "time", "pane", "n", "key", "agg:n")}
+    task = harness(WindowGlobal(WindowAggregate(("ip",), Tumbling(10), asked), False))
+    task.process([{"ip": "a", "n": 4}])
+    task.operator.on_watermark(Watermark(10))
+    assert task.take() == [
+        {"ip": "a", "window_start": 0, "window_end": 10, **dict.fromkeys(asked, 4.0)}
+    ]
+
+
 def test_sums_of_small_integers_do_not_overflow(harness: Any) -> None:
     asked = WindowAggregate(("k",), Tumbling(10), {"s": Aggregate(K.SUM, "v")})
     frame = pl.DataFrame(
