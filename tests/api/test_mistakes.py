@@ -13,7 +13,8 @@ HEAD = """\
 import raystream as rs
 p = rs.Pipeline("job")
 kafka = rs.Kafka("kafka:9092")
-rows = p.read(kafka.topic("requests"), event_time="ts", schema={"ts": int, "ip": str, "status": int})
+schema = {"ts": int, "ip": str, "status": int}
+rows = p.read(kafka.topic("requests"), event_time="ts", schema=schema)
 counts = rows.key_by("ip").window(rs.tumbling("1m")).agg(count=rs.count())
 """
 LINE = HEAD.count("\n") + 1

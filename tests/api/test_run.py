@@ -47,9 +47,7 @@ def test_a_bounded_run_over_nothing_finishes(tmp_path: Path) -> None:
 def test_a_misspelt_column_of_a_learnt_schema_stops_the_submission(tmp_path: Path) -> None:
     p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
     p.read(rs.Rows(ROWS), event_time="ts").key_by("ipp").write(rs.Collect())
-    with pytest.raises(
-        ConfigurationError, match=r"test_run\.py:\d+: no column 'ipp'; did you mean"
-    ):
+    with pytest.raises(ConfigurationError, match=r"test_run\.py:\d+: no column 'ipp'; did"):
         p.run(until="latest", local=True)
 
 

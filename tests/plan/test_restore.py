@@ -1,0 +1,119 @@
+"""Who restores what, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import raystream as rs
+from raystream.checkpoint.records import Checkpoint, Owner, SegmentRef, StoredState
+from raystream.errors import ConfigurationError
+from raystream.ids import SubtaskId
+from raystream.plan.physical import PhysicalPlan
+from raystream.plan.restore import RestoreRefs, job_header, restore_states, schemas_of
+from tests.plan.graphs import KAFKA, reading
+
+
+def planned(
+    parallelism: int = 2, window: str = "w", size: str = "1m", **aggregates: Any
+) -> PhysicalPlan:
+    p = rs.Pipeline("job")
+    keyed = reading(p).key_by("ip").window(rs.tumbling(size), name=window)
+    keyed.agg(**(aggregates or {"n": rs.count()})).write(KAFKA.topic("out"), name="out")
+    return p.plan(parallelism=parallelism)
+
+
+def state(name: str, index: int) -> StoredState:
+    key = f"{name}-{index}"
+    return StoredState({"of": key}, (SegmentRef(key, key, 1, "x"),))
+
+
+def checkpoint(plan: PhysicalPlan, **job: Any) -> Checkpoint:
+    width = plan.chain("requests").parallelism
+    steps = {
+        "requests": tuple(StoredState({"positions": {str(i): i}}) for i in range(width)),
+        "w": tuple(state("w", i) for i in range(width)),
+        "w-local": (StoredState(),) * width,
+        "out": (StoredState(),) * width,
+    }
+    return Checkpoint(Owner(1, "n"), 7, steps, job={**job_header(plan), **job})
+
+
+def test_each_subtask_takes_over_its_own_state() -> None:
+    old = checkpoint(planned())
+    found = restore_states(old, planned())
+    assert found[SubtaskId("w", 1)] == {
+        "w": RestoreRefs((old.steps["w"][1],), redistribute=False),
+    }
+
+
+def test_sources_always_share_out_anew() -> None:
+    old = checkpoint(planned())
+    found = restore_states(old, planned())
+    assert found[SubtaskId("requests", 0)] == {
+        "requests": RestoreRefs(old.steps["requests"], redistribute=True)
+    }
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_another_parallelism_redistributes(width: int) -> None:
+    old = checkpoint(planned())
+    found = restore_states(old, planned(width))
+    assert len(found) == 2 * width
+    for index in range(width):
+        assert found[SubtaskId("w", index)]["w"] == RestoreRefs(old.steps["w"], redistribute=True)
+
+
+@pytest.mark.parametrize("other", [{"polars": "0.1"}, {"hash": "other-hash"}])
+def test_another_hash_redistributes(other: dict[str, str]) -> None:
+    found = restore_states(checkpoint(planned(), **other), planned())
+    assert found[SubtaskId("w", 0)]["w"].redistribute
+
+
+def test_a_renamed_step_with_state_is_refused() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        restore_states(checkpoint(planned()), planned(window="w2"))
+    assert str(caught.value) == (
+        "checkpoint 7: the checkpoint holds state of step 'w', which the job no longer has; "
+        "did you mean 'w2'? If it was renamed, give it name='w'; or start with --from-scratch"
+    )
+
+
+def test_removed_state_may_be_left_behind() -> None:
+    found = restore_states(checkpoint(planned()), planned(window="w2"), allow_removed=True)
+    assert set(found) == {SubtaskId("requests", 0), SubtaskId("requests", 1)}
+
+
+def test_a_removed_source_is_refused() -> None:
+    p = rs.Pipeline("job")
+    reading(p, "other").key_by("ip").window(rs.tumbling("1m"), name="w").agg(n=rs.count()).write(
+        KAFKA.topic("out"), name="out"
+    )
+    with pytest.raises(ConfigurationError, match="state of step 'requests'"):
+        restore_states(checkpoint(planned()), p.plan(parallelism=2))
+
+
+def test_a_stateless_step_may_go() -> None:
+    assert restore_states(checkpoint(planned()), planned())
+
+
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ({"size": "5m"}, "window was Tumbling"),
+        ({"n": rs.sum("bytes")}, "aggregates was {'n': 'count()'}, is {'n': 'sum(bytes)'}"),
+        ({"n": rs.count(), "m": rs.count()}, "aggregates was"),
+    ],
+)
+def test_state_that_means_something_else_is_refused(new: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        restore_states(checkpoint(planned()), planned(**new))
+    assert said in str(caught.value)
+    assert "test_restore.py" in str(caught.value)
+
+
+def test_the_header_keeps_all_columns_not_only_the_decoded() -> None:
+    header = job_header(planned())
+    assert schemas_of(header)["requests"].names() == ["ts", "ip", "path", "status", "bytes"]
+    assert header["steps"]["w"]["keys"] == ["ip"]
