@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -122,6 +123,7 @@ def _prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -
         delivery_guarantee=guarantee,
         bounded=options.bounded,
         from_scratch=options.from_scratch,
+        run=secrets.token_hex(8),  # a restarted coordinator knows by it what this run has done
     )
 
 

@@ -29,6 +29,7 @@ from raystream.job.messages import (
     Pong,
     WorkerEvent,
 )
+from raystream.job.placement import avoidable
 from raystream.job.spec import JobSpec, OpenRequest
 from raystream.runtime.ray.attempt_run import Over
 from raystream.runtime.ray.parcels import pack_request, versions
@@ -284,6 +285,7 @@ class RayWorkers:
     def _open(self, requests: list[OpenRequest], avoid: frozenset[str]) -> None:
         if self._pull is not None:
             self._pull.abandon()
+        avoid = avoidable(avoid, _alive_nodes()) if avoid else avoid
         self._attempt, self._avoid = requests[0].attempt, avoid
         self._requests = {request.subtask: request for request in requests}
         for request in requests:
@@ -449,3 +451,8 @@ def _failure(result: Any) -> Failure:
     if isinstance(result, ray.exceptions.RayActorError):
         return Failure("died", "the process of the subtask is gone")
     return Failure("infrastructure", f"a call to a subtask failed: {type(result).__name__}")
+
+
+def _alive_nodes() -> frozenset[str]:
+    """Nodes that Ray has not given up: with all of them suspect, none is avoided."""
+    return frozenset(node["NodeID"] for node in _ray.nodes() if node["Alive"])
