@@ -15,6 +15,7 @@ from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import ClientError, Place, ProducerStatistics
 
 log = logging.getLogger("raystream.kafka")
+log.addHandler(logging.NullHandler())  # else each failed try to connect is printed
 
 NETWORK_S = 30.0
 """How long a question to the cluster may take."""

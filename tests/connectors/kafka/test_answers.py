@@ -10,9 +10,10 @@ from confluent_kafka import KafkaException
 from raystream.connectors.base import AbortVerdict, Verdict
 from raystream.connectors.kafka import admin as admin_module
 from raystream.connectors.kafka.answers import NAMES, abort_verdict, commit_verdict
-from raystream.connectors.kafka.clients import NO_ANSWER, ClientError, Identity
+from raystream.connectors.kafka.clients import NO_ANSWER, ClientError, Identity, Messages
 from raystream.connectors.kafka.configs import transactional
 from raystream.connectors.kafka.transaction import Transaction
+from raystream.errors import ConfigurationError, RaystreamError
 
 COMMIT, ABORT = True, False
 
@@ -44,8 +45,6 @@ def _open(bench, topic, tid, *, write=True, timeout_ms=60000):
     ).open()
     if not write:
         return transaction, transaction._identity
-    from raystream.connectors.kafka.clients import Messages
-
     handle, _ = transaction.pre_commit([(Messages([b"x"]), 0)])
     return transaction, handle.identity
 
@@ -175,8 +174,6 @@ def test_a_live_producer_survives_a_raw_commit_but_is_given_up(bench, topic, adm
 
 
 def test_a_timeout_above_the_limit_of_the_broker_says_so(bench, topic):
-    from raystream.errors import ConfigurationError
-
     with pytest.raises(ConfigurationError, match="allows no transaction timeout of 90000000 ms"):
         _open(bench, topic, bench.job, timeout_ms=90_000_000)
     sink = bench.kafka().topic(topic, transaction_timeout="25h")
@@ -220,3 +217,32 @@ def test_closing_a_pre_committed_producer_would_abort_it(bench, topic, admin):
     except KafkaException:
         pass
     assert _final(admin, identity, commit=COMMIT) in (48, 90)
+
+
+def test_without_the_check_of_deliveries_a_part_would_be_committed(kafka, bench, topic_name, admin):
+    """Negative control of R1: flush() == 0 and EndTxn NONE, yet a record is missing."""
+    name = kafka.create_topic(topic_name, 2, {"max.message.bytes": "1000"})
+    transaction, identity = _open(bench, name, bench.job, write=False)
+    small, large = [b"x"] * 50, [bytes(range(256)) * 20]
+    messages = Messages([*small, *large], keys=[*[b"a"] * 50, b"b"])
+    assert transaction.write(messages, 0) == 51
+    assert transaction._producer.flush(20) == 0
+    assert _final(admin, identity, commit=COMMIT) == 0
+    assert len(bench.visible(name)) < 51
+    with pytest.raises(RaystreamError, match="were not delivered"):
+        transaction.poll()
+    transaction.retire()
+
+
+def test_a_reused_producer_would_let_a_late_commit_publish_half_a_transaction(bench, topic, admin):
+    """Negative control of R3: why each transaction has a producer of its own."""
+    transaction, identity = _open(bench, topic, bench.job)
+    assert _final(admin, identity, commit=COMMIT) == 0
+    producer = transaction._producer
+    producer._producer.commit_transaction(10)
+    producer.begin_transaction()
+    producer.produce(topic, Messages([b"half"]), 0)
+    assert producer.flush(10) == 0
+    assert _final(admin, identity, commit=COMMIT) == 0
+    assert b"half" in bench.values(topic, 2)
+    transaction.retire()

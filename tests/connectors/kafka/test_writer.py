@@ -8,7 +8,7 @@ import time
 import polars as pl
 import pytest
 
-from raystream.connectors.base import DeadLetters, Rejected
+from raystream.connectors.base import DeadLetters, Rejected, Verdict
 from raystream.connectors.kafka.handle import Handle
 from raystream.data.batch import MESSAGE_KEY
 from raystream.data.schema import Schema
@@ -107,6 +107,27 @@ def test_an_undelivered_record_fails_the_pre_commit_though_flush_is_zero(kafka, 
     with pytest.raises(RaystreamError, match=r"were not delivered: .*MSG_SIZE_TOO_LARGE"):
         bench.wait(writer.prepare(1, final=False))
     writer.close()
+
+
+def test_a_fenced_transaction_is_found_before_the_manifest(bench, topic):
+    """The producer itself may not notice: only step 5 asks the broker."""
+    sink = bench.kafka().topic(topic)
+    writer, committer = bench.writer(sink), bench.committer(sink)
+    while not writer.has_room():
+        time.sleep(0.01)
+    writer.write(bench.rows(("a", 1)))
+    deadline = time.monotonic() + 10
+    while not any(bench.job in tid for tid in committer._admin.ongoing()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert committer.abort_strays(2) == 0
+    committable = bench.pre_commit(writer)
+    (problem,) = committer.check([committable])
+    assert "in state" in problem.reason or "another producer" in problem.reason
+    assert committer.commit([committable]) == [Verdict.LOST]
+    assert bench.values(topic) == []
+    writer.close()
+    committer.close()
 
 
 def test_a_record_too_large_for_the_client_is_refused_at_once(bench, topic):
