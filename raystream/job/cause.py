@@ -40,11 +40,12 @@ class Cause:
 
     def text(self) -> str:
         """At most 10 lines for people, ending on the user's own line when user code raised."""
-        details = [line.rstrip() for line in self.failure.lines if line.strip()]
+        head = self.line()
+        details = [line.rstrip() for line in self.failure.lines if line.strip() not in head]
         where = self.failure.where
-        if where and not any(where in line for line in details):
+        if where and not any(where in line for line in (head, *details)):
             details.append(f"at {where}")
-        return "\n".join([self.line(), *details[-(MAX_LINES - 1) :]])
+        return "\n".join([head, *details[-(MAX_LINES - 1) :]])
 
 
 _VERBS = {"died": "died", "silent": "does not answer", "channel": "lost a neighbour"}
