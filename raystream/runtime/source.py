@@ -133,8 +133,10 @@ class SourceInput:
         return self._ready.popleft() if self._ready else None
 
     def deadline(self) -> float | None:
-        """When to poll again after an empty poll."""
-        return None if self._ended else self._quiet_until
+        """When to poll again: after an empty poll in a while, after a chunk at once."""
+        if self._ended:
+            return None
+        return self._ctx.clock.now() if self._quiet_until is None else self._quiet_until
 
     def trigger(self, barrier: Barrier) -> None:
         """Hand out what was collected, then the barrier."""
