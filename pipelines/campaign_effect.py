@@ -28,8 +28,8 @@ kafka = rs.Kafka("kafka:9092")
         revenue=rs.sum("amount", where="event = 'purchase'"),
     )
     .with_columns(
-        click_rate="case when impressions > 0 then clicks * 1.0 / impressions end",
-        conversion_rate="case when clicks > 0 then purchases * 1.0 / clicks end",
+        click_rate="case when impressions > 0 then clicks / impressions end",
+        conversion_rate="case when clicks > 0 then purchases / clicks end",
         name="rates",
     )
     .write(kafka.topic("campaign-effect"), name="write-effect")
