@@ -32,7 +32,7 @@ NAMES = {
     NO_ANSWER: "no answer",
 }
 
-_AGAIN = frozenset({NO_ANSWER, UNKNOWN_SERVER_ERROR, 7, 13, 14, 15, 16, CONCURRENT_TRANSACTIONS})
+_AGAIN = frozenset({NO_ANSWER, UNKNOWN_SERVER_ERROR, 7, 13, 14, 15, 16})
 _LOST = frozenset({INVALID_PRODUCER_EPOCH, INVALID_TXN_STATE, PRODUCER_FENCED})
 
 
@@ -52,10 +52,12 @@ def commit_verdict(code: int) -> Verdict:
     A code of no known meaning is REFUSED: stop and report, never taken for a loss.
 
     >>> commit_verdict(0).value, commit_verdict(51).value, commit_verdict(49).value
-    ('committed', 'again', 'unknown')
+    ('committed', 'busy', 'unknown')
     """
     if code == NONE:
         return Verdict.COMMITTED
+    if code == CONCURRENT_TRANSACTIONS:
+        return Verdict.BUSY
     if code in _AGAIN:
         return Verdict.AGAIN
     if code in _LOST:
@@ -76,6 +78,6 @@ def abort_verdict(code: int) -> AbortVerdict:
     """
     if code in (NONE, PRODUCER_FENCED, INVALID_PRODUCER_EPOCH):
         return AbortVerdict.ABORTED
-    if code in _AGAIN:
+    if code in _AGAIN or code == CONCURRENT_TRANSACTIONS:
         return AbortVerdict.AGAIN
     return AbortVerdict.PARTLY_COMMITTED

@@ -194,7 +194,7 @@ class ProducerStatistics:
 
 
 class Producer(Protocol):
-    """A producer; transactional if its configuration says so."""
+    """A producer; transactional if its configuration says so. Every call may raise ClientError."""
 
     def init_transactions(self, timeout_s: float) -> None:
         """Fence older instances of the id and get an identity."""

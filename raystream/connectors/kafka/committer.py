@@ -9,7 +9,6 @@ from raystream.connectors.base import AbortVerdict, CommitterContext, Problem, V
 from raystream.connectors.kafka.answers import (
     CONCURRENT_TRANSACTIONS,
     NONE,
-    UNKNOWN_SERVER_ERROR,
     abort_verdict,
     commit_verdict,
     name_of,
@@ -17,14 +16,10 @@ from raystream.connectors.kafka.answers import (
 from raystream.connectors.kafka.clients import ClientError, TransactionAdmin, TransactionState
 from raystream.connectors.kafka.handle import Handle
 from raystream.connectors.kafka.transactional_id import TransactionalId, parse
-from raystream.time.clock import Clock
-
-STUCK_S = 300.0
-"""A broker that answers nothing but CONCURRENT_TRANSACTIONS this long is wedged (rule R4)."""
 
 _FENCE_TRIES = 8
 _DESCRIBE_TRIES = 20
-_STUCK_CODES = frozenset({CONCURRENT_TRANSACTIONS, UNKNOWN_SERVER_ERROR})
+_UNDECIDED = (Verdict.AGAIN, Verdict.BUSY)
 
 
 class KafkaCommitter:
@@ -34,8 +29,7 @@ class KafkaCommitter:
         ctx: Job, store, step.
         job: Job as it stands in transactional ids: with the prefix of the sink.
         admin: Transaction administration, connected.
-        clock: For the time a transaction is stuck, and between tries to fence.
-        sleep: Waits some seconds.
+        sleep: Waits some seconds, between tries to fence or to describe.
     """
 
     def __init__(
@@ -43,15 +37,12 @@ class KafkaCommitter:
         ctx: CommitterContext,
         job: str,
         admin: TransactionAdmin,
-        clock: Clock,
         sleep: Callable[[float], None],
     ) -> None:
         self._ctx = ctx
         self._job = job
         self._admin = admin
-        self._clock = clock
         self._sleep = sleep
-        self._stuck_since: dict[str, float] = {}
         self._last_code: dict[str, int] = {}
 
     def check(self, committables: Sequence[Committable]) -> list[Problem]:
@@ -69,9 +60,11 @@ class KafkaCommitter:
         ]
 
     def commit(self, committables: Sequence[Committable]) -> list[Verdict]:
-        """EndTxn(commit) once for each; the same handle may be committed again at any time."""
-        codes = self._end(committables, commit=True)
-        return [self._verdict(one, code) for one, code in zip(committables, codes, strict=True)]
+        """EndTxn(commit) once for each; the same handle may be committed again at any time.
+
+        A coordinator that is BUSY for minutes is wedged: `explain` then says what to do.
+        """
+        return [commit_verdict(code) for code in self._end(committables, commit=True)]
 
     def abort(self, committables: Sequence[Committable]) -> list[AbortVerdict]:
         """EndTxn(abort) once for each; only for a rollback."""
@@ -110,7 +103,7 @@ class KafkaCommitter:
         code = self._last_code.get(committable.handle)
         if code is None or code == NONE:
             return text
-        advice = "; restart its broker, then run again" if code in _STUCK_CODES else ""
+        advice = "; restart its broker, then run again" if code == CONCURRENT_TRANSACTIONS else ""
         return f"{text}; the broker answered {name_of(code)}{advice}"
 
     def close(self) -> None:
@@ -120,7 +113,7 @@ class KafkaCommitter:
     def _described(self, tids: Sequence[str]) -> list[TransactionState]:
         states = self._admin.describe(tids)
         for _ in range(_DESCRIBE_TRIES):
-            if all(commit_verdict(state.code) is not Verdict.AGAIN for state in states):
+            if all(commit_verdict(state.code) not in _UNDECIDED for state in states):
                 break
             self._sleep(0.25)
             states = self._admin.describe(tids)
@@ -132,13 +125,6 @@ class KafkaCommitter:
         for one, code in zip(committables, codes, strict=True):
             self._last_code[one.handle] = code
         return codes
-
-    def _verdict(self, committable: Committable, code: int) -> Verdict:
-        if code not in _STUCK_CODES:
-            self._stuck_since.pop(committable.handle, None)
-            return commit_verdict(code)
-        since = self._stuck_since.setdefault(committable.handle, self._clock.now())
-        return Verdict.REFUSED if self._clock.now() - since > STUCK_S else Verdict.AGAIN
 
     def _open_ids(self) -> list[TransactionalId]:
         return [one for one in map(parse, self._admin.ongoing()) if one is not None]

@@ -255,11 +255,11 @@ class ConfluentProducer:
 
     def poll(self, timeout_s: float) -> None:
         """Serve callbacks."""
-        self._producer.poll(timeout_s)
+        _call(self._producer.poll, timeout_s)
 
     def flush(self, timeout_s: float) -> int:
         """Wait for deliveries; how many are left."""
-        left: int = self._producer.flush(timeout_s)
+        left: int = _call(self._producer.flush, timeout_s)
         return left
 
     def delivery_errors(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import NoReturn
 
 import polars as pl
@@ -93,7 +94,8 @@ class PlainKafkaWriter:
         """Give what is under way a moment."""
         self._closed = True
         if self._flushing is None:
-            self._producer.flush(_LAST_FLUSH_S)
+            with suppress(ClientError):
+                self._producer.flush(_LAST_FLUSH_S)
 
     def _advance(self) -> None:
         if self._flushing is not None:
@@ -107,7 +109,7 @@ class PlainKafkaWriter:
             if done < len(messages):
                 self._backlog.appendleft((messages, done))
                 break
-        self._producer.poll(0)
+        self._serve(0)
         self._check()
 
     def _produce(self, messages: Messages, first: int) -> int:
@@ -122,7 +124,7 @@ class PlainKafkaWriter:
         for messages, first in backlog:
             done = first
             while (done := self._produce(messages, done)) < len(messages):
-                self._producer.poll(0.05)
+                self._serve(0.05)
                 self._check()
         if wait:
             left = self._flushed()
@@ -133,10 +135,19 @@ class PlainKafkaWriter:
 
     def _flushed(self) -> int:
         deadline = self._ctx.clock.now() + MESSAGE_TIMEOUT_MS / 1000 + 10
-        while left := self._producer.flush(_TRY_S):
-            if self._closed or self._ctx.clock.now() > deadline:
-                break
+        try:
+            while left := self._producer.flush(_TRY_S):
+                if self._closed or self._ctx.clock.now() > deadline:
+                    break
+        except ClientError as error:
+            self._fail(str(error))
         return left
+
+    def _serve(self, timeout_s: float) -> None:
+        try:
+            self._producer.poll(timeout_s)
+        except ClientError as error:
+            self._fail(str(error))
 
     def _check(self) -> None:
         errors = self._producer.delivery_errors()

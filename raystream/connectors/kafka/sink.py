@@ -28,16 +28,6 @@ DEFAULT_TIMEOUT_MS = 900_000
 _LIMIT = "transaction.max.timeout.ms"
 
 
-class _MonotonicClock:
-    """Real time for the committer, which lives in a shell of its own."""
-
-    def now(self) -> float:
-        return time.monotonic()
-
-    def wall_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-
 class KafkaSink:
     """What a KafkaTopic does as a sink."""
 
@@ -100,7 +90,7 @@ class KafkaSink:
             admin = topic.connection.transactions()
         except ClientError as error:
             raise unreachable(topic, error) from None
-        return KafkaCommitter(ctx, self._job(ctx.job), admin, _MonotonicClock(), time.sleep)
+        return KafkaCommitter(ctx, self._job(ctx.job), admin, time.sleep)
 
     def _open(self, ctx: SubtaskContext, place: int, wanted: Wanted) -> Transaction:
         """Make and open a transaction. Blocking: called in the background."""

@@ -95,7 +95,7 @@ class Transaction:
         try:
             done = self._live().produce(self._topic, messages, first)
         except ClientError as error:
-            self._fail(f"a record was refused: {error}")
+            self._fail(f"a record was refused: {self._cause(error)}")
         self.n_records += done - first
         return done
 
@@ -106,7 +106,7 @@ class Transaction:
             RaystreamError: a record was not delivered.
         """
         producer = self._live()
-        producer.poll(0)
+        self._serve(producer, 0)
         self._check_deliveries(producer)
 
     def age_s(self) -> float:
@@ -129,7 +129,7 @@ class Transaction:
         producer = self._live()
         self._write_all(producer, backlog)
         left = self._flushed(producer)
-        producer.poll(0)
+        self._serve(producer, 0)
         self._check_deliveries(producer)
         if left:
             self._fail(f"{left} records were not delivered in time")
@@ -179,15 +179,25 @@ class Transaction:
         for messages, first in backlog:
             done = first
             while (done := self.write(messages, done)) < len(messages):
-                producer.poll(0.05)
+                self._serve(producer, 0.05)
                 self._check_deliveries(producer)
 
     def _flushed(self, producer: Producer) -> int:
         deadline = self._clock.now() + message_timeout_ms(self._timeout_ms) / 1000 + 10
-        while left := producer.flush(_TRY_S):
-            if self._clock.now() > deadline or not self._wanted():
-                break
+        try:
+            while left := producer.flush(_TRY_S):
+                if self._clock.now() > deadline or not self._wanted():
+                    break
+        except ClientError as error:
+            self._fail(str(error))
         return left
+
+    def _serve(self, producer: Producer, timeout_s: float) -> None:
+        """A fenced producer raises here."""
+        try:
+            producer.poll(timeout_s)
+        except ClientError as error:
+            self._fail(str(error))
 
     def _sample(
         self, producer: Producer, good: Callable[[ProducerStatistics], bool]
@@ -199,12 +209,19 @@ class Transaction:
                 return sample
             if self._clock.now() > deadline or not self._wanted():
                 self._fail("the producer does not tell its identity")
-            producer.poll(0.02)
+            self._serve(producer, 0.02)
 
     def _check_deliveries(self, producer: Producer) -> None:
         errors = producer.delivery_errors()
         if errors:
             self._fail(f"records were not delivered: {errors[0]}")
+
+    def _cause(self, error: ClientError) -> str:
+        """Why a producer that is no more use became so: its events tell, not its refusal."""
+        producer = self._live()
+        with suppress(ClientError):
+            producer.poll(0)
+        return next(iter(producer.delivery_errors()), str(error))
 
     def _fail(self, reason: str) -> NoReturn:
         what = f"transaction {self.tid}: {reason}"

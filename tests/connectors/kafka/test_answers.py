@@ -182,18 +182,22 @@ def test_a_timeout_above_the_limit_of_the_broker_says_so(bench, topic):
 
 
 def test_every_code_of_the_table_has_one_verdict():
-    again = {NO_ANSWER, -1, 7, 13, 14, 15, 16, 51}
+    again = {NO_ANSWER, -1, 7, 13, 14, 15, 16}
     expected = {
         **dict.fromkeys(NAMES, Verdict.REFUSED),
         **dict.fromkeys(again, Verdict.AGAIN),
         **dict.fromkeys((47, 48, 90), Verdict.LOST),
         0: Verdict.COMMITTED,
         49: Verdict.UNKNOWN,
+        51: Verdict.BUSY,
     }
     assert {code: commit_verdict(code) for code in NAMES} == expected
     assert commit_verdict(53) is Verdict.REFUSED
     assert {code for code in NAMES if abort_verdict(code) is AbortVerdict.ABORTED} == {0, 47, 90}
-    assert {code for code in NAMES if abort_verdict(code) is AbortVerdict.AGAIN} == again
+    assert {code for code in NAMES if abort_verdict(code) is AbortVerdict.AGAIN} == {
+        *again,
+        51,
+    }
 
 
 def test_the_codes_are_those_of_the_client_library():
