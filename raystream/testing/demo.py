@@ -24,6 +24,9 @@ KEYS = 2_000
 PER_SECOND = 1_000
 """Rows per second of event time: 2 million are 33 windows of a minute."""
 
+PACE = 75_000
+"""Rows per second and source subtask, so that there is something to see, and to kill."""
+
 LINE_S = 2.0
 
 
@@ -205,12 +208,19 @@ def pipeline(stage: Stage, home: Path) -> Pipeline:
     )
     (
         p.read(stage.source(), event_time="ts", name="requests")
+        .map_batches(paced, schema={"ts": int, "ip": str}, name="paced")
         .key_by("ip")
         .window(rs.tumbling("1m"), name="per-minute")
         .agg(count=rs.count())
         .write(stage.sink(), name="counts")
     )
     return p
+
+
+def paced(batch: pl.DataFrame) -> pl.DataFrame:
+    """The same rows, not too fast for the eye."""
+    time.sleep(batch.height / PACE)
+    return batch.select("ts", "ip")
 
 
 class Kill:
@@ -228,11 +238,10 @@ class Kill:
             return
         from raystream.testing import processes
 
-        victims = processes.subtasks(os.getpid())
+        victims = processes.subtasks(os.getpid(), [chain.name for chain in status.chains])
         if victims:
             self.done = True
-            name = victims[0].command.removeprefix("ray::").partition(".")[0]
-            _say(f"SIGKILL to a subtask of {name}, process {victims[0].pid}")
+            _say(f"SIGKILL to a subtask of {victims[0].title}, process {victims[0].pid}")
             os.kill(victims[0].pid, signal.SIGKILL)
 
 

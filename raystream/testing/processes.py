@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-_NO_SUBTASKS = ("ray::IDLE", "ray::Coordinator", "ray::write")
+_NO_SUBTASKS = ("ray::IDLE", "ray::Coordinator", "ray::write", "ray::Dashboard", "ray::Runtime")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -29,6 +29,11 @@ class Process:
     command: str
     cpu: float
     started: int
+
+    @property
+    def title(self) -> str:
+        """What a Ray worker runs: `requests` of `ray::requests.wait`; else the command."""
+        return self.command.removeprefix("ray::").partition(".")[0].strip()
 
 
 def process(pid: int) -> Process | None:
@@ -59,13 +64,18 @@ def family(root: int) -> list[Process]:
     return members
 
 
-def subtasks(root: int) -> list[Process]:
+def subtasks(root: int, chains: Collection[str] = ()) -> list[Process]:
     """Subtask actors below a process, the busiest first (idle spares are the last).
 
-    Their titles are the names of their chains, or `spare` for one that was a spare at first.
+    Args:
+        root: Id of the process, a driver.
+        chains: Only subtasks of these chains. A subtask's title is the name of its chain, or
+            `spare` if it was a spare at first.
     """
     found = [one for one in family(root) if one.command.startswith("ray::")]
     working = [one for one in found if not one.command.startswith(_NO_SUBTASKS)]
+    if chains:
+        working = [one for one in working if one.title in chains]
     return sorted(working, key=lambda one: -one.cpu)
 
 
