@@ -206,6 +206,10 @@ class SinkWriter(Protocol):
         """Serve callbacks; raise what went wrong in the background; when to be called again."""
         ...
 
+    def oldest_transaction_age_s(self) -> float:
+        """Seconds since before the first record of the open transaction; 0 if none is open."""
+        ...
+
     def close(self) -> None:
         """Release everything that no durable manifest can name."""
         ...

@@ -133,6 +133,10 @@ class CollectWriter:
     def committed(self, checkpoint: int) -> None:
         """Nothing to do."""
 
+    def oldest_transaction_age_s(self) -> float:
+        """No transaction of a broker is ever open here."""
+        return 0.0
+
     def poll(self, now: float) -> float | None:
         """Nothing happens in the background."""
         return None

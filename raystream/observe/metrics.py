@@ -40,7 +40,6 @@ class TaskMetrics:
         "state_bytes",
         "watermark_in",
         "watermark_out",
-        "windows_open",
     )
 
     def __init__(self, steps: Iterable[StepName]) -> None:
@@ -57,7 +56,6 @@ class TaskMetrics:
         self.open_transactions = 0
         self.oldest_transaction_s = 0.0
         self.state_bytes = 0
-        self.windows_open = 0
 
     def counter(self, step: StepName) -> Callable[[str, int], None]:
         """The `Count` of a step for its context: `count("late_rows", 3)`."""
@@ -96,5 +94,4 @@ class TaskMetrics:
             "open_transactions": self.open_transactions,
             "oldest_transaction_s": self.oldest_transaction_s,
             "state_bytes": self.state_bytes,
-            "windows_open": self.windows_open,
         }

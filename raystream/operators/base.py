@@ -90,6 +90,10 @@ class Operator:
         """State as of now, immutable; None if the step keeps nothing."""
         return None
 
+    def gauges(self) -> Mapping[str, float]:
+        """Present values for the status: `state_bytes`, `open_transactions`, .. (may be costly)."""
+        return {}
+
     def committed(self, checkpoint: int) -> None:
         """Checkpoint is committed."""
 

@@ -118,6 +118,10 @@ class WindowGlobal(Operator):
         merged = self._changed.take(self._state, self._aggregation.merge, after, None)
         self._emit(merged, final=False)
 
+    def gauges(self) -> Mapping[str, float]:
+        """Memory of the open windows."""
+        return {"state_bytes": self._state.size_bytes()}
+
     def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
         """Segments of partials, and the watermark reached."""
         watermark = None if self._watermark == _BEGIN else self._watermark

@@ -116,6 +116,15 @@ class Chain:
                 found[step] = state
         return found
 
+    def gauges(self) -> dict[str, float]:
+        """Present values of all steps: ages by their maximum, else summed."""
+        found: dict[str, float] = {}
+        for _, operator in self._operators:
+            for name, value in operator.gauges().items():
+                before = found.get(name, 0.0)
+                found[name] = max(before, value) if name.endswith("_s") else before + value
+        return found
+
     def committed(self, checkpoint: int) -> None:
         """Tell every step."""
         for step, operator in self._operators:

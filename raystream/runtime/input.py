@@ -50,6 +50,10 @@ class Input(Protocol):
         """Event time of this input, epoch ms."""
         ...
 
+    def lag(self) -> Mapping[str, int]:
+        """Records still to be read, per split, where known (sources only)."""
+        ...
+
     def close(self) -> None:
         """Release everything."""
         ...

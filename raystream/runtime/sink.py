@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from raystream.connectors.base import Sink, SinkWriter, WriteOptions
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
@@ -54,6 +56,11 @@ class SinkOperator(Operator):
     def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
         """Pre-commit: the committable comes when the flush is done."""
         return StepState(prepared=self.writer.prepare(checkpoint, final=final))
+
+    def gauges(self) -> Mapping[str, float]:
+        """The open transaction and its age, against the broker's limit."""
+        age = self.writer.oldest_transaction_age_s()
+        return {"open_transactions": float(age > 0), "oldest_transaction_s": age}
 
     def committed(self, checkpoint: int) -> None:
         """Phase two is done."""

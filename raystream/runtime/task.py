@@ -90,6 +90,10 @@ WORKED = Worked()
 FINISHED = Finished()
 
 
+LOOK_S = 0.5
+"""How often lag, open transactions and size of state are looked at for the status."""
+
+
 class Task:
     """The processing of one subtask.
 
@@ -132,6 +136,7 @@ class Task:
         self._final: int | None = None
         self._finished = False
         self._told_dry = False
+        self._look = 0.0
 
     def mail(self, letter: Letter) -> None:
         """Put a letter into the mailbox; any thread may; wake the task afterwards."""
@@ -150,7 +155,9 @@ class Task:
         if self._prepared():
             return self._hand_in()
         due = self._chain.deadline()
-        now = self._clock.now() if due is not None else 0.0
+        now = self._clock.now()
+        if now >= self._look:
+            self._look_around(now)
         if due is not None and due <= now:
             self._chain.on_time(now)
             return WORKED
@@ -230,10 +237,20 @@ class Task:
         self._report(snapshot)
         return WORKED
 
-    def observe(self) -> TaskMetrics:
-        """Counters brought up to date; a recent reading, from any thread."""
+    def _look_around(self, now: float) -> None:
+        """Bring the gauges up to date: here, since clients may be asked by one thread only."""
+        self._look = now + LOOK_S
+        metrics = self.metrics
         held = self._input.held_back_by()
-        self.metrics.held_back_by = ", ".join(held[:3]) if held else None
+        metrics.held_back_by = ", ".join(held[:3]) if held else None
+        metrics.lag = self._input.lag()
+        gauges = self._chain.gauges()
+        metrics.state_bytes = int(gauges.get("state_bytes", 0))
+        metrics.open_transactions = int(gauges.get("open_transactions", 0))
+        metrics.oldest_transaction_s = gauges.get("oldest_transaction_s", 0.0)
+
+    def observe(self) -> TaskMetrics:
+        """The counters, at most LOOK_S old while the task is stepped; any thread may ask."""
         return self.metrics
 
     def close(self) -> None:

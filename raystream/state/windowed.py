@@ -64,6 +64,11 @@ class WindowedState:
         """Rows held, merged or not."""
         return self._recent_rows + sum(piece.frame.height for piece in self._pieces)
 
+    def size_bytes(self) -> int:
+        """Memory of the rows held, as Polars estimates it."""
+        frames = [*self._recent, *(piece.frame for piece in self._pieces)]
+        return int(sum(frame.estimated_size() for frame in frames))
+
     def append(self, partials: pl.DataFrame) -> None:
         """Add partials: columns PANE, keys, partial columns."""
         if not partials.height:

@@ -157,6 +157,10 @@ class FilesWriter:
     def committed(self, checkpoint: int) -> None:
         """The committer renamed the file; nothing is left to do."""
 
+    def oldest_transaction_age_s(self) -> float:
+        """No transaction of a broker is ever open here."""
+        return 0.0
+
     def poll(self, now: float) -> float | None:
         """Errors come with the future of `prepare`."""
         return None

@@ -12,9 +12,9 @@ import polars as pl
 from raystream.checkpoint.records import Committable
 from raystream.connectors.kafka.clients import ClientError, Messages, Producer
 from raystream.connectors.kafka.configs import MESSAGE_TIMEOUT_MS
+from raystream.connectors.kafka.failures import write_failure
 from raystream.connectors.kafka.outgoing import ToMessages
 from raystream.context import SubtaskContext
-from raystream.errors import RaystreamError
 
 POLL_S = 0.2
 _BUSY_POLL_S = 0.005
@@ -80,6 +80,10 @@ class PlainKafkaWriter:
 
     def committed(self, checkpoint: int) -> None:
         """Nothing to do."""
+
+    def oldest_transaction_age_s(self) -> float:
+        """No transaction of a broker is ever open here."""
+        return 0.0
 
     def poll(self, now: float) -> float | None:
         """Serve callbacks; when to be called again.
@@ -159,4 +163,4 @@ class PlainKafkaWriter:
             self._counted = undelivered
 
     def _fail(self, reason: str) -> NoReturn:
-        raise RaystreamError(reason, f"topic {self._topic}") from None
+        raise write_failure(reason, f"topic {self._topic}") from None

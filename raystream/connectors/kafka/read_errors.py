@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from raystream.errors import RaystreamError
+from raystream.errors import JobFailed
 
 _FROM_SCRATCH = "run with --from-scratch to read it from starting_offsets"
 
 
-def offset_gone(topic: str, partition: int, offset: int, reason: str) -> RaystreamError:
+def offset_gone(topic: str, partition: int, offset: int, reason: str) -> JobFailed:
     """The saved offset is no longer (or not yet again) in the partition."""
     what = f"saved offset {offset} is not in the topic any more ({reason})"
     advice = f"records between were lost to retention or truncation: {_FROM_SCRATCH}"
-    return RaystreamError(what, f"topic {topic}, partition {partition}", advice)
+    return JobFailed(what, f"topic {topic}, partition {partition}", advice)
 
 
-def topic_changed(topic: str) -> RaystreamError:
+def topic_changed(topic: str) -> JobFailed:
     """The topic was deleted and made again: its offsets mean other records."""
     what = "the topic was deleted and made again since the last checkpoint"
-    return RaystreamError(what, f"topic {topic}", f"its old offsets mean nothing: {_FROM_SCRATCH}")
+    return JobFailed(what, f"topic {topic}", f"its old offsets mean nothing: {_FROM_SCRATCH}")
 
 
-def topic_gone(topic: str) -> RaystreamError:
+def topic_gone(topic: str) -> JobFailed:
     """The topic, or a partition of it, is not there."""
     what = "the topic or one of its partitions was deleted"
-    return RaystreamError(what, f"topic {topic}", "create it, then run with --from-scratch")
+    return JobFailed(what, f"topic {topic}", "create it, then run with --from-scratch")
 
 
-def refused(reason: str, where: str) -> RaystreamError:
+def refused(reason: str, where: str) -> JobFailed:
     """The brokers refuse us."""
     what = f"the brokers refuse to be read: {reason}"
     advice = "check user, password and certificates; allow READ on the topic and on the group"
-    return RaystreamError(what, where, advice)
+    return JobFailed(what, where, advice)

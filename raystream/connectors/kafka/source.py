@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from raystream.connectors.base import ReadOptions, Split
 from raystream.connectors.kafka.clients import ClientError, Consumer, Message, Place
+from raystream.connectors.kafka.failures import KafkaFailure
 from raystream.connectors.kafka.message_columns import metadata_schema
 from raystream.connectors.kafka.reader import KafkaReader
 from raystream.context import SubtaskContext
@@ -185,7 +186,7 @@ def unreachable(topic: KafkaTopic, error: ClientError) -> RaystreamError:
     settings = topic.connection.settings()
     what = settings.redact(f"{topic.describe()} can not be reached: {error}")
     advice = "check the address, that the brokers run, and the security settings"
-    return RaystreamError(what, settings.address(), advice)
+    return KafkaFailure(what, settings.address(), advice)
 
 
 def _position(offset: int, topic_id: str | None) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from raystream.connectors.kafka.clients import (
     ProducerStatistics,
 )
 from raystream.connectors.kafka.configs import message_timeout_ms
+from raystream.connectors.kafka.failures import write_failure
 from raystream.connectors.kafka.handle import Handle
-from raystream.errors import ConfigurationError, RaystreamError
+from raystream.errors import ConfigurationError
 from raystream.time.clock import Clock
 
 OPEN_S = 120.0
@@ -225,4 +226,4 @@ class Transaction:
 
     def _fail(self, reason: str) -> NoReturn:
         what = f"transaction {self.tid}: {reason}"
-        raise RaystreamError(what, f"topic {self._topic}") from None
+        raise write_failure(what, f"topic {self._topic}") from None
