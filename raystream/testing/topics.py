@@ -14,6 +14,7 @@ _CONFIG = {
     "batch.size": 1_000_000,
     "queue.buffering.max.messages": 1_000_000,
     "enable.idempotence": True,
+    "log_level": 0,
 }
 
 
