@@ -121,7 +121,10 @@ class ConfluentConsumer:
     def last_known_end(self, topic: str, partition: int) -> int | None:
         """High watermark as the last fetch told it."""
         one = ck.TopicPartition(topic, partition)
-        _, high = _call(self._consumer.get_watermark_offsets, one, cached=True)
+        try:
+            _, high = _call(self._consumer.get_watermark_offsets, one, cached=True)
+        except ClientError:
+            return None
         return high if high >= 0 else None
 
     def group_offsets(self, places: Sequence[Place]) -> list[Place]:

@@ -12,7 +12,8 @@ import polars as pl
 
 from raystream.connectors.base import Chunk, Position, ReadOptions, Rejected, Run, Split
 from raystream.connectors.kafka import clients
-from raystream.connectors.kafka.clients import Cluster, Consumer, Message, Place
+from raystream.connectors.kafka.clients import ClientError, Cluster, Consumer, Message, Place
+from raystream.connectors.kafka.failures import KafkaFailure
 from raystream.connectors.kafka.message_columns import message_columns
 from raystream.connectors.kafka.read_errors import offset_gone, refused, topic_gone
 from raystream.connectors.kafka.topic_ids import TopicIds
@@ -113,7 +114,10 @@ class KafkaReader:
         self._by_split[split.id] = partition
         self._topic_ids.expect(topic, partition.topic_id)
         if not partition.finished():
-            self._consumer.assign_more([partition.place()])
+            try:
+                self._consumer.assign_more([partition.place()])
+            except ClientError as error:
+                raise KafkaFailure(str(error), f"topic {topic}, partition {number}") from None
 
     def poll(self, max_rows: int) -> Chunk | None:
         """Up to max_rows rows (never more than CONSUME), or None.
