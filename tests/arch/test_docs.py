@@ -1,0 +1,90 @@
+"""What README and docs name exists: files, scripts, tests; and the README's job is the real one."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+FOLDERS = "raystream|tests|docs|scripts|pipelines|configs"
+_PATH = re.compile(rf"(?<![\w/.-])((?:{FOLDERS})/[\w./-]*\w/?)((?:::\w+)*)")
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)#:]+)(?:#[\w-]+)?\)")
+
+
+def missing_paths(text: str) -> list[str]:
+    """Paths, and tests `path::name`, that are named but not there."""
+    return [path + names for path, names in _PATH.findall(text) if not exists(path, names)]
+
+
+def exists(path: str, names: str) -> bool:
+    if not names:
+        return (ROOT / path).exists()
+    if not (ROOT / path).is_file():
+        return False
+    tree = ast.parse((ROOT / path).read_text())
+    functions = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return set(names.split("::")[1:]) <= functions
+
+
+def broken_links(text: str, folder: Path) -> list[str]:
+    return [link for link in _LINK.findall(text) if not (folder / link).exists()]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return [code for name, code in _BLOCK.findall(text) if name == language]
+
+
+def commands(text: str) -> list[list[str]]:
+    """Words of each command in the shell blocks, without comments."""
+    lines = [
+        line.split("#")[0].split() for block in blocks(text, "sh") for line in block.split("\n")
+    ]
+    return [words for words in lines if words]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    assert missing_paths(page.read_text()) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    assert broken_links(page.read_text(), page.parent) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_name_existing_scripts(page: Path) -> None:
+    named = [word for words in commands(page.read_text()) for word in words if "scripts/" in word]
+    scripts = [re.sub(r".*(scripts/\w+).*", r"\1", word) for word in named]
+    assert [script for script in scripts if not (ROOT / script).is_file()] == []
+
+
+def test_the_job_of_the_readme_is_the_pipeline() -> None:
+    (job,) = (code for code in blocks((ROOT / "README.md").read_text(), "python"))
+    source = (ROOT / "pipelines/requests_per_minute.py").read_text()
+    assert source.endswith(job)
+    assert job.startswith("import raystream as rs\n")
+
+
+def test_options_of_the_readme_are_known() -> None:
+    known = (ROOT / "raystream/cli/app.py").read_text().replace("_", "-")
+    runs = [words for words in commands((ROOT / "README.md").read_text()) if "raystream" in words]
+    options = {word for words in runs for word in words[words.index("raystream") :] if "--" in word}
+    assert options
+    assert [option for option in options if option.removeprefix("--") not in known] == []
+
+
+def test_what_is_not_there_is_found() -> None:
+    text = "see `raystream/no_such.py`, `tests/arch/test_docs.py::test_no_such`, docs/x"
+    assert missing_paths(text) == [
+        "raystream/no_such.py",
+        "tests/arch/test_docs.py::test_no_such",
+        "docs/x",
+    ]
+    assert missing_paths("`tests/arch/test_docs.py::test_what_is_not_there_is_found`") == []
+    assert broken_links("[a](docs/none.md) [b](https://example.org)", ROOT) == ["docs/none.md"]
