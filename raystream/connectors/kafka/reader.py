@@ -145,9 +145,18 @@ class KafkaReader:
         return self._chunk(messages, stretches, moved)
 
     def caught_up(self, split: SplitId) -> bool:
-        """True if the newest thing heard of the partition is its end."""
+        """True if the newest thing heard of the partition is its end, and nothing waits behind it.
+
+        The end event alone may be old news when the job was held back: records that were fetched
+        meanwhile wait behind those of other partitions, or in a transaction that is still open.
+        """
         partition = self._by_split[split]
-        return partition.at_end or partition.finished()
+        if partition.finished():
+            return True
+        if not partition.at_end:
+            return False
+        end = self._consumer.last_known_end(partition.topic, partition.number)
+        return end is None or end <= partition.offset
 
     def finished(self) -> bool:
         """True if every partition has an end and its position reached it."""

@@ -63,6 +63,7 @@ class _Consumer:
     def __init__(self, messages):
         self.messages = messages
         self.assigned = set()
+        self.ends = {}
 
     def consume(self, count, timeout):
         given, self.messages = self.messages[:count], self.messages[count:]
@@ -76,6 +77,9 @@ class _Consumer:
 
     def complaint(self):
         return None
+
+    def last_known_end(self, topic, partition):
+        return self.ends.get(partition)
 
 
 @st.composite
@@ -147,4 +151,6 @@ def test_every_row_once_in_order_in_its_run_up_to_the_end(drawn):
             assert bad[partition] == [offset for offset, good in mine if not good]
             assert position[partition] == (tail[partition] if end is None else end)
             assert reader.caught_up(f"t/{partition}")
+            consumer.ends[partition] = position[partition] + 1
+            assert reader.caught_up(f"t/{partition}") == (end is not None)
         assert reader.finished() == all(end is not None for end in ends.values())
