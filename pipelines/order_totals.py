@@ -13,7 +13,7 @@ import raystream as rs
 SALE_START_MS = int(os.environ.get("SALE_START_MS", "1700000000000"))
 MINUTE_MS = 60_000
 
-p = rs.Pipeline("order-totals", checkpoint_interval="10s")
+p = rs.Pipeline("order-totals", checkpoint_interval="1s")  # what readers see is this fresh
 kafka = rs.Kafka("kafka:9092")
 
 orders = p.read(
