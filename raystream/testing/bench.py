@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Instead of those of the process.
     """
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--records", type=int, default=4_000_000)
+    parser.add_argument("--records", type=int, default=8_000_000)
     parser.add_argument("--engine", choices=["ray", "local"], default="ray")
     parser.add_argument("--parallelism", type=int, default=2)
     options = parser.parse_args(arguments)
@@ -108,7 +108,8 @@ def measure(bootstrap: str, engine: str, parallelism: int, records: int) -> floa
     used = {kind: seconds - before[kind] for kind, seconds in book.totals().items()}
     print(f"{outcome.kind}, {outcome.restarts} restarts; {clock.rate(records)}")
     job = used["job"] * 1e6 / records
-    print(f"{engine}, parallelism {parallelism}: {job:.3f} us CPU per record, start included;")
+    print(f"{engine}, parallelism {parallelism}: {job:.3f} us CPU per record, start included")
+    print(clock.steady())
     print(f"Ray's own processes: {used['ray'] * 1e6 / records:.3f} us more")
     return job
 
@@ -138,10 +139,24 @@ class _Clock:
     def __init__(self, book: CpuBook) -> None:
         self._book = book
         self._marks: list[tuple[float, int]] = []
+        self._cpu: list[tuple[float, int]] = []
+        self._restarts = 0
 
     def __call__(self, status: StatusDocument) -> None:
         self._book.look()
         self._marks.append((time.monotonic(), status.rows_read))
+        self._cpu.append((self._book.totals()["job"], status.rows_read))
+        if status.restart_count > self._restarts:
+            self._restarts = status.restart_count
+            print(f"restart {self._restarts}: {status.restarts[-1].cause}", flush=True)
+
+    def steady(self) -> str:
+        """CPU per record from the first look that saw rows on: without the start."""
+        seen = [(cpu, rows) for cpu, rows in self._cpu if rows > 0]
+        if len(seen) < 2 or seen[-1][1] == seen[0][1] or self._restarts:
+            return "too short for a figure without the start"
+        used, rows = seen[-1][0] - seen[0][0], seen[-1][1] - seen[0][1]
+        return f"{used * 1e6 / rows:.3f} us after the start"
 
     def rate(self, records: int) -> str:
         """Records per second between the last look without rows and the first with all of them."""
