@@ -61,7 +61,7 @@ ELSEWHERE = {
     "create restore",  # only with --from-scratch, below
 }
 
-SPLIT = {"E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_ROW_US": "250", "E2E_INTERVAL": "200ms"}
+SPLIT = {"E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_RATE": "5000", "E2E_INTERVAL": "200ms"}
 """Three chains, and two transactions in most checkpoints."""
 
 NewJob = Callable[..., Job]

@@ -1,47 +1,70 @@
-"""Requests per IP and minute in separate read, window and write subtasks, slowed down on purpose.
+"""Requests per IP and minute in separate read, window and write subtasks, read slowly on purpose.
 
 What differs between tests comes from the environment, so that the same file runs in every process.
 """
 
 import os
 import time
-
-import polars as pl
+from typing import Any
 
 import raystream as rs
 
-_ROW_S = float(os.environ.get("E2E_ROW_US", "80")) / 1e6
+
+class Paced:
+    """A source that hands out so many rows a second: a short input lasts for many checkpoints."""
+
+    def __init__(self, inner: Any, rows_per_second: int) -> None:
+        self.inner = inner
+        self.rate = rows_per_second
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in {"inner", "rate"}:
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    def reader(self, ctx: Any, options: Any) -> "PacedReader":
+        return PacedReader(self.inner.reader(ctx, options), self.rate / ctx.parallelism)
 
 
-def slowly(frame: pl.DataFrame) -> pl.DataFrame:
-    """Takes time, so that a short input lasts for many checkpoints."""
-    time.sleep(frame.height * _ROW_S)
-    return frame
+class PacedReader:
+    def __init__(self, inner: Any, rate: float) -> None:
+        self.inner = inner
+        self.rate = rate
+        self.next = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def poll(self, max_rows: int) -> Any:
+        now = time.monotonic()
+        if now < self.next:
+            return None
+        chunk = self.inner.poll(min(max_rows, 300))
+        if chunk is not None:
+            self.next = max(self.next, now - 0.2) + chunk.frame.height / self.rate
+        return chunk
 
 
 def _number(name: str, default: int) -> int:
     return int(os.environ.get(name, default))
 
 
-kafka = rs.Kafka(
-    os.environ["E2E_BOOTSTRAP"],
-    consumer_config={"fetch.message.max.bytes": 32_768, "queued.min.messages": 200},
-)
+kafka = rs.Kafka(os.environ["E2E_BOOTSTRAP"])
 p = rs.Pipeline(
     os.environ["E2E_JOB"],
     checkpoint_interval=os.environ.get("E2E_INTERVAL", "300ms"),
     checkpoint_storage=os.environ["E2E_STORAGE"],
 )
+requests = kafka.topic(os.environ["E2E_INPUT"])
 counts = (
     p.read(
-        kafka.topic(os.environ["E2E_INPUT"]),
+        Paced(requests, _number("E2E_RATE", 10_000)),
         event_time="ts",
         schema={"ts": int, "ip": str},
         watermark=rs.Watermark(out_of_orderness="10s"),
         name="read",
         parallelism=_number("E2E_READ", 2),
     )
-    .map_batches(slowly, schema={"ts": int, "ip": str}, name="slowly")
     .key_by("ip")
     .window(rs.tumbling("1m"), name="counts", parallelism=_number("E2E_COUNT", 2))
     .agg(count=rs.count())

@@ -1,0 +1,143 @@
+"""A job of several processes on Ray, any of which is killed or frozen at a named point.
+
+Two subtasks read, two count, one writes. A killed subtask or coordinator is replaced while the
+driver waits; when the driver is killed, the same command goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from raystream.testing import points
+from raystream.testing.chaos import JobProcess, until
+from tests.e2e.harness import FULL, Job
+
+pytestmark = pytest.mark.timeout(300)
+
+SLOW = {"E2E_RATE": "6000"}
+IN_SUBTASKS: Sequence[Sequence[str]] = (
+    ["barrier injected@read:2", "aligned@counts:1", "pre-commit flush@write:1"],
+    ["aligned@read:2", "barrier passed on@counts:2", "pre-committed@write:2"],
+    ["acked@write:2", "re-init@write:1", "acked@counts:3", "barrier passed on@read:4"],
+)
+IN_COORDINATOR: Sequence[Sequence[str]] = (
+    ["create manifest@coordinator:2", "recover seal@coordinator:2"],
+    ["create manifest done@coordinator:2", "recover commit@coordinator:1"],
+    ["commit done@coordinator:2", "recover before done@coordinator:1"],
+)
+DRIVER: Sequence[Sequence[str]] = (
+    ["pre-committed@write:2:driver", "recover seal@coordinator:1:driver"],
+    ["create manifest done@coordinator:2:driver", "recover before done@coordinator:1:driver"],
+)
+ONE_EACH = [
+    *(f"{p}@read:2" for p in ("barrier injected", "aligned", "barrier passed on", "acked")),
+    *(f"{p}@counts:2" for p in ("aligned", "barrier passed on", "acked")),
+    *(f"{p}@write:2" for p in ("aligned", "barrier passed on", "pre-commit flush")),
+    *(f"{p}@write:2" for p in ("pre-committed", "acked", "re-init")),
+    *(
+        f"{p}{when}@coordinator:2"
+        for p in ("check prepared", "create manifest", "look for newer", "commit", "before done")
+        for when in ("", " done")
+    ),
+]
+KILLS = [*IN_SUBTASKS, *IN_COORDINATOR, *DRIVER]
+if FULL:
+    KILLS += [[order] for order in ONE_EACH] + [[f"{order}:driver"] for order in ONE_EACH]
+
+
+def test_undisturbed(ray_job: Job, answer: pl.DataFrame) -> None:
+    ray_job.finish()
+    ray_job.check(answer)
+
+
+@pytest.mark.parametrize("orders", KILLS, ids=", ".join)
+def test_killed(ray_job: Job, answer: pl.DataFrame, orders: Sequence[str]) -> None:
+    ray_job.finish(orders, **SLOW)
+    ray_job.check(answer)
+
+
+@pytest.mark.parametrize("chains", [("read", "write"), ("counts", "coordinator")], ids=" ".join)
+def test_two_at_once(ray_job: Job, answer: pl.DataFrame, chains: tuple[str, str]) -> None:
+    """Two processes die in the same moment, at no chosen point."""
+
+    def kill(process: JobProcess) -> None:
+        wait_for("commit done@coordinator:2", ray_job)
+        for chain in chains:
+            os.kill(ray_job.pids(chain)[-1], signal.SIGKILL)
+
+    ray_job.finish(["commit done@coordinator:2:mark"], meanwhile=kill, **SLOW)
+    ray_job.check(answer)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "barrier injected@read:2",
+        "aligned@counts:2",
+        "pre-committed@write:2",
+        "commit@coordinator:2",
+    ],
+)
+def test_frozen(ray_job: Job, answer: pl.DataFrame, order: str) -> None:
+    """A frozen process is noticed and replaced; if it still exists it wakes after a new commit."""
+    woken = threading.Thread(target=wake_later, args=(ray_job, order))
+
+    def wake(process: JobProcess) -> None:
+        woken.start()
+
+    ray_job.finish([f"{order}:stop"], meanwhile=wake, timeout=90, **SLOW)
+    woken.join()
+    ray_job.check(answer)
+
+
+def wake_later(job: Job, order: str) -> None:
+    """SIGCONT once two checkpoints have been committed after the freeze."""
+    wait_for(order, job)
+    frozen = [pid for pid in job.pids(order.partition("@")[2].partition(":")[0]) if stopped(pid)]
+    before = commits(job)
+    until(lambda: commits(job) >= before + 2, 60, "new commit after the freeze")
+    for pid in frozen:
+        if stopped(pid):  # else it was ended by its own job
+            os.kill(pid, signal.SIGCONT)
+
+
+def stopped(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
+
+
+def commits(job: Job) -> int:
+    """Highest `done` mark in the storage."""
+    marks = [int(path.name.rpartition("-")[2]) for path in job.storage.rglob("done-*")]
+    return max(marks, default=-1)
+
+
+def wait_for(order: str, job: Job) -> None:
+    until(lambda: order in points.happened(job.markers), 60, order)
+
+
+def test_second_copy_on_the_same_cluster(ray_job: Job, answer: pl.DataFrame) -> None:
+    """It refuses and names the first; the first does not notice."""
+    said: list[tuple[int, str]] = []
+
+    def start_another(process: JobProcess) -> None:
+        wait_for("commit done@coordinator:1", ray_job)
+        with ray_job.start() as second:
+            said.append((second.wait(60), second.output()))
+        points.note_driver(ray_job.markers, process.pid)
+
+    ray_job.finish(["commit done@coordinator:1:mark"], meanwhile=start_another, **SLOW)
+    ray_job.check(answer)
+    code, output = said[0]
+    assert code == 2, output
+    assert ray_job.name in output
+    assert "runs on this Ray cluster already" in output
