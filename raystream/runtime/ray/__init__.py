@@ -1,7 +1,9 @@
 """The only importer of Ray.
 
 A worker process of Ray runs one polars thread: parallelism comes from subtasks. It must be said
-before polars is imported, and this file is the first of ours that such a process imports.
+before polars is imported, and this file is the first of ours that such a process imports. Likewise
+Ray must be told before its import not to print a paragraph for each process that we end ourselves:
+who died, and why, is in the status and in the outcome.
 """
 
 from __future__ import annotations
@@ -11,3 +13,4 @@ import sys
 
 if os.path.basename(sys.argv[0]) == "default_worker.py":
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "A worker died or was killed")

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
@@ -133,7 +134,11 @@ def actor_options(job: str, *, detached: bool) -> dict[str, Any]:
         "enable_task_events": False,
         "concurrency_groups": GROUPS,
     }
-    return {**options, "lifetime": "detached"} if detached else options
+    if detached:
+        return {**options, "lifetime": "detached"}
+    # Beside the driver, with which it dies anyway: one node less whose death it can die of.
+    here = ray.get_runtime_context().get_node_id()
+    return {**options, "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=True)}
 
 
 NAMESPACE = "raystream"

@@ -156,7 +156,7 @@ class _Watch:
                         return Outcome("stopped", "stopped at once, without a last commit")
                     self._ask_to_stop()
                     self._show_status()
-            return self._outcome(end)
+                return self._outcome(end)
         finally:
             ray.kill(self._coordinator, no_restart=True)
 

@@ -32,6 +32,7 @@ from raystream.job.messages import (
 from raystream.job.placement import avoidable
 from raystream.job.spec import JobSpec, OpenRequest
 from raystream.runtime.ray.attempt_run import Over
+from raystream.runtime.ray.node_table import Node, listed_nodes, taken_by_others
 from raystream.runtime.ray.parcels import pack_request, versions
 from raystream.runtime.ray.shares import cpu_share
 from raystream.runtime.ray.snapshots import SegmentBook, SegmentWriter, SnapshotPull, Streamer
@@ -53,8 +54,8 @@ _OVER = -2
 
 _RESET_SECONDS = 2.0
 _SPARE_SECONDS = 3.0
-_START_SECONDS = 30.0
-_START_SECONDS_EACH = 2.0
+_START_SECONDS = 15.0
+_START_SECONDS_EACH = 1.5
 """Starting a process costs 0.7 CPU seconds; Ray starts as many at a time as there are cores."""
 
 Then = Callable[[Any], None]
@@ -69,11 +70,13 @@ class Worker:
     Args:
         handle: Its Ray handle; kept, or the actor ends.
         origin: How it came to its role: `new`, `spare`, `survivor`.
+        share: CPUs it reserves.
         where: Node and pid, once it has said so.
     """
 
     handle: Any
     origin: str
+    share: float
     where: Whereabouts | None = None
 
     @property
@@ -114,6 +117,7 @@ class RayWorkers:
         self._requests: dict[SubtaskId, OpenRequest] = {}
         self._avoid: frozenset[str] = frozenset()
         self._attempt = -1
+        self._others: dict[str, float] | None = None
         self._book = SegmentBook()
         self._pull: SnapshotPull | None = None
         self._closed = threading.Event()
@@ -286,13 +290,17 @@ class RayWorkers:
         if self._pull is not None:
             self._pull.abandon()
         avoid = avoidable(avoid, _alive_nodes()) if avoid else avoid
-        self._attempt, self._avoid = requests[0].attempt, avoid
+        self._attempt = requests[0].attempt
+        listed = listed_nodes()
+        self._avoid = avoid | {node.id for node in listed if not node.answers()}
         self._requests = {request.subtask: request for request in requests}
         for request in requests:
             self._book.opened(request)
-        gone = [s for s, w in self._seated.items() if s not in self._requests or w.node in avoid]
+        gone = [
+            s for s, w in self._seated.items() if s not in self._requests or w.node in self._avoid
+        ]
         self._end_all([self._seated.pop(subtask) for subtask in gone])
-        self._set_share(requests)
+        self._set_share(listed)
         for request in requests:
             worker = self._seated.get(request.subtask)
             if worker is None:
@@ -301,11 +309,17 @@ class RayWorkers:
                 worker.origin = "survivor"
                 self._order(request, worker, _RESET_SECONDS)
 
-    def _set_share(self, requests: list[OpenRequest]) -> None:
-        missing = [r for r in requests if r.subtask not in self._seated]
-        new = max(len(missing) - len(self._spares), 0)
-        free = float(_ray.available_resources().get("CPU", 0.0)) if new else 0.0
+    def _set_share(self, listed: Sequence[Node]) -> None:
+        if self._others is None:
+            self._others = taken_by_others(listed)
+        new = len(self._requests) - len(self._seated)
+        free = [self._free_on(node) for node in listed if node.id not in self._avoid]
         self.share = cpu_share(len(self._job.plan.chains), new, free)
+
+    def _free_on(self, node: Node) -> float:
+        others = (self._others or {}).get(node.id, 0.0)
+        ours = sum(worker.share for worker in self._seated.values() if worker.node == node.id)
+        return max(node.cpus - others - ours, 0.0)
 
     def _seat(self, request: OpenRequest) -> None:
         """Give a subtask without a process a spare one, or a new one."""
@@ -315,7 +329,10 @@ class RayWorkers:
             self._seated[request.subtask] = spare
             self._order(request, spare, _SPARE_SECONDS)
             return
-        worker = self._create(request.subtask.chain, self.share)
+        self._seat_new(request, self.share)
+
+    def _seat_new(self, request: OpenRequest, share: float) -> None:
+        worker = self._create(request.subtask.chain, share)
         self._seated[request.subtask] = worker
         patience = _START_SECONDS + _START_SECONDS_EACH * len(self._requests)
         self._order(request, worker, patience)
@@ -342,10 +359,12 @@ class RayWorkers:
             return
         del self._seated[subtask]
         self._end_all([worker])
-        if worker.origin == "new":
-            self._died(subtask, attempt, _failure(result))
-        else:
+        if worker.origin != "new":
             self._seat(request)
+        elif worker.share and isinstance(result, TimeoutError):
+            self._seat_new(request, 0.0)  # its share may be free nowhere: somebody was faster
+        else:
+            self._died(subtask, attempt, _failure(result))
 
     def _create(self, name: str, share: float) -> Worker:
         options: dict[str, Any] = {
@@ -360,7 +379,7 @@ class RayWorkers:
             away = ",".join(sorted(self._avoid))
             options["label_selector"] = {"ray.io/node-id": f"!in({away})"}
         named = type(name, (Subtask,), {})  # Ray shows the class as the title of the process
-        return Worker(_ray.remote(**options)(named).remote(), "new")
+        return Worker(_ray.remote(**options)(named).remote(), "new", share)
 
     def _keep_a_spare(self) -> None:
         if self._spares:
