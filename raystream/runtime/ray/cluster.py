@@ -90,6 +90,9 @@ def cpus() -> int:
 def _start_private() -> None:
     """`address="local"`: never another cluster, whatever the environment says."""
     _quiet()
+    # Ray starts workers at nice 15: behind a busy broker on the same cores a subtask got no CPU for
+    # 10 s, and was taken for dead.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     _ray.init(
         address="local",
         include_dashboard=False,
