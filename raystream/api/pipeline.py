@@ -141,6 +141,7 @@ class Pipeline:
         checkpoint_storage: str | None = None,
         parallelism: int | None = None,
         from_scratch: bool = False,
+        accept_loss: bool = False,
     ) -> Outcome:
         """Run the job to its end, and say how it ended.
 
@@ -151,6 +152,8 @@ class Pipeline:
             checkpoint_storage: Instead of the pipeline's.
             parallelism: Instead of the pipeline's.
             from_scratch: Forget the last checkpoint; without it the job goes on from there.
+            accept_loss: Go on without output that the broker has given up (after a run that failed
+                and said so); which records these are is kept in the storage.
 
         Raises:
             ConfigurationError: the job as written can not run.
@@ -166,6 +169,7 @@ class Pipeline:
             checkpoint_storage=checkpoint_storage,
             parallelism=check_parallelism(parallelism),
             from_scratch=from_scratch,
+            accept_loss=accept_loss,
         )
         return run(self, options)
 

@@ -37,6 +37,7 @@ class RunOptions:
     checkpoint_storage: str | None = None
     parallelism: int | None = None
     from_scratch: bool = False
+    accept_loss: bool = False
     on_status: Callable[[StatusDocument], None] | None = None
 
     @property
@@ -123,6 +124,7 @@ def _prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -
         delivery_guarantee=guarantee,
         bounded=options.bounded,
         from_scratch=options.from_scratch,
+        accept_loss=options.accept_loss,
         run=secrets.token_hex(8),  # a restarted coordinator knows by it what this run has done
     )
 

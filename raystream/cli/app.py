@@ -57,6 +57,9 @@ def _add_run(app: Any, typer: Any) -> None:
         from_scratch: Annotated[
             bool, option("--from-scratch", help="Forget the last checkpoint")
         ] = False,
+        accept_loss: Annotated[
+            bool, option("--accept-loss", help="Go on without output that the broker gave up")
+        ] = False,
     ) -> None:
         """Run a pipeline to its end."""
         if until not in (None, "latest"):
@@ -70,6 +73,7 @@ def _add_run(app: Any, typer: Any) -> None:
                 checkpoint_storage=checkpoint_storage,
                 parallelism=parallelism,
                 from_scratch=from_scratch,
+                accept_loss=accept_loss,
             )
         )
         _tell(outcome)

@@ -101,6 +101,10 @@ class Life:
         self.recovered = recovered
         self.strays = True
         self.report.recovered(recovered.next_checkpoint - 1)
+        if recovered.lost:
+            records = sum(one.n_records for one in recovered.lost)
+            note = f"--accept-loss: went on without {records} records of earlier output"
+            self.report.notes = (*self.report.notes, note)
 
     def ended_by_base(self) -> bool:
         """True if the base is the final checkpoint of this very run: nothing is left to do."""

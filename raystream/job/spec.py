@@ -41,6 +41,8 @@ class JobSpec:
             (kept across attempts; ends only in a bounded run).
         bounded: Ends when every split is read to its end.
         from_scratch: Start with a restore to the empty state (once, at the first recovery).
+        accept_loss: The first recovery goes on without transactions that can not be committed any
+            more, and writes down which.
         savepoint: URI of a savepoint to start from, or None.
         liveness_timeout: Seconds without an answer to a ping before a subtask is suspect.
         run: Random id of this run, kept when its coordinator is restarted with the same spec (so
@@ -55,6 +57,7 @@ class JobSpec:
     restart: RestartStrategy = field(default_factory=RestartStrategy)
     bounded: bool = False
     from_scratch: bool = False
+    accept_loss: bool = False
     savepoint: str | None = None
     liveness_timeout: float = 10.0
     run: str = ""

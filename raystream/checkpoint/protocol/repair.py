@@ -69,7 +69,7 @@ def output_lost(
     )
     advice = (
         "compare the output with the input; then run again with --accept-loss to go on without"
-        " these records, or restore an older savepoint"
+        " these records, or with --from-scratch to write all again"
     )
     return OutputLost(what, slot_key(slot), advice)
 

@@ -68,7 +68,7 @@ class Recovering:
 
 def _recover(life: Life, nonce: str) -> Procedure[Recovered]:
     if life.recovered is None:
-        return recover(nonce)
+        return recover(nonce, accept_loss=life.spec.accept_loss)
     return recover_again(life.owner, life.nonce, nonce)
 
 

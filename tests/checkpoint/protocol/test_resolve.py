@@ -305,7 +305,7 @@ def test_the_message_names_what_is_lost_and_what_to_do() -> None:
         "m-0000000012: 1 of 2 transactions of checkpoint 7 can not be committed any more: "
         "step 'counts' subtask 1, 7 records for out/5 (lost); compare the output with the input; "
         "then run again with --accept-loss to go on without these records, "
-        "or restore an older savepoint"
+        "or with --from-scratch to write all again"
     )
 
 
