@@ -101,7 +101,6 @@ class _Builder:
         chain.restore(self._restored())
         fed = self._source(source, head) if source else InputGate(readers)
         me = self._ctx
-        metrics = self._metrics
         return Task(
             me.subtask,
             fed,
