@@ -58,7 +58,7 @@ class Job:
     output: str
     name: str
     home: Path
-    file: str = "requests.py"
+    file: str = "per_minute.py"
     where: Sequence[str] = ("--local",)
     environment: dict[str, str] = field(default_factory=dict)
     lives: list[tuple[int, float]] = field(default_factory=list)

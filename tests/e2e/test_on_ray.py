@@ -25,16 +25,16 @@ SLOW = {"E2E_RATE": "6000"}
 IN_SUBTASKS: Sequence[Sequence[str]] = (
     ["barrier injected@read:2", "aligned@counts:1", "pre-commit flush@write:1"],
     ["aligned@read:2", "barrier passed on@counts:2", "pre-committed@write:2"],
-    ["acked@write:2", "re-init@write:1", "acked@counts:3", "barrier passed on@read:4"],
+    ["acked@write:2", "re-init@write:1", "acked@counts:2", "barrier passed on@read:2"],
 )
 IN_COORDINATOR: Sequence[Sequence[str]] = (
-    ["create manifest@coordinator:2", "recover seal@coordinator:2"],
-    ["create manifest done@coordinator:2", "recover commit@coordinator:1"],
+    ["create manifest@coordinator:2", "recover seal done@coordinator:1"],
+    ["commit@coordinator:2", "recover commit@coordinator:1"],
     ["commit done@coordinator:2", "recover before done@coordinator:1"],
 )
 DRIVER: Sequence[Sequence[str]] = (
     ["pre-committed@write:2:driver", "recover seal@coordinator:1:driver"],
-    ["create manifest done@coordinator:2:driver", "recover before done@coordinator:1:driver"],
+    ["commit@coordinator:2:driver", "recover before done@coordinator:1:driver"],
 )
 ONE_EACH = [
     *(f"{p}@read:2" for p in ("barrier injected", "aligned", "barrier passed on", "acked")),

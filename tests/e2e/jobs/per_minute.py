@@ -16,9 +16,10 @@ class Paced:
     def __init__(self, inner: Any, rows_per_second: int) -> None:
         self.inner = inner
         self.rate = rows_per_second
+        self.discovery_interval = float(os.environ.get("E2E_DISCOVERY", "60"))
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in {"inner", "rate"}:
+        if name.startswith("__") or name == "inner":
             raise AttributeError(name)
         return getattr(self.inner, name)
 

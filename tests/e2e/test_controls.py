@@ -1,0 +1,113 @@
+"""The check can fail: each safeguard left out in turn, and what is then missing or there twice.
+
+The faults are put in by the job's own file, which replaces a method of the engine in its process.
+Beside each stands the same story without the fault, which passes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+
+from raystream.errors import RaystreamError
+from raystream.testing.broker import Broker
+from raystream.testing.chaos import until
+from raystream.testing.topics import produce
+from tests.conftest import unique
+from tests.e2e.conftest import rows
+from tests.e2e.harness import Input, Job
+
+NewJob = Callable[..., Job]
+SPLIT = {"E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_RATE": "8000"}
+pytestmark = pytest.mark.timeout(180)
+
+
+def faults(job: Job, answer: pl.DataFrame) -> set[str]:
+    """What the check finds."""
+    try:
+        found = job.compare(answer)
+    except RaystreamError as error:
+        if "a transaction hangs" not in error.what:
+            raise
+        return {"hanging"}
+    kinds = {kind for kind in ("missing", "duplicated", "wrong") if getattr(found, kind)}
+    return kinds | ({"hanging"} if job.hanging() else set())
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"), [("per_minute.py", set()), ("no_resolve.py", {"missing"})]
+)
+def test_resolve_in_recovery(
+    new_job: NewJob, answer: pl.DataFrame, file: str, expected: set[str]
+) -> None:
+    job = new_job(file=file)
+    job.finish(["commit@coordinator:2"], **SPLIT)
+    assert faults(job, answer) == expected
+
+
+def test_requests_to_commit_delivered_twice(new_job: NewJob, answer: pl.DataFrame) -> None:
+    job = new_job(file="late_duplicates.py")
+    job.finish(["create manifest@coordinator:4"], **SPLIT)
+    assert faults(job, answer) == set()
+
+
+def test_producer_without_re_init(new_job: NewJob, answer: pl.DataFrame) -> None:
+    job = new_job(file="reused_producer.py")
+    job.run(["create manifest@coordinator:4"], **SPLIT, timeout=60)
+    assert faults(job, answer)
+
+
+@pytest.mark.parametrize("file", ["slow_commit.py", "closed_producer.py"])
+def test_close_of_a_prepared_producer(new_job: NewJob, answer: pl.DataFrame, file: str) -> None:
+    """The job is told to end at once between two commits of a checkpoint."""
+    job = new_job(file=file)
+    half_way = "mid commit@coordinator:2"
+    with job.start(f"{half_way}:mark", E2E_SLOW_COMMIT="2", **SPLIT) as process:
+        until(lambda: half_way in job.happened(), 60, half_way)
+        process.stop()
+        time.sleep(0.2)
+        process.stop()
+        process.wait(30)
+    code = job.run(**SPLIT)
+    assert faults(job, answer) == (set() if file == "slow_commit.py" else {"missing"})
+    assert code == (0 if file == "slow_commit.py" else 1), job.said
+
+
+@pytest.mark.parametrize("file", ["per_minute.py", "ignored_errors.py"])
+def test_a_record_that_the_broker_refuses(new_job: NewJob, kafka: Broker, file: str) -> None:
+    """Without the check the others are committed and it is lost; with it the job stops."""
+    topic = kafka.create_topic(unique("e2e-large"), 4)
+    small = rows(4_000)
+    large = small.head(1).with_columns(ip=pl.lit("9" * 600_000))
+    produce(kafka.bootstrap, topic, [small, large])
+    output = kafka.create_topic(unique("e2e-small"), 3, {"max.message.bytes": "500000"})
+    job = new_job(file=file, input=topic, output=output)
+    code = job.run()
+    if file == "ignored_errors.py":
+        assert code == 0
+        assert "missing" in faults(job, Input(kafka.bootstrap, topic).answer())
+    else:
+        assert code == 1, job.said
+        assert "not delivered" in job.said[-1]
+        assert faults(job, Input(kafka.bootstrap, topic).answer()) <= {"missing"}
+
+
+@pytest.mark.parametrize("file", ["strays_stay.py", "unconditional.py"])
+def test_manifest_without_condition(new_job: NewJob, answer: pl.DataFrame, file: str) -> None:
+    """A coordinator sleeps before its manifest until another has finished the job."""
+    job = new_job(file=file)
+    asleep = "create manifest@coordinator:3"
+    with job.start(f"{asleep}:stop", **SPLIT) as sleeper:
+        until(lambda: asleep in job.happened(), 60, asleep)
+        job.run(**SPLIT)
+        os.kill(sleeper.pid, signal.SIGCONT)
+        sleeper.wait(60)
+    job.file = "per_minute.py"
+    job.run()
+    found = faults(job, answer)
+    assert found == set() if file == "strays_stay.py" else "duplicated" in found
