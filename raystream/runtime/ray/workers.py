@@ -118,6 +118,8 @@ class RayWorkers:
         self._avoid: frozenset[str] = frozenset()
         self._attempt = -1
         self._others: dict[str, float] | None = None
+        self._usable: list[str] = []
+        self._created = 0
         self._book = SegmentBook()
         self._pull: SnapshotPull | None = None
         self._closed = threading.Event()
@@ -313,7 +315,9 @@ class RayWorkers:
         if self._others is None:
             self._others = taken_by_others(listed)
         new = len(self._requests) - len(self._seated)
-        free = [self._free_on(node) for node in listed if node.id not in self._avoid]
+        usable = [node for node in listed if node.id not in self._avoid]
+        self._usable = [node.id for node in usable if node.cpus] or [node.id for node in usable]
+        free = [self._free_on(node) for node in usable]
         self.share = cpu_share(len(self._job.plan.chains), new, free)
 
     def _free_on(self, node: Node) -> float:
@@ -375,7 +379,12 @@ class RayWorkers:
             "concurrency_groups": GROUPS,
             "scheduling_strategy": "SPREAD",
         }
-        if self._avoid:
+        if not share and self._usable:
+            # Ray spreads only what reserves something, and may put the rest on a dead node.
+            node = self._usable[self._created % len(self._usable)]
+            self._created += 1
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=True)
+        elif self._avoid:
             away = ",".join(sorted(self._avoid))
             options["label_selector"] = {"ray.io/node-id": f"!in({away})"}
         named = type(name, (Subtask,), {})  # Ray shows the class as the title of the process
