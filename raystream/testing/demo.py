@@ -178,7 +178,8 @@ class _Demo:
         )
         started = time.monotonic()
         outcome = run(pipeline(self._stage, self._home), options)
-        _say(f"{outcome.kind} after {time.monotonic() - started:.1f} s; {outcome.message}")
+        why = f": {outcome.message}" if outcome.message else ""
+        _say(f"{outcome.kind} after {time.monotonic() - started:.1f} s{why}")
         return outcome, kill
 
     def _judge(self, rows: pl.DataFrame, outcome: Any, kill: Kill) -> int:
