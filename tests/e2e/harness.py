@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from raystream.testing import oracle, points
-from raystream.testing.chaos import JobProcess
+from raystream.testing.chaos import JobProcess, until
 from raystream.verify.compare import Comparison, compare
 from raystream.verify.read import read_json_topic
 from raystream.verify.report import report
@@ -128,6 +128,12 @@ class Job:
         assert code == 0, f"exit code {code}: {self.said[-1][-3000:]}"
         missed = {without_how(order) for order in orders} - set(self.happened())
         assert not missed, f"it never came to {sorted(missed)}: {self.lives}"
+
+    def reached(self, process: JobProcess, order: str, timeout: float = 60.0) -> None:
+        """Wait until an order was carried out; the process must not end before."""
+        text = without_how(order)
+        until(lambda: text in self.happened() or not process.running(), timeout, text)
+        assert text in self.happened(), f"it ended before {text}: {process.output()[-3000:]}"
 
     def happened(self) -> list[str]:
         return points.happened(self.markers)

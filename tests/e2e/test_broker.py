@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from raystream.testing.broker import Broker
-from raystream.testing.chaos import JobProcess, until
+from raystream.testing.chaos import JobProcess
 from raystream.testing.topics import produce
 from tests.conftest import unique
 from tests.e2e.conftest import rows
@@ -57,7 +57,7 @@ def test_broker_killed(own_job: Job, own_broker: Broker, own_input: Input, order
     """SIGKILL at this point of the job, started again on its data: the job goes on by itself."""
 
     def kill(process: JobProcess) -> None:
-        until(lambda: order in own_job.happened(), 60, order)
+        own_job.reached(process, order)
         own_broker.kill()
         own_broker.restart()
 
@@ -71,7 +71,7 @@ def test_broker_and_job_killed(own_job: Job, own_broker: Broker, own_input: Inpu
 
     def kill(process: JobProcess) -> None:
         if len(own_job.lives) == 0:
-            until(lambda: order in own_job.happened(), 60, order)
+            own_job.reached(process, order)
             own_broker.kill()
             own_broker.restart()
 

@@ -16,7 +16,6 @@ import pytest
 
 from raystream.errors import RaystreamError
 from raystream.testing.broker import Broker
-from raystream.testing.chaos import until
 from raystream.testing.topics import produce
 from tests.conftest import unique
 from tests.e2e.conftest import rows
@@ -68,7 +67,7 @@ def test_close_of_a_prepared_producer(new_job: NewJob, answer: pl.DataFrame, fil
     job = new_job(file=file)
     half_way = "mid commit@coordinator:2"
     with job.start(f"{half_way}:mark", E2E_SLOW_COMMIT="2", **SPLIT) as process:
-        until(lambda: half_way in job.happened(), 60, half_way)
+        job.reached(process, half_way)
         process.stop()
         time.sleep(0.2)
         process.stop()
@@ -103,7 +102,7 @@ def test_manifest_without_condition(new_job: NewJob, answer: pl.DataFrame, file:
     job = new_job(file=file)
     asleep = "create manifest@coordinator:3"
     with job.start(f"{asleep}:stop", **SPLIT) as sleeper:
-        until(lambda: asleep in job.happened(), 60, asleep)
+        job.reached(sleeper, asleep)
         job.run(**SPLIT)
         os.kill(sleeper.pid, signal.SIGCONT)
         sleeper.wait(60)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,7 +67,7 @@ def test_two_at_once(ray_job: Job, answer: pl.DataFrame, chains: tuple[str, str]
     """Two processes die in the same moment, at no chosen point."""
 
     def kill(process: JobProcess) -> None:
-        wait_for("commit done@coordinator:2", ray_job)
+        ray_job.reached(process, "commit done@coordinator:2")
         for chain in chains:
             os.kill(ray_job.pids(chain)[-1], signal.SIGKILL)
 
@@ -87,19 +86,17 @@ def test_two_at_once(ray_job: Job, answer: pl.DataFrame, chains: tuple[str, str]
 )
 def test_frozen(ray_job: Job, answer: pl.DataFrame, order: str) -> None:
     """A frozen process is noticed and replaced; if it still exists it wakes after a new commit."""
-    woken = threading.Thread(target=wake_later, args=(ray_job, order))
 
     def wake(process: JobProcess) -> None:
-        woken.start()
+        wake_later(process, ray_job, order)
 
-    ray_job.finish([f"{order}:stop"], meanwhile=wake, timeout=90, **SLOW)
-    woken.join()
+    ray_job.finish([f"{order}:stop"], meanwhile=wake, **{**SLOW, "E2E_RATE": "3000"})
     ray_job.check(answer)
 
 
-def wake_later(job: Job, order: str) -> None:
+def wake_later(process: JobProcess, job: Job, order: str) -> None:
     """SIGCONT once two checkpoints have been committed after the freeze."""
-    wait_for(order, job)
+    job.reached(process, order)
     frozen = [pid for pid in job.pids(order.partition("@")[2].partition(":")[0]) if stopped(pid)]
     before = commits(job)
     until(lambda: commits(job) >= before + 2, 60, "new commit after the freeze")
@@ -121,16 +118,12 @@ def commits(job: Job) -> int:
     return max(marks, default=-1)
 
 
-def wait_for(order: str, job: Job) -> None:
-    until(lambda: order in points.happened(job.markers), 60, order)
-
-
 def test_second_copy_on_the_same_cluster(ray_job: Job, answer: pl.DataFrame) -> None:
     """It refuses and names the first; the first does not notice."""
     said: list[tuple[int, str]] = []
 
     def start_another(process: JobProcess) -> None:
-        wait_for("commit done@coordinator:1", ray_job)
+        ray_job.reached(process, "commit done@coordinator:1")
         with ray_job.start() as second:
             said.append((second.wait(60), second.output()))
         points.note_driver(ray_job.markers, process.pid)

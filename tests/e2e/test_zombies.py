@@ -12,8 +12,7 @@ import signal
 import polars as pl
 import pytest
 
-from raystream.testing import points
-from raystream.testing.chaos import JobProcess, until
+from raystream.testing.chaos import JobProcess
 from tests.e2e.harness import FULL, Job
 
 SUPERSEDED = 3
@@ -47,7 +46,7 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.mark.parametrize("order", [*FROZEN_AT, *(IN_FULL if FULL else ())])
 def test_wakes_when_the_other_has_finished(job: Job, answer: pl.DataFrame, order: str) -> None:
     with job.start(f"{order}:stop", **SLOW) as first:
-        until(lambda: order in job.happened(), 60, order)
+        job.reached(first, order)
         job.finish(**SLOW)
         job.check(answer)
         os.kill(first.pid, signal.SIGCONT)
@@ -63,11 +62,11 @@ def test_wakes_while_the_other_runs(job: Job, answer: pl.DataFrame, order: str) 
     second_commit = "before done done@coordinator:2"
 
     def wake(process: JobProcess) -> None:
-        until(lambda: second_commit in points.happened(job.markers), 60, second_commit)
+        job.reached(process, second_commit)
         os.kill(first.pid, signal.SIGCONT)
 
     with job.start(f"{order}:stop", **SLOW) as first:
-        until(lambda: order in job.happened(), 60, order)
+        job.reached(first, order)
         job.finish([f"{second_commit}:mark"], meanwhile=wake, **SLOW)
         assert first.wait(60) == SUPERSEDED, first.output()
         assert "superseded" in first.output()
@@ -78,7 +77,7 @@ def test_a_second_copy_fences_the_first(job: Job, answer: pl.DataFrame) -> None:
     """Nobody is frozen: the first ends at its next commit, with exit code 3."""
     begun = "before done@coordinator:2"
     with job.start(f"{begun}:mark", **{**SLOW, "E2E_RATE": "2000"}) as first:
-        until(lambda: begun in job.happened(), 60, begun)
+        job.reached(first, begun)
         job.finish(**SLOW)
         assert first.wait(60) == SUPERSEDED, first.output()
     job.check(answer)

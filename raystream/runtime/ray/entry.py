@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +27,12 @@ from raystream.runtime.signals import stop_on_signals
 _LOOK = 0.2
 _STATUS_SECONDS = 0.5
 _ANSWER_SECONDS = 5.0
+_FROZEN_SECONDS = 10.0
+"""A coordinator that has answered before and is silent for so long is frozen."""
+
+_START_SECONDS = 120.0
+"""... if it has not answered yet: its process may still be starting."""
+
 _remote: Any = ray.remote
 _get: Any = ray.get
 
@@ -145,7 +150,8 @@ class _Watch:
         self._asked = False
         self._status_ref: Any = None
         self._status_at = 0.0
-        self._woken = threading.Event()
+        self._asked_at = 0.0
+        self._patience = _START_SECONDS
 
     def to_the_end(self) -> Outcome:
         end = self._coordinator.wait.remote()
@@ -173,20 +179,30 @@ class _Watch:
 
     def _show_status(self) -> None:
         """Never waits: the answer to one question is looked at when the next one is due."""
-        if self._on_status is None or time.monotonic() < self._status_at:
+        now = time.monotonic()
+        if now < self._status_at:
             return
-        self._status_at = time.monotonic() + _STATUS_SECONDS
+        self._status_at = now + _STATUS_SECONDS
         if self._status_ref is not None:
             if not ray.wait([self._status_ref], timeout=0)[0]:
+                self._replace_if_frozen(now)
                 return
             self._hand_on(self._status_ref)
+        self._asked_at = now
         self._status_ref = self._coordinator.status.remote()
+
+    def _replace_if_frozen(self, now: float) -> None:
+        """Nobody but the driver would notice: Ray makes another, which recovers."""
+        if now - self._asked_at > self._patience:
+            ray.kill(self._coordinator, no_restart=False)
+            self._status_ref, self._patience = None, _START_SECONDS
 
     def _hand_on(self, ref: Any) -> None:
         try:
             status = _get(ref)
         except ray.exceptions.RayError:
             return  # the coordinator is being restarted
+        self._patience = _FROZEN_SECONDS
         if status is not None and self._on_status is not None:
             self._on_status(status)
 
