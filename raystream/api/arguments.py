@@ -38,6 +38,27 @@ RENAMED: Mapping[str, str] = {
 }
 """Names of other systems for things that rs has under another name."""
 
+VERBS: Mapping[str, str] = {
+    "groupby": "key_by",
+    "group_by": "key_by",
+    "keyBy": "key_by",
+    "key_on": "key_by",
+    "where": "filter",
+    "flatMap": "flat_map",
+    "assign": "with_columns",
+    "apply": "map",
+    "sink": "write",
+    "sink_to": "write",
+    "add_sink": "write",
+    "to": "write",
+    "to_topic": "write",
+    "output": "write",
+    "aggregate": "window(..).agg",
+    "agg": "window(..).agg",
+    "side_output": "late",
+}
+"""Verbs of other systems, and ours."""
+
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """A public function whose wrong arguments are a ConfigurationError at the user's line."""

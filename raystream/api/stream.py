@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.arguments import checked, chosen
+from raystream.api.arguments import VERBS, checked, chosen
 from raystream.api.expressions import (
     column_name,
     expression,
@@ -17,6 +17,7 @@ from raystream.api.origin import at_call, wrong
 from raystream.api.pipeline import Pipeline, check_has, declared
 from raystream.api.row_columns import RowColumns, returned, returned_value
 from raystream.graph.logical import Edge
+from raystream.graph.nearest import did_you_mean
 from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose
 from raystream.graph.steps import (
     Drop,
@@ -60,6 +61,15 @@ class Stream:
         """The step that makes these rows."""
         tag = "" if self._edge.tag == "main" else f".{self._edge.tag}"
         return f"<{type(self).__name__} {self._pipeline.node(self._edge).name}{tag}>"
+
+    if not TYPE_CHECKING:  # type checkers are to complain about wrong verbs themselves
+
+        def __getattr__(self, name: str) -> Any:
+            """Only called for what is not there: tells the verb that was probably meant."""
+            verbs = [verb for verb in dir(type(self)) if not verb.startswith("_")]
+            meant = f"it is .{VERBS[name]}" if name in VERBS else did_you_mean(name, verbs)
+            text = f"a stream has no {name!r}; {meant}"
+            raise AttributeError(text)
 
     # -- rows ----------------------------------------------------------------------------------
 

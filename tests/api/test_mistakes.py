@@ -176,3 +176,8 @@ def test_words_of_other_systems_are_translated() -> None:
         _ = rs.sliding
     with pytest.raises(AttributeError, match=r"no 'tumblin'; did you mean 'tumbling'\?"):
         _ = rs.tumblin
+    stream = rs.Pipeline("p").read(rs.Rows([{"a": 1}]))
+    with pytest.raises(AttributeError, match=r"a stream has no 'groupby'; it is \.key_by"):
+        stream.groupby("a")
+    with pytest.raises(AttributeError, match=r"no 'key_bye'; did you mean 'key_by'\?"):
+        stream.key_bye("a")

@@ -86,7 +86,7 @@ def test_the_only_pipeline_needs_no_name(tmp_path: Path) -> None:
     [
         ('rows.key_by("ipp").write(rs.Collect())', "{file}:6: no column 'ipp'; did you mean 'ip'?"),
         ("rows.filter(", "{file}:6: SyntaxError: '(' was never closed"),
-        ("rows.windw()", "AttributeError: 'Stream' object has no attribute 'windw'"),
+        ("rows.windw()", "AttributeError: a stream has no 'windw'; did you mean 'window'?"),
     ],
 )
 def test_a_mistake_is_2_and_one_message(

@@ -19,6 +19,7 @@ _OBJECT_STORE = 256 * 1024 * 1024
 """Rows do not go through the object store; snapshots pass it a few segments at a time."""
 
 _REACH_SECONDS = 1.0
+_JOIN_SECONDS = 5.0
 _ray: Any = ray  # its stubs are incomplete
 
 
@@ -103,6 +104,7 @@ def _start_private() -> None:
 
 
 def _join(address: str) -> None:
+    _check_reachable(address)
     use_token_if_there_is_one()
     _quiet()
     try:
@@ -114,6 +116,19 @@ def _join(address: str) -> None:
             "~/.ray/auth_token or RAY_AUTH_TOKEN"
         )
         raise ConfigurationError(what, what_to_do=advice) from error
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself tries for a minute and prints to the terminal meanwhile; `auto` is left to it."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_JOIN_SECONDS).close()
+    except OSError as error:
+        what = f"no Ray cluster answers at {address}: {error.strerror or error}"
+        advice = "check the address and that it runs, or leave it out for a Ray of your own"
+        raise ConfigurationError(what, what_to_do=advice) from None
 
 
 def _quiet() -> None:

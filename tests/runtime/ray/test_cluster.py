@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from raystream.errors import ConfigurationError
 from raystream.runtime.ray import shared_storage
-from raystream.runtime.ray.cluster import nodes, started_head
+from raystream.runtime.ray.cluster import attached, nodes, started_head
 
 
 @pytest.fixture
@@ -24,6 +25,16 @@ def test_a_head_that_answers_is_found(note: Path) -> None:
         address = f"127.0.0.1:{head.getsockname()[1]}"
         note.write_text(address)
         assert started_head() == address
+
+
+def test_an_address_where_nobody_answers_is_said_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    with (
+        pytest.raises(ConfigurationError, match=f"no Ray cluster answers at {address}: Connection"),
+        attached(address),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("content", ["127.0.0.1:1", "nonsense", ""])
