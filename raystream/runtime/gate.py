@@ -55,7 +55,7 @@ class InputGate:
         for command in self._aligner.handle(BarrierArrived(channel, barrier)):
             match command:
                 case Block(blocked):
-                    self._blocked.add(blocked)  # type: ignore[arg-type]
+                    self._blocked.add(blocked)
                 case Aligned(done):
                     aligned = done
                 case UnblockAll():

@@ -27,6 +27,7 @@ from raystream.observe.status import StatusDocument
 from raystream.operators.base import StepState
 from raystream.runtime.build import build_task
 from raystream.runtime.channels.memory import MemoryChannel
+from raystream.runtime.collector import calm_collector
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.failure import failure_of
 from raystream.runtime.points import points_of
@@ -303,13 +304,17 @@ class LocalRuntime:
     def run(self) -> Outcome:
         """Until the job ends."""
         try:
-            while self.loop.outcome is None:
-                pause = self.step()
-                if pause > 0:
-                    self._woken.wait(min(pause, _LONGEST_WAIT))
-            return self.loop.outcome
+            with calm_collector():
+                return self._run()
         finally:
             self.close()
+
+    def _run(self) -> Outcome:
+        while self.loop.outcome is None:
+            pause = self.step()
+            if pause > 0:
+                self._woken.wait(min(pause, _LONGEST_WAIT))
+        return self.loop.outcome
 
     def close(self) -> None:
         """Release everything."""

@@ -204,7 +204,8 @@ class SourceInput:
     def _timed(self, chunk: Chunk) -> tuple[pl.DataFrame, list[tuple[SplitId, int, int, Position]]]:
         frame = chunk.frame
         if self._options.event_time is not None:
-            frame = frame.with_columns(pl.col(self._options.event_time).alias(TIME))
+            # hstack, for with_columns costs a query of 0.1 ms for each poll.
+            frame = frame.hstack([frame.get_column(self._options.event_time).alias(TIME)])
         runs = [(run.split, run.first, run.last, run.position) for run in chunk.runs]
         limit = self._marks.limit(self._ctx.clock.wall_ms())
         highest = frame[TIME].max() if frame.height else None

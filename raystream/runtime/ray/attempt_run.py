@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import queue
 import threading
 import time
@@ -20,6 +19,7 @@ from raystream.runtime.channels.handshake import Membership
 from raystream.runtime.channels.link import IoThread
 from raystream.runtime.channels.listener import ChannelListener, SocketAddress, connect
 from raystream.runtime.channels.socket import SocketReader, SocketWriter
+from raystream.runtime.collector import calm
 from raystream.runtime.failure import failure_of
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.task import Finished, Letter, Snapshot, SourceDry, Task, Waiting
@@ -108,9 +108,7 @@ class AttemptRun:
         assert self._task is not None, "start before connect"
         if self._thread is not None:
             return
-        # What set-up made stays: the collector need not look at it for every 700 new objects.
-        gc.freeze()
-        gc.set_threshold(200_000, 10, 10)
+        calm()
         self._thread = threading.Thread(
             target=self._process, args=(self._task,), name="raystream-processing", daemon=True
         )
