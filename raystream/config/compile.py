@@ -1,0 +1,326 @@
+"""A checked document -> the Pipeline that Python would have built, with places for its lines."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from raystream.api.origin import written_at
+from raystream.api.pipeline import Pipeline
+from raystream.api.stream import Stream
+from raystream.config.aggregate_text import parse_aggregate
+from raystream.config.check import Value
+from raystream.config.ends import Ends
+from raystream.config.functions import function
+from raystream.config.place import InvalidFile, Place, Problems
+from raystream.config.references import named, side_sinks
+from raystream.config.yaml import Scalar
+from raystream.errors import ConfigurationError
+from raystream.graph.aggregates import Aggregate
+from raystream.graph.policies import WatermarkStrategy
+from raystream.graph.windows import Window
+
+_NO_COLUMN = re.compile(r"no column '([^']+)'")
+_PYTHON_ADVICE = (
+    (re.compile(r"write rs\.Kafka\(\.\.\., (\w+)=\.\.\.\)"), r"write \1: beside bootstrap_servers"),
+    (re.compile(r"\b(name|group_id)=$"), r"\1:"),
+)
+"""Advice that speaks of Python, and the same for YAML."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A pipeline file, ready.
+
+    Args:
+        pipeline: As Python would have built it.
+        document: As it was checked.
+        sources: Name in the file -> name of its step.
+        sinks: Name in the file -> name of its step.
+    """
+
+    pipeline: Pipeline
+    document: Value
+    sources: Mapping[str, str]
+    sinks: Mapping[str, str]
+
+
+def compile_document(document: Value, *, to_run: bool = True) -> Compiled:
+    """Build the pipeline of a document.
+
+    Args:
+        document: Checked, without a mistake.
+        to_run: Load what only a run needs, too.
+
+    Raises:
+        InvalidFile: columns that do not exist, options that do not fit together.
+    """
+    return _Compiler(document, to_run=to_run).compile()
+
+
+class _Skip(Exception):
+    """A step could not be built; its problem is noted."""
+
+
+class _Compiler:
+    def __init__(self, document: Value, *, to_run: bool) -> None:
+        self._document = document
+        self._problems = Problems()
+        connections = document.get("connections")
+        self._ends = Ends(connections.data if connections is not None else {}, to_run=to_run)
+        self._directory = os.path.dirname(document.place.file)
+        self._streams: dict[str, Stream | None] = {}
+        self._last: Stream | None = None
+        self._side = side_sinks(document)
+        self._sinks = named(document, "sinks")
+        self._nodes: dict[str, int] = {}
+
+    def compile(self) -> Compiled:
+        pipeline = self._built()
+        self._problems.raise_if_any()
+        with self._noting(self._document):
+            names = {node.id: node.name for node in pipeline.graph().nodes}
+            if any("schema" in s.data for s in named(self._document, "sources").values()):
+                pipeline.plan()
+        self._problems.raise_if_any()
+        found = {name: names[node] for name, node in self._nodes.items()}
+        sources = {name: found[name] for name in named(self._document, "sources")}
+        sinks = {name: found[name] for name in self._sinks}
+        return Compiled(pipeline, self._document, sources, sinks)
+
+    def _built(self) -> Pipeline:
+        self._pipeline = self._new_pipeline()
+        for name, value in named(self._document, "sources").items():
+            self._last = self._streams[name] = self._attempt(self._source, name, value)
+        steps = self._document.get("steps")
+        for step in steps.data if steps is not None else []:
+            self._last = self._attempt(self._step, step)
+            if step.get("name") is not None:
+                self._streams[step["name"].data] = self._last
+        for name, value in self._sinks.items():
+            if name not in self._side:
+                self._attempt(self._sink, name, value, self._from(value))
+        return self._pipeline
+
+    # -- problems ----------------------------------------------------------------------------
+
+    def _attempt(self, build: Any, *arguments: Any) -> Any:
+        try:
+            return build(*arguments)
+        except _Skip:
+            return None
+
+    @contextmanager
+    def _noting(self, value: Value, within: Value | None = None) -> Iterator[None]:
+        """Steps made inside are written at `within`; what is wrong with them is at `value`."""
+        try:
+            with written_at((within or value).place.origin()):
+                yield
+        except InvalidFile:
+            raise
+        except ConfigurationError as error:
+            place, path = self._place_of(error, value, within or value)
+            advice = f"; {_for_yaml(error.what_to_do)}" if error.what_to_do else ""
+            self._problems.add(place, path, error.what + advice)
+            raise _Skip from error
+
+    def _place_of(self, error: ConfigurationError, value: Value, all_: Value) -> tuple[Place, str]:
+        """Where a column that does not exist is named, else the value."""
+        column = _NO_COLUMN.search(error.what)
+        for scalar in all_.scalars() if column is not None else ():
+            assert isinstance(scalar.node, Scalar)
+            assert column is not None
+            at = re.search(rf"(?<!\w){re.escape(column[1])}(?!\w)", scalar.node.text)
+            if at is not None and not scalar.path.endswith((".name", ".from")):
+                return scalar.node.at(at.start()) if at.start() else scalar.place, scalar.path
+        return value.place, value.path
+
+    # -- parts -------------------------------------------------------------------------------
+
+    def _new_pipeline(self) -> Pipeline:
+        document = self._document
+        options: dict[str, Any] = {}
+        if document.get("delivery_guarantee") is not None:
+            options["delivery_guarantee"] = document["delivery_guarantee"].data
+        checkpoint, resources = document.get("checkpoint"), document.get("resources")
+        if checkpoint is not None:
+            options |= {f"checkpoint_{name}": v.data for name, v in checkpoint.data.items()}
+        if resources is not None:
+            options |= resources.plain()
+        try:
+            with self._noting(checkpoint or document):
+                return Pipeline(document["name"].data, **options)
+        except _Skip:
+            self._problems.raise_if_any()
+            raise
+
+    def _source(self, name: str, value: Value) -> Stream:
+        options: dict[str, Any] = _options(value, "event_time", "schema", "parallelism")
+        errors = value.get("errors")
+        if errors is not None:
+            options["errors"] = errors["policy"].data if errors.get("to") else _policy(errors)
+        if name != "source":
+            options["name"] = name
+        end = next(v for n, v in value.data.items() if n in ("kafka", "files", "datagen"))
+        with self._noting(end):
+            source = self._ends.source(value)
+        with self._noting(value):
+            watermark = _watermark(value.get("watermark"))
+            stream = self._pipeline.read(source, watermark=watermark, **options)
+            self._nodes[name] = stream._edge.source
+        if errors is not None and errors.get("to") is not None:
+            sink = errors["to"].data
+            self._sink(sink, self._sinks[sink], stream.errors)
+        return stream
+
+    def _from(self, value: Value) -> Stream | None:
+        name = value.get("from")
+        return self._last if name is None else self._streams[name.data]
+
+    def _step(self, step: Value) -> Stream:
+        stream = self._from(step)
+        if stream is None:
+            raise _Skip
+        if step.get("aggregate") is not None:
+            return self._aggregate(stream, step)
+        verb = next(v for v in _VERBS if step.get(v) is not None)
+        value, options = step[verb], _options(step, "name", "parallelism", "batch_format", "schema")
+        with self._noting(value, step):
+            return self._plain_step(stream, verb, value, options)
+
+    def _plain_step(
+        self, stream: Stream, verb: str, value: Value, options: dict[str, Any]
+    ) -> Stream:
+        match verb:
+            case "filter":
+                return stream.filter(value.data, **options)
+            case "with_columns":
+                return stream.with_columns(value.plain(), **options)
+            case "key_by":
+                return _keyed(stream, value, options)
+            case "select" | "drop":
+                columns = [column.data for column in value.many()]
+                made: Stream = getattr(stream, verb)(*columns, **options)
+                return made
+            case "union":
+                others = [self._streams[other.data] for other in value.many()]
+                if None in others:
+                    raise _Skip
+                return stream.union(*(other for other in others if other is not None), **options)
+            case _:
+                called: Stream = getattr(stream, verb)(
+                    function(value.data, self._directory), **options
+                )
+                return called
+
+    def _aggregate(self, stream: Stream, step: Value) -> Stream:
+        keys, window, late = step.get("key_by"), step["window"], step.get("late")
+        if keys is not None:
+            with self._noting(keys, step):
+                stream = _keyed(stream, keys, {})
+        options = _options(step, "name", "parallelism", "allowed_lateness")
+        with self._noting(window, step):
+            windowed = stream.window(_window(window), emit=_emit(step.get("emit")), **options)
+        with self._noting(step["aggregate"], step):
+            aggregates = {n: _aggregate(v.data) for n, v in step["aggregate"].data.items()}
+            result: Stream = windowed.agg(aggregates)
+        if late is not None:
+            self._attempt(self._sink, late.data, self._sinks[late.data], result.late)
+        having = step.get("having")
+        if having is not None:
+            with self._noting(having):
+                result = result.filter(having.data)
+        return result
+
+    def _sink(self, name: str, value: Value, stream: Stream | None) -> None:
+        if stream is None:
+            raise _Skip
+        end = next(v for n, v in value.data.items() if n in ("kafka", "files"))
+        with self._noting(end):
+            sink = self._ends.sink(value)
+        options = _options(value, "parallelism")
+        with self._noting(value):
+            stream.write(sink, name=None if name == "sink" else name, **options)
+            self._nodes[name] = len(self._pipeline.graph().nodes) - 1
+
+
+_VERBS = (
+    "filter",
+    "select",
+    "drop",
+    "with_columns",
+    "map",
+    "flat_map",
+    "map_batches",
+    "union",
+    "key_by",
+)
+
+
+def _options(value: Value, *names: str) -> dict[str, Any]:
+    return {name: value[name].plain() for name in names if value.get(name) is not None}
+
+
+def _policy(errors: Value) -> str:
+    return str(errors["policy"].data if isinstance(errors.data, dict) else errors.data)
+
+
+def _watermark(value: Value | None) -> WatermarkStrategy | None:
+    from raystream.api.watermark import Watermark
+
+    return None if value is None else Watermark(**value.plain())
+
+
+def _keyed(stream: Stream, value: Value, options: dict[str, Any]) -> Stream:
+    if isinstance(value.data, dict):
+        for name in ("name", "parallelism"):
+            if name in value.data:
+                text = f"a key called {name!r} can not be computed here"
+                raise ConfigurationError(text, what_to_do="make the column with with_columns first")
+        return stream.key_by(**value.plain(), **options)
+    return stream.key_by(*(key.data for key in value.many()), **options)
+
+
+def _window(value: Value) -> Window:
+    from raystream.api.windows import cumulative, hopping, tumbling
+
+    said = value.get("offset")
+    offset: Any = _offset(said.data) if said is not None else 0
+    size, hop = value.get("tumbling"), value.get("hopping")
+    if size is not None:
+        return tumbling(size.data, offset=offset)
+    if hop is not None:
+        return hopping(**hop.plain(), offset=offset)
+    return cumulative(**value["cumulative"].plain(), offset=offset)
+
+
+def _offset(text: str) -> int | str | datetime:
+    if text.isdigit():
+        return int(text)
+    return text if text.rstrip()[-1] in "smhd" and "-" not in text else datetime.fromisoformat(text)
+
+
+def _emit(value: Value | None) -> Any:
+    from raystream.api.windows import early
+
+    return (
+        early(value["early"].data) if value is not None and value.data != "on_close" else "on_close"
+    )
+
+
+def _aggregate(text: str) -> Aggregate:
+    """The value that `rs.sum(..)` makes; its expressions are parsed already."""
+    parsed = parse_aggregate(text)
+    value, where = parsed.value, parsed.where
+    return Aggregate(parsed.kind, value.text if value else None, where.text if where else None)
+
+
+def _for_yaml(advice: str) -> str:
+    for pattern, words in _PYTHON_ADVICE:
+        advice = pattern.sub(words, advice)
+    return advice

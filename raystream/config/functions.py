@@ -1,0 +1,68 @@
+"""Python functions that a pipeline file names: `package.module:function`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from raystream.errors import ConfigurationError
+from raystream.graph.nearest import did_you_mean
+
+
+def function(path: str, directory: str) -> Callable[..., Any]:
+    """Import a function.
+
+    Args:
+        path: `package.module:function`; looked for in the working directory, beside the file, and
+            among what is installed.
+        directory: Of the pipeline file.
+
+    Raises:
+        ConfigurationError: there is no such module or function, or its module raises.
+    """
+    name, _, attribute = path.partition(":")
+    module = _module(name, directory)
+    found = getattr(module, attribute, None)
+    if not callable(found):
+        functions = [n for n, v in vars(module).items() if callable(v) and n[0] != "_"]
+        text = f"module {name} has no function {attribute!r}"
+        advice = did_you_mean(attribute, functions) if functions else "it has none"
+        raise ConfigurationError(text, what_to_do=advice)
+    result: Callable[..., Any] = found
+    return result
+
+
+def _module(name: str, directory: str) -> Any:
+    for place in (os.path.abspath(directory), os.getcwd()):
+        if place not in sys.path:
+            sys.path.insert(0, place)
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            text = f"there is no module {name}"
+            advice = "it is looked for beside the file and in the working directory"
+            raise ConfigurationError(text, what_to_do=advice) from None
+        raise _raised(name, error) from error
+    except Exception as error:
+        raise _raised(name, error) from error
+    _send_by_value(module)
+    return module
+
+
+def _raised(name: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(f"module {name} raises {type(error).__name__}: {error}")  # noqa: EM102
+
+
+def _send_by_value(module: Any) -> None:
+    """Other processes can not import it by its name, unless it is installed."""
+    import site
+
+    file = getattr(module, "__file__", None) or ""
+    if not file.startswith(tuple(site.getsitepackages())):
+        import cloudpickle
+
+        cloudpickle.register_pickle_by_value(module)
