@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from raystream.api.progress import patiently
 from raystream.graph.logical import Node
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def learn_schemas(
         if node.name in found:
             continue
         step: Any = node.step
-        schema: Schema | None = step.source.learn()
+        with patiently(f"waiting for an answer from {step.source.describe()}"):
+            schema: Schema | None = step.source.learn()
         if schema is None and not bounded:
             schema = _wait_for(step.source, say, wait)
         if schema is not None:

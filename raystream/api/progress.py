@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +15,18 @@ if TYPE_CHECKING:
 def say(text: str) -> None:
     """A line for the person who started the job."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def patiently(text: str, after: float = 3.0) -> Iterator[None]:
+    """Say this if the block takes longer than `after` seconds: nobody should face silence."""
+    timer = threading.Timer(after, say, (text,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Progress:

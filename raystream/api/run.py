@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from raystream.api.learn import learn_schemas, stored_header
 from raystream.api.pipeline import Pipeline
-from raystream.api.progress import Progress, say
+from raystream.api.progress import Progress, patiently, say
 from raystream.graph.logical import LogicalGraph, Node
 
 if TYPE_CHECKING:
@@ -149,7 +149,12 @@ def _nothing_known(graph: LogicalGraph, learnt: Mapping[str, Schema]) -> bool:
 
 
 def _splits(nodes: list[Node], options: RunOptions) -> dict[str, tuple[Split, ...]]:
-    return {n.name: tuple(_source(n).discover(bounded=options.bounded)) for n in nodes}
+    found = {}
+    for node in nodes:
+        source = _source(node)
+        with patiently(f"waiting for an answer from {source.describe()}"):
+            found[node.name] = tuple(source.discover(bounded=options.bounded))
+    return found
 
 
 def _default(cpus: int, caps: Mapping[str, int | None]) -> int:
