@@ -143,7 +143,10 @@ class Pipeline:
         from_scratch: bool = False,
         accept_loss: bool = False,
     ) -> Outcome:
-        """Run the job to its end, and say how it ended.
+        """Run the job to its end.
+
+        Returns:
+            How it ended: finished, or stopped.
 
         Args:
             until: None: for ever. `"latest"`: to what is there now; closes every window, commits.
@@ -157,8 +160,10 @@ class Pipeline:
 
         Raises:
             ConfigurationError: the job as written can not run.
+            JobFailed: it ended with an error that a restart does not cure.
+            Superseded: a newer run of the same job took over.
         """
-        from raystream.api.run import RunOptions, run
+        from raystream.api.run import RunOptions, run, successful
 
         if until is not None:
             chosen(until, "until", ["latest"])
@@ -171,7 +176,7 @@ class Pipeline:
             from_scratch=from_scratch,
             accept_loss=accept_loss,
         )
-        return run(self, options)
+        return successful(run(self, options))
 
     @checked
     def explain(self, *, parallelism: int | None = None, format: str = "text") -> str:  # noqa: A002

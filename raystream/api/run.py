@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from raystream.api.learn import learn_schemas, stored_header
 from raystream.api.pipeline import Pipeline
 from raystream.api.progress import Progress, patiently, say
+from raystream.errors import JobFailed, Superseded
 from raystream.graph.logical import LogicalGraph, Node
 
 if TYPE_CHECKING:
@@ -64,6 +65,20 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
         if job is None:
             return _outcome("finished", "there is nothing to read")
         return _run(job, options)
+
+
+def successful(outcome: Outcome) -> Outcome:
+    """The outcome, unless it is an error: a script that ends quietly would look like a success.
+
+    Raises:
+        JobFailed: the job failed.
+        Superseded: a newer run took over.
+    """
+    if outcome.kind == "failed":
+        raise JobFailed(outcome.message or "the job failed")
+    if outcome.kind == "superseded":
+        raise Superseded(outcome.message or "a newer run of the same job took over")
+    return outcome
 
 
 def storage_of(pipeline: Pipeline, options: RunOptions) -> str:

@@ -64,18 +64,20 @@ def _add_run(app: Any, typer: Any) -> None:
         """Run a pipeline to its end."""
         if until not in (None, "latest"):
             _fail(f"--until {until} is unknown; write --until latest, or leave it out", USAGE)
+        from raystream.api.run import RunOptions
+        from raystream.api.run import run as run_pipeline
+
         pipeline = _loaded(target)
-        outcome = _guarded(
-            lambda: pipeline.run(
-                until=until,
-                local=local,
-                address=address,
-                checkpoint_storage=checkpoint_storage,
-                parallelism=parallelism,
-                from_scratch=from_scratch,
-                accept_loss=accept_loss,
-            )
+        options = RunOptions(
+            until=until,
+            local=local,
+            address=address,
+            checkpoint_storage=checkpoint_storage,
+            parallelism=parallelism,
+            from_scratch=from_scratch,
+            accept_loss=accept_loss,
         )
+        outcome = _guarded(lambda: run_pipeline(pipeline, options))
         _tell(outcome)
         raise typer.Exit(outcome.exit_code)
 

@@ -1,4 +1,4 @@
-"""How a run ended: what `p.run()` returns and what the exit code of `raystream run` says."""
+"""How a run ended: `p.run()` returns it or raises, `raystream run` makes it its exit code."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-OutcomeKind = Literal["finished", "stopped", "failed", "superseded"]
+OutcomeKind = Literal["finished", "stopped", "failed", "superseded", "submitted"]
 
-_EXIT_CODES: Mapping[str, int] = {"finished": 0, "stopped": 0, "failed": 1, "superseded": 3}
+_EXIT_CODES: Mapping[str, int] = {
+    "finished": 0,
+    "stopped": 0,
+    "submitted": 0,
+    "failed": 1,
+    "superseded": 3,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +23,8 @@ class Outcome:
 
     Args:
         kind: `finished` (bounded input read to its end), `stopped` (asked to), `failed`,
-            `superseded` (a newer attempt of the same job took over).
+            `superseded` (a newer attempt of the same job took over), `submitted` (it runs on, apart
+            from this process).
         message: One line for people; for `failed` the first cause in at most 10 lines, ending on
             the user's own line when user code raised. May be empty.
         checkpoint: Number of the last committed checkpoint, or None if there is none.
@@ -44,5 +51,5 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 finished or stopped, 1 failed, 3 superseded."""
+        """0 finished, stopped or submitted, 1 failed, 3 superseded."""
         return _EXIT_CODES[self.kind]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import raystream as rs
-from raystream.api.run import RunOptions, storage_of
-from raystream.errors import ConfigurationError
+from raystream.api.run import RunOptions, storage_of, successful
+from raystream.errors import ConfigurationError, JobFailed, Superseded
 
 ROWS = [{"ts": 1000 * i, "ip": "ab"[i % 2], "status": 200 + i} for i in range(120)]
 
@@ -90,3 +90,19 @@ def test_what_is_missing_is_waited_for() -> None:
     assert said == [
         "waiting for the first record of 120 rows in memory: its columns are not declared"
     ]
+
+
+def test_a_failed_run_raises_with_the_users_line(tmp_path: Path) -> None:
+    def bad(row: dict[str, object]) -> dict[str, object]:
+        return {"ts": row["nope"]}
+
+    p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
+    p.read(rs.Rows(ROWS), event_time="ts").map(bad).write(rs.Collect())
+    with pytest.raises(JobFailed, match=r"test_run\.py:\d+: KeyError: 'nope'"):
+        p.run(until="latest", local=True)
+
+
+def test_a_superseded_run_raises() -> None:
+    with pytest.raises(Superseded, match="attempt 7 took over"):
+        successful(rs.Outcome("superseded", "attempt 7 took over"))
+    assert successful(rs.Outcome("stopped")).kind == "stopped"
