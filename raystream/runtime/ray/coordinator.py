@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -47,6 +48,7 @@ class Coordinator:
         os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
         self._driver = driver
         self._loop: ControlLoop | None = None
+        self._workers: RayWorkers | None = None
         self._stop: StopKind | None = None
         self._outcome: Outcome | None = None
         self._ended = threading.Event()
@@ -67,8 +69,10 @@ class Coordinator:
     @ray.method(concurrency_group="query")
     def status(self) -> StatusDocument | None:
         """The newest status document, None before the first."""
-        loop = self._loop
-        return loop.status if loop is not None else None
+        loop, workers = self._loop, self._workers
+        if loop is None or workers is None or loop.status is None:
+            return None
+        return replace(loop.status, notes=(*loop.status.notes, *workers.notes()))
 
     @ray.method(concurrency_group="query")
     def outcome(self) -> Outcome | None:
@@ -108,6 +112,7 @@ class Coordinator:
         try:
             loop = ControlLoop(job, workers, store, SystemClock(), protocol, point=point)
             workers.post = loop.post
+            self._workers = workers
             self._publish_loop(loop)
             return loop.run()
         finally:

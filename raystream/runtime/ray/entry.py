@@ -71,7 +71,7 @@ def run(
         environment = to_hand_on(os.environ) if points is None else points
         coordinator = launch(job.name, packed, environment, detached=detached)
         if detached:
-            return Outcome("finished", f"{job.name} was submitted")
+            return Outcome("submitted", f"{job.name} runs on the cluster")
         return _Watch(coordinator, on_status).to_the_end()
 
 

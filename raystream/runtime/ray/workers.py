@@ -6,16 +6,11 @@ notes put on it, so there are no locks and no call waits. Outcomes are events fo
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raystream.checkpoint.barrier import Barrier
 from raystream.ids import SubtaskId
@@ -31,20 +26,12 @@ from raystream.job.messages import (
 )
 from raystream.job.placement import avoidable
 from raystream.job.spec import JobSpec, OpenRequest
+from raystream.runtime.ray.actors import Actors, Worker
 from raystream.runtime.ray.attempt_run import Over
-from raystream.runtime.ray.node_table import Node, listed_nodes, taken_by_others
+from raystream.runtime.ray.desk import Desk, Then
 from raystream.runtime.ray.parcels import pack_request, versions
-from raystream.runtime.ray.shares import cpu_share
 from raystream.runtime.ray.snapshots import SegmentBook, SegmentWriter, SnapshotPull, Streamer
-from raystream.runtime.ray.subtask import (
-    GROUPS,
-    OpenOrder,
-    OpenReply,
-    PingReply,
-    Subtask,
-    Whereabouts,
-)
-from raystream.runtime.ray.watchdog import end_process
+from raystream.runtime.ray.subtask import OpenOrder, OpenReply, PingReply, Whereabouts
 from raystream.runtime.task import SourceDry
 from raystream.runtime.workers import Post
 from raystream.storage.base import Store
@@ -58,31 +45,11 @@ _START_SECONDS = 15.0
 _START_SECONDS_EACH = 1.5
 """Starting a process costs 0.7 CPU seconds; Ray starts as many at a time as there are cores."""
 
-Then = Callable[[Any], None]
+_WARM_UP_SECONDS = 1.0
+_SPARE_AFTER_SECONDS = 3.0
+"""Running so long, a job is not one of those that end before a failure is worth a thought."""
 
 _ray: Any = ray  # its stubs are incomplete
-
-
-@dataclass(eq=False, slots=True)
-class Worker:
-    """An actor we made.
-
-    Args:
-        handle: Its Ray handle; kept, or the actor ends.
-        origin: How it came to its role: `new`, `spare`, `survivor`.
-        share: CPUs it reserves.
-        where: Node and pid, once it has said so.
-    """
-
-    handle: Any
-    origin: str
-    share: float
-    where: Whereabouts | None = None
-
-    @property
-    def node(self) -> str:
-        """Node it runs on, empty while unknown."""
-        return self.where.node if self.where is not None else ""
 
 
 class RayWorkers:
@@ -109,23 +76,17 @@ class RayWorkers:
         self._job, self._job_bytes = job, job_bytes
         self._environment = dict(environment or {})
         self._writer = SegmentWriter(job, store, background)
-        self._here = str(ray.get_runtime_context().get_node_id())
-        self._desk: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._alarms: list[tuple[float, Callable[[], None]]] = []
+        self._desk = Desk(self._all_died)
+        self._actors = Actors(self._desk, len(job.plan.chains))
         self._seated: dict[SubtaskId, Worker] = {}
         self._spares: list[Worker] = []
         self._requests: dict[SubtaskId, OpenRequest] = {}
-        self._avoid: frozenset[str] = frozenset()
         self._attempt = -1
-        self._others: dict[str, float] | None = None
-        self._usable: list[str] = []
-        self._created = 0
         self._book = SegmentBook()
         self._pull: SnapshotPull | None = None
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="raystream-desk", daemon=True)
-        self._thread.start()
-        self._desk.put(self._writer.warm_up)
+        self._ending = False
+        self._early: dict[SubtaskId, Worker] = {}
+        self._desk.put(self._make_early)
 
     # -- Workers -------------------------------------------------------------------------------
 
@@ -146,7 +107,7 @@ class RayWorkers:
         self._desk.put(connect)
 
     def start(self, attempt: int) -> None:
-        """Let every subtask run, sinks first; then make a spare for the next failure."""
+        """Let every subtask run, sinks first; if it goes on, get ready for what may come."""
 
         def start() -> None:
             members = dict(self._members(attempt))
@@ -154,7 +115,8 @@ class RayWorkers:
                 if subtask in members:
                     ref = members[subtask].handle.start.remote(attempt)
                     self._expect(ref, subtask, attempt)
-            self._keep_a_spare()
+            self._desk.after(_WARM_UP_SECONDS, lambda: self._warm_up(attempt))
+            self._desk.after(_SPARE_AFTER_SECONDS, lambda: self._keep_a_spare(attempt))
 
         self._desk.put(start)
 
@@ -169,6 +131,7 @@ class RayWorkers:
             for subtask, worker in self._members(attempt):
                 ref = worker.handle.notify_committed.remote(attempt, checkpoint)
                 self._expect(ref, subtask, attempt)
+            self._keep_a_spare(attempt)
 
         self._desk.put(notify)
 
@@ -176,6 +139,7 @@ class RayWorkers:
         """Sources stop reading: Dry for each source."""
 
         def drain() -> None:
+            self._ending = True
             members = dict(self._members(attempt))
             for subtask in self._job.plan.sources():
                 if subtask in members:
@@ -189,66 +153,37 @@ class RayWorkers:
 
         def ping() -> None:
             for subtask, worker in self._members(attempt):
-                self._when(worker.handle.ping.remote(attempt), self._ponged(subtask, attempt))
+                self._desk.when(worker.handle.ping.remote(attempt), self._ponged(subtask, attempt))
 
         self._desk.put(ping)
 
     def kill(self, subtasks: Sequence[SubtaskId]) -> None:
         """End these processes for sure."""
-        doomed = list(subtasks)
-        self._desk.put(lambda: self._end_all([self._seated.pop(s, None) for s in doomed]))
+
+        def kill() -> None:
+            for worker in [self._seated.pop(s, None) for s in subtasks]:
+                if worker is not None:
+                    self._actors.end_for_sure(worker)
+
+        self._desk.put(kill)
 
     def close(self) -> None:
         """End everything; returns when all processes were told to end."""
-        self._desk.put(self._close)
-        self._closed.wait(timeout=10)
+        self._desk.close(self._close, timeout=10)
+
+    def notes(self) -> tuple[str, ...]:
+        """What people should know about the placement."""
+        full = self._actors.full_share()
+        if self.share >= full:
+            return ()
+        return (f"runs with smaller shares: {self.share:g} CPU per subtask instead of {full:g}",)
 
     def node_of(self, subtask: SubtaskId) -> str:
         """Id of the node it runs on (empty: unknown)."""
         worker = self._seated.get(subtask)
         return worker.node if worker is not None else ""
 
-    # -- the desk ------------------------------------------------------------------------------
-
-    def _work(self) -> None:
-        while not self._closed.is_set():
-            try:
-                note = self._desk.get(timeout=self._pause())
-            except queue.Empty:
-                note = self._ring_alarms
-            try:
-                note()
-            except Exception as error:  # noqa: BLE001 - e.g. Ray's control service is away
-                self._all_died(error)
-
-    def _pause(self) -> float | None:
-        if not self._alarms:
-            return None
-        return max(0.0, min(at for at, _ in self._alarms) - time.monotonic())
-
-    def _ring_alarms(self) -> None:
-        now = time.monotonic()
-        due = [alarm for alarm in self._alarms if alarm[0] <= now]
-        self._alarms = [alarm for alarm in self._alarms if alarm[0] > now]
-        for _, ring in due:
-            ring()
-
-    def _when(self, ref: Any, then: Then, timeout: float | None = None) -> None:
-        """Call `then` at the desk with the result, the exception, or a TimeoutError; just once."""
-        waiting = [then]
-
-        def finish(result: Any) -> None:
-            if waiting:
-                waiting.pop()(result)
-
-        def done(future: Future[Any]) -> None:
-            result = future.exception() or future.result()
-            self._desk.put(lambda: finish(result))
-
-        ref.future().add_done_callback(done)
-        if timeout is not None:
-            late = time.monotonic() + timeout, lambda: finish(TimeoutError("no answer in time"))
-            self._alarms.append(late)
+    # -- events ----------------------------------------------------------------------------------
 
     def _members(self, attempt: int) -> list[tuple[SubtaskId, Worker]]:
         return list(self._seated.items()) if attempt == self._attempt else []
@@ -277,32 +212,37 @@ class RayWorkers:
             else:
                 self._died(subtask, attempt, _failure(result))
 
-        self._when(ref, then)
+        self._desk.when(ref, then)
 
     def _ponged(self, subtask: SubtaskId, attempt: int) -> Then:
         def then(result: Any) -> None:
             if isinstance(result, PingReply):
+                worker = self._seated.get(subtask)
+                if worker is not None:
+                    worker.answered()
                 self._tell(attempt, Pong(subtask, attempt, result.stats))
 
         return then
 
     # -- opening -------------------------------------------------------------------------------
 
+    def _make_early(self) -> None:
+        """Processes start while recovery looks at the log; `open` tells them what they are."""
+        subtasks = self._job.plan.subtasks()
+        self.share = self._actors.look(frozenset(), len(subtasks), ())
+        for subtask in subtasks:
+            self._early[subtask] = self._actors.create(subtask.chain, self.share)
+
     def _open(self, requests: list[OpenRequest], avoid: frozenset[str]) -> None:
         if self._pull is not None:
             self._pull.abandon()
-        avoid = avoidable(avoid, _alive_nodes()) if avoid else avoid
         self._attempt = requests[0].attempt
-        listed = listed_nodes()
-        self._avoid = avoid | {node.id for node in listed if not node.answers()}
+        self._ending = False
         self._requests = {request.subtask: request for request in requests}
         for request in requests:
             self._book.opened(request)
-        gone = [
-            s for s, w in self._seated.items() if s not in self._requests or w.node in self._avoid
-        ]
-        self._end_all([self._seated.pop(subtask) for subtask in gone])
-        self._set_share(listed)
+        if not self._early:
+            self._make_room(avoid)
         for request in requests:
             worker = self._seated.get(request.subtask)
             if worker is None:
@@ -311,23 +251,24 @@ class RayWorkers:
                 worker.origin = "survivor"
                 self._order(request, worker, _RESET_SECONDS)
 
-    def _set_share(self, listed: Sequence[Node]) -> None:
-        if self._others is None:
-            self._others = taken_by_others(listed)
-        new = len(self._requests) - len(self._seated)
-        usable = [node for node in listed if node.id not in self._avoid]
-        self._usable = [node.id for node in usable if node.cpus] or [node.id for node in usable]
-        free = [self._free_on(node) for node in usable]
-        self.share = cpu_share(len(self._job.plan.chains), new, free)
-
-    def _free_on(self, node: Node) -> float:
-        others = (self._others or {}).get(node.id, 0.0)
-        ours = sum(worker.share for worker in self._seated.values() if worker.node == node.id)
-        return max(node.cpus - others - ours, 0.0)
+    def _make_room(self, avoid: frozenset[str]) -> None:
+        """Give up who has no role or is on a bad node; see what the others may have."""
+        stays = [w for s, w in self._seated.items() if s in self._requests]
+        suspects = avoidable(avoid, _alive_nodes()) if avoid else avoid
+        self.share = self._actors.look(suspects, len(self._requests) - len(stays), stays)
+        bad = self._actors.avoid
+        for subtask, worker in list(self._seated.items()):
+            if subtask not in self._requests or worker.node in bad:
+                self._actors.end_for_sure(self._seated.pop(subtask))
 
     def _seat(self, request: OpenRequest) -> None:
-        """Give a subtask without a process a spare one, or a new one."""
-        spare = next((s for s in self._spares if s.where and s.node not in self._avoid), None)
+        """Give a subtask without a process one that waits, or a new one."""
+        early = self._early.pop(request.subtask, None)
+        if early is not None:
+            self._take(request, early)
+            return
+        bad = self._actors.avoid
+        spare = next((s for s in self._spares if s.where and s.node not in bad), None)
         if spare is not None:
             self._spares.remove(spare)
             self._seated[request.subtask] = spare
@@ -336,10 +277,14 @@ class RayWorkers:
         self._seat_new(request, self.share)
 
     def _seat_new(self, request: OpenRequest, share: float) -> None:
-        worker = self._create(request.subtask.chain, share)
+        self._take(request, self._actors.create(request.subtask.chain, share))
+
+    def _take(self, request: OpenRequest, worker: Worker) -> None:
         self._seated[request.subtask] = worker
-        patience = _START_SECONDS + _START_SECONDS_EACH * len(self._requests)
-        self._order(request, worker, patience)
+        self._order(request, worker, self._patience())
+
+    def _patience(self) -> float:
+        return _START_SECONDS + _START_SECONDS_EACH * len(self._job.plan.subtasks())
 
     def _order(self, request: OpenRequest, worker: Worker, timeout: float) -> None:
         order = OpenOrder(
@@ -350,7 +295,7 @@ class RayWorkers:
             self._environment,
         )
         ref = worker.handle.open.remote(order)
-        self._when(ref, lambda result: self._opened(request, worker, result), timeout)
+        self._desk.when(ref, lambda result: self._opened(request, worker, result), timeout)
 
     def _opened(self, request: OpenRequest, worker: Worker, result: Any) -> None:
         subtask, attempt = request.subtask, request.attempt
@@ -358,11 +303,12 @@ class RayWorkers:
             return
         if isinstance(result, OpenReply):
             worker.where = result.whereabouts
+            worker.answered()
             self._watch(subtask, attempt, worker)
             self._tell(attempt, Opened(subtask, attempt, result.address, worker.node))
             return
         del self._seated[subtask]
-        self._end_all([worker])
+        self._actors.end_for_sure(worker)
         if worker.origin != "new":
             self._seat(request)
         elif worker.share and isinstance(result, TimeoutError):
@@ -370,42 +316,29 @@ class RayWorkers:
         else:
             self._died(subtask, attempt, _failure(result))
 
-    def _create(self, name: str, share: float) -> Worker:
-        options: dict[str, Any] = {
-            "num_cpus": share,
-            "max_restarts": 0,
-            "max_task_retries": 0,
-            "enable_task_events": False,
-            "concurrency_groups": GROUPS,
-            "scheduling_strategy": "SPREAD",
-        }
-        if not share and self._usable:
-            # Ray spreads only what reserves something, and may put the rest on a dead node.
-            node = self._usable[self._created % len(self._usable)]
-            self._created += 1
-            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=True)
-        elif self._avoid:
-            away = ",".join(sorted(self._avoid))
-            options["label_selector"] = {"ray.io/node-id": f"!in({away})"}
-        named = type(name, (Subtask,), {})  # Ray shows the class as the title of the process
-        return Worker(_ray.remote(**options)(named).remote(), "new", share)
+    def _warm_up(self, attempt: int) -> None:
+        if attempt == self._attempt and not self._ending:
+            self._writer.warm_up()
 
-    def _keep_a_spare(self) -> None:
-        if self._spares:
+    def _keep_a_spare(self, attempt: int) -> None:
+        """For the next failure. A short run does without: a process costs 0.7 CPU seconds."""
+        if self._spares or self._ending or attempt != self._attempt:
             return
-        spare = self._create("spare", 0)
+        spare = self._actors.create("spare", 0)
         spare.origin = "spare"
         self._spares.append(spare)
-        patience = _START_SECONDS + _START_SECONDS_EACH * len(self._requests)
-        self._when(spare.handle.whereabouts.remote(), self._spare_ready(spare), patience)
+        self._desk.when(
+            spare.handle.whereabouts.remote(), self._spare_ready(spare), self._patience()
+        )
 
     def _spare_ready(self, spare: Worker) -> Then:
         def then(result: Any) -> None:
             if isinstance(result, Whereabouts):
                 spare.where = result
+                spare.answered()
             elif spare in self._spares:
                 self._spares.remove(spare)
-                self._end_all([spare])
+                self._actors.end_for_sure(spare)
 
         return then
 
@@ -423,12 +356,13 @@ class RayWorkers:
                 return
             if isinstance(news, Exception) and self._seated.get(subtask) is worker:
                 del self._seated[subtask]
-                self._end_all([worker])
+                self._actors.end_for_sure(worker)
             self._died(subtask, attempt, _failure(news))
 
-        self._when(worker.handle.wait.remote(attempt), then)
+        self._desk.when(worker.handle.wait.remote(attempt), then)
 
     def _trigger(self, attempt: int, barrier: Barrier) -> None:
+        self._ending = self._ending or barrier.final
         members = dict(self._members(attempt))
         if not members:
             return
@@ -444,30 +378,16 @@ class RayWorkers:
 
     # -- ending --------------------------------------------------------------------------------
 
-    def _end_all(self, workers: Sequence[Worker | None]) -> None:
-        for worker in workers:
-            if worker is not None:
-                self._end(worker)
-
-    def _end(self, worker: Worker) -> None:
-        ray.kill(worker.handle, no_restart=True)
-        if worker.where is None:
-            return
-        if worker.node == self._here:
-            end_process(worker.where.pid)
-        else:
-            pinned = NodeAffinitySchedulingStrategy(worker.node, soft=False)
-            task = _ray.remote(num_cpus=0, scheduling_strategy=pinned, max_retries=0)(end_process)
-            self._when(task.remote(worker.where.pid), lambda result: None)
-
     def _close(self) -> None:
         self._attempt = _OVER
         if self._pull is not None:
             self._pull.abandon()
-        self._end_all([*self._seated.values(), *self._spares])
-        self._seated.clear()
-        self._spares.clear()
-        self._closed.set()
+        for worker in self._seated.values():
+            self._actors.end(worker)
+        for worker in (*self._early.values(), *self._spares):
+            self._actors.release(worker)
+        for workers in (self._seated, self._early, self._spares):
+            workers.clear()
 
 
 def _failure(result: Any) -> Failure:

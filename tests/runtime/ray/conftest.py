@@ -35,13 +35,26 @@ def ray_cluster() -> Iterator[str]:
 
 
 def processes(title: str) -> list[int]:
-    """Pids of Ray workers that run an actor of this class."""
-    found = []
-    for proc in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (proc / "cmdline").read_bytes().partition(b"\0")[0].decode()
-        except OSError:
-            continue
-        if command.partition(".")[0].strip() == f"ray::{title}":
-            found.append(int(proc.name))
-    return found
+    """Pids of Ray workers of this process's clusters that run an actor of this class."""
+    return [
+        int(proc.name)
+        for proc in Path("/proc").glob("[0-9]*")
+        if _title(proc) == f"ray::{title}" and parent(parent(int(proc.name))) == os.getpid()
+    ]
+
+
+def parent(pid: int) -> int:
+    """Who started it (1: nobody who lives, 0: it is gone). A worker's parent is its raylet."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def _title(proc: Path) -> str:
+    try:
+        command = (proc / "cmdline").read_bytes().partition(b"\0")[0].decode()
+    except OSError:
+        return ""
+    return command.partition(".")[0].strip()

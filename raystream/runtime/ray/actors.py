@@ -1,0 +1,144 @@
+"""The actors of a job: made where they can run, ended so that they are gone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from raystream.runtime.ray.desk import Desk
+from raystream.runtime.ray.node_table import Node, listed_nodes, taken_by_others
+from raystream.runtime.ray.shares import cpu_share
+from raystream.runtime.ray.subtask import GROUPS, Subtask, Whereabouts
+from raystream.runtime.ray.watchdog import end_process
+
+_ray: Any = ray  # its stubs are incomplete
+
+_FRESH_SECONDS = 2.0
+"""Who answered within this time is not frozen: Ray alone can end it."""
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """An actor we made.
+
+    Args:
+        handle: Its Ray handle; kept, or the actor ends.
+        origin: How it came to its role: `new`, `spare`, `survivor`.
+        share: CPUs it reserves.
+        where: Node and pid, once it has said so.
+        heard: Monotonic seconds of its last answer.
+    """
+
+    handle: Any
+    origin: str
+    share: float
+    where: Whereabouts | None = None
+    heard: float = field(default=float("-inf"))
+
+    @property
+    def node(self) -> str:
+        """Node it runs on, empty while unknown."""
+        return self.where.node if self.where is not None else ""
+
+    def answered(self) -> None:
+        """It lives."""
+        self.heard = time.monotonic()
+
+
+class Actors:
+    """Makes and ends the actors of one job. All calls come from the desk.
+
+    Args:
+        desk: Where ending tasks are waited for.
+        chains: Chains of the plan: how many subtasks make up a slot of 1 CPU.
+    """
+
+    def __init__(self, desk: Desk, chains: int) -> None:
+        self.avoid: frozenset[str] = frozenset()
+        self._desk = desk
+        self._chains = chains
+        self._here = str(ray.get_runtime_context().get_node_id())
+        self._others: dict[str, float] | None = None
+        self._usable: list[str] = []
+        self._created = 0
+
+    def look(self, suspects: frozenset[str], new: int, ours: Sequence[Worker]) -> float:
+        """See which nodes can be used, and what share of a CPU each of `new` actors gets.
+
+        Args:
+            suspects: Nodes to stay away from; those that do not answer are added.
+            new: Actors about to be made.
+            ours: Actors that exist and stay.
+        """
+        listed = listed_nodes()
+        self.avoid = suspects | {node.id for node in listed if not node.answers()}
+        if self._others is None:
+            self._others = taken_by_others(listed)
+        usable = [node for node in listed if node.id not in self.avoid]
+        self._usable = [node.id for node in usable if node.cpus] or [node.id for node in usable]
+        return cpu_share(self._chains, new, [self._free_on(node, ours) for node in usable])
+
+    def full_share(self) -> float:
+        """What each of them gets if there are CPUs enough."""
+        return cpu_share(self._chains, 1, [1.0])
+
+    def create(self, name: str, share: float) -> Worker:
+        """Make one; its process starts meanwhile.
+
+        Args:
+            name: Title of its process.
+            share: CPUs that it reserves.
+        """
+        options: dict[str, Any] = {
+            "num_cpus": share,
+            "max_restarts": 0,
+            "max_task_retries": 0,
+            "enable_task_events": False,
+            "concurrency_groups": GROUPS,
+            "scheduling_strategy": "SPREAD",
+        }
+        if not share and self._usable:
+            # Ray spreads only what reserves something, and may put the rest on a dead node.
+            node = self._usable[self._created % len(self._usable)]
+            self._created += 1
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=True)
+        elif self.avoid:
+            away = ",".join(sorted(self.avoid))
+            options["label_selector"] = {"ray.io/node-id": f"!in({away})"}
+        named = type(name, (Subtask,), {})  # Ray shows the class as the title of the process
+        return Worker(_ray.remote(**options)(named).remote(), "new", share)
+
+    def release(self, worker: Worker) -> None:
+        """End one that has no role: in time, Ray ends also one that is frozen."""
+        ray.kill(worker.handle, no_restart=True)
+
+    def end(self, worker: Worker) -> None:
+        """End one that works: Ray does it, and then tells nobody that a worker died."""
+        self.release(worker)
+        if time.monotonic() - worker.heard > _FRESH_SECONDS:
+            self._end_process(worker)
+
+    def end_for_sure(self, worker: Worker) -> None:
+        """End one that is dead or frozen; a stopped process outlives `ray.kill` by 5 s."""
+        self.release(worker)
+        self._end_process(worker)
+
+    def _end_process(self, worker: Worker) -> None:
+        if worker.where is None:
+            return
+        if worker.node == self._here:
+            end_process(worker.where.pid)
+        else:
+            pinned = NodeAffinitySchedulingStrategy(worker.node, soft=False)
+            task = _ray.remote(num_cpus=0, scheduling_strategy=pinned, max_retries=0)(end_process)
+            self._desk.when(task.remote(worker.where.pid), lambda result: None)
+
+    def _free_on(self, node: Node, ours: Sequence[Worker]) -> float:
+        others = (self._others or {}).get(node.id, 0.0)
+        taken = sum(worker.share for worker in ours if worker.node == node.id)
+        return max(node.cpus - others - taken, 0.0)
