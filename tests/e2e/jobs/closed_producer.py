@@ -10,10 +10,10 @@ _close = KafkaSinkWriter.close
 
 
 def _close_all(self: Any) -> None:
-    _close(self)
     if self._sealed is not None:
         self._sealed.abort(5.0)
+    _close(self)
 
 
 KafkaSinkWriter.close = _close_all  # type: ignore[method-assign]
-p = runpy.run_path(str(Path(__file__).with_name("slow_commit.py")))["p"]
+p = runpy.run_path(str(Path(__file__).with_name("failing_sink.py")))["p"]
