@@ -145,8 +145,10 @@ def _was_read(was: Mapping[str, Any], name: StepName, states: Iterable[StoredSta
 
 def _removed(name: StepName, specs: Mapping[StepName, StepSpec], where: str) -> ConfigurationError:
     text = f"the checkpoint holds state of step {name!r}, which the job no longer has"
-    advice = f"{did_you_mean(name, specs)} If it was renamed, give it name={name!r}"
-    return ConfigurationError(text, where, f"{advice}; or start with --from-scratch")
+    near = did_you_mean(name, specs)
+    hint = f"{near} " if near.endswith("?") else f"it has {near.removeprefix('one of ')}. "
+    advice = f"{hint}If it was renamed, give it name={name!r}; or start with --from-scratch"
+    return ConfigurationError(text, where, advice)
 
 
 def _check_meaning(base: Checkpoint | Restore, specs: Mapping[StepName, StepSpec]) -> None:
