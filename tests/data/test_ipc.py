@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -24,3 +27,22 @@ def test_a_slice_costs_its_own_size() -> None:
 def test_garbage_is_refused() -> None:
     with pytest.raises(pl.exceptions.PolarsError):
         from_ipc(b"garbage garbage garbage")
+
+
+def test_a_frame_may_be_used_while_another_thread_writes_it() -> None:
+    """Without the clone this hangs: Polars waits for the frame's lock while it holds the GIL."""
+    code = """
+import threading
+import polars as pl
+from raystream.data.ipc import to_ipc
+frame = pl.DataFrame({"n": range(300_000), "s": ["some text %d" % n for n in range(300_000)]})
+writers = [threading.Thread(target=lambda: [to_ipc(frame) for _ in range(20)]) for _ in range(2)]
+for writer in writers: writer.start()
+while any(writer.is_alive() for writer in writers):
+    assert frame.height == 300_000
+print("done")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.strip() == "done"
