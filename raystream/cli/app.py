@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _app() -> Any:
     import typer
 
+    from raystream.cli.files import add_file_verbs
+
     app = typer.Typer(
         add_completion=True,
         no_args_is_help=True,
@@ -33,6 +35,7 @@ def _app() -> Any:
     )
     _add_run(app, typer)
     _add_explain(app, typer)
+    add_file_verbs(app, typer)
 
     @app.command()
     def version() -> None:
@@ -48,7 +51,9 @@ def _add_run(app: Any, typer: Any) -> None:
     option = typer.Option
 
     def run(
-        target: Annotated[str, typer.Argument(help="FILE.py:name or package.module:name")],
+        target: Annotated[
+            str, typer.Argument(help="FILE.py:name, package.module:name or FILE.yaml")
+        ],
         until: Annotated[str | None, option(help="latest: to what is there now")] = None,
         local: Annotated[bool, option("--local", help="One process, without Ray")] = False,
         address: Annotated[str | None, option(help="Ray cluster")] = None,
@@ -60,6 +65,7 @@ def _add_run(app: Any, typer: Any) -> None:
         accept_loss: Annotated[
             bool, option("--accept-loss", help="Go on without output that the broker gave up")
         ] = False,
+        param: Annotated[list[str] | None, option(help="name=value, for FILE.yaml")] = None,
     ) -> None:
         """Run a pipeline to its end."""
         if until not in (None, "latest"):
@@ -67,7 +73,7 @@ def _add_run(app: Any, typer: Any) -> None:
         from raystream.api.run import RunOptions
         from raystream.api.run import run as run_pipeline
 
-        pipeline = _loaded(target)
+        pipeline = _loaded(target, param)
         options = RunOptions(
             until=until,
             local=local,
@@ -87,16 +93,26 @@ def _add_run(app: Any, typer: Any) -> None:
 
 
 def _add_explain(app: Any, typer: Any) -> None:
+    from raystream.cli.yaml_target import as_python
+
     option = typer.Option
 
     def explain(
-        target: Annotated[str, typer.Argument(help="FILE.py:name or package.module:name")],
+        target: Annotated[
+            str, typer.Argument(help="FILE.py:name, package.module:name or FILE.yaml")
+        ],
         parallelism: Annotated[int | None, option(min=1, help="Subtasks of each chain")] = None,
-        format: Annotated[str, option("--as", help="text or mermaid")] = "text",  # noqa: A002
+        format: Annotated[  # noqa: A002
+            str, option("--as", help="text, mermaid, or for FILE.yaml python")
+        ] = "text",
+        param: Annotated[list[str] | None, option(help="name=value, for FILE.yaml")] = None,
     ) -> None:
         """Show chains, subtasks and exchanges; touches no network."""
-        pipeline = _loaded(target)
-        print(_guarded(lambda: pipeline.explain(parallelism=parallelism, format=format)))
+        pipeline = _loaded(target, param)
+        if format == "python":
+            print(_guarded(lambda: as_python(target, pipeline)), end="")
+        else:
+            print(_guarded(lambda: pipeline.explain(parallelism=parallelism, format=format)))
 
     explain.__annotations__ = _evaluated(explain, {"typer": typer, "option": option})
     app.command()(explain)
@@ -108,10 +124,12 @@ def _evaluated(function: Any, names: dict[str, Any]) -> dict[str, Any]:
     return typing.get_type_hints(function, localns=names, include_extras=True)
 
 
-def _loaded(target: str) -> Any:
+def _loaded(target: str, param: list[str] | None = None) -> Any:
+    from raystream.cli.files import params_of
     from raystream.cli.target import load
 
-    return _guarded(lambda: _of_user(lambda: load(target)))
+    params = params_of(param)
+    return _guarded(lambda: _of_user(lambda: load(target, params)))
 
 
 def _of_user(action: Callable[[], Any]) -> Any:

@@ -1,4 +1,4 @@
-"""`FILE.py:p` or `package.module:p` -> the Pipeline it names."""
+"""`FILE.py:p`, `package.module:p` or `FILE.yaml` -> the Pipeline it names."""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from raystream.cli.yaml_target import is_yaml, load_yaml
 from raystream.errors import ConfigurationError
 
-FORM = "write FILE.py:name or package.module:name"
+FORM = "write FILE.py:name or package.module:name, or FILE.yaml"
 
 
-def load(target: str) -> Any:
-    """Import the user's code and take the pipeline from it.
+def load(target: str, params: Mapping[str, str] | None = None) -> Any:
+    """Import the user's code and take the pipeline from it, or read it from a YAML file.
 
     Args:
-        target: `FILE.py:p`, `package.module:p`; without `:p` the only pipeline of the module.
+        target: `FILE.py:p`, `package.module:p`; without `:p` the only pipeline of the module;
+            or `FILE.yaml`.
+        params: Of a YAML file.
 
     Raises:
         ConfigurationError: no such file, module or pipeline.
         Exception: whatever the user's code raises.
     """
+    if is_yaml(target):
+        return load_yaml(target, params or {})
+    if params:
+        text = f"{target} takes no --param"
+        raise ConfigurationError(text, what_to_do="parameters are for FILE.yaml")
     place, _, name = target.rpartition(":") if ":" in target else (target, "", "")
     module = _file(place) if place.endswith(".py") else _module(place)
     found = getattr(module, name, None) if name else _only(module, target)

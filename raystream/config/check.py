@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -343,9 +344,9 @@ def _typed(node: Scalar, shape: Shape) -> tuple[str, Any]:
 
 def _number(node: Scalar, shape: Number, value: Any) -> tuple[str, Any]:
     kind = "a whole number" if shape.integer else "a number"
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         return f"{node.shown()} is not {kind}", None
-    if shape.integer and not float(value).is_integer():
+    if shape.integer and not (math.isfinite(value) and float(value).is_integer()):
         return f"{node.shown()} is not {kind}", None
     if shape.least is not None and value < shape.least:
         return f"{node.shown()} is less than {shape.least}", None

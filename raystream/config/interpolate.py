@@ -127,7 +127,8 @@ def _resolve(inner: str, world: World) -> Found:
     match = _VARIABLE.fullmatch(inner)
     if match is None:
         advice = "write ${VAR}, ${VAR:-default}, ${VAR:?why}, ${param:x}, ${secret:X} or ${file:/x}"
-        raise _Unknown(f"${{{inner}}} is no reference; {advice}")
+        message = f"${{{inner}}} is no reference; {advice}"
+        raise _Unknown(message)
     return Found(_variable(match[1], match[2], match[3] or "", world))
 
 
@@ -138,14 +139,16 @@ def _variable(name: str, operator: str | None, rest: str, world: World) -> str:
     if operator == "-":
         return rest
     advice = rest if operator == "?" and rest else f"set it, or write ${{{name}:-default}}"
-    raise _Unknown(f"environment variable {name} is not set: {advice}")
+    message = f"environment variable {name} is not set: {advice}"
+    raise _Unknown(message)
 
 
 def _param(name: str, world: World) -> Found:
     if name not in world.params:
         known = list(world.params)
         advice = did_you_mean(name, known) if known else "write params: {" + name + ": ..}"
-        raise _Unknown(f"there is no parameter {name!r}; {advice}")
+        message = f"there is no parameter {name!r}; {advice}"
+        raise _Unknown(message)
     return Found(world.params[name])
 
 
@@ -156,13 +159,15 @@ def _file(name: str, world: World) -> Found:
 
 def _secret(name: str, world: World) -> Found:
     if _NAME.fullmatch(name) is None:
-        raise _Unknown(f"{name!r} is no name for a secret; use A-Z a-z 0-9 _ . -")
+        message = f"{name!r} is no name for a secret; use A-Z a-z 0-9 _ . -"
+        raise _Unknown(message)
     variable = SECRET_VARIABLE + name
     if variable in world.environment:
         return Found(world.environment[variable], f"env:{variable}")
     path = os.path.join(world.secret_directory, name)
     if not os.path.exists(path):
-        raise _Unknown(f"there is no secret {name}: neither {variable} is set nor is there {path}")
+        message = f"there is no secret {name}: neither {variable} is set nor is there {path}"
+        raise _Unknown(message)
     return Found(_content(path), f"file:{path}")
 
 
@@ -170,9 +175,11 @@ def _content(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        raise _Unknown(f"file {path} can not be read ({error.strerror})") from None
+        message = f"file {path} can not be read ({error.strerror})"
+        raise _Unknown(message) from None
     except UnicodeDecodeError:
-        raise _Unknown(f"file {path} is not UTF-8 text") from None
+        message = f"file {path} is not UTF-8 text"
+        raise _Unknown(message) from None
 
 
 def params_of(node: Node | None, given: Mapping[str, str], problems: Problems) -> dict[str, str]:

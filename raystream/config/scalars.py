@@ -1,4 +1,4 @@
-"""What a plain scalar means: YAML 1.2's core schema, and the words that YAML 1.1 reads otherwise."""
+"""What a plain scalar means in YAML 1.2, and which ones YAML 1.1 reads otherwise."""
 
 from __future__ import annotations
 

@@ -1,0 +1,335 @@
+"""A pipeline as the fluent Python that builds it: `raystream explain --as python`."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from raystream.api.pipeline import Pipeline
+from raystream.config.check import SecretText
+from raystream.connectors.kafka.settings import shown
+from raystream.graph.aggregates import Aggregate
+from raystream.graph.logical import Edge, Node
+from raystream.graph.policies import Early, WatermarkStrategy
+from raystream.graph.steps import (
+    Drop,
+    Filter,
+    FlatMap,
+    KeyBy,
+    Map,
+    MapBatches,
+    Read,
+    Select,
+    Union,
+    WindowAggregate,
+    WithColumns,
+    Write,
+)
+from raystream.graph.windows import Cumulative, Hopping, Window
+
+_DEFAULTS = {
+    "checkpoint_interval": 10.0,
+    "checkpoint_storage": None,
+    "checkpoint_timeout": 300.0,
+    "checkpoint_min_pause": 0.0,
+    "parallelism": None,
+    "delivery_guarantee": "exactly_once",
+}
+_OPTIONS = ("name", "parallelism")
+WIDTH = 92
+_DURATIONS = ("checkpoint_interval", "checkpoint_timeout", "checkpoint_min_pause")
+
+
+def to_python(pipeline: Pipeline) -> str:
+    """Source of a module that builds the same pipeline as `p`; secrets are references or `***`.
+
+    Args:
+        pipeline: Compiled from a file.
+    """
+    return _Writer(pipeline).module()
+
+
+class _Writer:
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._nodes = pipeline.graph().nodes
+        self._imports: set[str] = set()
+        self._clusters: dict[str, str] = {}
+        self._variables: dict[int, str] = {}
+
+    def module(self) -> str:
+        """The whole text."""
+        statements = [self._statement(node) for node in self._nodes if self._starts(node)]
+        header = ["import raystream as rs", *sorted(self._imports), "", self._header()]
+        header += [f"{name} = {text}" for text, name in self._clusters.items()]
+        end = ['if __name__ == "__main__":', "    p.run()"]
+        return "\n".join([*header, "", *statements, "", *end]) + "\n"
+
+    def _header(self) -> str:
+        settings = self._pipeline.settings
+        given = {name: getattr(settings, name) for name in _DEFAULTS}
+        changed = {n: v for n, v in given.items() if v != _DEFAULTS[n]}
+        words = {n: _time(v) if n in _DURATIONS else _plain(v) for n, v in changed.items()}
+        return _call("rs.Pipeline", [_literal(self._pipeline.name)], words, "p = ")
+
+    # -- chains ------------------------------------------------------------------------------
+
+    def _users(self, node: Node) -> list[Node]:
+        return [n for n in self._nodes if any(e.source == node.id for e in n.inputs)]
+
+    def _continues(self, node: Node) -> bool:
+        """Whether it is written behind its only input, which nobody else reads."""
+        if len(node.inputs) != 1 or node.inputs[0].tag != "main":
+            return False
+        above = self._pipeline.node(node.inputs[0])
+        return len(self._users(above)) == 1
+
+    def _starts(self, node: Node) -> bool:
+        return not self._continues(node)
+
+    def _statement(self, first: Node) -> str:
+        chain, node = [first], first
+        while len(users := self._users(node)) == 1 and self._continues(users[0]):
+            node = users[0]
+            chain.append(node)
+        start = "p" if isinstance(first.step, Read) else self._stream(first.inputs[0])
+        verbs = [self._verb(node) for node in chain]
+        text = f"{start}{verbs[0]}"
+        if len(verbs) > 1:
+            calls = "\n    ".join(_indented(verb) for verb in verbs[1:])
+            text = f"(\n    {_indented(text)}\n    {calls}\n)"
+        if isinstance(node.step, Write):
+            return text
+        self._variables[node.id] = self._variable(node)
+        return f"{self._variables[node.id]} = {text}"
+
+    def _variable(self, node: Node) -> str:
+        name = re.sub(r"\W", "_", node.name)
+        taken = {"p", "rs", *self._clusters.values(), *self._variables.values()}
+        while not name.isidentifier() or keyword.iskeyword(name) or name in taken:
+            name = f"{name}_" if name[:1].isalpha() else f"s_{name}"
+        return name
+
+    def _stream(self, edge: Edge) -> str:
+        tag = "" if edge.tag == "main" else f".{edge.tag}"
+        return f"{self._variables[edge.source]}{tag}"
+
+    def _verb(self, node: Node) -> str:
+        options = {"name": _literal(node.name)} if node.named else {}
+        if node.parallelism is not None:
+            options["parallelism"] = str(node.parallelism)
+        match node.step:
+            case Read() as step:
+                return self._read(step, options)
+            case Write(sink=sink):
+                return _call(".write", [self._end(sink)], options)
+            case Filter(condition=condition):
+                return _call(".filter", [_literal(condition)], options)
+            case Select(columns=columns):
+                return _call(".select", [_literal(column) for column in columns], options)
+            case Drop(columns=dropped):
+                return _call(".drop", [_literal(column) for column in dropped], options)
+            case WithColumns(columns=columns):
+                texts = {name: _literal(text) for name, text in columns.items()}
+                return _columns(".with_columns", texts, options)
+            case KeyBy(keys=keys, computed=computed):
+                named = {name: _literal(value) for name, value in computed.items()}
+                plain = [_literal(key) for key in keys if key not in computed]
+                return _call(".key_by", plain, {**named, **options})
+            case Union():
+                others = [self._stream(edge) for edge in node.inputs[1:]]
+                return _call(".union", others, options)
+            case WindowAggregate() as step:
+                return _window(step, options)
+            case Map() | FlatMap() | MapBatches() as step:
+                return self._function(step, options)
+        raise TypeError(node.step)
+
+    def _read(self, step: Read, options: dict[str, str]) -> str:
+        said: dict[str, str] = {}
+        if step.event_time is not None:
+            said["event_time"] = _literal(step.event_time)
+        if step.watermark != WatermarkStrategy():
+            said["watermark"] = _watermark(step.watermark)
+        if step.schema is not None:
+            said["schema"] = _schema(step)
+        if step.errors != "fail":
+            said["errors"] = _literal(str(step.errors))
+        return _call(".read", [self._end(step.source)], {**said, **options})
+
+    def _function(self, step: Map | FlatMap | MapBatches, options: dict[str, str]) -> str:
+        verb = {"Map": "map", "FlatMap": "flat_map", "MapBatches": "map_batches"}
+        function: Any = step.function
+        self._imports.add(f"import {function.__module__}")
+        if step.schema is not None:
+            options = {"schema": _literal(_words(step.schema)), **options}
+        if isinstance(step, MapBatches) and step.batch_format != "polars":
+            options = {"batch_format": _literal(step.batch_format), **options}
+        name = f"{function.__module__}.{function.__qualname__}"
+        return _call(f".{verb[type(step).__name__]}", [name], options)
+
+    # -- sources and sinks -------------------------------------------------------------------
+
+    def _end(self, end: Any) -> str:
+        if hasattr(end, "topics"):
+            return self._topic(end)
+        default = {"format": "json", "tail": False} if hasattr(end, "path") else {}
+        fields = {n: getattr(end, n) for n in type(end).__dataclass_fields__}
+        changed = {n: _literal(v) for n, v in fields.items() if n not in default or v != default[n]}
+        return _call(f"rs.{type(end).__name__}", [], changed)
+
+    def _topic(self, topic: Any) -> str:
+        cluster = self._cluster(topic.connection)
+        names = topic.topics
+        said = {
+            "format": _format(topic.format),
+            "starting_offsets": _unless(topic.starting_offsets, "earliest"),
+            "group_id": _unless(topic.group_id, None),
+            "metadata": _literal(list(topic.metadata)) if topic.metadata else "",
+            "key": _unless(topic.key, None),
+            "timestamp": _unless(topic.timestamp, None),
+            "delivery_guarantee": _plain(topic.delivery_guarantee),
+            "transactional_id_prefix": _unless(topic.transactional_id_prefix, ""),
+        }
+        if topic.transaction_timeout_ms is not None:
+            said["transaction_timeout"] = _time(topic.transaction_timeout_ms / 1000)
+        given = {name: text for name, text in said.items() if text}
+        first = _literal(names[0]) if len(names) == 1 else _literal(list(names))
+        return _call(f"{cluster}.topic", [first], given)
+
+    def _cluster(self, kafka: Any) -> str:
+        options = {name: _secret(name, value) for name, value in kafka.security.items()}
+        for name in ("consumer_config", "producer_config"):
+            config = getattr(kafka, name)
+            if config:
+                options[name] = _literal(shown(config))
+        text = _call("rs.Kafka", [_literal(kafka.bootstrap_servers)], options)
+        number = len(self._clusters) + 1
+        return self._clusters.setdefault(text, "kafka" if number == 1 else f"kafka{number}")
+
+
+def _secret(name: str, value: Any) -> str:
+    """The reference that rs.Kafka takes, else the value, hidden if it must be."""
+    if isinstance(value, SecretText):
+        return _literal(value.reference or "***")
+    return _literal(shown({name: value})[name])
+
+
+def _call(name: str, arguments: list[str], options: Mapping[str, str], before: str = "") -> str:
+    every = [*arguments, *(f"{option}={text}" for option, text in options.items())]
+    line = f"{before}{name}({', '.join(every)})"
+    if len(line) <= WIDTH and "\n" not in line:
+        return line
+    inner = "".join(f"\n    {_indented(part)}," for part in every)
+    return f"{before}{name}({inner}\n)"
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n    ")
+
+
+def _literal(value: Any) -> str:
+    """As `repr`, with double quotes."""
+    if isinstance(value, str):
+        plain = str(value)
+        return repr(plain) if '"' in plain or repr(plain)[1:-1] != plain else f'"{plain}"'
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{_literal(k)}: {_literal(v)}" for k, v in value.items())
+        return f"{{{inner}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_literal(item) for item in value)}]"
+    return repr(value)
+
+
+def _window(step: WindowAggregate, options: dict[str, str]) -> str:
+    if isinstance(step.emit, Early):
+        options = {"emit": f"rs.early({_time(step.emit.every_ms / 1000)})", **options}
+    if step.allowed_lateness_ms:
+        lateness = _time(step.allowed_lateness_ms / 1000)
+        options = {"allowed_lateness": lateness, **options}
+    columns = {name: _aggregate(aggregate) for name, aggregate in step.aggregates.items()}
+    return f"{_call('.window', [_shape(step.window)], options)}\n{_columns('.agg', columns, {})}"
+
+
+def _columns(verb: str, columns: Mapping[str, str], options: Mapping[str, str]) -> str:
+    """Columns as keywords, or as a map if a name is no Python word, or one of the options."""
+    if all(_is_word(name) for name in columns):
+        return _call(verb, [], {**columns, **options})
+    inner = ", ".join(f"{_literal(name)}: {text}" for name, text in columns.items())
+    return _call(verb, [f"{{{inner}}}"], options)
+
+
+def _is_word(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name) and name not in _OPTIONS
+
+
+def _shape(window: Window) -> str:
+    options = {"offset": str(window.offset_ms)} if window.offset_ms else {}
+    match window:
+        case Hopping(size_ms=size, slide_ms=slide):
+            return _call("rs.hopping", [_time(size / 1000), _time(slide / 1000)], options)
+        case Cumulative(max_size_ms=size, step_ms=step):
+            return _call("rs.cumulative", [_time(size / 1000), _time(step / 1000)], options)
+        case _:
+            return _call("rs.tumbling", [_time(window.size_ms / 1000)], options)
+
+
+def _aggregate(aggregate: Aggregate) -> str:
+    value = [] if aggregate.value is None else [_literal(aggregate.value)]
+    where = {} if aggregate.where is None else {"where": _literal(aggregate.where)}
+    return _call(f"rs.{aggregate.kind}", value, where)
+
+
+def _watermark(strategy: WatermarkStrategy) -> str:
+    default, options = WatermarkStrategy(), {}
+    for name in ("out_of_orderness", "idle_timeout", "max_future"):
+        value = getattr(strategy, f"{name}_ms")
+        if value != getattr(default, f"{name}_ms"):
+            options[name] = "None" if value is None else _time(value / 1000)
+    return _call("rs.Watermark", [], options)
+
+
+def _schema(step: Read) -> str:
+    own = getattr(step.source, "metadata_columns", None)
+    extra = set(own().columns) if own is not None else set()
+    words = _words(step.schema)
+    return _literal({name: word for name, word in words.items() if name not in extra})
+
+
+def _words(schema: Any) -> dict[str, str]:
+    """The words of a declared schema; `timestamp_ms` is `int` to the engine."""
+    from raystream.data.types import NAMES
+
+    by_type = {str(dtype): word for word, dtype in reversed(NAMES.items())}
+    behind = {name: " not null" for name in schema.required}
+    return {n: by_type[str(d)] + behind.get(n, "") for n, d in schema.columns.items()}
+
+
+def _format(format_: Any) -> str:
+    from raystream.formats.named import format_by_name
+
+    name = format_.name
+    if name == "json" and format_ == format_by_name("json"):
+        return ""
+    return _literal(name) if format_ == format_by_name(name) else _imported(format_)
+
+
+def _imported(format_: Any) -> str:
+    return f"__import__({type(format_).__module__!r}, fromlist=['x']).{format_!r}"
+
+
+def _unless(value: Any, default: Any) -> str:
+    return "" if value == default else _literal(value)
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else _literal(str(value) if isinstance(value, str) else value)
+
+
+def _time(value: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        if value and value % size == 0:
+            return _literal(f"{round(value / size)}{unit}")
+    return _literal(f"{round(value * 1000)}ms")
