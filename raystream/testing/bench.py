@@ -30,17 +30,27 @@ class CpuBook:
     """
 
     seen: dict[tuple[int, int], processes.Process] = field(default_factory=dict)
+    jobs: set[tuple[int, int]] = field(default_factory=set)
+    rays: set[tuple[int, int]] = field(default_factory=set)
 
     def look(self) -> None:
-        """Note what every process has used so far."""
+        """Note what every process has used so far, and what it ever was for the job.
+
+        A worker waits as `ray::IDLE` before its role and is a nameless zombie after it.
+        """
         for one in processes.family(getpid()):
-            self.seen[one.pid, one.started] = one
+            key = one.pid, one.started
+            self.seen[key] = one
+            kind = _kind(one)
+            self.jobs |= {key} if kind == "job" else set()
+            self.rays |= {key} if kind == "ray" else set()
 
     def totals(self) -> dict[str, float]:
         """Seconds by kind: `job` (driver, coordinator, subtasks, tasks), `ray`, `other`."""
         found = {"job": 0.0, "ray": 0.0, "other": 0.0}
-        for one in self.seen.values():
-            found[_kind(one)] += one.cpu
+        for key, one in self.seen.items():
+            kind = "job" if key in self.jobs else "ray" if key in self.rays else "other"
+            found[kind] += one.cpu
         return found
 
 
