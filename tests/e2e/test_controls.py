@@ -56,7 +56,7 @@ def test_requests_to_commit_delivered_twice(new_job: NewJob, answer: pl.DataFram
 
 def test_producer_without_re_init(new_job: NewJob, answer: pl.DataFrame) -> None:
     job = new_job(file="reused_producer.py")
-    job.run(["check prepared@coordinator:5"], **SPLIT)
+    job.run(["check prepared@coordinator:3"], **{**SPLIT, "E2E_RATE": "4000"})
     assert "duplicated" in faults(job, answer)
 
 

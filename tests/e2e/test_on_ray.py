@@ -33,7 +33,7 @@ IN_COORDINATOR: Sequence[Sequence[str]] = (
 )
 DRIVER: Sequence[Sequence[str]] = (
     ["pre-committed@write:2:driver", "recover seal@coordinator:1:driver"],
-    ["commit@coordinator:2:driver", "recover before done@coordinator:1:driver"],
+    ["commit@coordinator:2:driver", "acked@write:2:driver"],
 )
 ONE_EACH = [
     *(f"{p}@read:2" for p in ("barrier injected", "aligned", "barrier passed on", "acked")),
@@ -46,6 +46,9 @@ ONE_EACH = [
         for when in ("", " done")
     ),
 ]
+FROZEN = ["pre-committed@write:2", "commit@coordinator:2"]
+if FULL:
+    FROZEN += ["barrier injected@read:2", "aligned@counts:2", "create manifest@coordinator:2"]
 KILLS = [*IN_SUBTASKS, *IN_COORDINATOR, *DRIVER]
 if FULL:
     KILLS += [[order] for order in ONE_EACH] + [[f"{order}:driver"] for order in ONE_EACH]
@@ -77,12 +80,7 @@ def test_two_at_once(ray_job: Job, answer: pl.DataFrame, chains: tuple[str, str]
 
 @pytest.mark.parametrize(
     "order",
-    [
-        "barrier injected@read:2",
-        "aligned@counts:2",
-        "pre-committed@write:2",
-        "commit@coordinator:2",
-    ],
+    FROZEN,
 )
 def test_frozen(ray_job: Job, answer: pl.DataFrame, order: str) -> None:
     """A frozen process is noticed and replaced; if it still exists it wakes after a new commit."""
