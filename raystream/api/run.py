@@ -60,11 +60,11 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
     with _cluster(options) as cpus:
         try:
             job = _prepare(pipeline, options, storage, cpus)
-        except KeyboardInterrupt:
+            if job is None:
+                return _outcome("finished", "there is nothing to read")
+            return _run(job, options)
+        except KeyboardInterrupt:  # while it runs, signals are handled
             return _outcome("stopped", "stopped before it started")
-        if job is None:
-            return _outcome("finished", "there is nothing to read")
-        return _run(job, options)
 
 
 def successful(outcome: Outcome) -> Outcome:
