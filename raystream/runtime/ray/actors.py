@@ -64,24 +64,25 @@ class Actors:
         self._chains = chains
         self._here = str(ray.get_runtime_context().get_node_id())
         self._others: dict[str, float] | None = None
-        self._usable: list[str] = []
+        self._usable: list[Node] = []
         self._created = 0
 
-    def look(self, suspects: frozenset[str], new: int, ours: Sequence[Worker]) -> float:
-        """See which nodes can be used, and what share of a CPU each of `new` actors gets.
-
-        Args:
-            suspects: Nodes to stay away from; those that do not answer are added.
-            new: Actors about to be made.
-            ours: Actors that exist and stay.
-        """
+    def look(self, suspects: frozenset[str]) -> None:
+        """See which nodes can be used: not the suspects, nor those that do not answer."""
         listed = listed_nodes()
         self.avoid = suspects | {node.id for node in listed if not node.answers()}
         if self._others is None:
             self._others = taken_by_others(listed)
-        usable = [node for node in listed if node.id not in self.avoid]
-        self._usable = [node.id for node in usable if node.cpus] or [node.id for node in usable]
-        return cpu_share(self._chains, new, [self._free_on(node, ours) for node in usable])
+        self._usable = [node for node in listed if node.id not in self.avoid]
+
+    def share(self, new: int, ours: Sequence[Worker]) -> float:
+        """CPUs that each of `new` actors gets on the nodes seen last.
+
+        Args:
+            new: Actors about to be made.
+            ours: Actors that exist and stay.
+        """
+        return cpu_share(self._chains, new, [self._free_on(node, ours) for node in self._usable])
 
     def full_share(self) -> float:
         """What each of them gets if there are CPUs enough."""
@@ -104,14 +105,19 @@ class Actors:
         }
         if not share and self._usable:
             # Ray spreads only what reserves something, and may put the rest on a dead node.
-            node = self._usable[self._created % len(self._usable)]
-            self._created += 1
-            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node, soft=True)
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(
+                self._next_node(), soft=True
+            )
         elif self.avoid:
             away = ",".join(sorted(self.avoid))
             options["label_selector"] = {"ray.io/node-id": f"!in({away})"}
         named = type(name, (Subtask,), {})  # Ray shows the class as the title of the process
         return Worker(_ray.remote(**options)(named).remote(), "new", share)
+
+    def _next_node(self) -> str:
+        nodes = [node for node in self._usable if node.cpus] or self._usable
+        self._created += 1
+        return nodes[self._created % len(nodes)].id
 
     def release(self, worker: Worker) -> None:
         """End one that has no role: in time, Ray ends also one that is frozen."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ _OBJECT_STORE = 256 * 1024 * 1024
 
 _REACH_SECONDS = 1.0
 _JOIN_SECONDS = 5.0
+_LINE = 100
+"""Characters of a message of Ray that are shown."""
+
 _ray: Any = ray  # its stubs are incomplete
 
 
@@ -134,6 +138,31 @@ def _check_reachable(address: str) -> None:
 def _quiet() -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     logging.getLogger("ray").setLevel(logging.ERROR)
+    _shorten_raylet_messages()
+
+
+def _shorten_raylet_messages() -> None:
+    """A dead worker or node is one line on standard error.
+
+    Ray prints up to 20 lines of a log, to standard output, and has no setting for it.
+    """
+    try:
+        from ray._private import worker
+    except ImportError:
+        return
+    if hasattr(worker, "print_to_stdstream"):
+        setattr(worker, "print_to_stdstream", _first_line_only)  # noqa: B010 - it has no type
+
+
+def _first_line_only(data: Mapping[str, Any], ignore_prefix: bool = False) -> None:
+    """What Ray is to call with each message.
+
+    >>> _first_line_only({"lines": []})
+    """
+    for message in data.get("lines", ()):
+        line = _first_line(message)
+        short = line if len(line) <= _LINE else line[:_LINE].rpartition(" ")[0] + " .."
+        print(f"ray: {short}", file=sys.stderr)
 
 
 def _temporary() -> Path:
@@ -141,6 +170,6 @@ def _temporary() -> Path:
     return Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / "ray"
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: Exception | str) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

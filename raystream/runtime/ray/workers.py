@@ -229,7 +229,8 @@ class RayWorkers:
     def _make_early(self) -> None:
         """Processes start while recovery looks at the log; `open` tells them what they are."""
         subtasks = self._job.plan.subtasks()
-        self.share = self._actors.look(frozenset(), len(subtasks), ())
+        self._actors.look(frozenset())
+        self.share = self._actors.share(len(subtasks), ())
         for subtask in subtasks:
             self._early[subtask] = self._actors.create(subtask.chain, self.share)
 
@@ -253,13 +254,13 @@ class RayWorkers:
 
     def _make_room(self, avoid: frozenset[str]) -> None:
         """Give up who has no role or is on a bad node; see what the others may have."""
-        stays = [w for s, w in self._seated.items() if s in self._requests]
-        suspects = avoidable(avoid, _alive_nodes()) if avoid else avoid
-        self.share = self._actors.look(suspects, len(self._requests) - len(stays), stays)
+        self._actors.look(avoidable(avoid, _alive_nodes()) if avoid else avoid)
         bad = self._actors.avoid
         for subtask, worker in list(self._seated.items()):
             if subtask not in self._requests or worker.node in bad:
                 self._actors.end_for_sure(self._seated.pop(subtask))
+        new = len(self._requests) - len(self._seated)
+        self.share = self._actors.share(new, list(self._seated.values()))
 
     def _seat(self, request: OpenRequest) -> None:
         """Give a subtask without a process one that waits, or a new one."""
