@@ -106,10 +106,20 @@ class Job:
         arguments: Sequence[str] = ("--until", "latest"),
         timeout: float = 60.0,
         meanwhile: Callable[[JobProcess], None] | None = None,
+        again: int = 3,
         **environment: str,
     ) -> int:
-        """Run it; the same command again each time it was killed. Its last exit code."""
-        for _ in range(len(orders) + 3):
+        """Run it; the same command again each time it was killed. Its last exit code.
+
+        Args:
+            orders: Kills at points.
+            arguments: Of `raystream run`.
+            timeout: Seconds for each process.
+            meanwhile: Called with each process.
+            again: How many kills are allowed beside those that were ordered.
+            environment: Of the job.
+        """
+        for _ in range(len(orders) + again):
             begin = time.monotonic()
             with self.start(";".join(orders), arguments, **environment) as process:
                 if meanwhile is not None:

@@ -98,7 +98,7 @@ def test_killed_in_recovery_after_a_partial_commit(new_job: NewJob, answer: pl.D
 
 
 def test_killed_while_it_tidies_up(new_job: NewJob, answer: pl.DataFrame) -> None:
-    each_group(new_job, answer, groups(before_and_after(OF_BACKGROUND)))
+    each_group(new_job, answer, groups(before_and_after(OF_BACKGROUND), VISITS if FULL else (1,)))
 
 
 def test_killed_while_it_starts_from_scratch(job: Job, answer: pl.DataFrame) -> None:
@@ -114,11 +114,12 @@ def before_and_after(points: Iterable[str]) -> list[str]:
     return [f"{point}{when}@coordinator" for point in points for when in ("", " done")]
 
 
-def groups(points: Sequence[str]) -> list[list[str]]:
+def groups(points: Sequence[str], visits: Sequence[int] = VISITS) -> list[list[str]]:
     """Orders of each job: some points, the first and later visits of each."""
+    per_job = PER_JOB * len(VISITS) // len(visits)
     return [
-        [f"{point}:{visit}" for point in points[start : start + PER_JOB] for visit in VISITS]
-        for start in range(0, len(points), PER_JOB)
+        [f"{point}:{visit}" for point in points[start : start + per_job] for visit in visits]
+        for start in range(0, len(points), per_job)
     ]
 
 

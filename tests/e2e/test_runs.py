@@ -64,12 +64,10 @@ def test_rescaled_between_runs(
     job.check(answer)
 
 
-def test_more_input_between_bounded_runs(
-    new_job: NewJob, kafka: Broker, place: tuple[str, ...]
-) -> None:
+def test_more_input_between_bounded_runs(new_job: NewJob, kafka: Broker) -> None:
     """What was written stays; the windows it closed are late for what comes; nothing twice."""
     topic = kafka.create_topic(unique("e2e-grows"), 4)
-    job = new_job(where=place, input=topic)
+    job = new_job(input=topic)
     produce(kafka.bootstrap, topic, [rows(6_000)])
     first = Input(kafka.bootstrap, topic).answer()
     job.finish()
