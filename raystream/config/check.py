@@ -102,7 +102,7 @@ class Value:
 
     def get(self, name: str) -> Value | None:
         """A field, if it is there."""
-        found: Value | None = self.data.get(name)
+        found: Value | None = self.data.get(name) if isinstance(self.data, dict) else None
         return found
 
     def many(self) -> list[Value]:
@@ -197,12 +197,13 @@ def _missing(
 ) -> None:
     """Fields that are not there, nor misspelt."""
     names = [*(key.text for key, _ in node.items), *meant]
+    nothing_known = bool(names) and not set(names) & set(shape.fields)
     for name, field in shape.fields.items():
         if field.required and name not in names:
             problems.add(node.place, path, f"{shape.what} needs {name!r}")
     for group in shape.one_of:
         there = [name for name in names if name in group]
-        if not there:
+        if not there and not nothing_known:
             problems.add(node.place, path, f"{shape.what} needs {' or '.join(group)}")
         if len(there) > 1:
             second = next((key for key, _ in node.items if key.text == there[1]), node)
@@ -238,7 +239,10 @@ def _no_verb(node: MappingNode, shape: Variants, problems: Problems, path: str) 
     known = list(dict.fromkeys(f for record in shape.records.values() for f in record.fields))
     unknown = [key for key, _ in node.items if key.text not in known and not key.trapped]
     for key in unknown:
-        text = f"unknown field {key.text!r}; {_advice(key.text, known)}"
+        advice = _advice(key.text, known)
+        if advice.startswith("one of"):
+            advice = f"a step has one of {', '.join(shape.records)}"
+        text = f"unknown field {key.text!r}; {advice}"
         problems.add(key.place, path, text)
     if not unknown:
         text = f"{shape.what} needs one of {', '.join(shape.records)}"

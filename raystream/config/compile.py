@@ -99,13 +99,17 @@ class _Compiler:
             self._last = self._streams[name] = self._attempt(self._source, name, value)
         steps = self._document.get("steps")
         for step in steps.data if steps is not None else []:
-            self._last = self._attempt(self._step, step)
+            self._last = self._attempt(self._step, step) or self._kept(step)
             if step.get("name") is not None:
                 self._streams[step["name"].data] = self._last
         for name, value in self._sinks.items():
             if name not in self._side:
                 self._attempt(self._sink, name, value, self._from(value))
         return self._pipeline
+
+    def _kept(self, step: Value) -> Stream | None:
+        """Behind a filter that failed the columns are known all the same."""
+        return self._from(step) if step.get("filter") is not None else None
 
     # -- problems ----------------------------------------------------------------------------
 
@@ -126,7 +130,8 @@ class _Compiler:
         except ConfigurationError as error:
             place, path = self._place_of(error, value, within or value)
             advice = f"; {_for_yaml(error.what_to_do)}" if error.what_to_do else ""
-            self._problems.add(place, path, error.what + advice)
+            said = re.sub(rf"^(?:agg|{re.escape(path.rpartition('.')[2])}): ", "", error.what)
+            self._problems.add(place, path, said + advice)
             raise _Skip from error
 
     def _place_of(self, error: ConfigurationError, value: Value, all_: Value) -> tuple[Place, str]:
@@ -163,7 +168,7 @@ class _Compiler:
         options: dict[str, Any] = _options(value, "event_time", "schema", "parallelism")
         errors = value.get("errors")
         if errors is not None:
-            options["errors"] = errors["policy"].data if errors.get("to") else _policy(errors)
+            options["errors"] = _policy(errors)
         if name != "source":
             options["name"] = name
         end = next(v for n, v in value.data.items() if n in ("kafka", "files", "datagen"))
@@ -185,6 +190,7 @@ class _Compiler:
     def _step(self, step: Value) -> Stream:
         stream = self._from(step)
         if stream is None:
+            self._attempt(self._alone, step)
             raise _Skip
         if step.get("aggregate") is not None:
             return self._aggregate(stream, step)
@@ -192,6 +198,18 @@ class _Compiler:
         value, options = step[verb], _options(step, "name", "parallelism", "batch_format", "schema")
         with self._noting(value, step):
             return self._plain_step(stream, verb, value, options)
+
+    def _alone(self, step: Value) -> None:
+        """What can be told of a step without its input."""
+        window = step.get("window")
+        if window is not None:
+            with self._noting(window):
+                _window(window)
+        for verb in _FUNCTIONS:
+            value = step.get(verb)
+            if value is not None:
+                with self._noting(value):
+                    function(value.data, self._directory)
 
     def _plain_step(
         self, stream: Stream, verb: str, value: Value, options: dict[str, Any]
@@ -232,23 +250,25 @@ class _Compiler:
         if late is not None:
             self._attempt(self._sink, late.data, self._sinks[late.data], result.late)
         having = step.get("having")
-        if having is not None:
-            with self._noting(having):
-                result = result.filter(having.data)
-        return result
+        return result if having is None else self._attempt(self._having, result, having) or result
+
+    def _having(self, stream: Stream, having: Value) -> Stream:
+        with self._noting(having):
+            return stream.filter(having.data)
 
     def _sink(self, name: str, value: Value, stream: Stream | None) -> None:
-        if stream is None:
-            raise _Skip
         end = next(v for n, v in value.data.items() if n in ("kafka", "files"))
         with self._noting(end):
             sink = self._ends.sink(value)
+        if stream is None:
+            raise _Skip
         options = _options(value, "parallelism")
         with self._noting(value):
             stream.write(sink, name=None if name == "sink" else name, **options)
             self._nodes[name] = len(self._pipeline.graph().nodes) - 1
 
 
+_FUNCTIONS = ("map", "flat_map", "map_batches")
 _VERBS = (
     "filter",
     "select",
@@ -267,7 +287,7 @@ def _options(value: Value, *names: str) -> dict[str, Any]:
 
 
 def _policy(errors: Value) -> str:
-    return str(errors["policy"].data if isinstance(errors.data, dict) else errors.data)
+    return str((errors.get("policy") or errors).data)
 
 
 def _watermark(value: Value | None) -> WatermarkStrategy | None:

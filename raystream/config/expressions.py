@@ -17,6 +17,10 @@ _AGGREGATE = re.compile(
     r"|dense_rank|lag|lead|array_agg|string_agg)\s*\(",
     re.IGNORECASE,
 )
+_UNFINISHED = re.compile(
+    r"(?:[-+*/%<>=,]|\b(?:and|or|not|like|in|is|between|case|when|then|else))\s*$", re.IGNORECASE
+)
+_CLASH = re.compile(r"[-+*/%]\s*[*/%=<>]|[<>=]\s+[<>=*/%]")
 _QUOTED = re.compile(r"['`]([^'`]+)['`]")
 
 
@@ -88,6 +92,8 @@ def fault(text: str) -> tuple[str, int] | None:
         pl.sql_expr(text)
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
+        if reason.startswith("unable to parse"):
+            return _where_it_breaks(text)
         return f"not SQL: {_PLACE.sub('', reason)}", _offset(reason, text)
     over_rows = _AGGREGATE.search(_STRING.sub(lambda match: " " * len(match[0]), text))
     if over_rows is not None:  # it would be computed per batch, whatever a batch happens to hold
@@ -100,8 +106,6 @@ def _offset(reason: str, text: str) -> int:
     place = _PLACE.search(reason)
     if place is not None:
         return int(place[2]) - 1 if place[1] == "1" else 0
-    if reason.startswith("unable to parse"):
-        return _where_it_breaks(text)
     for word in _QUOTED.findall(reason):
         at = text.lower().find(word.split("(")[0].lower())
         if at >= 0:
@@ -109,12 +113,20 @@ def _offset(reason: str, text: str) -> int:
     return 0
 
 
-def _where_it_breaks(text: str) -> int:
-    """The bracket that is not closed, else the end of the text."""
+def _where_it_breaks(text: str) -> tuple[str, int]:
+    """Polars does not tell: the bracket that is not closed, the operator that lacks a side."""
+    bare = _STRING.sub(lambda match: "x" * len(match[0]), text)
     open_: list[int] = []
-    for number, character in enumerate(text):
+    for number, character in enumerate(bare):
         if character == "(":
             open_.append(number)
         elif character == ")" and open_:
             open_.pop()
-    return open_[-1] if open_ else len(text)
+    if open_:
+        return "not SQL: a bracket is not closed", open_[-1]
+    if _UNFINISHED.search(bare):
+        return "not SQL: something is missing at the end", len(text.rstrip())
+    clash = _CLASH.search(bare)
+    if clash is not None:
+        return "not SQL: two operators in a row", clash.end() - 1
+    return "not SQL: it can not be read", 0

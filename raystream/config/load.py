@@ -12,7 +12,7 @@ from raystream.config.expressions import check_expressions
 from raystream.config.include import read
 from raystream.config.interpolate import World, environment_of_process, interpolate, params_of
 from raystream.config.model import PIPELINE
-from raystream.config.place import Place, Problems
+from raystream.config.place import InvalidFile, Place, Problem, Problems
 from raystream.config.references import check_references
 from raystream.config.yaml import Mapping as MappingNode
 
@@ -46,9 +46,8 @@ def load_document(path: str, loading: Loading | None = None) -> Value:
     problems = Problems()
     node = read(path, problems)
     if not isinstance(node, MappingNode):
-        problems.add(Place(path, 1, 1), "", "nothing to run")
         problems.raise_if_any()
-    assert isinstance(node, MappingNode)
+        raise InvalidFile((Problem(Place(path, 1, 1), "", "there is no pipeline in it"),))
     params = params_of(node.get("params"), loading.params, problems)
     environment = loading.environment
     world = World(params, environment_of_process() if environment is None else environment)

@@ -382,13 +382,13 @@ PIPELINE = Record(
                         "kafka": Field(
                             Record(
                                 "a Kafka connection",
-                                CONNECTION
-                                | {
+                                {
+                                    **CONNECTION,
                                     "bootstrap_servers": Field(
                                         CONNECTION["bootstrap_servers"].shape,
                                         CONNECTION["bootstrap_servers"].doc,
                                         required=True,
-                                    )
+                                    ),
                                 },
                             ),
                             "A Kafka cluster.",

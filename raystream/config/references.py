@@ -84,8 +84,12 @@ def _from(document: Value, problems: Problems) -> None:
             problems.add(step.place, step.path, text)
         name = step.get("name")
         known = [*known, name.data] if name is not None else known
-    for sink in named(document, "sinks").values():
+    side = side_sinks(document)
+    for name, sink in named(document, "sinks").items():
         _known(sink.get("from"), known, later, problems)
+        if not every and len(known) > 1 and sink.get("from") is None and name not in side:
+            text = f"without steps it needs from: one of {', '.join(known)}"
+            problems.add(sink.place, sink.path, text)
 
 
 def _known(value: Value | None, known: list[str], later: list[str], problems: Problems) -> None:
@@ -140,7 +144,7 @@ def _tests(document: Value, problems: Problems) -> None:
     for test in tests.data if tests is not None else []:
         for field, kind in (("given", "sources"), ("expect", "sinks")):
             group, known = test.get(field), list(named(document, kind))
-            if group is None or not isinstance(group.node, MappingNode):
+            if group is None or not known or not isinstance(group.node, MappingNode):
                 continue
             for key, _ in group.node.items:
                 if key.text not in known:

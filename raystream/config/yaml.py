@@ -20,7 +20,7 @@ MAX_NODES = 50_000
 MAX_ALIASES = 100
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scalar:
     """One value as it is written.
 
@@ -45,6 +45,10 @@ class Scalar:
     secret: bool = False
     reference: str = ""
     trapped: bool = False
+
+    def __repr__(self) -> str:
+        """Text and place, never a secret."""
+        return f"Scalar({self.shown()}, {self.place})"
 
     @property
     def value(self) -> Plain:
@@ -177,7 +181,6 @@ class _Builder:
         if kind == "DocumentStartEvent" and self._roots:
             self._stop(self._place(event.start_mark), "a second document; write one per file")
         if kind in ("MappingStartEvent", "SequenceStartEvent"):
-            self._refuse_tag(event)
             if len(open_) >= MAX_DEPTH:
                 self._stop(self._place(event.start_mark), f"nested deeper than {MAX_DEPTH}")
             open_.append(_Open(event, "", event.anchor))
@@ -185,7 +188,6 @@ class _Builder:
             done = open_.pop()
             self._close(self._collection(done, event), done.anchor, open_)
         elif kind == "ScalarEvent":
-            self._refuse_tag(event)
             self._close(self._scalar(event), event.anchor, open_)
         elif kind == "AliasEvent":
             self._close(self._alias(event, len(open_)), None, open_)
@@ -219,29 +221,28 @@ class _Builder:
 
     def _collection(self, done: _Open, event: Any) -> Node:
         place, flow = self._place(done.event.start_mark), bool(done.event.flow_style)
+        if self._has_tag(done.event) or (done.is_map and self._has_merge(done.children[::2])):
+            return _refused(place)
         end = self._place(event.end_mark)
         if not flow:
             end = done.children[-1].end if done.children else place
         if done.is_map:
             pairs = list(zip(done.children[::2], done.children[1::2], strict=True))
             return Mapping(tuple(self._unique(pairs, flow)), place, end, flow)
-        self._refuse_cut(done.children, flow)
-        return Sequence(tuple(done.children), place, end, flow)
+        items = [self._cut(n) if flow and _unclosed(n) else n for n in done.children]
+        return Sequence(tuple(items), place, end, flow)
 
-    def _unique(self, pairs: list[tuple[Node, Node]], flow: bool) -> Iterator[tuple[Scalar, Node]]:
+    def _unique(self, pairs: list[tuple[Node, Node]], flow: bool) -> list[tuple[Scalar, Node]]:
         seen: dict[str, Scalar] = {}
-        before: Node | None = None
+        found: list[tuple[Scalar, Node]] = []
         for key, value in pairs:
             if not isinstance(key, Scalar):
                 self._problems.add(
                     key.place, "", "a key must be text; quote what begins with { or ["
                 )
                 continue
-            if key.text == "<<" and key.plain:
-                advice = "merge keys are not supported; use include: or connections:"
-                self._problems.add(key.place, "", advice)
-            elif flow and before is not None and _empty(value) and _unclosed(before):
-                self._cut(before)
+            if flow and found and _empty(value) and _unclosed(found[-1][1]):
+                found[-1] = (found[-1][0], self._cut(found[-1][1]))
             elif key.text in seen:
                 first = seen[key.text].place
                 self._problems.add(
@@ -249,21 +250,20 @@ class _Builder:
                 )
             else:
                 seen[key.text] = key
-                yield key, value
-            before = value
+                found.append((key, value))
+        return found
 
-    def _refuse_cut(self, items: list[Node], flow: bool) -> None:
-        for item in items if flow else []:
-            if _unclosed(item):
-                self._cut(item)
-
-    def _cut(self, node: Node) -> None:
+    def _cut(self, node: Node) -> Scalar:
+        """Refuse a scalar that the parser cut at a comma inside its brackets."""
         assert isinstance(node, Scalar)
         text = f"{node.shown()} ends at the comma; quote it, or write it without {{ }} and [ ]"
         self._problems.add(node.place, "", text)
+        return replace(node, trapped=True)
 
     def _scalar(self, event: Any) -> Scalar:
         place, plain = self._place(event.start_mark), event.style in (None, "")
+        if self._has_tag(event):
+            return _refused(place)
         reason = trap(event.value) if plain else None
         if reason is not None:
             self._problems.add(place, "", reason)
@@ -288,10 +288,19 @@ class _Builder:
         source = self._lines[line - 1] if line <= len(self._lines) else ""
         return Place(self._file, line, column) if source[column - 1 :].startswith(text) else None
 
-    def _refuse_tag(self, event: Any) -> None:
-        if event.tag is not None and event.tag != "!":
-            place = self._place(event.start_mark)
-            self._problems.add(place, "", f"tag {event.tag!r}: tags are not allowed")
+    def _has_tag(self, event: Any) -> bool:
+        if event.tag is None or event.tag == "!":
+            return False
+        place = self._place(event.start_mark)
+        self._problems.add(place, "", f"tag {event.tag!r}: tags are not allowed")
+        return True
+
+    def _has_merge(self, keys: list[Node]) -> bool:
+        merge = [k for k in keys if isinstance(k, Scalar) and k.plain and k.text == "<<"]
+        for key in merge:
+            advice = "merge keys are not supported; use include: or connections:"
+            self._problems.add(key.place, "", advice)
+        return bool(merge)
 
     def _unreadable(self, error: Any) -> None:
         mark = error.problem_mark or error.context_mark
@@ -315,6 +324,11 @@ class _Builder:
     def _stop(self, place: Place, message: str) -> None:
         self._problems.add(place, "", message)
         raise _TooMuch
+
+
+def _refused(place: Place) -> Scalar:
+    """In the place of what was refused already."""
+    return Scalar("", place, place, trapped=True)
 
 
 def _children(node: Node) -> list[Node]:

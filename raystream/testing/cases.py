@@ -161,7 +161,7 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, int | float) and isinstance(other, int | float):
         return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
     if isinstance(other, bytes):
-        return one == other.decode(errors="replace")
+        return bool(one == other.decode(errors="replace"))
     return bool(one == other)
 
 

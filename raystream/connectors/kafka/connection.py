@@ -273,6 +273,12 @@ class KafkaTopic:
 
         return KafkaSink(self).check(job, store_id, step)
 
+    def check_rows(self, options: WriteOptions) -> None:
+        """Refuse rows that the format or the options of the topic can not write."""
+        from raystream.connectors.kafka.outgoing import to_messages
+
+        to_messages(self.format, options, self.key, self.timestamp)
+
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
         """A writer for one subtask."""
         from raystream.connectors.kafka.sink import KafkaSink
@@ -310,10 +316,10 @@ def _where(name: str | Sequence[str]) -> str:
 
 
 def _format(given: str | Format, where: str) -> Format:
-    from raystream.formats.named import format_by_name
-
     if not isinstance(given, str):
         return given
+    from raystream.formats.named import format_by_name
+
     try:
         return format_by_name(given)
     except ConfigurationError as error:

@@ -94,6 +94,8 @@ def is_secret(name: str) -> bool:
 
 def is_reference(value: object) -> bool:
     """True for `env:NAME` and `file:/path`, which are resolved only when a client is made."""
+    if isinstance(value, Secret):  # a secret may begin so, too
+        return False
     return isinstance(value, str) and value.startswith(("env:", "file:"))
 
 
