@@ -9,7 +9,7 @@ from typing import Any
 
 from raystream.api.pipeline import Pipeline
 from raystream.config.check import SecretText
-from raystream.connectors.kafka.settings import shown
+from raystream.connectors.kafka.settings import Secret, shown
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge, Node
 from raystream.graph.policies import Early, WatermarkStrategy
@@ -231,7 +231,9 @@ def _indented(text: str) -> str:
 
 
 def _literal(value: Any) -> str:
-    """As `repr`, with double quotes."""
+    """As `repr`, with double quotes; a secret is hidden."""
+    if isinstance(value, Secret):
+        return '"***"'
     if isinstance(value, str):
         plain = str(value)
         return repr(plain) if '"' in plain or repr(plain)[1:-1] != plain else f'"{plain}"'

@@ -1,0 +1,161 @@
+"""A file is the same Pipeline as its Python: the twins of the mission, and Python made of it."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raystream.api.pipeline import Pipeline
+from raystream.config.load import Loading, load
+from raystream.config.to_python import to_python
+from raystream.graph.policies import Early
+from raystream.graph.steps import WindowAggregate, Write
+from raystream.graph.windows import Cumulative, Tumbling
+from tests.config.corpus import CONFIGS, LOADING, files
+
+PIPELINES = CONFIGS.parent / "pipelines"
+JOBS = ["requests_per_minute", "order_totals", "campaign_effect"]
+SMALLEST = """\
+name: requests-per-minute
+delivery_guarantee: exactly_once
+checkpoint: {interval: 10s}
+source:
+  kafka: {bootstrap_servers: kafka:9092, topic: requests, format: json}
+  event_time: ts
+  watermark: {out_of_orderness: 10s, idle_timeout: 30s}
+steps:
+  - key_by: ip
+  - window: {tumbling: 1m}
+    aggregate: {count: count()}
+sink:
+  kafka: {bootstrap_servers: kafka:9092, topic: counts, format: json}
+"""
+
+
+def meaning(pipeline: Pipeline) -> Any:
+    """All steps by name: what they do and what they read; not the line they are written on."""
+    graph = pipeline.graph()
+    names = {node.id: node.name for node in graph.nodes}
+    steps = {
+        node.name: (
+            node.step,
+            [(names[edge.source], edge.tag) for edge in node.inputs],
+            node.parallelism,
+            node.named,
+        )
+        for node in graph.nodes
+    }
+    return graph.name, pipeline.settings, steps
+
+
+@pytest.mark.parametrize("job", JOBS)
+@pytest.mark.parametrize("start", ["", "1700000123000"])
+def test_it_is_the_same_as_its_python_twin(
+    job: str, start: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if start:
+        monkeypatch.setenv("SALE_START_MS", start)
+    python: Pipeline = runpy.run_path(str(PIPELINES / f"{job}.py"))["p"]
+    assert meaning(load(str(CONFIGS / f"{job}.yaml")).pipeline) == meaning(python)
+
+
+def test_the_smallest_form_is_word_for_word_that_of_the_manual() -> None:
+    assert (CONFIGS / "requests_per_minute.yaml").read_text() == SMALLEST
+    assert SMALLEST.count("\n") == 13
+
+
+@pytest.mark.parametrize(
+    "path", [*files("good"), *(CONFIGS / f"{job}.yaml" for job in JOBS)], ids=lambda p: p.stem
+)
+def test_python_made_of_a_file_builds_the_same(path: Path) -> None:
+    pipeline = load(str(path), LOADING).pipeline
+    text = to_python(pipeline)
+    module: dict[str, Any] = {"__name__": "made"}
+    exec(text, module)
+    made, wanted = meaning(module["p"]), meaning(pipeline)
+    assert made[:2] == wanted[:2]
+    assert made[2].keys() == wanted[2].keys()
+    for name, step in wanted[2].items():
+        assert without_secrets(made[2][name]) == without_secrets(step), name
+
+
+def without_secrets(step: Any) -> str:
+    """Python has references where the file has what they lead to; neither shows it."""
+    return repr(step).replace("'env:RAYSTREAM_SECRET_CANARY'", "'***'")
+
+
+def test_steps_know_where_they_were_written() -> None:
+    pipeline = load(str(CONFIGS / "order_totals.yaml")).pipeline
+    lines = (CONFIGS / "order_totals.yaml").read_text().splitlines()
+    for node in pipeline.graph().nodes:
+        assert node.origin.file.endswith("order_totals.yaml")
+        if node.named and not isinstance(node.step, Write):
+            around = "\n".join(lines[node.origin.line - 2 : node.origin.line])
+            assert node.name in around
+
+
+def steps(tmp_path: Path, text: str) -> list[Any]:
+    path = tmp_path / "job.yaml"
+    path.write_text(
+        "name: job\n"
+        "sources: {in: {kafka: {bootstrap_servers: 'k:9092', topic: t}, event_time: ts,"
+        " schema: {ts: int, ip: string, n: int}}}\n"
+        f"{text}\n"
+        "sinks: {out: {kafka: {bootstrap_servers: 'k:9092', topic: out}}}\n"
+    )
+    return [node.step for node in load(str(path)).pipeline.graph().nodes]
+
+
+@pytest.mark.parametrize(
+    ("offset", "ms"),
+    [("30s", 30_000), ("1700000030000", 50_000), ("2023-11-14T22:13:50Z", 50_000)]
+    + [("2023-11-14T23:13:50+01:00", 50_000)],
+)
+def test_offsets_of_windows(tmp_path: Path, offset: str, ms: int) -> None:
+    text = f"steps: [{{window: {{tumbling: 1m, offset: {offset!r}}}, aggregate: {{n: count()}}}}]"
+    aggregate = next(s for s in steps(tmp_path, text) if isinstance(s, WindowAggregate))
+    assert aggregate.window == Tumbling(60_000, ms)
+
+
+def test_the_whole_aggregation(tmp_path: Path) -> None:
+    text = """\
+steps:
+  - name: per
+    key_by: {who: lower(ip)}
+    window: {cumulative: {max_size: 1h, step: 1m}}
+    emit: {early: 2s}
+    allowed_lateness: 5s
+    aggregate: {n: count(), most: max(n where ip <> 'a where b')}
+    having: n > 1
+"""
+    _, key, window, having, _ = steps(tmp_path, text)
+    assert key.computed == {"who": "lower(ip)"}
+    assert (window.window, window.emit) == (Cumulative(3_600_000, 60_000), Early(2000))
+    assert window.allowed_lateness_ms == 5000
+    assert window.aggregates["most"].where == "ip <> 'a where b'"
+    assert having.condition == "n > 1"
+
+
+def test_functions_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    (tmp_path / "beside_the_file.py").write_text(
+        "def double(row):\n    return {'n': row['n'] * 2}\n"
+    )
+    text = "steps: [{map: 'beside_the_file:double', schema: {n: int}}]"
+    _, mapped, _ = steps(tmp_path, text)
+    assert mapped.function({"n": 2}) == {"n": 4}
+
+
+def test_parameters(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(SMALLEST.replace("1m", "'${param:size}'") + "params: {size: 1m}\n")
+
+    def size(loading: Loading) -> int:
+        nodes = load(str(path), loading).pipeline.graph().nodes
+        return next(n.step.window.size_ms for n in nodes if isinstance(n.step, WindowAggregate))
+
+    assert size(Loading()) == 60_000
+    assert size(Loading({"size": "5m"})) == 300_000
