@@ -30,7 +30,7 @@ class CpuBook:
     """
 
     seen: dict[tuple[int, int], processes.Process] = field(default_factory=dict)
-    jobs: set[tuple[int, int]] = field(default_factory=set)
+    jobs: dict[tuple[int, int], str] = field(default_factory=dict)
     rays: set[tuple[int, int]] = field(default_factory=set)
 
     def look(self) -> None:
@@ -42,7 +42,8 @@ class CpuBook:
             key = one.pid, one.started
             self.seen[key] = one
             kind = _kind(one)
-            self.jobs |= {key} if kind == "job" else set()
+            if kind == "job":
+                self.jobs[key] = "driver" if one.pid == getpid() else one.title
             self.rays |= {key} if kind == "ray" else set()
 
     def totals(self) -> dict[str, float]:
@@ -52,6 +53,13 @@ class CpuBook:
             kind = "job" if key in self.jobs else "ray" if key in self.rays else "other"
             found[kind] += one.cpu
         return found
+
+    def shares(self) -> str:
+        """CPU seconds of the job by what its processes ran."""
+        found: dict[str, float] = {}
+        for key, title in self.jobs.items():
+            found[title] = found.get(title, 0.0) + self.seen[key].cpu
+        return ", ".join(f"{title} {cpu:.1f}" for title, cpu in sorted(found.items()))
 
 
 def _kind(one: processes.Process) -> str:
@@ -120,6 +128,7 @@ def measure(bootstrap: str, engine: str, parallelism: int, records: int) -> floa
     job = used["job"] * 1e6 / records
     print(f"{engine}, parallelism {parallelism}: {job:.3f} us CPU per record, start included")
     print(clock.steady())
+    print(f"CPU seconds: {book.shares()}")
     print(f"Ray's own processes: {used['ray'] * 1e6 / records:.3f} us more")
     return job
 
