@@ -104,9 +104,10 @@ class Actors:
             "scheduling_strategy": "SPREAD",
         }
         if not share and self._usable:
-            # Ray spreads only what reserves something, and may put the rest on a dead node.
+            # Ray spreads only what reserves something, and may put the rest on a dead node: also
+            # with a soft affinity.
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(
-                self._next_node(), soft=True
+                self._next_node(), soft=False
             )
         elif self.avoid:
             away = ",".join(sorted(self.avoid))

@@ -38,7 +38,7 @@ class Coordinator:
     Args:
         job: The job, packed by its driver.
         driver: Who started it, for the message to a second one.
-        environment: Variables for named points, empty outside tests.
+        environment: Variables of the driver: its brokers' address, named points.
     """
 
     def __init__(
@@ -141,9 +141,10 @@ def actor_options(job: str, *, detached: bool) -> dict[str, Any]:
     }
     if detached:
         return {**options, "lifetime": "detached"}
-    # Beside the driver, with which it dies anyway: one node less whose death it can die of.
+    # Beside the driver, with which it dies anyway: one node less whose death it can die of. A soft
+    # affinity is not kept for an actor that reserves nothing.
     here = ray.get_runtime_context().get_node_id()
-    return {**options, "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=True)}
+    return {**options, "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}
 
 
 NAMESPACE = "raystream"

@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 
+from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
 from raystream.errors import ConfigurationError
 from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
@@ -68,11 +69,17 @@ def run(
             what = "a detached job would end with the private Ray cluster of this process"
             raise ConfigurationError(what, what_to_do="start Ray with `ray start --head` first")
         check_shared(job.checkpoint.storage, nodes())
-        environment = to_hand_on(os.environ) if points is None else points
+        environment = {**_address(), **(to_hand_on(os.environ) if points is None else points)}
         coordinator = launch(job.name, packed, environment, detached=detached)
         if detached:
             return Outcome("submitted", f"{job.name} runs on the cluster")
         return _Watch(coordinator, on_status).to_the_end()
+
+
+def _address() -> dict[str, str]:
+    """The driver's brokers are everybody's, also on a cluster that was started without them."""
+    said = os.environ.get(BOOTSTRAP_VARIABLE)
+    return {BOOTSTRAP_VARIABLE: said} if said else {}
 
 
 def launch(job: str, packed: bytes, points: Mapping[str, str], *, detached: bool) -> Any:

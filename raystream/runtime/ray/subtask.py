@@ -53,7 +53,7 @@ class OpenOrder:
         job: Bytes of the job.
         request: Bytes of the OpenRequest without its job.
         versions: Versions the coordinator runs; this process must run the same.
-        environment: Variables for named points, empty outside tests.
+        environment: Variables of the driver: its brokers' address, named points.
     """
 
     attempt: int

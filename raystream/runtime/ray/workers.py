@@ -60,7 +60,7 @@ class RayWorkers:
         job_bytes: The job as its driver packed it.
         store: The job's storage.
         background: Threads for writing small segments.
-        environment: Variables for named points, empty outside tests.
+        environment: Variables of the driver: its brokers' address, named points.
     """
 
     def __init__(
