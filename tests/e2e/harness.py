@@ -86,7 +86,7 @@ class Job:
             f"{JOBS / self.file}:p",
             [*arguments, *self.where],
             {
-                "E2E_BOOTSTRAP": self.bootstrap,
+                "RAYSTREAM_BOOTSTRAP_SERVERS": self.bootstrap,
                 "E2E_INPUT": self.input,
                 "E2E_OUTPUT": self.output,
                 "E2E_JOB": self.name,

@@ -50,7 +50,7 @@ def _number(name: str, default: int) -> int:
     return int(os.environ.get(name, default))
 
 
-kafka = rs.Kafka(os.environ["E2E_BOOTSTRAP"])
+kafka = rs.Kafka("kafka:9092")  # RAYSTREAM_BOOTSTRAP_SERVERS of the driver replaces it
 p = rs.Pipeline(
     os.environ["E2E_JOB"],
     checkpoint_interval=os.environ.get("E2E_INTERVAL", "300ms"),
