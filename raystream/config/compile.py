@@ -83,15 +83,19 @@ class _Compiler:
     def compile(self) -> Compiled:
         pipeline = self._built()
         self._problems.raise_if_any()
-        with self._noting(self._document):
-            names = {node.id: node.name for node in pipeline.graph().nodes}
-            if any("schema" in s.data for s in named(self._document, "sources").values()):
-                pipeline.plan()
+        names = self._attempt(self._final_names, pipeline)
         self._problems.raise_if_any()
         found = {name: names[node] for name, node in self._nodes.items()}
         sources = {name: found[name] for name in named(self._document, "sources")}
         sinks = {name: found[name] for name in self._sinks}
         return Compiled(pipeline, self._document, sources, sinks)
+
+    def _final_names(self, pipeline: Pipeline) -> dict[int, str]:
+        """Names of the steps by number; with declared columns the whole is planned, too."""
+        with self._noting(self._document):
+            if any("schema" in s.data for s in named(self._document, "sources").values()):
+                pipeline.plan()
+            return {node.id: node.name for node in pipeline.graph().nodes}
 
     def _built(self) -> Pipeline:
         self._pipeline = self._new_pipeline()

@@ -123,11 +123,11 @@ def template(kinds: str, *, small: bool = False) -> str:
         source=_FULL_SOURCE[source],
         counts=_full_sink(sink, "counts"),
         late=_full_sink(sink, "counts-late"),
-        dead=_full_sink(sink, "counts-dead"),
+        dead=_full_sink(sink, "counts-dead", "parquet"),
     )
 
 
-def _full_sink(kind: str, name: str) -> str:
+def _full_sink(kind: str, name: str, form: str = "json") -> str:
     if kind == "kafka":
         return f"kafka: {{connection: main, topic: {name}}}"
-    return f"files: {{path: {name}, format: json}}"
+    return f"files: {{path: {name}, format: {form}}}"  # dead letters are bytes: no JSON
