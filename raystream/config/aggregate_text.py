@@ -59,7 +59,7 @@ def parse_aggregate(text: str) -> AggregateText:
         NoAggregate: it is not of that form.
 
     >>> parse_aggregate("sum(a * (b + 1) where c = ' where ')").where
-    Part(text="c = ' where '", offset=24)
+    Part(text="c = ' where '", offset=22)
     """
     call = _CALL.match(text)
     if call is None:

@@ -19,32 +19,40 @@ def read(path: str, problems: Problems) -> Node | None:
         path: The file; places name it as it is written here.
         problems: Takes what can not be read.
     """
-    return _with_includes(path, Place(path, 1, 1), problems, ())
+    return _Reading(problems).with_includes(path, Place(path, 1, 1), ())
 
 
-def _with_includes(
-    path: str, asked: Place, problems: Problems, above: tuple[str, ...]
-) -> Node | None:
-    real = os.path.realpath(path)
-    if real in above:
-        problems.add(asked, "include", f"{path} includes itself")
+class _Reading:
+    """Reads one file and what it includes; counts the files."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._files = 0
+
+    def with_includes(self, path: str, asked: Place, above: tuple[str, ...]) -> Node | None:
+        """The document of a file that those `above` include."""
+        real = os.path.realpath(path)
+        self._files += 1
+        if real in above or self._files > MAX_FILES:
+            text = f"{path} includes itself" if real in above else f"more than {MAX_FILES} files"
+            self._problems.add(asked, "include", text)
+            return None
+        merged = self._one(path, asked, "include" if above else "")
+        for name in reversed(_included(merged) if merged is not None else []):
+            inner = os.path.join(os.path.dirname(path), name.text)
+            below = self.with_includes(inner, name.place, (*above, real))
+            if isinstance(below, Mapping) and merged is not None:
+                merged = merge(merged, below)
+        return merged
+
+    def _one(self, path: str, asked: Place, where: str) -> Mapping | None:
+        text = _text(path, asked, self._problems, where)
+        node = None if text is None else parse(text, path, self._problems)
+        if node is None or isinstance(node, Mapping):
+            return node
+        message = "a pipeline is a map: name, source, steps, sink"
+        self._problems.add(node.place, "", message)
         return None
-    if len(above) >= MAX_FILES:
-        problems.add(asked, "include", f"more than {MAX_FILES} files, one in the other")
-        return None
-    text = _text(path, asked, problems, "include" if above else "")
-    node = None if text is None else parse(text, path, problems)
-    if not isinstance(node, Mapping):
-        if node is not None:
-            problems.add(node.place, "", "a pipeline is a map: name, source, steps, sink")
-        return None
-    merged = node
-    for name in reversed(_included(node)):
-        inner = os.path.join(os.path.dirname(path), name.text)
-        below = _with_includes(inner, name.place, problems, (*above, real))
-        if isinstance(below, Mapping):
-            merged = merge(merged, below)
-    return merged
 
 
 def merge(over: Mapping, under: Mapping) -> Mapping:

@@ -186,13 +186,14 @@ def params_of(node: Node | None, given: Mapping[str, str], problems: Problems) -
     """Values of `${param:..}`: those of the file, over them those that were given.
 
     Args:
-        node: The field `params` of the document, not yet interpolated.
+        node: The field `params` of the document; a secret in it is no parameter.
         given: From `--param name=value`, or from a test.
         problems: Takes given ones that the file does not know.
     """
     written: dict[str, str] = {}
     if isinstance(node, MappingNode):
-        written = {k.text: v.text for k, v in node.items if isinstance(v, Scalar)}
+        scalars = ((k.text, v) for k, v in node.items if isinstance(v, Scalar))
+        written = {name: "" if value.secret else value.text for name, value in scalars}
     for name in given:
         if name not in written:
             place = node.place if node is not None else Place("--param", 1, 1)

@@ -48,16 +48,23 @@ def load_document(path: str, loading: Loading | None = None) -> Value:
     if not isinstance(node, MappingNode):
         problems.raise_if_any()
         raise InvalidFile((Problem(Place(path, 1, 1), "", "there is no pipeline in it"),))
-    params = params_of(node.get("params"), loading.params, problems)
-    environment = loading.environment
-    world = World(params, environment_of_process() if environment is None else environment)
-    resolved = interpolate(node, world, problems)
+    resolved = interpolate(node, _world(node, loading, problems), problems)
     document = check(resolved, PIPELINE, problems)
     assert document is not None
     check_expressions(document, problems)
     check_references(document, problems)
     problems.raise_if_any()
     return document
+
+
+def _world(node: MappingNode, loading: Loading, problems: Problems) -> World:
+    """What references of this document may ask for; its parameters may ask for variables."""
+    said = loading.environment
+    environment = environment_of_process() if said is None else said
+    written = node.get("params")
+    if written is not None:
+        written = interpolate(written, World({}, environment), problems, "params")
+    return World(params_of(written, loading.params, problems), environment)
 
 
 def load(path: str, loading: Loading | None = None) -> Compiled:

@@ -90,7 +90,7 @@ def run_cases(path: str, params: Mapping[str, str] | None = None) -> list[CaseRe
 def _run(path: str, number: int, params: Mapping[str, str]) -> CaseResult:
     test = _test(load(path, Loading(params)).document, number)
     own = test.get("params")
-    given = {n: str(v.data) for n, v in own.data.items()} if own is not None else {}
+    given = {n: v.node.text for n, v in own.data.items()} if own is not None else {}
     compiled = load(path, Loading({**params, **given}))
     test = _test(compiled.document, number)
     rows = test["given"].plain()

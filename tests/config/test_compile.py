@@ -10,11 +10,12 @@ import pytest
 
 from raystream.api.pipeline import Pipeline
 from raystream.config.load import Loading, load
+from raystream.config.place import InvalidFile
 from raystream.config.to_python import to_python
 from raystream.graph.policies import Early
 from raystream.graph.steps import WindowAggregate, Write
 from raystream.graph.windows import Cumulative, Tumbling
-from tests.config.corpus import CONFIGS, LOADING, files
+from tests.config.corpus import CANARY, CONFIGS, LOADING, files
 
 PIPELINES = CONFIGS.parent / "pipelines"
 JOBS = ["requests_per_minute", "order_totals", "campaign_effect"]
@@ -159,3 +160,18 @@ def test_parameters(tmp_path: Path) -> None:
 
     assert size(Loading()) == 60_000
     assert size(Loading({"size": "5m"})) == 300_000
+
+
+def test_parameters_may_be_variables_but_no_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    small = SMALLEST.replace("topic: requests", "topic: '${param:topic}'")
+    path.write_text(small + "params: {topic: '${REGION:-eu}-requests'}\n")
+    assert (
+        "kafka topic us-requests"
+        in load(str(path), Loading({}, {"REGION": "us"})).pipeline.explain()
+    )
+    path.write_text(small + "params: {topic: '${secret:CANARY}'}\n")
+    with pytest.raises(InvalidFile) as caught:
+        load(str(path), LOADING)
+    assert "a secret may only stand in" in str(caught.value)
+    assert CANARY not in str(caught.value)

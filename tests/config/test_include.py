@@ -68,3 +68,11 @@ def test_no_such_file(tmp_path: Path) -> None:
 def test_not_utf_8(tmp_path: Path) -> None:
     (tmp_path / "main.yaml").write_bytes(b"name: \xff\n")
     assert wrong(str(tmp_path / "main.yaml")) == ["main.yaml:1:1: main.yaml is not UTF-8 text"]
+
+
+def test_files_that_include_each_other_twice_do_not_explode(tmp_path: Path) -> None:
+    texts = {f"f{n}": f"include: [f{n + 1}.yaml, f{n + 1}.yaml]\n" for n in range(18)}
+    path = write(
+        tmp_path, main=MAIN.replace("[a.yaml, b.yaml]", "f0.yaml"), f18="name: x\n", **texts
+    )
+    assert any("include: more than 20 files" in line for line in wrong(path))
