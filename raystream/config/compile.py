@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raystream.api.origin import written_at
 from raystream.api.pipeline import Pipeline
@@ -24,6 +24,9 @@ from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.policies import WatermarkStrategy
 from raystream.graph.windows import Window
+
+if TYPE_CHECKING:
+    from raystream.data.schema import Schema
 
 _NO_COLUMN = re.compile(r"no column '([^']+)'")
 _PYTHON_ADVICE = (
@@ -134,7 +137,8 @@ class _Compiler:
         except ConfigurationError as error:
             place, path = self._place_of(error, value, within or value)
             advice = f"; {_for_yaml(error.what_to_do)}" if error.what_to_do else ""
-            said = re.sub(rf"^(?:agg|{re.escape(path.rpartition('.')[2])}): ", "", error.what)
+            last = re.escape(path.rpartition(".")[2])
+            said = re.sub(rf"^(?:agg|{last}): |^with_columns\({last}=\): ", "", error.what)
             self._problems.add(place, path, said + advice)
             raise _Skip from error
 
@@ -147,7 +151,8 @@ class _Compiler:
             at = re.search(rf"(?<!\w){re.escape(column[1])}(?!\w)", scalar.node.text)
             if at is not None and not scalar.path.endswith((".name", ".from")):
                 return scalar.node.at(at.start()) if at.start() else scalar.place, scalar.path
-        return value.place, value.path
+        output = value.get(error.what.partition(": ")[0])
+        return (output or value).place, (output or value).path
 
     # -- parts -------------------------------------------------------------------------------
 
@@ -260,16 +265,36 @@ class _Compiler:
         with self._noting(having):
             return stream.filter(having.data)
 
+    def _check_record(self, end: Value, stream: Stream) -> None:
+        """Columns that become key and timestamp of the records, if the columns are known."""
+        schema = self._pipeline.schema(stream._edge)
+        for option in ("key", "timestamp"):
+            column = end.get(option)
+            if column is not None and schema is not None and not schema.open:
+                self._attempt(self._check_one, column, schema)
+
+    def _check_one(self, column: Value, schema: Schema) -> None:
+        with self._noting(column):
+            _check_column(column.data, schema)
+
     def _sink(self, name: str, value: Value, stream: Stream | None) -> None:
         end = next(v for n, v in value.data.items() if n in ("kafka", "files"))
         with self._noting(end):
             sink = self._ends.sink(value)
         if stream is None:
             raise _Skip
+        self._check_record(end, stream)
         options = _options(value, "parallelism")
         with self._noting(value):
             stream.write(sink, name=None if name == "sink" else name, **options)
             self._nodes[name] = len(self._pipeline.graph().nodes) - 1
+
+
+def _check_column(name: str, schema: Schema) -> None:
+    from raystream.data.schema import no_column
+
+    if name not in schema.columns:
+        raise no_column(name, schema.columns)
 
 
 _FUNCTIONS = ("map", "flat_map", "map_batches")
