@@ -18,7 +18,7 @@ from raystream.runtime.ray.watchdog import end_process
 
 _ray: Any = ray  # its stubs are incomplete
 
-_FRESH_SECONDS = 2.0
+_FRESH_SECONDS = 5.0
 """Who answered within this time is not frozen: Ray alone can end it."""
 
 

@@ -7,8 +7,10 @@ import os
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ _REACH_SECONDS = 1.0
 _JOIN_SECONDS = 5.0
 _LINE = 100
 """Characters of a message of Ray that are shown."""
+
+_TOLD_BY_US = ("A worker died", "Task Coordinator.wait failed")
+"""The status names the cause of each restart."""
 
 _ray: Any = ray  # its stubs are incomplete
 
@@ -45,6 +50,7 @@ def attached(address: str | None) -> Iterator[bool]:
         return
     found = address or os.environ.get("RAY_ADDRESS") or started_head()
     private = found is None or found == "local"
+    _import_meanwhile()
     if private or found is None:
         _start_private()
     else:
@@ -92,6 +98,13 @@ def cpus() -> int:
     return max(1, int(_ray.cluster_resources().get("CPU", 1)))
 
 
+def _import_meanwhile() -> None:
+    """Joining is mostly waiting; what is needed next costs half a second of CPU to import."""
+    threading.Thread(
+        target=import_module, args=("raystream.runtime.ray.entry",), daemon=True
+    ).start()
+
+
 def _start_private() -> None:
     """`address="local"`: never another cluster, whatever the environment says."""
     _quiet()
@@ -109,8 +122,8 @@ def _start_private() -> None:
 
 def _join(address: str) -> None:
     _check_reachable(address)
-    use_token_if_there_is_one()
     _quiet()
+    use_token_if_there_is_one()
     try:
         _ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
@@ -142,7 +155,7 @@ def _quiet() -> None:
 
 
 def _shorten_raylet_messages() -> None:
-    """A dead worker or node is one line on standard error.
+    """What raylets tell is one line on standard error, and nothing where we tell it ourselves.
 
     Ray prints up to 20 lines of a log, to standard output, and has no setting for it.
     """
@@ -157,10 +170,12 @@ def _shorten_raylet_messages() -> None:
 def _first_line_only(data: Mapping[str, Any], ignore_prefix: bool = False) -> None:
     """What Ray is to call with each message.
 
-    >>> _first_line_only({"lines": []})
+    >>> _first_line_only({"lines": ["A worker died or was killed while executing a task by .."]})
     """
     for message in data.get("lines", ()):
         line = _first_line(message)
+        if line.startswith(_TOLD_BY_US):
+            continue
         short = line if len(line) <= _LINE else line[:_LINE].rpartition(" ")[0] + " .."
         print(f"ray: {short}", file=sys.stderr)
 

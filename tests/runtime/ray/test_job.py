@@ -54,11 +54,16 @@ def kill_one(title: str, sign: signal.Signals = signal.SIGKILL) -> Callable[[], 
 
 def test_a_job_gives_the_right_answer_and_leaves_no_process(tmp_path: Path) -> None:
     job = counting(tmp_path, rows=3000, parallelism=2, name="calm")
-    outcome = run(job)
+    timeline = Timeline()
+    outcome = run(job, on_status=timeline)
     assert (outcome.kind, outcome.restarts, outcome.rows_in) == ("finished", 0, 3000)
     exact(job, tmp_path)
     eventually(lambda: not processes("read") and not processes("count"))
     assert find("calm") is None
+    last = timeline.seen[-1][1].checkpoint
+    assert last.completed >= 1
+    assert last.duration_s > 0
+    assert last.ack_s + last.commit_s == pytest.approx(last.duration_s)
 
 
 def test_a_frozen_subtask_is_ended_and_replaced(tmp_path: Path) -> None:
@@ -106,6 +111,7 @@ def test_ctrl_c_stops_with_a_last_commit_and_the_next_run_goes_on(tmp_path: Path
     assert again.kind == "stopped"
     assert again.checkpoint is not None
     assert again.checkpoint > outcome.checkpoint
+    assert later.seen[-1][1].checkpoint.size_bytes > 0  # of the windows that stay open
     rows = written(tmp_path)
     assert rows
     assert set(rows.values()) == {1}
@@ -188,7 +194,7 @@ def divide_by_zero(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(value=1 // (frame.height - frame.height))
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 8.0) -> None:
+def eventually(condition: Callable[[], Any], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "did not happen in time"
