@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from raystream.job.outcome import Outcome
 
 USAGE = 2
+UNFIT = (
+    ("dlq_rows", "dead letters"),
+    ("skipped_rows", "skipped"),
+    ("future_rows", "from the future"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -165,6 +170,7 @@ def _fail(message: str, code: int) -> None:
 def _tell(outcome: Outcome) -> None:
     parts = [outcome.kind, f"read {outcome.rows_in}", f"written {outcome.rows_out}"]
     parts += [f"late {outcome.late}"] if outcome.late else []
+    parts += [f"{label} {n}" for name, label in UNFIT if (n := outcome.counters.get(name))]
     parts += [f"restarts {outcome.restarts}"] if outcome.restarts else []
     print(", ".join(parts), file=sys.stderr)
     if outcome.message:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import polars as pl
@@ -177,6 +177,14 @@ class WriteOptions:
     schema: Schema
     message_key: bool = False
     guarantee: str = "exactly_once"
+
+    def told_by(self, columns: Schema) -> WriteOptions:
+        """The same with columns that only the rows tell; keys that are none of them are left out.
+
+        A row function may have left out a key column.
+        """
+        key = tuple(name for name in self.schema.key if name in columns.columns)
+        return replace(self, schema=columns.with_key(key))
 
 
 class SinkWriter(Protocol):

@@ -32,7 +32,7 @@ class Outcome:
         rows_out: Rows written by all sinks in this run.
         late: Late rows of this run, dropped or sent to `.late`.
         restarts: How often the job was restarted in this run.
-        counters: Further sums over the run by name: `dlq_rows`, `future_rows`.
+        counters: Further sums over the run by name: `dlq_rows`, `future_rows`, `skipped_rows`.
 
     >>> Outcome("finished", checkpoint=3).exit_code
     0

@@ -11,6 +11,7 @@ from raystream.ids import StepName, SubtaskId
 from raystream.job.cause import Cause
 from raystream.job.outcome import Outcome, OutcomeKind
 from raystream.observe.culprit import culprits
+from raystream.observe.metrics import UNFIT_COUNTERS
 from raystream.observe.status import (
     ChainStatus,
     CheckpointStatus,
@@ -150,7 +151,7 @@ class Report:
             rows_out=status.rows_written,
             late=status.total("late_rows"),
             restarts=self.restart_count,
-            counters={name: status.total(name) for name in ("dlq_rows", "future_rows")},
+            counters={name: status.total(name) for name in UNFIT_COUNTERS},
         )
 
     # --- sums

@@ -27,6 +27,7 @@ def live_line(status: StatusDocument, before: StatusDocument | None = None) -> s
     parts += [f"lag {count(lag)}"] if lag else []
     parts += [f"late {count(status.total('late_rows'))}"] if status.total("late_rows") else []
     parts += [f"dead letters {count(n)}"] if (n := status.total("dlq_rows")) else []
+    parts += [f"skipped {count(n)}"] if (n := status.total("skipped_rows")) else []
     parts += [_restarts(status)] if status.restart_count else []
     return "  ".join(parts)
 

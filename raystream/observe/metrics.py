@@ -8,6 +8,9 @@ from typing import Any
 
 from raystream.ids import SplitId, StepName
 
+UNFIT_COUNTERS = ("dlq_rows", "future_rows", "skipped_rows")
+"""Records that are in no row: written as dead letters, beyond max_future, left out by `skip`."""
+
 ROW_COUNTERS = ("rows_in", "rows_out", "late_rows", "dlq_rows", "future_rows", "skipped_rows")
 """Counters of a step that are always shown, also when they are 0 (api-and-yaml.md 4.5)."""
 

@@ -152,4 +152,16 @@ def _spec(draft: Draft, guarantee: DeliveryGuarantee, message_key: bool) -> Step
         read = ReadOptions(draft.output, draft.step.event_time, message_key)
     if isinstance(draft.step, Write):
         write = WriteOptions(draft.inputs[0], message_key, str(guarantee))
+        _check_rows(draft, write)
     return StepSpec(draft.name, draft.step, draft.inputs, draft.output, draft.origin, read, write)
+
+
+def _check_rows(draft: Draft, options: WriteOptions) -> None:
+    """What a sink can not write is said before anything runs, where the columns are known."""
+    check = getattr(draft.step.sink, "check_rows", None)  # type: ignore[union-attr]
+    if check is None or options.schema.open:
+        return
+    try:
+        check(options)
+    except ConfigurationError as error:
+        raise ConfigurationError(error.what, str(draft.origin), error.what_to_do) from None

@@ -80,7 +80,7 @@ class _Rewriting:
         """Add what runs for this node."""
         if isinstance(node.step, WindowAggregate):
             self._window(node, node.step)
-        elif isinstance(node.step, KeyBy) and not node.step.computed and self._same_width(node):
+        elif isinstance(node.step, KeyBy) and self._says_nothing_new(node, node.step):
             self._links[Edge(node.id)] = self._links[node.inputs[0]]
         else:
             step = resolved_step(node.step, self._inputs(node))
@@ -89,6 +89,11 @@ class _Rewriting:
             links = tuple(self._link(edge, node) for edge in node.inputs)
             self._draft(node, node.name, step, links, self._inputs(node), Edge(node.id))
             self._name_outputs(node)
+
+    def _says_nothing_new(self, node: Node, step: KeyBy) -> bool:
+        """The plan knows the key already, and nothing is computed (or first seen) at run time."""
+        known = not step.computed and not self._inputs(node)[0].open
+        return known and self._same_width(node)
 
     def _window(self, node: Node, step: WindowAggregate) -> None:
         late = Edge(node.id, "late") in self._consumed

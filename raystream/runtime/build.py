@@ -16,6 +16,7 @@ from raystream.plan.physical import ChainSpec, StepSpec
 from raystream.runtime.chain import Chain, Link
 from raystream.runtime.channels.base import ChannelReader, ChannelWriter
 from raystream.runtime.exchange import Outputs, outputs_of
+from raystream.runtime.first_rows import first_check
 from raystream.runtime.gate import InputGate
 from raystream.runtime.input import Input
 from raystream.runtime.sink import SinkOperator
@@ -92,10 +93,13 @@ class _Builder:
         operators = [(spec.name, self._operator(spec)) for spec in specs]
         first = operators[0] if operators else None
         source = self._chain.source
-        head = Link(source.name if source else "", outputs, self._count, first)
+        checks = [first_check(spec) for spec in specs]
+        name = source.name if source else ""
+        head = Link(name, outputs, self._count, first, checks[0] if checks else None)
         for index, (name, operator) in enumerate(operators):
             follower = operators[index + 1] if index + 1 < len(operators) else None
-            output = Link(name, outputs, self._count, follower)
+            check = checks[index + 1] if index + 1 < len(checks) else None
+            output = Link(name, outputs, self._count, follower, check)
             operator.open(self._ctx.for_step(name, self._metrics.counter(name)), output)
         chain = Chain(operators, head)
         chain.restore(self._restored())

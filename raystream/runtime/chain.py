@@ -20,7 +20,10 @@ T = TypeVar("T")
 
 
 class Link:
-    """The Output of one step: rows go to the next step, side outputs to their exchanges."""
+    """The Output of one step: rows go to the next step, side outputs to their exchanges.
+
+    `check_first` looks at the first rows for the next step, where only they tell its columns.
+    """
 
     def __init__(
         self,
@@ -28,8 +31,10 @@ class Link:
         outputs: Outputs,
         count: Count,
         follower: tuple[StepName, Operator] | None,
+        check_first: Callable[[Batch], None] | None = None,
     ) -> None:
         self._step = step
+        self._check_first = check_first
         self._outputs = outputs
         self._count = count
         self._follower = follower
@@ -48,6 +53,9 @@ class Link:
         else:
             name, operator = self._follower
             self._count(name, "rows_in", len(batch))
+            if self._check_first is not None:
+                check, self._check_first = self._check_first, None
+                guarded(name, check, batch)
             guarded(name, operator.process, batch)
 
     def consumed(self, tag: str) -> bool:

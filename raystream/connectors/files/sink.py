@@ -15,6 +15,7 @@ from raystream.checkpoint.records import Committable
 from raystream.connectors.base import AbortVerdict, Problem, Verdict, WriteOptions
 from raystream.connectors.files.parts import ParquetPart, Part, TextPart
 from raystream.context import SubtaskContext
+from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Format
 from raystream.ids import StepName
@@ -119,6 +120,8 @@ class FilesWriter:
         """Append these rows to the hidden file."""
         if not frame.height:
             return
+        if self._options.schema.open:
+            self._options = self._options.told_by(Schema.of_frame(frame.schema))
         if self._part is None:
             self._part = self._next_part()
         self._part.write(frame.select(self._options.schema.names()))

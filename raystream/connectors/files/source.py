@@ -152,6 +152,11 @@ class Files:
         form = None if self.format == PARQUET else self._format
         return Target(Path(self.path), form, store_id, step)
 
+    def check_rows(self, options: WriteOptions) -> None:
+        """Refuse rows that the format can not write."""
+        if self.format != PARQUET:
+            self._format.encoder(options.schema)
+
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
         """A writer for one subtask."""
         return FilesWriter(self._target(ctx.store_id, ctx.step), ctx, options)

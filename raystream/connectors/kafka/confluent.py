@@ -6,13 +6,16 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import ClientError, Place, ProducerStatistics
+from raystream.errors import ConfigurationError
+
+T = TypeVar("T")
 
 log = logging.getLogger("raystream.kafka")
 log.addHandler(logging.NullHandler())  # else each failed try to connect is printed
@@ -58,6 +61,22 @@ def _call(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
         raise _translated(error) from None
 
 
+def _made(kind: Callable[[dict[str, Any]], T], option: str, config: dict[str, Any]) -> T:
+    """A client; a setting that librdkafka does not take is the user's mistake, not the network's.
+
+    Raises:
+        ConfigurationError: with what librdkafka says of it.
+    """
+    try:
+        return kind(config)
+    except ck.KafkaException as error:
+        cause = error.args[0]
+        if not isinstance(cause, ck.KafkaError) or cause.code() != ck.KafkaError._INVALID_ARG:
+            raise _translated(error) from None
+        what = f"{option}: {cause.str()}"
+        raise ConfigurationError(what, "rs.Kafka") from None
+
+
 class _Complaints:
     """Errors of the whole client, kept apart so that the client is in no reference cycle."""
 
@@ -95,9 +114,8 @@ class ConfluentConsumer:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._complaints = _Complaints()
-        self._consumer = ck.Consumer(
-            {"error_cb": self._complaints, "on_commit": _published, "logger": log, **config}
-        )
+        mine = {"error_cb": self._complaints, "on_commit": _published, "logger": log}
+        self._consumer = _made(ck.Consumer, "consumer_config", {**mine, **config})
         self.consume: Callable[[int, float], Sequence[clients.Message]] = cast(
             "Callable[[int, float], Sequence[clients.Message]]", self._consumer.consume
         )
@@ -189,15 +207,13 @@ class ConfluentProducer:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._reports = _Reports()
-        self._producer = ck.Producer(
-            {
-                "on_delivery": self._reports.delivered,
-                "stats_cb": self._reports.statistics,
-                "error_cb": self._reports.failed,
-                "logger": self._reports,
-                **config,
-            }
-        )
+        mine = {
+            "on_delivery": self._reports.delivered,
+            "stats_cb": self._reports.statistics,
+            "error_cb": self._reports.failed,
+            "logger": self._reports,
+        }
+        self._producer = _made(ck.Producer, "producer_config", {**mine, **config})
 
     def init_transactions(self, timeout_s: float) -> None:
         """Fence older instances, get an identity."""

@@ -11,6 +11,7 @@ import polars as pl
 from raystream.connectors.base import DeadLetters, WriteOptions
 from raystream.connectors.kafka.clients import Messages
 from raystream.data.batch import HIDDEN, MESSAGE_KEY
+from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Format
 
@@ -35,11 +36,15 @@ def to_messages(
         key: Column that becomes the message key instead of the key columns.
         timestamp: Column with the record timestamp, epoch ms; None: now.
 
+    Columns that only the first rows tell (`options.schema.open`) are fixed by the first frame.
+
     Raises:
         ConfigurationError: `key` or `timestamp` is no column, or the format can not write these.
     """
     if set(options.schema.columns) == set(DeadLetters().columns):
         return _dead_letters
+    if options.schema.open:
+        return _told_by_rows(format, options, key, timestamp)
     for name in (key, timestamp):
         if name is not None and name not in options.schema.columns:
             known = ", ".join(options.schema.names())
@@ -53,6 +58,23 @@ def to_messages(
         values = encode(frame.select(visible))
         times = None if timestamp is None else _timestamps(frame.get_column(timestamp))
         return Messages(values, keys(frame), times)
+
+    return convert
+
+
+def _told_by_rows(
+    format: Format,  # noqa: A002 - the word users know
+    options: WriteOptions,
+    key: str | None,
+    timestamp: str | None,
+) -> ToMessages:
+    fixed: list[ToMessages] = []
+
+    def convert(frame: pl.DataFrame) -> Messages:
+        if not fixed:
+            columns = options.told_by(Schema.of_frame(frame.schema))
+            fixed.append(to_messages(format, columns, key, timestamp))
+        return fixed[0](frame)
 
     return convert
 

@@ -11,6 +11,7 @@ from itertools import groupby
 import polars as pl
 
 from raystream.connectors.base import Chunk, Position, ReadOptions, Rejected, Run, Split
+from raystream.connectors.columns import decode_schema
 from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import ClientError, Cluster, Consumer, Message, Place
 from raystream.connectors.kafka.failures import KafkaFailure
@@ -18,7 +19,7 @@ from raystream.connectors.kafka.message_columns import message_columns
 from raystream.connectors.kafka.read_errors import offset_gone, refused, topic_gone
 from raystream.connectors.kafka.topic_ids import TopicIds
 from raystream.data.schema import Schema
-from raystream.formats.base import Decoder, Format, RejectedRow
+from raystream.formats.base import Decoder, Format
 from raystream.ids import SplitId
 
 CONSUME = 2000
@@ -284,8 +285,14 @@ class KafkaReader:
         rows = decoded.frame.height
         runs += [Run(p.split, rows, rows, p.position()) for p in moved]
         frame = self._with_message_columns(decoded.frame, messages, bad)
-        rejected = tuple(self._rejected(messages[row.index], row) for row in decoded.rejected)
-        return Chunk(frame, tuple(runs), rejected)
+        rejected = tuple(self._rejected(messages[r.index], r.reason) for r in decoded.rejected)
+
+        def reject(rows: Sequence[int], reason: str) -> tuple[Rejected, ...]:
+            left_out = set(bad)
+            kept = [m for i, m in enumerate(messages) if i not in left_out] if bad else messages
+            return tuple(self._rejected(kept[row], reason) for row in rows)
+
+        return Chunk(frame, tuple(runs), rejected, reject)
 
     def _with_message_columns(
         self, frame: pl.DataFrame, messages: Sequence[Message], bad: Sequence[int]
@@ -300,7 +307,7 @@ class KafkaReader:
         columns = message_columns(messages, options.metadata, time=time, key=options.message_key)
         return frame.with_columns(columns)
 
-    def _rejected(self, message: Message, row: RejectedRow) -> Rejected:
+    def _rejected(self, message: Message, reason: str) -> Rejected:
         partition = self._partitions[(message.topic(), message.partition())]
         kind, time = message.timestamp()
         place = {
@@ -315,7 +322,7 @@ class KafkaReader:
             place,
             message.key(),
             message.value(),
-            row.reason,
+            reason,
             time if kind else None,
         )
 
@@ -340,6 +347,7 @@ def _without_overrun(
 
 
 def _payload_decoder(format: Format, options: ReadOptions) -> Decoder:  # noqa: A002
-    names = {n: t for n, t in options.schema.columns.items() if n not in options.metadata}
-    required = options.schema.required & names.keys()
+    wanted = decode_schema(options)
+    names = {n: t for n, t in wanted.columns.items() if n not in options.metadata}
+    required = wanted.required & names.keys()
     return format.decoder(Schema(names, frozenset(required)))

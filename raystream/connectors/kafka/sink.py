@@ -49,6 +49,7 @@ class KafkaSink:
             what = f"a sink writes to one topic, not to {len(topic.topics)}"
             raise ConfigurationError(what, topic.describe())
         try:
+            topic.connection.producer({})  # a wrong setting is to be told now
             cluster = topic.connection.cluster()
             found = cluster.partitions()
             if topic.topics[0] not in found:

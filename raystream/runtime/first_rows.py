@@ -1,0 +1,43 @@
+"""Columns that only the first rows tell: a misspelt one is an error at the user's line then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from raystream.data.batch import Batch
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError
+from raystream.graph.steps import Union, WindowGlobal, Write
+from raystream.operators.registry import output_schema
+from raystream.plan.physical import StepSpec
+
+Check = Callable[[Batch], None]
+
+
+def first_check(spec: StepSpec) -> Check | None:
+    """What looks at the first rows for this step; None where the plan knew their columns.
+
+    The check raises a ConfigurationError at the line of the step.
+    """
+    if not any(schema.open for schema in spec.inputs):
+        return None
+    step = spec.step
+    if isinstance(step, Union) or (isinstance(step, WindowGlobal) and step.pre_aggregated):
+        return None  # rows of one input alone; partials, whose columns are hidden
+
+    def check(batch: Batch) -> None:
+        try:
+            _check(spec, Schema.of_frame(batch.frame.schema))
+        except ConfigurationError as error:
+            raise ConfigurationError(error.what, str(spec.origin), error.what_to_do) from None
+
+    return check
+
+
+def _check(spec: StepSpec, columns: Schema) -> None:
+    if not isinstance(spec.step, Write):
+        output_schema(spec.step, [columns])
+        return
+    check_rows = getattr(spec.step.sink, "check_rows", None)
+    if check_rows is not None and spec.write is not None:
+        check_rows(spec.write.told_by(columns))
