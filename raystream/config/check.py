@@ -54,6 +54,7 @@ ELSEWHERE: Mapping[str, str] = {
     "parallelism": "write resources: {parallelism: 2}",
     "checkpoint_interval": "write checkpoint: {interval: 10s}",
     "checkpoint_storage": "write checkpoint: {storage: ..}",
+    "early": "write emit: {early: 10s}",
     "dlq": "write errors: {policy: dlq, to: SINK}, with a sink of that name",
 }
 """Words of ours that belong somewhere else."""
@@ -172,7 +173,8 @@ def below(path: str, name: str) -> str:
 
 def _record(node: Node, shape: Record, problems: Problems, path: str) -> Value | None:
     if not isinstance(node, MappingNode):
-        _wrong_kind(node, f"{shape.what} is a map", problems, path)
+        like = f" like {shape.example}" if shape.example else ""
+        _wrong_kind(node, f"{shape.what} is a map{like}", problems, path)
         return None
     found: dict[str, Value] = {}
     meant: set[str] = set()

@@ -196,6 +196,7 @@ SOURCE = Record(
                     "idle_timeout": Field(TIME, "An empty split is idle after. Default: 30s."),
                     "max_future": Field(TIME, "How far ahead a row may be. Default: 1h."),
                 },
+                example="{out_of_orderness: 10s}",
             ),
             "How event time is told.",
         ),
@@ -215,6 +216,7 @@ SOURCE = Record(
         "parallelism": PARALLELISM,
     },
     one_of=(("kafka", "files", "datagen"),),
+    example="{kafka: {bootstrap_servers: .., topic: ..}}",
 )
 
 SINK = Record(
@@ -226,6 +228,7 @@ SINK = Record(
         "parallelism": PARALLELISM,
     },
     one_of=(("kafka", "files"),),
+    example="{kafka: {bootstrap_servers: .., topic: ..}}",
 )
 
 KEYS = ByKind(scalar=COLUMN, sequence=ListOf(COLUMN), mapping=MapOf(SQL, what="a column name"))
@@ -264,6 +267,7 @@ WINDOW = Record(
         "offset": Field(OFFSET, "A window starts here: a duration, epoch ms, or a moment."),
     },
     one_of=(("tumbling", "hopping", "cumulative"),),
+    example="{tumbling: 1m}",
 )
 
 EMIT = ByKind(
@@ -367,6 +371,7 @@ PIPELINE = Record(
                         Text("a path or URL"), "Directory or s3://, gs://, az:// URL."
                     ),
                 },
+                example="{interval: 10s}",
             ),
             "When and where state is kept.",
         ),

@@ -114,11 +114,13 @@ class Record:
         what: What it is, for messages: `a source`.
         fields: By name.
         one_of: Groups of fields of which exactly one must be there.
+        example: How one is written, for messages.
     """
 
     what: str
     fields: Mapping[str, Field]
     one_of: tuple[tuple[str, ...], ...] = ()
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True)
