@@ -54,6 +54,10 @@ def learn_schemas(
         bounded: Take an empty source as it is; else wait for its first records.
         say: Takes what is waited for.
         wait: Sleeps some seconds.
+
+    Raises:
+        NoColumns: there are records, and none of them tells columns; where bad records do not
+            stop the job, a run without end waits for better ones.
     """
     found = {node.name: known[node.name] for node in reads if node.name in known}
     for node in reads:
@@ -61,18 +65,33 @@ def learn_schemas(
             continue
         step: Any = node.step
         with patiently(f"waiting for an answer from {step.source.describe()}"):
-            schema: Schema | None = step.source.learn()
+            schema = _look(step, bounded=bounded)
         if schema is None and not bounded:
-            schema = _wait_for(step.source, say, wait)
+            schema = _wait_for(step, say, wait)
         if schema is not None:
             found[node.name] = schema
     return found
 
 
-def _wait_for(source: Any, say: Callable[[str], None], wait: Callable[[float], None]) -> Schema:
-    say(f"waiting for the first record of {source.describe()}: its columns are not declared")
+def _look(step: Any, *, bounded: bool) -> Schema | None:
+    """Columns, None while there are none; bad records alone are waited behind if they may be."""
+    from raystream.data.inference import NoColumns
+    from raystream.graph.policies import ErrorPolicy
+
+    try:
+        learnt: Schema | None = step.source.learn()
+    except NoColumns:
+        if bounded or step.errors is ErrorPolicy.FAIL:
+            raise
+        return None
+    return learnt
+
+
+def _wait_for(step: Any, say: Callable[[str], None], wait: Callable[[float], None]) -> Schema:
+    text = f"waiting for the first record of {step.source.describe()}"
+    say(f"{text}: its columns are not declared")
     while True:
         wait(LOOK_SECONDS)
-        schema: Schema | None = source.learn()
+        schema = _look(step, bounded=False)
         if schema is not None:
             return schema

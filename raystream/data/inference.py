@@ -10,6 +10,21 @@ import polars as pl
 
 from raystream.data.batch import HIDDEN
 from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError
+
+
+class NoColumns(ConfigurationError):  # noqa: N818 - says what was found
+    """There are records, but none of them tells columns.
+
+    Args:
+        records: How many were looked at.
+        where: The source.
+    """
+
+    def __init__(self, records: int, where: str) -> None:
+        what = f"none of the first {records} records tells which columns there are"
+        super().__init__(what, where, "declare them: p.read(.., schema={..})")
+
 
 _PLAIN: Mapping[type, pl.DataType] = {
     bool: pl.Boolean(),

@@ -12,13 +12,26 @@ from raystream.operators.base import Operator
 
 
 class Union(Operator):
-    """Hands rows on; the inputs meet in the engine's gate."""
+    """Hands rows on; the inputs meet in the engine's gate.
+
+    Columns that only rows tell (behind a function) are compared here, with those that came first.
+    """
 
     def __init__(self, step: steps.Union) -> None:
         self._step = step
+        self._first: Schema | None = None
 
     def process(self, batch: Batch) -> None:
-        """Emit the rows."""
+        """Emit the rows.
+
+        Raises:
+            ConfigurationError: rows of two inputs have different columns.
+        """
+        columns = Schema.of_frame(batch.frame.schema)
+        if self._first is None:
+            self._first = columns
+        elif columns.columns != self._first.columns:
+            output_schema(self._step, [self._first, columns])
         self.output.emit(batch)
 
 

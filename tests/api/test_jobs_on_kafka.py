@@ -192,6 +192,18 @@ def test_rows_of_windows_that_an_earlier_run_wrote_are_late(place: Place) -> Non
     assert len(place.rows(out)) == 3 + 4
 
 
+@pytest.mark.parametrize("errors", ["fail", "skip"])
+def test_records_that_tell_no_columns_are_not_taken_for_an_empty_topic(
+    place: Place, errors: str
+) -> None:
+    topic, out = place.topic(b"not json"), place.topic()
+    p = place.pipeline()
+    p.read(place.kafka.topic(topic), errors=errors).write(place.kafka.topic(out))
+    message = f"kafka topic {topic}: none of the first 1 records tells which columns there are"
+    with pytest.raises(ConfigurationError, match=message):
+        finish(p)
+
+
 @pytest.mark.parametrize(
     "options", [{"producer_config": {"lingr.ms": 5}}, {"consumer_config": {"fetch.min": 1}}]
 )

@@ -92,6 +92,31 @@ def test_what_is_missing_is_waited_for() -> None:
     ]
 
 
+def test_bad_records_alone_are_waited_behind_if_they_do_not_stop_the_job() -> None:
+    from raystream.api.learn import learn_schemas
+    from raystream.data.inference import NoColumns
+
+    class Bad(rs.Rows):
+        looks = 0
+
+        def learn(self) -> rs.Schema | None:
+            Bad.looks += 1
+            if Bad.looks < 3:
+                raise NoColumns(7, "rows")
+            return super().learn()
+
+    p = rs.Pipeline("job")
+    p.read(Bad(ROWS), errors="skip", name="skips").write(rs.Collect())
+    p.read(Bad(ROWS), name="fails").write(rs.Collect())
+    reads = [node for node in p.graph().nodes if node.name in ("skips", "fails")]
+    said: list[str] = []
+    found = learn_schemas(reads[:1], {}, bounded=False, say=said.append, wait=lambda s: None)
+    assert found["skips"].names() == ["ts", "ip", "status"]
+    Bad.looks = 0
+    with pytest.raises(NoColumns, match="none of the first 7 records"):
+        learn_schemas(reads[1:], {}, bounded=False, say=said.append, wait=lambda s: None)
+
+
 def test_a_failed_run_raises_with_the_users_line(tmp_path: Path) -> None:
     def bad(row: dict[str, object]) -> dict[str, object]:
         return {"ts": row["nope"]}

@@ -12,7 +12,6 @@ import raystream as rs
 from raystream.errors import JobFailed
 
 ROWS = [{"ts": 1000 * n, "ip": "ab"[n % 2]} for n in range(6)]
-TO = rs.Kafka("nowhere:1").topic
 
 MISTAKES: dict[str, tuple[Callable[[rs.Stream], Any], str]] = {
     "filter": (lambda s: s.filter("aa > 0"), "no column 'aa'; did you mean 'a'"),
@@ -58,3 +57,12 @@ def test_files_hold_the_columns_that_the_rows_told(tmp_path: Path) -> None:
     (csv_part,) = (tmp_path / "csv").iterdir()
     assert json_part.read_text() == '{"b":"a"}\n{"b":"b"}\n'
     assert csv_part.read_text() == "b\na\nb\n"
+
+
+def test_a_union_of_different_columns_is_told(tmp_path: Path) -> None:
+    p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
+    rows = p.read(rs.Rows(ROWS), event_time="ts")
+    one, other = rows.map(lambda row: {"a": 1}), rows.map(lambda row: {"b": row["ip"]})
+    one.union(other).write(rs.Files(tmp_path / "out"))
+    with pytest.raises(JobFailed, match=r"union of different columns: \((a Int64|b String)\) and"):
+        p.run(until="latest", local=True)

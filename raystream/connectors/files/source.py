@@ -33,6 +33,7 @@ from raystream.connectors.files.lines import first_lines, whole_lines
 from raystream.connectors.files.listing import Listing
 from raystream.connectors.files.sink import FilesCommitter, FilesWriter, Target
 from raystream.context import SubtaskContext
+from raystream.data.inference import NoColumns
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Format
@@ -123,13 +124,24 @@ class Files:
         return TextCursor(path, split, self._format, schema, tail=self.tail)
 
     def learn(self) -> Schema | None:
-        """Schema of the first file that has records; None if none has."""
+        """Schema of the first file whose records tell columns; None if there are no records.
+
+        Raises:
+            NoColumns: No record tells columns.
+        """
+        looked_at = 0
         for path in self._listing.files().values():
             if self.format == PARQUET:
                 return parquet_schema(path)
-            schema = self._format.infer(first_lines(path))
+            lines = first_lines(path)
+            schema = self._format.infer(lines)
             if schema is not None:
                 return schema
+            looked_at += len(lines)
+        if (
+            looked_at and self._format.name != "csv"
+        ):  # the header line of an empty CSV file is no record
+            raise NoColumns(looked_at, self.describe())
         return None
 
     def max_parallelism(self) -> int | None:

@@ -13,6 +13,7 @@ from raystream.connectors.kafka.failures import KafkaFailure
 from raystream.connectors.kafka.message_columns import metadata_schema
 from raystream.connectors.kafka.reader import KafkaReader
 from raystream.context import SubtaskContext
+from raystream.data.inference import NoColumns
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.ids import SplitId
@@ -94,6 +95,7 @@ class KafkaSource:
         """Schema of the first records and of the metadata columns.
 
         Raises:
+            NoColumns: no record tells columns.
             ConfigurationError: no such topic.
             RaystreamError: no broker answers.
         """
@@ -104,9 +106,11 @@ class KafkaSource:
             ]
             consumer.assign_more(first)
             payloads = [message.value() for message in _first_records(consumer, len(first))]
-        learnt = self._topic.format.infer(payloads) if payloads else None
-        if learnt is None:
+        if not payloads:
             return None
+        learnt = self._topic.format.infer(payloads)
+        if learnt is None:
+            raise NoColumns(len(payloads), self._topic.describe())
         extra = metadata_schema(self._topic.metadata).columns
         return Schema({**learnt.columns, **extra}, learnt.required)
 

@@ -233,3 +233,12 @@ def test_parallelism_is_at_most_the_number_of_files(tmp_path: Path) -> None:
     write(tmp_path / "a", [1])
     assert Files(tmp_path).max_parallelism() == 1
     assert Files(tmp_path, tail=True).max_parallelism() is None
+
+
+def test_files_with_bad_lines_only_are_not_taken_for_empty_ones(tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text("not json\n[1]\n")
+    with pytest.raises(ConfigurationError, match="none of the first 2 records tells which columns"):
+        Files(tmp_path).learn()
+    (tmp_path / "bad.jsonl").rename(tmp_path / "bad.csv")
+    (tmp_path / "bad.csv").write_text("n,s\n")
+    assert Files(tmp_path, format="csv").learn() is None
