@@ -63,8 +63,11 @@ def test_a_lease_lives_as_long_as_it_is_renewed() -> None:
 
 def test_only_a_ray_worker_is_ended_even_if_it_is_stopped() -> None:
     stranger = subprocess.Popen(["sleep", "30"])
-    sleep = ["ray::count", "-c", "import time; time.sleep(30)"]
-    worker = subprocess.Popen(sleep, executable=sys.executable)
+    sleep = ["ray::count", "-c", "import time; print(flush=True); time.sleep(30)"]
+    worker = subprocess.Popen(sleep, executable=sys.executable, stdout=subprocess.PIPE)
+    assert worker.stdout is not None
+    worker.stdout.readline()  # its title is there only some time after it was started
+    worker.stdout.close()
     os.kill(worker.pid, signal.SIGSTOP)
     assert not end_process(stranger.pid)
     assert end_process(worker.pid)
