@@ -54,9 +54,9 @@ class CpuBook:
             found[kind] += one.cpu
         return found
 
-    def shares(self) -> str:
-        """CPU seconds of the job by what its processes ran."""
-        found: dict[str, float] = {}
+    def shares(self, before: float) -> str:
+        """CPU seconds of the job by what its processes ran; the driver's without `before`."""
+        found = {"driver": -before}
         for key, title in self.jobs.items():
             found[title] = found.get(title, 0.0) + self.seen[key].cpu
         return ", ".join(f"{title} {cpu:.1f}" for title, cpu in sorted(found.items()))
@@ -128,7 +128,7 @@ def measure(bootstrap: str, engine: str, parallelism: int, records: int) -> floa
     job = used["job"] * 1e6 / records
     print(f"{engine}, parallelism {parallelism}: {job:.3f} us CPU per record, start included")
     print(clock.steady())
-    print(f"CPU seconds: {book.shares()}")
+    print(f"CPU seconds: {book.shares(before['job'])}")
     print(f"Ray's own processes: {used['ray'] * 1e6 / records:.3f} us more")
     return job
 
