@@ -10,6 +10,9 @@ import pytest
 
 from raystream.testing.broker import Broker
 
+collect_ignore_glob = ["e2e/jobs/*.py"]
+"""Programs that tests start, not modules with doctests."""
+
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Broker]:
