@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from raystream.api.origin import wrong
@@ -24,7 +25,8 @@ def expression(value: Any, what: str) -> Any:
         ConfigurationError: neither of the two, or not SQL.
     """
     if isinstance(value, str):
-        check_sql(value, what)
+        if not value.isidentifier():  # a column may be called like a word of SQL, say order
+            check_sql(value, what)
         return value
     if is_expression(value):
         return value
@@ -47,6 +49,20 @@ def check_sql(text: str, what: str) -> None:
         reason = str(error).splitlines()[0]
         message = f"{what}: {text!r} is not SQL: {reason}"
         raise wrong(message, "write for instance status >= 400 and path like '/api/%'") from None
+
+
+def check_visible(names: Iterable[str], verb: str) -> None:
+    """Refuse names of new columns that are kept for the engine's own.
+
+    Raises:
+        ConfigurationError: a name begins with two underscores.
+    """
+    from raystream.data.batch import HIDDEN
+
+    for name in names:
+        if name.startswith(HIDDEN):
+            text = f"{verb}: {name!r} cannot be the name of a column"
+            raise wrong(text, f"names that begin with {HIDDEN} are raystream's own")
 
 
 def column_name(value: Any, verb: str) -> str:

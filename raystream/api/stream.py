@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import VERBS, checked, chosen
 from raystream.api.expressions import (
+    check_visible,
     column_name,
     expression,
     is_expression,
@@ -105,7 +106,7 @@ class Stream:
             raise wrong(text, 'write .select("name")')
         for column in columns:
             if is_expression(column):
-                output_name(column, "select")
+                check_visible([output_name(column, "select")], "select")
             else:
                 column_name(column, "select")
         return self._then(Select(tuple(columns)), name, parallelism)
@@ -150,6 +151,7 @@ class Stream:
         if not every:
             text = "with_columns needs a column"
             raise wrong(text, 'write .with_columns(total="price * quantity")')
+        check_visible(every, "with_columns")
         functions = {n: v for n, v in every.items() if callable(v)}
         written = {n: v for n, v in every.items() if n not in functions}
         values = {n: expression(v, f"with_columns({n}=)") for n, v in written.items()}
@@ -272,6 +274,7 @@ class Stream:
         if not named:
             text = "key_by needs a key"
             raise wrong(text, 'write .key_by("column"), or leave key_by out for one global group')
+        check_visible([n for n, v in named.items() if v is not None], "key_by")
         step = KeyBy(tuple(named), {n: v for n, v in named.items() if v is not None})
         edge = self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)
         return KeyedStream(self._pipeline, edge, step.keys)

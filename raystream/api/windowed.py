@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from raystream.api.expressions import check_visible
 from raystream.api.keyed import KeyedStream
 from raystream.api.origin import wrong
 from raystream.api.pipeline import Pipeline, declared
@@ -60,6 +61,7 @@ class WindowedStream:
             raise wrong(text, "write .agg(count=rs.count())")
         reserved = {*self._base.keys, "window_start", "window_end"}
         reserved |= {"final"} if isinstance(self._base.emit, Early) else set()
+        check_visible(every, "agg")
         for column, value in every.items():
             if not isinstance(value, Aggregate):
                 text = f"agg({column}=) takes an aggregate, not {value!r}"

@@ -34,11 +34,12 @@ def compile_expression(written: Any, columns: Mapping[str, pl.DataType]) -> pl.E
     elif written in columns:
         return pl.col(written)
     else:
-        expression = _sql(written)
+        expression = _sql(written, columns)
     if not isinstance(expression, pl.Expr):
         what = f"{written!r} is no expression"
         raise ConfigurationError(what, what_to_do="write SQL text or rs.col(...)")
     check_columns(expression.meta.root_names(), columns)
+    _check_row_by_row(expression, written, columns)
     return _without_decimal(expression, columns) if isinstance(written, str) else expression
 
 
@@ -74,10 +75,28 @@ def join_hidden(user: pl.DataFrame, hidden: pl.DataFrame) -> pl.DataFrame:
     return user.hstack(hidden.get_columns()) if hidden.width else user
 
 
-def _sql(text: str) -> pl.Expr:
+def _check_row_by_row(
+    expression: pl.Expr, written: object, columns: Mapping[str, pl.DataType]
+) -> None:
+    """An expression that makes one value of all rows would depend on how rows were batched."""
+    roots = expression.meta.root_names()
+    if not roots or any(name not in columns for name in roots):
+        return
+    try:
+        folded = pl.DataFrame(schema=dict(columns)).select(expression).height
+    except pl.exceptions.PolarsError:
+        return  # wrong types are told with the verb, by who uses the expression
+    if folded:
+        what = f"{written} makes one value out of all rows"
+        raise ConfigurationError(what, what_to_do="aggregate with window(...).agg(...)")
+
+
+def _sql(text: str, columns: Mapping[str, pl.DataType]) -> pl.Expr:
     try:
         return pl.sql_expr(text)
     except pl.exceptions.PolarsError as error:
+        if text.isidentifier():
+            raise no_column(text, columns) from None
         what = f"{text!r} is not SQL: {str(error).splitlines()[0]}"
         advice = "write an expression like status >= 500"
         raise ConfigurationError(what, what_to_do=advice) from error

@@ -38,7 +38,10 @@ def roots(written: Any, columns: Iterable[str] = ()) -> Needed:
     if isinstance(written, str):
         if written in set(columns):
             return frozenset([written])
-        written = pl.sql_expr(written)
+        try:
+            written = pl.sql_expr(written)
+        except pl.exceptions.PolarsError:  # a column called like a word of SQL, not known yet
+            return None
     if not isinstance(written, pl.Expr) or written.meta.has_multiple_outputs():
         return None
     return frozenset(written.meta.root_names())

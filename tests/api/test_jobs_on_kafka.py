@@ -192,6 +192,14 @@ def test_rows_of_windows_that_an_earlier_run_wrote_are_late(place: Place) -> Non
     assert len(place.rows(out)) == 3 + 4
 
 
+def test_rows_without_columns_are_rows(place: Place) -> None:
+    topic, out = place.topic({"n": 1}, {"n": 2}), place.topic()
+    p = place.pipeline(delivery_guarantee="at_least_once")
+    p.read(place.kafka.topic(topic)).drop("n").write(place.kafka.topic(out))
+    finish(p)
+    assert place.rows(out) == [(None, {}), (None, {})]
+
+
 @pytest.mark.parametrize("errors", ["fail", "skip"])
 def test_records_that_tell_no_columns_are_not_taken_for_an_empty_topic(
     place: Place, errors: str

@@ -38,6 +38,19 @@ MISTAKES = {
     'counts.filter("counts > 1")': (
         "no column 'counts'; did you mean 'count'? columns: ip, window_start, window_end, count"
     ),
+    'rows.with_columns(__x="status")': (
+        "with_columns: '__x' cannot be the name of a column; "
+        "names that begin with __ are raystream's own"
+    ),
+    'rows.key_by(__k="status")': (
+        "key_by: '__k' cannot be the name of a column; names that begin with __ are raystream's own"
+    ),
+    'rows.with_columns(total="sum(status)")': (
+        "sum(status) makes one value out of all rows; aggregate with window(...).agg(...)"
+    ),
+    'rows.window(rs.tumbling("1m")).agg(n=rs.max("order"))': (
+        "no column 'order'; columns: ts, ip, status"
+    ),
     'rs.sum("stauts", were="x")': "sum: unknown option 'were'; did you mean 'where'?",
     "rows.filter(7)": (
         "filter takes SQL text or an rs.col expression, not int; "

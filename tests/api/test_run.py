@@ -36,6 +36,15 @@ def test_learnt_columns_and_the_last_checkpoint(tmp_path: Path) -> None:
     assert (scratch.rows_in, scratch.rows_out) == (120, 4)
 
 
+def test_columns_may_be_called_like_words_of_sql(tmp_path: Path) -> None:
+    out = rs.Collect()
+    p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
+    rows = p.read(rs.Rows([{"ts": 1, "order": 2, "a b": 3}]), event_time="ts")
+    rows.window(rs.tumbling("1m")).agg({"a b": rs.sum("a b")}, m=rs.max("order")).write(out)
+    p.run(until="latest", local=True)
+    assert [(row["a b"], row["m"]) for row in out.rows()] == [(3, 2)]
+
+
 def test_a_bounded_run_over_nothing_finishes(tmp_path: Path) -> None:
     out = rs.Collect()
     p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))

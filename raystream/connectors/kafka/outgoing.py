@@ -54,8 +54,8 @@ def to_messages(
     keys = _keys_of(options, key)
 
     def convert(frame: pl.DataFrame) -> Messages:
-        visible = [name for name in frame.columns if not name.startswith(HIDDEN)]
-        values = encode(frame.select(visible))
+        hidden = [name for name in frame.columns if name.startswith(HIDDEN)]
+        values = encode(frame.drop(hidden))  # select would lose the rows where no column is left
         times = None if timestamp is None else _timestamps(frame.get_column(timestamp))
         return Messages(values, keys(frame), times)
 
