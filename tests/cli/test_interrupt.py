@@ -1,0 +1,60 @@
+"""SIGINT ends a run after a last commit, closes no window, and the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+JOB = """\
+import raystream as rs
+p = rs.Pipeline("job", checkpoint_interval="200ms")
+rows = p.read(rs.Files("{here}/in", tail=True), event_time="ts")
+counts = rows.key_by("ip").window(rs.tumbling("1m")).agg(n=rs.count())
+counts.write(rs.Files("{here}/out"))
+rows.write(rs.Files("{here}/seen"))
+"""
+T = 1_700_000_040_000
+
+
+def _write(path: Path, times: list[int]) -> None:
+    path.write_text("".join(f'{{"ts": {T + time}, "ip": "a"}}\n' for time in times))
+
+
+def _rows(directory: Path) -> list[dict[str, int]]:
+    parts = sorted(directory.glob("part-*.jsonl"))
+    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+
+
+def _interrupted(command: list[str], seen: Path, rows: int) -> tuple[int, str]:
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while len(_rows(seen)) < rows:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+def test_stop_and_go_on(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "job.py").write_text(JOB.format(here=tmp_path))
+    _write(tmp_path / "in" / "one.jsonl", [0, 1, 2])
+    run = [sys.executable, "-c", "from raystream.cli.app import main; main()", "run"]
+    run += [f"{tmp_path}/job.py:p", "--local", "--checkpoint-storage", f"{tmp_path}/state"]
+    code, said = _interrupted([*run, "--parallelism", "2"], tmp_path / "seen", 3)
+    assert (code, _rows(tmp_path / "out")) == (0, [])
+    assert "stopped, read 3, written 3" in said
+    _write(tmp_path / "in" / "two.jsonl", [3, 60_000])
+    code, said = _interrupted([*run, "--parallelism", "1"], tmp_path / "seen", 5)
+    assert code == 0
+    assert "stopped, read 2, written 2" in said
+    done = subprocess.run([*run, "--until", "latest"], capture_output=True, text=True, check=True)
+    assert "finished, read 0, written 2" in done.stderr
+    counts = {(row["window_start"] - T): row["n"] for row in _rows(tmp_path / "out")}
+    assert counts == {0: 4, 60_000: 1}
