@@ -218,6 +218,10 @@ class Stream:
     ) -> typing.Self:
         """Each batch of rows (a frame) becomes another.
 
+        Where the frame has as many rows as before, row i is the same record as before: it keeps
+        its event time and message key. Else rows take the latest event time and have no message
+        key.
+
         Args:
             function: Frame -> frame.
             batch_format: `polars`, `pandas` or `pyarrow`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raystream.graph.steps import MapBatches, Read, WindowGlobal, WindowLocal, Write
+from raystream.graph.steps import Read, WindowGlobal, WindowLocal, Write
 from raystream.ids import StepName
 from raystream.plan.rewrite import Draft
 
@@ -26,7 +26,7 @@ def keyed_by_message(drafts: Sequence[Draft]) -> frozenset[StepName]:
 def _carries(draft: Draft, carrying: set[StepName]) -> bool:
     if isinstance(draft.step, Read):
         return _has_message_keys(draft.step.source)
-    if isinstance(draft.step, MapBatches | WindowLocal | WindowGlobal):
+    if isinstance(draft.step, WindowLocal | WindowGlobal):
         return False
     return all(link.tag == "main" and link.source in carrying for link in draft.links)
 

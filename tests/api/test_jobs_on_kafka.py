@@ -158,7 +158,7 @@ def test_columns_that_only_a_function_tells_are_written(place: Place) -> None:
         (None, {"b": 20, "at": 1}),
         (b"", {"b": 30, "at": 2}),
     ]
-    assert [row for _, row in place.rows(framed)] == [{"a": 1}, {"a": 2}, {"a": 3}]
+    assert place.rows(framed) == [(b"k1", {"a": 1}), (None, {"a": 2}), (b"", {"a": 3})]
     found = {key: (row["key"], row["n"]) for key, row in place.rows(keyed)}
     assert found == {b"0": (0, 1), b"1": (1, 2)}
 

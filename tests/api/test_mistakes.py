@@ -51,6 +51,17 @@ MISTAKES = {
     'rows.window(rs.tumbling("1m")).agg(n=rs.max("order"))': (
         "no column 'order'; columns: ts, ip, status"
     ),
+    'rows.write(kafka.topic("b", key="ipp"))\np.explain()': (
+        "the rows to write have no column 'ipp'; columns: ts, ip, status"
+    ),
+    'rows.write(kafka.topic("b", timestamp="ip"))\np.explain()': (
+        "timestamp: column 'ip' is String, not whole epoch milliseconds; "
+        "name a column of epoch milliseconds"
+    ),
+    'rows.write(kafka.topic("b", format="raw"))\np.explain()': (
+        "format raw writes one column of bytes, not ts, ip, status; "
+        "select one binary or string column"
+    ),
     'rs.sum("stauts", were="x")': "sum: unknown option 'were'; did you mean 'where'?",
     "rows.filter(7)": (
         "filter takes SQL text or an rs.col expression, not int; "

@@ -50,6 +50,8 @@ def to_messages(
             known = ", ".join(options.schema.names())
             what = f"the rows to write have no column {name!r}"
             raise ConfigurationError(what, what_to_do=f"columns: {known}")
+    if timestamp is not None:
+        _check_time(timestamp, options.schema.columns[timestamp])
     encode = format.encoder(options.schema).encode
     keys = _keys_of(options, key)
 
@@ -60,6 +62,12 @@ def to_messages(
         return Messages(values, keys(frame), times)
 
     return convert
+
+
+def _check_time(name: str, dtype: pl.DataType) -> None:
+    if not dtype.is_integer() and not isinstance(dtype, pl.Datetime):
+        what = f"timestamp: column {name!r} is {dtype}, not whole epoch milliseconds"
+        raise ConfigurationError(what, what_to_do="name a column of epoch milliseconds")
 
 
 def _told_by_rows(
@@ -106,7 +114,8 @@ def _several(frame: pl.DataFrame, columns: Sequence[str]) -> list[bytes | str | 
 
 
 def _timestamps(column: pl.Series) -> list[int]:
-    return column.cast(pl.Int64).fill_null(0).to_list()
+    times = column.dt.epoch("ms") if isinstance(column.dtype, pl.Datetime) else column
+    return times.cast(pl.Int64).fill_null(0).to_list()
 
 
 def _dead_letters(frame: pl.DataFrame) -> Messages:
