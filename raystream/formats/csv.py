@@ -107,7 +107,8 @@ class CsvDecoder:
         if frame.height != len(lines):
             return "not one line of CSV"
         if missing_required(frame, self.schema):
-            return f"null in one of {', '.join(sorted(self.schema.required))}"
+            nulls = [n for n in sorted(self.schema.required) if frame.get_column(n).null_count()]
+            return f"null in {', '.join(nulls)}"
         return frame.select(self.schema.names())
 
 

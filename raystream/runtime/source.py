@@ -205,7 +205,10 @@ class SourceInput:
         frame = chunk.frame
         if self._options.event_time is not None:
             # hstack, for with_columns costs a query of 0.1 ms for each poll.
-            frame = frame.hstack([frame.get_column(self._options.event_time).alias(TIME)])
+            times = frame.get_column(self._options.event_time)
+            if not times.dtype.is_integer():  # rows in memory may hold datetimes
+                times = times.dt.epoch("ms")
+            frame = frame.hstack([times.alias(TIME)])
         runs = [(run.split, run.first, run.last, run.position) for run in chunk.runs]
         limit = self._marks.limit(self._ctx.clock.wall_ms())
         highest = frame[TIME].max() if frame.height else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,17 @@ def test_columns_may_be_called_like_words_of_sql(tmp_path: Path) -> None:
     rows.window(rs.tumbling("1m")).agg({"a b": rs.sum("a b")}, m=rs.max("order")).write(out)
     p.run(until="latest", local=True)
     assert [(row["a b"], row["m"]) for row in out.rows()] == [(3, 2)]
+
+
+def test_event_time_may_be_a_datetime_of_a_row(tmp_path: Path) -> None:
+    out = rs.Collect()
+    p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
+    moment = datetime(2024, 1, 1, 0, 0, 59, tzinfo=UTC)
+    rows = p.read(rs.Rows([{"at": moment}]), event_time="at")
+    rows.window(rs.tumbling("1m")).agg(n=rs.count()).write(out)
+    p.run(until="latest", local=True)
+    start = 1_704_067_200_000
+    assert out.rows() == [{"window_start": start, "window_end": start + 60_000, "n": 1}]
 
 
 def test_a_bounded_run_over_nothing_finishes(tmp_path: Path) -> None:
