@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from raystream.api.origin import wrong
+from raystream.ids import HIDDEN
 
 
 def is_expression(value: Any) -> bool:
@@ -57,8 +58,6 @@ def check_visible(names: Iterable[str], verb: str) -> None:
     Raises:
         ConfigurationError: a name begins with two underscores.
     """
-    from raystream.data.batch import HIDDEN
-
     for name in names:
         if name.startswith(HIDDEN):
             text = f"{verb}: {name!r} cannot be the name of a column"

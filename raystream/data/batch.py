@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from raystream.ids import HIDDEN as HIDDEN  # noqa: PLC0414 - re-export
+
 TIME = "__time"
 """Int64, epoch ms: the event time of the row. In every batch before a window."""
 
 MESSAGE_KEY = "__key"
 """Binary, nullable: key of the record a row came from; only where the plan needs it."""
-
-HIDDEN = "__"
 
 
 @dataclass(frozen=True, slots=True)
