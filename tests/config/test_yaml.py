@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from raystream.config.place import Place, Problems
@@ -35,6 +35,7 @@ def read(text: str) -> tuple[Node | None, list[str]]:
 @given(st.dictionaries(st.text(), json_values), st.booleans())
 def test_what_another_writer_wrote_is_read_back(data: dict[str, Any], flow: bool) -> None:
     text = yaml.safe_dump(data, default_flow_style=flow)
+    assume(not (flow and "(" in text))  # `[quantile(x, 1)]` is two items to YAML: refused
     node, problems = read(text)
     assert problems == []
     assert node is not None
