@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Instead of those of the process.
     """
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--records", type=int, default=8_000_000)
+    parser.add_argument("--records", type=int, default=16_000_000)
     parser.add_argument("--engine", choices=["ray", "local"], default="ray")
     parser.add_argument("--parallelism", type=int, default=2)
     options = parser.parse_args(arguments)
@@ -106,7 +106,12 @@ def yardstick(bootstrap: str, records: int) -> float:
 
 
 def measure(bootstrap: str, engine: str, parallelism: int, records: int) -> float:
-    """Run the main job over all records; CPU microseconds per record of the job's processes."""
+    """Run the main job over all records.
+
+    Returns:
+        CPU microseconds per record of the job's processes while rows flow; with the start if the
+        run was too short to tell them apart.
+    """
     from raystream.api.run import RunOptions, run
 
     book = CpuBook()
@@ -127,10 +132,11 @@ def measure(bootstrap: str, engine: str, parallelism: int, records: int) -> floa
     print(f"{outcome.kind}, {outcome.restarts} restarts; {clock.rate(records)}")
     job = used["job"] * 1e6 / records
     print(f"{engine}, parallelism {parallelism}: {job:.3f} us CPU per record, start included")
-    print(clock.steady())
+    steady = clock.steady()
+    print(clock.NOTHING if steady is None else f"{steady:.3f} us after the start")
     print(f"CPU seconds: {book.shares(before['job'])}")
     print(f"Ray's own processes: {used['ray'] * 1e6 / records:.3f} us more")
-    return job
+    return job if steady is None else steady
 
 
 def _pipeline(bootstrap: str, storage: str) -> Any:
@@ -155,6 +161,8 @@ def _pipeline(bootstrap: str, storage: str) -> Any:
 class _Clock:
     """Looks at processes with each status, and notes when rows began and ended to come."""
 
+    NOTHING = "too short for a figure without the start"
+
     def __init__(self, book: CpuBook) -> None:
         self._book = book
         self._marks: list[tuple[float, int]] = []
@@ -169,13 +177,13 @@ class _Clock:
             self._restarts = status.restart_count
             print(f"restart {self._restarts}: {status.restarts[-1].cause}", flush=True)
 
-    def steady(self) -> str:
-        """CPU per record from the first look that saw rows on: without the start."""
+    def steady(self) -> float | None:
+        """CPU us per record from the first look that saw rows on; None: there is too little."""
         seen = [(cpu, rows) for cpu, rows in self._cpu if rows > 0]
         if len(seen) < 2 or seen[-1][1] == seen[0][1] or self._restarts:
-            return "too short for a figure without the start"
+            return None
         used, rows = seen[-1][0] - seen[0][0], seen[-1][1] - seen[0][1]
-        return f"{used * 1e6 / rows:.3f} us after the start"
+        return used * 1e6 / rows
 
     def rate(self, records: int) -> str:
         """Records per second between the last look without rows and the first with all of them."""

@@ -23,6 +23,7 @@ from raystream.job.messages import Acked, Died, Failure
 from raystream.job.spec import JobSpec, OpenRequest
 from raystream.runtime.failure import failure_of
 from raystream.runtime.ray.attempt_run import Over
+from raystream.runtime.ray.cluster import cpus
 from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader, restored_segments
 from raystream.runtime.workers import Post
 from raystream.storage.base import Put, Store
@@ -31,7 +32,7 @@ from raystream.storage.open import job_store
 _INLINE = 100 * 1024
 """Bytes up to which Ray sends a value with the answer, so this process has it anyway."""
 
-_WRITERS = 4
+_MOST_WRITERS = 4
 _BACK_PRESSURE = 2
 _LOOK = 0.5
 
@@ -73,6 +74,8 @@ class SegmentWriter:
         self._storage, self._job = job.checkpoint.storage, job.name
         self._store = store
         self._background = background
+        # Each writer at work is a process that took 0.8 CPU s to start: half the CPUs are enough.
+        self.most = min(_MOST_WRITERS, max(1, cpus() // 2))
 
     def warm_up(self) -> None:
         """Start a worker for the write task: the first one took 2.7 s."""
@@ -178,7 +181,7 @@ class SnapshotPull:
     def _pull(self) -> None:
         streams, writes = dict(self._inbound), dict[Any, _Inbound]()
         while (streams or writes) and not self._over.is_set():
-            sources = list(streams) if len(writes) < _WRITERS else []
+            sources = list(streams) if len(writes) < self._writer.most else []
             ready, _ = ray.wait(
                 [*sources, *writes], num_returns=1, timeout=_LOOK, fetch_local=False
             )
