@@ -37,10 +37,6 @@ class Batch:
         """Names of the columns the user sees, in order."""
         return [name for name in self.frame.columns if not name.startswith(HIDDEN)]
 
-    def hidden_columns(self) -> list[str]:
-        """Names of the hidden columns, in order."""
-        return [name for name in self.frame.columns if name.startswith(HIDDEN)]
-
     def user_frame(self) -> pl.DataFrame:
         """The frame as the user sees it."""
         return self.frame.select(self.user_columns())

@@ -64,10 +64,6 @@ class Report:
             self._before[subtask] = self._stats[subtask]
         self._stats[subtask] = stats
 
-    def has_told(self, subtask: SubtaskId) -> bool:
-        """True if this subtask told its counters since `expect_all`."""
-        return subtask in self._stats
-
     def failed(self, attempt: int, cause: Cause, now: float) -> None:
         """An attempt failed and will be followed by another."""
         note = RestartStatus(attempt, cause.line(), round(now - self.started, 3))

@@ -146,10 +146,6 @@ class LocalWorkers:
         self._stored = {}
         self._running = False
 
-    def node_of(self, subtask: SubtaskId) -> str:
-        """There is one node."""
-        return "local"
-
     # -- running -------------------------------------------------------------------------------
 
     def step(self) -> float | None:

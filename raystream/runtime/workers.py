@@ -60,7 +60,3 @@ class Workers(Protocol):
     def close(self) -> None:
         """End everything."""
         ...
-
-    def node_of(self, subtask: SubtaskId) -> str:
-        """Name of the node it runs on (empty: unknown)."""
-        ...

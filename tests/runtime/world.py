@@ -226,9 +226,6 @@ class FakeWorkers:
     def close(self) -> None:
         self.closed = True
 
-    def node_of(self, subtask: SubtaskId) -> str:
-        return "here"
-
 
 def restore_by_index(
     base: Checkpoint | Restore, physical: PhysicalPlan

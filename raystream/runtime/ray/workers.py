@@ -178,11 +178,6 @@ class RayWorkers:
             return ()
         return (f"runs with smaller shares: {self.share:g} CPU per subtask instead of {full:g}",)
 
-    def node_of(self, subtask: SubtaskId) -> str:
-        """Id of the node it runs on (empty: unknown)."""
-        worker = self._seated.get(subtask)
-        return worker.node if worker is not None else ""
-
     # -- events ----------------------------------------------------------------------------------
 
     def _members(self, attempt: int) -> list[tuple[SubtaskId, Worker]]:
