@@ -55,9 +55,15 @@ def test_requests_to_commit_delivered_twice(new_job: NewJob, answer: pl.DataFram
 
 
 def test_producer_without_re_init(new_job: NewJob, answer: pl.DataFrame) -> None:
-    job = new_job(file="reused_producer.py")
-    job.run(["check prepared@coordinator:3"], **{**SPLIT, "E2E_RATE": "4000"})
-    assert "duplicated" in faults(job, answer)
+    """Needs the kill while the next transaction holds rows: three tries, one must show it."""
+    found: set[str] = set()
+    for _ in range(3):
+        job = new_job(file="reused_producer.py")
+        job.run(["check prepared@coordinator:3"], **{**SPLIT, "E2E_RATE": "4000"})
+        found = faults(job, answer)
+        if "duplicated" in found:
+            break
+    assert "duplicated" in found
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,7 @@ def test_a_record_that_the_broker_refuses(new_job: NewJob, kafka: Broker, file: 
     job = new_job(file=file, input=topic, output=output)
     code = job.run()
     if file == "ignored_errors.py":
-        assert code == 0
+        assert code == 0, job.said
         assert "missing" in faults(job, Input(kafka.bootstrap, topic).answer())
     else:
         assert code == 1, job.said
