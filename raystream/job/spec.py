@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from raystream.checkpoint.records import SegmentRef
 from raystream.connectors.base import Split
 from raystream.graph.policies import DeliveryGuarantee, RestartStrategy
 from raystream.ids import StepName, SubtaskId
@@ -83,3 +84,13 @@ class OpenRequest:
     splits: Mapping[StepName, tuple[Split, ...]]
     channel_key: bytes = b""
     lease: float = 8.0
+
+    def kept_segments(self) -> dict[tuple[StepName, str], SegmentRef]:
+        """Segments it keeps under their ids, for it restores its own state: they are durable."""
+        return {
+            (step, ref.id): ref
+            for step, refs in self.restore.items()
+            if not refs.redistribute
+            for state in refs.states
+            for ref in state.segments
+        }

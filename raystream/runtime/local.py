@@ -214,6 +214,10 @@ class LocalWorkers:
         steps = {
             step: self._store_step(report.subtask, step, s) for step, s in report.steps.items()
         }
+        # Only its own segments matter from now on: an id that left the state never comes back.
+        self._stored[report.subtask] = {
+            (step, ref.id): ref for step, state in steps.items() for ref in state.segments
+        }
         self.post(Acked(attempt, Ack(report.subtask, report.checkpoint, steps)))
 
     def _store_step(self, subtask: SubtaskId, step: StepName, state: StepState) -> StoredState:
@@ -222,23 +226,13 @@ class LocalWorkers:
         return StoredState(state.header, refs, prepared)
 
     def _store_segment(self, subtask: SubtaskId, step: StepName, segment: Segment) -> SegmentRef:
-        stored = self._stored.setdefault(subtask, self._restored(subtask))
+        stored = self._stored.setdefault(subtask, self._requests[subtask].kept_segments())
         ref = stored.get((step, segment.id))
         if ref is None:
             attempt = self._requests[subtask].attempt
             ref = write_segment(self._store, attempt, step, subtask.index, segment)
             stored[step, segment.id] = ref
         return ref
-
-    def _restored(self, subtask: SubtaskId) -> dict[tuple[StepName, str], SegmentRef]:
-        restore = self._requests[subtask].restore
-        return {
-            (step, ref.id): ref
-            for step, refs in restore.items()
-            if not refs.redistribute
-            for state in refs.states
-            for ref in state.segments
-        }
 
 
 class LocalRuntime:

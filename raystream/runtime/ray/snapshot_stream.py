@@ -68,7 +68,7 @@ class SnapshotStream:
     def __init__(self, request: OpenRequest) -> None:
         self._attempt = request.attempt
         self._index = request.subtask.index
-        self._stored = {(step, ref.id) for step, ref in restored_segments(request)}
+        self._stored = set(request.kept_segments())
 
     def items(self, snapshot: Snapshot) -> Iterator[SnapshotHeader | NewSegment]:
         """The header, then every segment that is not stored yet."""
@@ -92,15 +92,6 @@ class SnapshotStream:
         paper = _Paper()
         ref = write_segment(paper, self._attempt, step, self._index, segment)
         return NewSegment(step, ref, np.frombuffer(paper.data, dtype=np.uint8))
-
-
-def restored_segments(request: OpenRequest) -> Iterator[tuple[StepName, SegmentRef]]:
-    """Segments that a subtask keeps under their ids because it restores its own state."""
-    for step, refs in request.restore.items():
-        if not refs.redistribute:
-            for state in refs.states:
-                for ref in state.segments:
-                    yield step, ref
 
 
 class _Paper:

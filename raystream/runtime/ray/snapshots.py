@@ -24,7 +24,7 @@ from raystream.job.spec import JobSpec, OpenRequest
 from raystream.runtime.failure import failure_of
 from raystream.runtime.ray.attempt_run import Over
 from raystream.runtime.ray.cluster import cpus
-from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader, restored_segments
+from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader
 from raystream.runtime.workers import Post
 from raystream.storage.base import Put, Store
 from raystream.storage.open import job_store
@@ -55,8 +55,7 @@ class SegmentBook:
 
     def opened(self, request: OpenRequest) -> None:
         """A subtask starts with the segments it restores as they are."""
-        refs = {(step, ref.id): ref for step, ref in restored_segments(request)}
-        self._refs[request.subtask] = refs
+        self._refs[request.subtask] = request.kept_segments()
 
     def known(self, subtask: SubtaskId) -> Mapping[tuple[StepName, str], SegmentRef]:
         """Step and segment id -> where it is."""
