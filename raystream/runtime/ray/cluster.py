@@ -48,6 +48,34 @@ def attached(address: str | None) -> Iterator[bool]:
     if ray.is_initialized():
         yield False
         return
+    private = _connect(address)
+    try:
+        yield private
+    finally:
+        ray.shutdown()
+
+
+def connect(address: str | None) -> bool:
+    """Be connected until this process ends; whether the cluster is a private one of its own.
+
+    Args:
+        address: As for `attached`.
+
+    Raises:
+        ConfigurationError: as `attached`.
+    """
+    if not ray.is_initialized():
+        _Own.private = _connect(address)
+    return _Own.private
+
+
+class _Own:
+    """Whether `connect` started a cluster for this process."""
+
+    private = False
+
+
+def _connect(address: str | None) -> bool:
     found = address or os.environ.get("RAY_ADDRESS") or started_head()
     private = found is None or found == "local"
     _import_meanwhile()
@@ -55,10 +83,7 @@ def attached(address: str | None) -> Iterator[bool]:
         _start_private()
     else:
         _join(found)
-    try:
-        yield private
-    finally:
-        ray.shutdown()
+    return private
 
 
 def started_head() -> str | None:

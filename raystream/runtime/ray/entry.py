@@ -19,7 +19,7 @@ from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
 from raystream.runtime.points import to_hand_on
-from raystream.runtime.ray.cluster import attached, nodes
+from raystream.runtime.ray.cluster import attached, connect, nodes
 from raystream.runtime.ray.coordinator import NAMESPACE, Coordinator, actor_options
 from raystream.runtime.ray.parcels import pack_job
 from raystream.runtime.ray.shared_storage import check_shared
@@ -36,6 +36,7 @@ _START_SECONDS = 120.0
 
 _remote: Any = ray.remote
 _get: Any = ray.get
+_list_named_actors: Any = ray.util.list_named_actors
 
 OnStatus = Callable[[StatusDocument], None]
 
@@ -63,17 +64,48 @@ def run(
     Raises:
         ConfigurationError: no cluster, the job runs there already, or its storage is not shared.
     """
-    packed = pack_job(job if job.run else replace(job, run=token_hex(8)))
     with attached(address) as private:
         if detached and private:
             what = "a detached job would end with the private Ray cluster of this process"
             raise ConfigurationError(what, what_to_do="start Ray with `ray start --head` first")
-        check_shared(job.checkpoint.storage, nodes())
-        environment = {**_address(), **(to_hand_on(os.environ) if points is None else points)}
-        coordinator = launch(job.name, packed, environment, detached=detached)
+        coordinator = _launch(job, points, detached=detached)
         if detached:
             return Outcome("submitted", f"{job.name} runs on the cluster")
         return _Watch(coordinator, on_status).to_the_end()
+
+
+def submit(job: JobSpec, address: str | None = None) -> Any:
+    """Start a job and return at once; this process stays connected to the cluster.
+
+    On a standing cluster the job outlives this process. On a private one, which is started if
+    there is no other, it lives as long as this process.
+
+    Args:
+        job: The planned job.
+        address: Of the Ray cluster; see `cluster.attached`.
+
+    Returns:
+        The coordinator's actor, as `find` gives it.
+
+    Raises:
+        ConfigurationError: no cluster, the job runs there already, or its storage is not shared.
+    """
+    private = connect(address)
+    coordinator = _launch(job, None, detached=not private)
+    if private:
+        _owned[job.name] = coordinator  # without a handle Ray would end it
+    return coordinator
+
+
+_owned: dict[str, Any] = {}
+"""Coordinators on the private cluster of this process."""
+
+
+def _launch(job: JobSpec, points: Mapping[str, str] | None, *, detached: bool) -> Any:
+    packed = pack_job(job if job.run else replace(job, run=token_hex(8)))
+    check_shared(job.checkpoint.storage, nodes())
+    environment = {**_address(), **(to_hand_on(os.environ) if points is None else points)}
+    return launch(job.name, packed, environment, detached=detached)
 
 
 def _address() -> dict[str, str]:
@@ -103,6 +135,12 @@ def find(job: str) -> Any | None:
         return ray.get_actor(job, namespace=NAMESPACE)
     except ValueError:
         return None
+
+
+def names() -> list[str]:
+    """Jobs that have a coordinator on the connected cluster, also ended ones, sorted."""
+    actors = _list_named_actors(all_namespaces=True)
+    return sorted(actor["name"] for actor in actors if actor["namespace"] == NAMESPACE)
 
 
 def _clear_ended(job: str) -> None:

@@ -20,7 +20,7 @@ from raystream.errors import ConfigurationError
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
-from raystream.runtime.ray.entry import find, run
+from raystream.runtime.ray.entry import find, names, run, submit
 from raystream.testing.points import environment, happened
 from tests.runtime.ray.conftest import processes
 from tests.runtime.ray.jobs import counting, expected, written
@@ -175,6 +175,43 @@ def test_a_detached_job_outlives_its_driver(tmp_path: Path, ray_cluster: str) ->
     assert run(counting(tmp_path, rows=4000, name="detached")).kind == "finished"
     exact(job, tmp_path)
 
+
+def test_a_submitted_job_is_found_by_its_name(tmp_path: Path) -> None:
+    job = counting(tmp_path, rows=2000, name="submitted")
+    coordinator = submit(job)
+    assert "submitted" in names()
+    assert find("submitted") == coordinator
+    assert ray.get(coordinator.wait.remote(), timeout=60).kind == "finished"
+    exact(job, tmp_path)
+    ray.kill(coordinator)
+    eventually(lambda: "submitted" not in names())
+
+
+def test_a_job_submitted_to_a_private_cluster_lives_as_long_as_its_process(tmp_path: Path) -> None:
+    """Its handle is dropped at once, as in a cell of a notebook."""
+    done = subprocess.run(
+        [sys.executable, "-c", NOTEBOOK, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.split() == ["finished"], done.stderr
+    exact(counting(tmp_path, rows=1000, name="private"), tmp_path)
+
+
+NOTEBOOK = """
+import gc, sys
+from pathlib import Path
+import ray
+from raystream.runtime.ray.entry import find, submit
+from tests.runtime.ray.jobs import counting
+
+submit(counting(Path(sys.argv[1]), rows=1000, name="private"), "local")
+gc.collect()
+print(ray.get(find("private").wait.remote(), timeout=60).kind)
+"""
 
 DRIVER = """
 import sys
