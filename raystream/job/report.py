@@ -204,7 +204,7 @@ def _step(chain: ChainSpec, name: StepName, counters: Mapping[str, int]) -> Step
         "is_sink": int(chain.sink is not None and chain.sink.name == name),
     }
     known = ("rows_in", "rows_out", "late_rows", "dlq_rows", "future_rows")
-    values = {field_name: counters.get(field_name, 0) for field_name in known}
+    values: dict[str, Any] = {field_name: counters.get(field_name, 0) for field_name in known}
     return StepStatus(name, chain.name, chain.parallelism, counters={**counters, **flags}, **values)
 
 

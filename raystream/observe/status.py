@@ -3,90 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
+
+from raystream.observe.flow import ChainStatus as ChainStatus  # noqa: PLC0414 - one place to import
+from raystream.observe.flow import EdgeStatus as EdgeStatus  # noqa: PLC0414
+from raystream.observe.flow import SampleStatus as SampleStatus  # noqa: PLC0414
+from raystream.observe.flow import SplitStatus as SplitStatus  # noqa: PLC0414
+from raystream.observe.flow import StepStatus as StepStatus  # noqa: PLC0414
+from raystream.observe.flow import SubtaskStatus as SubtaskStatus  # noqa: PLC0414
+from raystream.observe.json_form import from_json, to_json
+from raystream.observe.safety import CheckpointEntry as CheckpointEntry  # noqa: PLC0414
+from raystream.observe.safety import CheckpointStatus as CheckpointStatus  # noqa: PLC0414
+from raystream.observe.safety import RestartStatus as RestartStatus  # noqa: PLC0414
+from raystream.observe.safety import TransactionStatus as TransactionStatus  # noqa: PLC0414
 
 STATUS_VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
 
-
-@dataclass(frozen=True, slots=True)
-class RestartStatus:
-    """One restart: the attempt that failed, its first cause, seconds since the job started."""
-
-    attempt: int
-    cause: str
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class StepStatus:
-    """Counters of one step, summed over its subtasks (names: api-and-yaml.md 4.5).
-
-    Args:
-        name: Step name.
-        chain: Chain (and so actors) it runs in.
-        parallelism: Number of subtasks.
-        counters: All counters of the step by name (rows_in, rows_out, late_rows, ..).
-    """
-
-    name: str
-    chain: str
-    parallelism: int
-    rows_in: int = 0
-    rows_out: int = 0
-    late_rows: int = 0
-    dlq_rows: int = 0
-    future_rows: int = 0
-    counters: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ChainStatus:
-    """How a chain spends its time and where its event time is.
-
-    Args:
-        name: Name of the chain.
-        busy: Share of the time since the last look that its busiest subtask worked, 0..1.
-        backpressured: The same for waiting on credit downstream.
-        watermark_ms: Least watermark over its subtasks (epoch ms), None before the first.
-        held_back_by: Who holds it back: a split or a channel, or None.
-    """
-
-    name: str
-    busy: float = 0.0
-    backpressured: float = 0.0
-    watermark_ms: int | None = None
-    held_back_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointStatus:
-    """Checkpoints of this run: the last completed one, and the one under way.
-
-    Args:
-        number: Last completed (0: none yet).
-        completed: How many completed in this run.
-        failed: How many were cut off by a failed attempt.
-        running: Number of the one under way, or None.
-        duration_s: Trigger to `done` of the last.
-        ack_s: Trigger to last ack.
-        commit_s: Last ack to `done`.
-        size_bytes: All state it names.
-        new_bytes: What had to be uploaded for it.
-        age_s: Since it completed.
-    """
-
-    number: int = 0
-    completed: int = 0
-    failed: int = 0
-    running: int | None = None
-    duration_s: float = 0.0
-    ack_s: float = 0.0
-    commit_s: float = 0.0
-    size_bytes: int = 0
-    new_bytes: int = 0
-    age_s: float | None = None
+DROPPED = ("late_rows", "dlq_rows", "future_rows", "skipped_rows", "filtered_rows")
+"""Counters of rows that do not reach the sink, in the order in which people ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +30,36 @@ class StatusDocument:
     """All there is to know about a job from outside, at one moment.
 
     Args:
+        job: Its name.
         state: recovering, deploying, running, stopping, failing, ended.
         uptime_s: Since the coordinator started.
         attempt: Number of the present attempt (0: none yet).
+        restart_count: All failed attempts of this run.
         restarts: Failed attempts of this run, oldest first, at most the last 20.
-        restart_count: All of them.
+        steps: Every step, in the order of the plan.
+        chains: Every chain, in topological order.
         lag: Rows not read yet, per split, where the source knows.
+        watermark_ms: Event time of the job: the least of its chains, epoch ms; None: not yet.
+        checkpoint: Checkpoints of this run.
         open_transactions: Transactions that hold rows and are not committed.
         oldest_transaction_s: Age of the oldest of them.
         notes: What people should know: smaller CPU shares, suspects, who holds event time back.
         outcome: How it ended, or None.
+        version: Of this document; see STATUS_VERSION.
+        message: How it ended, for people: the first cause in at most 10 lines.
+        at_ms: When this was written, epoch ms.
+        started_at_ms: When the coordinator started, epoch ms.
+        run: Random id of this run.
+        raystream_version: Version of raystream that runs it.
+        delivery_guarantee: exactly_once, at_least_once, none.
+        parallelism: The widest chain.
+        bounded: It ends when everything is read.
+        storage: Where its checkpoints are; without credentials.
+        came_from: What the run started from: `nothing`, `checkpoint 17`, a savepoint's address.
+        splits: Every split of every source.
+        edges: The edges between the chains.
+        transactions: The open transactions, oldest first.
+        culprits: Who holds the job back, in words, the most useful first (also among the notes).
 
     >>> StatusDocument.from_dict(StatusDocument("sale", "running").to_dict()).state
     'running'
@@ -125,16 +81,45 @@ class StatusDocument:
     notes: tuple[str, ...] = ()
     outcome: str | None = None
     version: int = STATUS_VERSION
+    message: str = ""
+    at_ms: int = 0
+    started_at_ms: int = 0
+    run: str = ""
+    raystream_version: str = ""
+    delivery_guarantee: str = ""
+    parallelism: int = 0
+    bounded: bool = False
+    storage: str = ""
+    came_from: str = ""
+    splits: tuple[SplitStatus, ...] = ()
+    edges: tuple[EdgeStatus, ...] = ()
+    transactions: tuple[TransactionStatus, ...] = ()
+    culprits: tuple[str, ...] = ()
 
     @property
     def rows_read(self) -> int:
         """Rows that all sources gave (a source has no rows in)."""
-        return sum(step.rows_out for step in self.steps if step.counters.get("is_source"))
+        return sum(step.rows_out for step in self.steps if step.is_source)
 
     @property
     def rows_written(self) -> int:
         """Rows that all sinks took."""
-        return sum(step.rows_in for step in self.steps if step.counters.get("is_sink"))
+        return sum(step.rows_in for step in self.steps if step.is_sink)
+
+    @property
+    def bytes_read(self) -> int:
+        """Payload bytes that all sources read, where known."""
+        return sum(step.bytes_in for step in self.steps if step.is_source)
+
+    @property
+    def bytes_written(self) -> int:
+        """Payload bytes that all sinks wrote, where known."""
+        return sum(step.bytes_out for step in self.steps if step.is_sink)
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory of all state."""
+        return sum(chain.state_bytes for chain in self.chains)
 
     def total(self, counter: str) -> int:
         """A counter summed over all steps: `status.total("late_rows")`."""
@@ -142,15 +127,14 @@ class StatusDocument:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types, the field names as keys."""
-        return asdict(self)
+        document: dict[str, Any] = to_json(self)
+        return document
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> StatusDocument:
-        """The document again; fields of a newer raystream are ignored."""
-        values = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
-        values["restarts"] = tuple(RestartStatus(**each) for each in document.get("restarts", ()))
-        values["steps"] = tuple(StepStatus(**each) for each in document.get("steps", ()))
-        values["chains"] = tuple(ChainStatus(**each) for each in document.get("chains", ()))
-        values["checkpoint"] = CheckpointStatus(**document.get("checkpoint", {}))
-        values["notes"] = tuple(document.get("notes", ()))
-        return cls(**values)
+        """The document again; fields of a newer raystream are ignored, at any depth.
+
+        Raises:
+            ValueError: a field without a default is missing.
+        """
+        return from_json(cls, document)
