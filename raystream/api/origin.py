@@ -1,64 +1,9 @@
-"""Where in the user's file a verb was called."""
+"""Where in the user's file a verb was called: see graph.origin."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
-from raystream.errors import ConfigurationError
-from raystream.graph.logical import Origin
-
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_SAID: ContextVar[Origin | None] = ContextVar("raystream_origin", default=None)
-
-
-def origin_of_call() -> Origin:
-    """File and line of the innermost frame outside raystream.
-
-    A file below the working directory is named relative to it, as the user would type it.
-    """
-    said = _SAID.get()
-    if said is not None:
-        return said
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame = frame.f_back
-    return Origin(_short(frame.f_code.co_filename), frame.f_lineno)
-
-
-@contextmanager
-def written_at(origin: Origin) -> Iterator[None]:
-    """Inside, every step was written at `origin`: for pipelines that do not come from Python."""
-    token = _SAID.set(origin)
-    try:
-        yield
-    finally:
-        _SAID.reset(token)
-
-
-def wrong(what: str, what_to_do: str = "") -> ConfigurationError:
-    """The error for a mistake in the call that is under way, at the user's line."""
-    return ConfigurationError(what, str(origin_of_call()), what_to_do)
-
-
-class at_call:  # noqa: N801 - used as `with at_call():`
-    """Inside, a ConfigurationError without a place gets the user's line.
-
-    A class, not a generator: a frame of contextlib would be taken for the user's.
-    """
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Say where."""
-        if isinstance(error, ConfigurationError) and not error.where:
-            raise wrong(error.what, error.what_to_do) from None
-
-
-def _short(path: str) -> str:
-    here = os.getcwd() + os.sep
-    return path.removeprefix(here)
+from raystream.graph.origin import at_call as at_call  # noqa: PLC0414 - re-export
+from raystream.graph.origin import code_of_call as code_of_call  # noqa: PLC0414
+from raystream.graph.origin import origin_of_call as origin_of_call  # noqa: PLC0414
+from raystream.graph.origin import written_at as written_at  # noqa: PLC0414
+from raystream.graph.origin import wrong as wrong  # noqa: PLC0414

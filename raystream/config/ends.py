@@ -10,6 +10,7 @@ from raystream.config.check import Value
 from raystream.config.model import SECURITY
 
 _CONFIGS = ("consumer_config", "producer_config")
+_SOURCE = ("group_id", "starting_offsets", "metadata", "discovery_interval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Ends:
         """`rs.Kafka(..).topic(..)`, `rs.Files(..)` or `rs.Datagen(..)`."""
         kafka, files, datagen = value.get("kafka"), value.get("files"), value.get("datagen")
         if kafka is not None:
-            return self._topic(kafka, ("group_id", "starting_offsets", "metadata"))
+            return self._topic(kafka, _SOURCE)
         if files is not None:
             return _files(files)
         assert datagen is not None

@@ -127,6 +127,7 @@ SOURCE_KAFKA = Record(
             ListOf(Word(("key", "timestamp", "headers", "topic", "partition", "offset"))),
             "Columns filled from the record.",
         ),
+        "discovery_interval": Field(TIME, "How often to look for new partitions. Default: 60s."),
     },
     one_of=(("connection", "bootstrap_servers"),),
 )
@@ -155,6 +156,7 @@ SOURCE_FILES = Record(
         "path": Field(Text("a path"), "File, directory or glob.", required=True),
         "format": Field(_FILE_FORMAT, "Default: json (one object per line)."),
         "tail": Field(Truth(), "Wait for more when all is read."),
+        "discovery_interval": Field(TIME, "How often to look for new files. Default: 60s."),
     },
 )
 

@@ -38,6 +38,7 @@ _DEFAULTS = {
     "delivery_guarantee": "exactly_once",
 }
 _OPTIONS = ("name", "parallelism")
+_FILES = {"format": "json", "tail": False, "discovery_interval": 60.0}
 WIDTH = 92
 _DURATIONS = ("checkpoint_interval", "checkpoint_timeout", "checkpoint_min_pause")
 
@@ -175,9 +176,11 @@ class _Writer:
     def _end(self, end: Any) -> str:
         if hasattr(end, "topics"):
             return self._topic(end)
-        default = {"format": "json", "tail": False} if hasattr(end, "path") else {}
+        default = dict(_FILES) if hasattr(end, "path") else {}
         fields = {n: getattr(end, n) for n in type(end).__dataclass_fields__}
         changed = {n: _literal(v) for n, v in fields.items() if n not in default or v != default[n]}
+        if "discovery_interval" in changed:
+            changed["discovery_interval"] = _time(end.discovery_interval)
         return _call(f"rs.{type(end).__name__}", [], changed)
 
     def _topic(self, topic: Any) -> str:
@@ -195,6 +198,8 @@ class _Writer:
         }
         if topic.transaction_timeout_ms is not None:
             said["transaction_timeout"] = _time(topic.transaction_timeout_ms / 1000)
+        if topic.discovery_interval != _FILES["discovery_interval"]:
+            said["discovery_interval"] = _time(topic.discovery_interval)
         given = {name: text for name, text in said.items() if text}
         first = _literal(names[0]) if len(names) == 1 else _literal(list(names))
         return _call(f"{cluster}.topic", [first], given)

@@ -21,6 +21,24 @@ def decode_schema(options: ReadOptions) -> Schema:
     return replace(options.schema, required=options.schema.required | needed)
 
 
+def index_of_row(row: int, left_out: Sequence[int]) -> int:
+    """Number of the record that became row `row`, where some records became none.
+
+    Args:
+        row: Index in the decoded frame.
+        left_out: Indexes of the rejected records, rising.
+
+    >>> [index_of_row(row, [0, 2]) for row in range(3)]
+    [1, 3, 4]
+    """
+    index = row
+    for gone in left_out:
+        if gone > index:
+            break
+        index += 1
+    return index
+
+
 def add_hidden(frame: pl.DataFrame, options: ReadOptions, now_ms: int) -> pl.DataFrame:
     """The frame with the hidden columns that the plan asked for.
 

@@ -18,7 +18,7 @@ from raystream.connectors.base import (
     Split,
 )
 from raystream.connectors.collect import Collect
-from raystream.connectors.columns import add_hidden, decode_rows, decode_schema
+from raystream.connectors.columns import add_hidden, decode_rows, decode_schema, index_of_row
 from raystream.context import SubtaskContext
 from raystream.data.inference import infer_schema
 from raystream.data.schema import Schema
@@ -187,7 +187,13 @@ class MemoryReader:
             self._rejected(split, first + row.index, items[row.index], row.reason)
             for row in decoded.rejected
         )
-        return Chunk(frame, (run,), rejected)
+        left_out = [row.index for row in decoded.rejected]
+
+        def reject(rows: Sequence[int], reason: str) -> tuple[Rejected, ...]:
+            indexes = (index_of_row(row, left_out) for row in rows)
+            return tuple(self._rejected(split, first + i, items[i], reason) for i in indexes)
+
+        return Chunk(frame, (run,), rejected, reject)
 
     def _rejected(self, split: SplitId, position: int, item: Any, reason: str) -> Rejected:
         kind, _, partition = split.rpartition("/")

@@ -196,7 +196,7 @@ def test_run_reads_a_file(tmp_path: Path, capsys: Capture, monkeypatch: pytest.M
         (["explain", SMALL + ":p"], "holds one pipeline, which has no name in it; write "),
         (["explain", "none.yaml"], "none.yaml can not be read (No such file or directory)"),
         (["explain", SMALL, "--param", "x=1"], "the file has no parameter 'x'; it has none"),
-        (["explain", SMALL, "--param", "x"], "--param x is not name=value"),
+        (["explain", SMALL, "--param", "x"], "--param x is not NAME=VALUE"),
         (["explain", WRONG], "5:67: source.kafka.format: 'jsn' is not one of json, raw, csv"),
         (["explain", "job.py", "--param", "x=1"], "job.py takes no --param"),
         (["test", SMALL], "there are no tests in it"),

@@ -164,3 +164,11 @@ def test_weaker_guarantees_show_rows_early(sink: Collect, guarantee: str, before
     assert len(sink.rows()) == before
     assert writer.prepare(1, final=False).result() is None
     assert len(sink.rows()) == 1
+
+
+def test_a_row_can_be_given_back_as_it_came() -> None:
+    source = Payloads([b"x", b'{"n": 1}', b"y", b'{"n": 2}'])
+    (chunk,) = read_all(source, source.discover(bounded=True), 10)
+    assert chunk.reject is not None
+    (back,) = chunk.reject([1], "too late")
+    assert (back.origin, back.value) == ("payloads, partition 0, number 3", b'{"n": 2}')

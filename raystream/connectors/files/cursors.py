@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from raystream.connectors.base import Position, Split
+from raystream.connectors.columns import index_of_row
 from raystream.connectors.files.lines import LineFile, first_lines
 from raystream.data.schema import Schema
 from raystream.errors import RaystreamError
@@ -27,10 +29,11 @@ class BadRecord:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Decoded rows of a file and the position behind them."""
+    """Decoded rows of a file and the position behind them; `record` gives one of them raw."""
 
     frame: pl.DataFrame
     position: Position
+    record: Callable[[int, str], BadRecord]
     bad: tuple[BadRecord, ...] = ()
 
 
@@ -73,11 +76,15 @@ class TextCursor:
         if self._header and numbers and numbers[0] == 1:
             payloads, numbers = payloads[1:], numbers[1:]
         decoded = self._ready_decoder().decode(payloads)
-        bad = tuple(
-            BadRecord(f"line {numbers[row.index]}", payloads[row.index], row.reason)
-            for row in decoded.rejected
-        )
-        return Piece(decoded.frame, [lines.offset, lines.line], bad)
+
+        def line(index: int, reason: str) -> BadRecord:
+            return BadRecord(f"line {numbers[index]}", payloads[index], reason)
+
+        def record(row: int, reason: str) -> BadRecord:
+            return line(index_of_row(row, [r.index for r in decoded.rejected]), reason)
+
+        bad = tuple(line(row.index, row.reason) for row in decoded.rejected)
+        return Piece(decoded.frame, [lines.offset, lines.line], record, bad)
 
     def _ready_decoder(self) -> Decoder:
         if self._decoder is None:
@@ -145,13 +152,17 @@ class ParquetCursor:
             pl.any_horizontal(False, *(pl.col(n).is_null() for n in self._schema.required))
         ).to_series()
         offending = misfit | missing
-        if not offending.any():
-            return Piece(frame, self._next)
-        bad = tuple(
-            BadRecord(f"row {first + index}", repr(rows.row(index, named=True)).encode(), _WHY)
-            for index in offending.arg_true()
-        )
-        return Piece(frame.filter(~offending), self._next, bad)
+        left_out = offending.arg_true().to_list()
+
+        def numbered(index: int, reason: str) -> BadRecord:
+            value = repr(rows.row(index, named=True)).encode()
+            return BadRecord(f"row {first + index}", value, reason)
+
+        def record(row: int, reason: str) -> BadRecord:
+            return numbered(index_of_row(row, left_out), reason)
+
+        bad = tuple(numbered(index, _WHY) for index in left_out)
+        return Piece(frame.filter(~offending), self._next, record, bad)
 
     def waiting(self) -> bool:
         """Whether rows lie ahead."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from raystream.connectors.base import (
 )
 from raystream.connectors.columns import add_hidden, decode_schema
 from raystream.connectors.files.cursors import (
+    BadRecord,
     Cursor,
     ParquetCursor,
     Piece,
@@ -38,7 +39,9 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Format
 from raystream.formats.named import format_by_name
+from raystream.graph.origin import at_call
 from raystream.ids import SplitId, StepName
+from raystream.units import Duration, seconds
 
 PARQUET = "parquet"
 
@@ -61,23 +64,28 @@ class Files:
         format: `json`, `csv`, `parquet`, or a Format with one record per line.
         tail: Whether to wait for more lines and more files when all is read; half a line at the
             end of a file waits for its other half.
+        discovery_interval: How often to look for new files, if the run tails.
 
     Raises:
-        ConfigurationError: There is no such format.
+        ConfigurationError: There is no such format, or an option is wrong.
     """
 
     path: str | os.PathLike[str]
     format: str | Format = "json"
     tail: bool = False
+    discovery_interval: Duration | float = "60s"
 
     def __post_init__(self) -> None:
         """Resolve the path, so that other processes mean the same, and check the format."""
         object.__setattr__(self, "path", os.path.abspath(self.path))
-        if self.format != PARQUET:
-            format_by_name(self.format)
-        elif self.tail:
-            what = "Parquet files can not be tailed"
-            raise ConfigurationError(what, what_to_do="write json or csv, or leave out tail=True")
+        with at_call():
+            object.__setattr__(self, "discovery_interval", _interval(self.discovery_interval))
+            if self.format != PARQUET:
+                format_by_name(self.format)
+            elif self.tail:
+                what = "Parquet files can not be tailed"
+                advice = "write json or csv, or leave out tail=True"
+                raise ConfigurationError(what, what_to_do=advice)
 
     @property
     def _listing(self) -> Listing:
@@ -206,18 +214,13 @@ class FilesReader:
 
     def _chunk(self, split: SplitId, piece: Piece) -> Chunk:
         frame = add_hidden(piece.frame, self._options, self._ctx.clock.wall_ms())
-        rejected = tuple(
-            Rejected(
-                split,
-                f"file {split}, {bad.place}",
-                {"file": split, "place": bad.place},
-                None,
-                bad.value,
-                bad.reason,
-            )
-            for bad in piece.bad
-        )
-        return Chunk(frame, (Run(split, 0, frame.height, piece.position),), rejected)
+        rejected = tuple(_rejected(split, bad) for bad in piece.bad)
+
+        def reject(rows: Sequence[int], reason: str) -> tuple[Rejected, ...]:
+            return tuple(_rejected(split, piece.record(row, reason)) for row in rows)
+
+        run = Run(split, 0, frame.height, piece.position)
+        return Chunk(frame, (run,), rejected, reject)
 
     def caught_up(self, split: SplitId) -> bool:
         """Whether the file was read to its present end."""
@@ -236,3 +239,17 @@ class FilesReader:
 
     def close(self) -> None:
         """No file is open between polls."""
+
+
+def _rejected(split: SplitId, bad: BadRecord) -> Rejected:
+    place = {"file": split, "place": bad.place}
+    return Rejected(split, f"file {split}, {bad.place}", place, None, bad.value, bad.reason)
+
+
+def _interval(given: Duration | float) -> float:
+    """Seconds; a number when the value is made anew from another of its kind."""
+    interval = given if isinstance(given, float) else seconds(given, "discovery_interval")
+    if interval <= 0:
+        what = "discovery_interval must be more than 0"
+        raise ConfigurationError(what)
+    return interval

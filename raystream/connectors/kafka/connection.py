@@ -21,8 +21,9 @@ from raystream.connectors.kafka.settings import (
     unknown_option,
 )
 from raystream.errors import ConfigurationError
+from raystream.graph.origin import at_call
 from raystream.graph.policies import DeliveryGuarantee
-from raystream.units import Duration, milliseconds
+from raystream.units import Duration, milliseconds, seconds
 
 if TYPE_CHECKING:
     from raystream.connectors.base import (
@@ -84,15 +85,16 @@ class Kafka:
         clients: Clients | None = None,
         **security: str | bool,
     ) -> None:
-        check_security(security)
         address = (
             bootstrap_servers if isinstance(bootstrap_servers, str) else ",".join(bootstrap_servers)
         )
-        if not address:
-            what = "bootstrap_servers is missing"
-            raise ConfigurationError(what, "rs.Kafka", "write rs.Kafka('host:9092')")
-        pass_through(CONSUMER, consumer_config or {}, CONSUMER_FIXED, "consumer_config")
-        pass_through(PRODUCER, producer_config or {}, PRODUCER_FIXED, "producer_config")
+        with at_call(within="rs.Kafka"):
+            check_security(security)
+            if not address:
+                what = "bootstrap_servers is missing"
+                raise ConfigurationError(what, "rs.Kafka", "write rs.Kafka('host:9092')")
+            pass_through(CONSUMER, consumer_config or {}, CONSUMER_FIXED, "consumer_config")
+            pass_through(PRODUCER, producer_config or {}, PRODUCER_FIXED, "producer_config")
         object.__setattr__(self, "bootstrap_servers", address)
         object.__setattr__(self, "security", dict(security))
         object.__setattr__(self, "consumer_config", dict(consumer_config or {}))
@@ -124,6 +126,7 @@ class Kafka:
         delivery_guarantee: str | None = None,
         transaction_timeout: Duration | None = None,
         transactional_id_prefix: str = "",
+        discovery_interval: Duration = "60s",
         **unknown: object,
     ) -> KafkaTopic:
         """A topic to read or to write.
@@ -143,30 +146,34 @@ class Kafka:
             transaction_timeout: How long a transaction may stay open before the broker aborts it.
                 Default: 15 minutes, or the broker's `transaction.max.timeout.ms` if less.
             transactional_id_prefix: Put in front of transactional ids, for access rules.
+            discovery_interval: For a source: how often to look for new partitions.
             unknown: Nothing: any other option is refused.
 
         Raises:
             ConfigurationError: an unknown option or value.
         """
-        for option in unknown:
-            raise unknown_option(option, list(_TOPIC_OPTIONS), _where(name))
-        return KafkaTopic(
-            connection=self,
-            topics=(name,) if isinstance(name, str) else tuple(name),
-            format=_format(format, _where(name)),
-            starting_offsets=starting_offsets,
-            group_id=group_id,
-            metadata=tuple(metadata),
-            key=key,
-            timestamp=timestamp,
-            delivery_guarantee=None
-            if delivery_guarantee is None
-            else _guarantee(delivery_guarantee, _where(name)),
-            transaction_timeout_ms=None
-            if transaction_timeout is None
-            else milliseconds(transaction_timeout, "transaction_timeout"),
-            transactional_id_prefix=transactional_id_prefix,
-        )
+        where = _where(name)
+        with at_call(within=where):
+            for option in unknown:
+                raise unknown_option(option, list(_TOPIC_OPTIONS), where)
+            return KafkaTopic(
+                connection=self,
+                topics=(name,) if isinstance(name, str) else tuple(name),
+                format=_format(format, where),
+                starting_offsets=starting_offsets,
+                group_id=group_id,
+                metadata=_metadata(metadata, where),
+                key=key,
+                timestamp=timestamp,
+                delivery_guarantee=None
+                if delivery_guarantee is None
+                else _guarantee(delivery_guarantee, where),
+                transaction_timeout_ms=None
+                if transaction_timeout is None
+                else milliseconds(transaction_timeout, "transaction_timeout"),
+                transactional_id_prefix=transactional_id_prefix,
+                discovery_interval=seconds(discovery_interval, "discovery_interval"),
+            )
 
     def settings(self) -> Settings:
         """Address and security for both client libraries."""
@@ -210,6 +217,7 @@ class KafkaTopic:
     delivery_guarantee: DeliveryGuarantee | None = None
     transaction_timeout_ms: int | None = None
     transactional_id_prefix: str = ""
+    discovery_interval: float = 60.0
 
     def __post_init__(self) -> None:
         """Refuse what can not run.
@@ -224,6 +232,9 @@ class KafkaTopic:
         for name in self.metadata:
             if name not in METADATA:
                 raise unknown_option(name, list(METADATA), where)
+        if self.discovery_interval <= 0:
+            what = "discovery_interval must be more than 0"
+            raise ConfigurationError(what, where)
         _check_start(self.starting_offsets, self.group_id, where)
 
     def describe(self) -> str:
@@ -302,6 +313,7 @@ _TOPIC_OPTIONS = (
     "delivery_guarantee",
     "transaction_timeout",
     "transactional_id_prefix",
+    "discovery_interval",
 )
 
 
@@ -313,6 +325,13 @@ def _real_clients() -> Clients:
 
 def _where(name: str | Sequence[str]) -> str:
     return f"kafka.topic({name!r})"
+
+
+def _metadata(given: Sequence[str], where: str) -> tuple[str, ...]:
+    if isinstance(given, str):
+        what = f"metadata takes a list of columns, not {given!r}"
+        raise ConfigurationError(what, where, f"write metadata=[{given!r}]")
+    return tuple(given)
 
 
 def _format(given: str | Format, where: str) -> Format:

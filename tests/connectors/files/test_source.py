@@ -242,3 +242,35 @@ def test_files_with_bad_lines_only_are_not_taken_for_empty_ones(tmp_path: Path) 
     (tmp_path / "bad.jsonl").rename(tmp_path / "bad.csv")
     (tmp_path / "bad.csv").write_text("n,s\n")
     assert Files(tmp_path, format="csv").learn() is None
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+def test_a_row_can_be_given_back_raw(tmp_path: Path, form: str) -> None:
+    """What is wrong with a row may show later than its decoding (an event time in the future)."""
+    path = tmp_path / f"a.{form}"
+    lines = {"json": '{"n": "x"}\n{"n": 1}\n{"n": 2}\n', "csv": "n\nx\n1\n2\n"}
+    if form == "parquet":
+        pl.DataFrame({"n": ["x", "1", "2"]}).write_parquet(path)
+    else:
+        path.write_text(lines[form])
+    source = Files(path, format=form)
+    (chunk,) = drain(reader(source, source.discover(bounded=True), Schema({"n": pl.Int64()})))
+    assert chunk.reject is not None
+    (back,) = chunk.reject([1], "too late")
+    place, raw = {
+        "json": ("line 3", b'{"n": 2}'),
+        "csv": ("line 4", b"2"),
+        "parquet": ("row 2", b"{'n': '2'}"),
+    }[form]
+    assert (back.origin, back.value, back.reason) == (
+        f"file {back.split}, {place}",
+        raw,
+        "too late",
+    )
+    assert len(chunk.rejected) == 1
+
+
+def test_the_discovery_interval_is_a_duration() -> None:
+    assert Files("a", tail=True, discovery_interval="5s").discovery_interval == 5.0
+    with pytest.raises(ConfigurationError, match=r"test_source.py:\d+: discovery_interval: 'x'"):
+        Files("a", discovery_interval="x")

@@ -155,6 +155,8 @@ def test_what_can_not_be_mapped_is_refused_at_once(options, message):
         ({"starting_offsets": {"time": 1}}, "write {'timestamp': 1700000000000}"),
         ({"starting_offsets": "committed"}, "needs the group that committed them; write group_id="),
         ({"metadata": ["ofset"]}, "unknown option 'ofset'; did you mean 'offset'"),
+        ({"metadata": "key"}, r"takes a list of columns, not 'key'; write metadata=\['key'\]"),
+        ({"discovery_interval": "0s"}, "discovery_interval must be more than 0"),
         ({"delivery_guarantee": "exactly-once"}, "'exactly-once' is unknown; one of exactly_once"),
         ({"format": "jsn"}, "no format 'jsn'"),
         ({"transaction_timeout": "10 minutes"}, "transaction_timeout: '10 minutes' is not a dur"),
@@ -163,6 +165,22 @@ def test_what_can_not_be_mapped_is_refused_at_once(options, message):
 def test_a_wrong_topic_option_names_the_nearest(options, message):
     with pytest.raises(ConfigurationError, match=message):
         Kafka("a:1").topic("t", **options)
+
+
+def test_a_wrong_option_is_told_at_the_users_line():
+    path = "jobs/counts.py"
+    for code, message in (
+        ("kafka.topic('t', grup_id='x')", "kafka.topic('t'): unknown option 'grup_id'"),
+        ("kafka.topic('t', transaction_timeout='x')", "transaction_timeout: 'x' is not a duration"),
+        ("kafka.topic([])", "kafka topics : no topic is named"),
+        ("Kafka('a:1', brokers='b')", "rs.Kafka: unknown option 'brokers'"),
+        ("Kafka('')", "rs.Kafka: bootstrap_servers is missing"),
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            exec(  # noqa: S102 - the file of a user
+                compile("\n\n" + code, path, "exec"), {"kafka": Kafka("a:1"), "Kafka": Kafka}
+            )
+        assert str(caught.value).startswith(f"{path}:3: {message}")
 
 
 def test_the_environment_replaces_the_address_when_clients_are_made(monkeypatch):

@@ -1,0 +1,91 @@
+"""Where in the user's file a verb was called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import CodeType, FrameType
+
+from raystream.errors import ConfigurationError
+from raystream.graph.logical import Origin
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_SAID: ContextVar[Origin | None] = ContextVar("raystream_origin", default=None)
+
+
+def origin_of_call() -> Origin:
+    """File and line of the innermost frame outside raystream.
+
+    A file below the working directory is named relative to it, as the user would type it.
+    """
+    said = _SAID.get()
+    if said is not None:
+        return said
+    frame = _users_frame()
+    return Origin(_short(frame.f_code.co_filename), frame.f_lineno)
+
+
+def code_of_call() -> str:
+    """What Python calls the user's code: a path, or the name that IPython gave a cell."""
+    return _users_frame().f_code.co_filename
+
+
+def _users_frame() -> FrameType:
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame.f_code):
+        frame = frame.f_back
+    return frame
+
+
+@contextmanager
+def written_at(origin: Origin) -> Iterator[None]:
+    """Inside, every step was written at `origin`: for pipelines that do not come from Python."""
+    token = _SAID.set(origin)
+    try:
+        yield
+    finally:
+        _SAID.reset(token)
+
+
+def wrong(what: str, what_to_do: str = "") -> ConfigurationError:
+    """The error for a mistake in the call that is under way, at the user's line."""
+    return ConfigurationError(what, str(origin_of_call()), what_to_do)
+
+
+class at_call:  # noqa: N801 - used as `with at_call():`
+    """Inside, a ConfigurationError without a place gets the user's line.
+
+    A class, not a generator: a frame of contextlib would be taken for the user's.
+
+    Args:
+        within: What is called, if errors that name it as their place get the line, too.
+    """
+
+    def __init__(self, within: str = "") -> None:
+        self._within = within
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Say where."""
+        if not isinstance(error, ConfigurationError):
+            return
+        if not error.where:
+            raise wrong(error.what, error.what_to_do) from None
+        if self._within:
+            place = f"{origin_of_call()}: {error.where}"
+            raise ConfigurationError(error.what, place, error.what_to_do) from None
+
+
+def _is_ours(code: CodeType) -> bool:
+    made_by_dataclass = code.co_filename == "<string>" and code.co_name == "__init__"
+    return made_by_dataclass or code.co_filename.startswith(_PACKAGE)
+
+
+def _short(path: str) -> str:
+    here = os.getcwd() + os.sep
+    return path.removeprefix(here)
