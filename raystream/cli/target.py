@@ -11,9 +11,33 @@ from types import ModuleType
 from typing import Any
 
 from raystream.cli.yaml_target import is_yaml, load_yaml
-from raystream.errors import ConfigurationError
+from raystream.errors import ConfigurationError, RaystreamError
 
 FORM = "write FILE.py:name or package.module:name, or FILE.yaml"
+
+
+class BrokenFile(ConfigurationError):
+    """The user's file raised when it was loaded; `what` shows the user's own lines."""
+
+
+def loaded(target: str, params: Mapping[str, str] | None = None) -> Any:
+    """`load`, with what the user's code raises as a few lines that end on the cause.
+
+    Args:
+        target: See `load`.
+        params: Of a YAML file.
+
+    Raises:
+        ConfigurationError: no such target, or its code raised.
+    """
+    try:
+        return load(target, params)
+    except RaystreamError:
+        raise
+    except Exception as error:
+        from raystream.cli.failures import of_user_code
+
+        raise BrokenFile(of_user_code(error)) from error
 
 
 def load(target: str, params: Mapping[str, str] | None = None) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from raystream.data.schema import Schema
 from raystream.graph.steps import (
     Drop,
@@ -33,6 +35,35 @@ def text(plan: PhysicalPlan, name: str) -> str:
         lines += [f"  <- {_exchange(e)}" for e in plan.inputs_of(chain.name)]
         lines += [f"  {spec.name}: {_step(spec)}" for spec in chain.steps]
     return "\n".join(lines)
+
+
+def document(plan: PhysicalPlan, name: str) -> dict[str, Any]:
+    """The plan as JSON types: chains with their steps, and exchanges.
+
+    Args:
+        plan: What is to run.
+        name: Name of the job.
+    """
+    chains = [
+        {
+            "name": chain.name,
+            "parallelism": chain.parallelism,
+            "steps": [{"name": spec.name, "does": _step(spec)} for spec in chain.steps],
+        }
+        for chain in plan.chains
+    ]
+    exchanges = [
+        {
+            "from": exchange.source,
+            "step": exchange.source_step,
+            "output": exchange.tag,
+            "to": exchange.target,
+            "kind": str(exchange.kind),
+            "keys": list(exchange.keys),
+        }
+        for exchange in plan.exchanges
+    ]
+    return {"name": name, "chains": chains, "exchanges": exchanges}
 
 
 def mermaid(plan: PhysicalPlan) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = {"ray", "polars", "numpy", "confluent_kafka", "kafka", "obstore", "rich", "typer"}
+HEAVY = {"ray", "polars", "numpy", "confluent_kafka", "kafka", "obstore", "rich"}
 
 
 def loaded_by(module: str) -> set[str]:

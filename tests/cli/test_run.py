@@ -164,6 +164,6 @@ def test_explain_needs_no_network(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_the_command_itself_loads_nothing_heavy() -> None:
-    code = "import raystream.cli.app, sys; print({'polars', 'ray', 'typer'} & sys.modules.keys())"
+    code = "import raystream.cli.app, sys; print({'polars', 'ray', 'rich'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,0 +1,99 @@
+"""Completion in bash, zsh and fish: `--show-completion` prints it, `--install-completion` keeps it.
+
+What completes are verbs, options, their words and files. Names of jobs do not: asking a Ray cluster
+takes longer than a person waits for a key.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+VARIABLE = "_RAYSTREAM_COMPLETE"
+SHELLS = ("bash", "zsh", "fish")
+_START_FILES = {"bash": ".bashrc", "zsh": ".zshrc"}
+_ZSH_FIRST = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n"
+
+
+def add_completion(app: click.Group) -> None:
+    """Add the two options; they are in the documents, not in --help.
+
+    Args:
+        app: The command.
+    """
+    for name, act in (("--show-completion", _show), ("--install-completion", _install)):
+        option = click.Option(
+            [name],
+            type=click.Choice(SHELLS),
+            is_flag=False,
+            flag_value="",
+            hidden=True,
+            expose_value=False,
+            is_eager=True,
+            callback=act,
+        )
+        app.params.append(option)
+
+
+def _show(context: click.Context, option: click.Parameter, said: str | None) -> None:
+    if said is not None:
+        print(script(context.command, said or _shell()), end="")
+        context.exit()
+
+
+def _install(context: click.Context, option: click.Parameter, said: str | None) -> None:
+    if said is not None:
+        shell = said or _shell()
+        print(f"completion for {shell} is in {install(context.command, shell)}; open a new shell")
+        context.exit()
+
+
+def script(command: click.Command, shell: str) -> str:
+    """What the shell must run to complete `raystream`.
+
+    Args:
+        command: The command.
+        shell: bash, zsh or fish.
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    text = kind(command, {}, "raystream", VARIABLE).source().rstrip() + "\n"
+    return _ZSH_FIRST + text if shell == "zsh" else text
+
+
+def install(command: click.Command, shell: str) -> Path:
+    """Write the script into the home directory, once into what the shell runs at its start.
+
+    Args:
+        command: The command.
+        shell: bash, zsh or fish.
+
+    Returns:
+        Where the script is.
+    """
+    home = Path.home()
+    if shell == "fish":  # looks into this directory by itself
+        return _written(home / ".config/fish/completions/raystream.fish", script(command, shell))
+    path = _written(home / f".config/raystream/completion.{shell}", script(command, shell))
+    start, line = home / _START_FILES[shell], f'. "{path}"'
+    before = start.read_text() if start.exists() else ""
+    if line not in before.splitlines():
+        start.write_text(f"{before.rstrip()}\n{line}\n" if before else f"{line}\n")
+    return path
+
+
+def _written(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def _shell() -> str:
+    named = os.path.basename(os.environ.get("SHELL", ""))
+    if named not in SHELLS:
+        what = f"say for which shell: one of {', '.join(SHELLS)}"
+        raise click.UsageError(what)
+    return named

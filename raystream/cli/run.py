@@ -1,0 +1,70 @@
+"""`raystream run`: a pipeline in the foreground, to its end."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from raystream.cli import options
+
+if TYPE_CHECKING:
+    from raystream.job.outcome import Outcome
+
+UNFIT = (
+    ("dlq_rows", "dead letters"),
+    ("skipped_rows", "skipped"),
+    ("future_rows", "from the future"),
+)
+
+
+def add_run_verbs(app: click.Group) -> None:
+    """Register the verb.
+
+    Args:
+        app: The command.
+    """
+    app.add_command(run)
+
+
+@click.command()
+@options.target
+@click.option("--until", type=click.Choice(["latest"]), help="To what is there now, then finish")
+@click.option("--local", is_flag=True, help="One process, without Ray")
+@options.address
+@options.checkpoint_storage
+@options.parallelism
+@click.option("--from-scratch", is_flag=True, help="Forget the last checkpoint")
+@click.option(
+    "--accept-loss", is_flag=True, help="Go on without output that the broker has given up"
+)
+@options.param
+def run(target: str, param: dict[str, str], **said: Any) -> int:
+    """Run a pipeline in the foreground to its end.
+
+    It goes on from its last checkpoint. Ctrl-C once ends it after a last commit, twice at once.
+    """
+    from raystream.api.run import RunOptions
+    from raystream.api.run import run as run_pipeline
+    from raystream.cli.target import loaded
+
+    pipeline = loaded(target, param)
+    outcome = run_pipeline(pipeline, RunOptions(**said))
+    tell(outcome)
+    return outcome.exit_code
+
+
+def tell(outcome: Outcome) -> None:
+    """How it ended, on standard error.
+
+    Args:
+        outcome: The end.
+    """
+    parts = [outcome.kind, f"read {outcome.rows_in}", f"written {outcome.rows_out}"]
+    parts += [f"late {outcome.late}"] if outcome.late else []
+    parts += [f"{label} {n}" for name, label in UNFIT if (n := outcome.counters.get(name))]
+    parts += [f"restarts {outcome.restarts}"] if outcome.restarts else []
+    print(", ".join(parts), file=sys.stderr)
+    if outcome.message:
+        print(outcome.message, file=sys.stderr)
