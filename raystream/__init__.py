@@ -5,6 +5,8 @@ Everything public is here and is loaded when it is first used: `import raystream
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from raystream.api.aggregates import mean as mean
     from raystream.api.aggregates import min as min  # noqa: A004 - the word users know
     from raystream.api.aggregates import sum as sum  # noqa: A004 - the word users know
+    from raystream.api.job import Job as Job
+    from raystream.api.job import job as job
+    from raystream.api.job import jobs as jobs
     from raystream.api.pipeline import Pipeline as Pipeline
     from raystream.api.stream import Stream as Stream
     from raystream.api.watermark import Watermark as Watermark
@@ -41,6 +46,7 @@ _WHERE = {
     "Collect": "raystream.connectors.collect",
     "Datagen": "raystream.connectors.datagen",
     "Files": "raystream.connectors.files.source",
+    "Job": "raystream.api.job",
     "Kafka": "raystream.connectors.kafka.connection",
     "Outcome": "raystream.job.outcome",
     "Payloads": "raystream.connectors.memory",
@@ -55,6 +61,8 @@ _WHERE = {
     "early": "raystream.api.windows",
     "first": "raystream.api.aggregates",
     "hopping": "raystream.api.windows",
+    "job": "raystream.api.job",
+    "jobs": "raystream.api.job",
     "last": "raystream.api.aggregates",
     "lit": "polars",
     "max": "raystream.api.aggregates",
@@ -91,3 +99,14 @@ def _unknown(name: str) -> AttributeError:
 
     advice = f"it is rs.{RENAMED[name]}" if name in RENAMED else did_you_mean(name, _WHERE)
     return AttributeError(f"raystream has no {name!r}; {advice}")
+
+
+class _Package(ModuleType):
+    """Importing the package raystream.job would put it where `rs.job`, the function, is."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name != "job" or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

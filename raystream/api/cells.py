@@ -1,0 +1,61 @@
+"""Which notebook cell is being executed, if any; costs nothing where IPython is not loaded."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from raystream.api.origin import origin_of_call
+
+
+@dataclass(frozen=True, slots=True)
+class CellRun:
+    """One execution of a cell.
+
+    Args:
+        cell: The cell: its id where the frontend sends one, else a hash of its text.
+        run: Different for each execution.
+    """
+
+    cell: str
+    run: str
+
+
+def shell() -> Any | None:
+    """IPython's shell, if this code runs below one."""
+    module = sys.modules.get("IPython")
+    get = getattr(module, "get_ipython", None)
+    return get() if get is not None else None
+
+
+def in_notebook() -> bool:
+    """Whether a kernel runs this code, so that outputs may be HTML."""
+    return hasattr(shell(), "kernel")
+
+
+def current_cell() -> CellRun | None:
+    """The execution under way; None in scripts and modules that no shell runs."""
+    ip = shell()
+    if ip is None:
+        return None
+    parent = _parent(ip)
+    run = str(parent.get("header", {}).get("msg_id") or ip.execution_count)
+    cell = parent.get("metadata", {}).get("cellId") or _text(origin_of_call().file)
+    return CellRun(str(cell), run)
+
+
+def _parent(ip: Any) -> dict[str, Any]:
+    """The request that a kernel is executing; JupyterLab and VS Code name the cell in it."""
+    found = getattr(ip, "parent_header", None)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(file: str) -> str:
+    """Of the name that IPython gives the code, what depends on its text only.
+
+    >>> _text("<ipython-input-12-0a1b2c>")
+    '<ipython-input-0a1b2c>'
+    """
+    return re.sub(r"^<ipython-input-\d+-", "<ipython-input-", file)

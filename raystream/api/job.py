@@ -1,0 +1,248 @@
+"""`rs.Job`: a handle of a job on a Ray cluster, wherever it was started."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from raystream.api.arguments import checked
+from raystream.api.cells import shell
+from raystream.api.progress import say
+from raystream.job.outcome import Outcome
+
+if TYPE_CHECKING:
+    from raystream.observe.status import StatusDocument
+    from raystream.runtime.ray.remote_job import RemoteJob
+
+LOOK_S = 0.5
+"""Pause between two looks at a job that is waited for."""
+
+
+class Job:
+    """A job that runs on a Ray cluster, or has run there; made by `p.submit()` and `rs.job(name)`.
+
+    It lives apart from this object: what is asked here can be interrupted, and the object be
+    deleted, without any effect on the job. In a notebook it shows itself as a card.
+    """
+
+    def __init__(self, remote: RemoteJob | None, name: str, outcome: Outcome | None = None) -> None:
+        self.name = name
+        self._remote = remote
+        self._outcome = outcome
+        self._last: StatusDocument | None = None
+
+    def __repr__(self) -> str:
+        """Name, and how it ended if that is known."""
+        return f"Job({self.name!r}{f', {self._outcome.kind}' if self._outcome else ''})"
+
+    # -- questions -----------------------------------------------------------------------------
+
+    def status(self) -> StatusDocument:
+        """All there is to know at this moment; after the end its last state, with the outcome.
+
+        Raises:
+            RaystreamError: the job is gone from the cluster, and this object never saw it.
+        """
+        from raystream.observe.status import StatusDocument
+
+        found = self._ask_or_last("status", self._last) or StatusDocument(self.name, "recovering")
+        outcome = self.outcome()
+        if outcome is not None:
+            found = replace(found, state="ended", outcome=found.outcome or outcome.kind)
+        self._last = found
+        return found
+
+    def progress(self) -> dict[str, Any]:
+        """The last seconds as a plain dict, like `lastProgress` of Spark; says what it waits for.
+
+        Raises:
+            RaystreamError: as `status`.
+        """
+        from raystream.observe.progress import progress
+
+        before = self._last
+        return progress(self.status(), before)
+
+    def outcome(self) -> Outcome | None:
+        """How the job ended; None while it runs.
+
+        Raises:
+            RaystreamError: as `status`.
+        """
+        if self._outcome is None:
+            self._outcome = self._ask_or_last("outcome", None)
+        return self._outcome
+
+    def wait(self, timeout: float | None = None) -> Outcome | None:
+        """Wait for the end. An interrupt ends the waiting, never the job.
+
+        Args:
+            timeout: Seconds; None: as long as it takes.
+
+        Returns:
+            How it ended; None: not yet.
+
+        Raises:
+            RaystreamError: as `status`.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self.just_looking():
+            while self.outcome() is None:
+                left = LOOK_S if deadline is None else min(LOOK_S, deadline - time.monotonic())
+                if left <= 0:
+                    return None
+                time.sleep(left)
+        return self._outcome
+
+    def tail(
+        self, step: str, *, limit: int | None = None, timeout: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Rows that leave a step (or enter a sink), live; a sample of them where there are many.
+
+        The job does not wait for who looks: what is not fetched in time is passed over.
+
+        Args:
+            step: Name of a step, as in `p.explain()` and `job.status()`.
+            limit: Stop after so many rows.
+            timeout: Stop after so many seconds.
+
+        Raises:
+            ConfigurationError: there is no such step.
+        """
+        from raystream.api.tail import tail
+
+        return tail(self, step, limit, timeout)
+
+    def logs(self, lines: int = 100) -> list[str]:
+        """The newest lines of what the job's processes wrote.
+
+        Args:
+            lines: How many at most.
+        """
+        from raystream.runtime.ray.logs import logs
+
+        return logs(self.name, lines)
+
+    # -- orders --------------------------------------------------------------------------------
+
+    @checked
+    def stop(
+        self,
+        *,
+        drain: bool = False,
+        savepoint: str | bool = False,
+        timeout: float | None = None,
+    ) -> Outcome | None:
+        """End the job with a last commit, and wait until it has ended.
+
+        Args:
+            drain: Close every window first (event time goes to infinity); without it, windows
+                that are open stay in the last checkpoint and the next run goes on with them.
+            savepoint: Keep the last checkpoint as a savepoint: True, or where to.
+            timeout: Seconds to wait; the job ends also if it takes longer.
+
+        Returns:
+            How it ended; None: not yet.
+
+        Raises:
+            RaystreamError: as `status`.
+        """
+        from raystream.job.messages import StopKind
+
+        if self.outcome() is None:
+            kind = StopKind.DRAIN if drain else StopKind.STOP
+            target = None if savepoint is False else "" if savepoint is True else savepoint
+            self._ask("stop", kind, target)
+        return self.wait(timeout)
+
+    @checked
+    def cancel(self) -> Outcome | None:
+        """End the job at once, without a last commit; the next run goes on from the last one."""
+        from raystream.job.messages import StopKind
+
+        if self.outcome() is None:
+            self._ask("stop", StopKind.CANCEL)
+        return self.wait()
+
+    @checked
+    def savepoint(self, target: str | None = None) -> str:
+        """Make a checkpoint that is kept until somebody deletes it, complete in itself.
+
+        Args:
+            target: Where to; default: below the job's storage.
+
+        Returns:
+            Its address, for `from_savepoint=` of another run.
+
+        Raises:
+            RaystreamError: it could not be made.
+        """
+        return str(self._ask("savepoint", target))
+
+    @checked
+    def checkpoint(self) -> int:
+        """Make a checkpoint now and wait until its output is committed; its number.
+
+        Raises:
+            RaystreamError: it could not be made.
+        """
+        return int(self._ask("checkpoint"))
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        if self._remote is None:
+            return None
+        return self._remote.ask(method, *arguments)
+
+    def _ask_or_last(self, method: str, last: Any) -> Any:
+        """The answer; of a job that is gone, what is known of it."""
+        from raystream.runtime.ray.remote_job import Gone
+
+        try:
+            return self._ask(method)
+        except Gone:
+            if last is None and self._outcome is None:
+                raise
+            return last
+
+    @contextmanager
+    def just_looking(self) -> Iterator[None]:
+        """An interrupt of a cell is no error; a script that is interrupted goes no further."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            say(f"{self.name} runs on; job.stop() ends it")
+            if shell() is None:
+                raise
+
+
+@checked
+def job(name: str, *, address: str | None = None) -> Job:
+    """A job by its name, also from another process than the one that started it.
+
+    Args:
+        name: Of the pipeline.
+        address: Of the Ray cluster. Default: RAY_ADDRESS, else a head on this machine.
+
+    Raises:
+        ConfigurationError: no cluster, or no such job; says which there are.
+    """
+    from raystream.runtime.ray.remote_job import find_job
+
+    return Job(find_job(name, address), name)
+
+
+@checked
+def jobs(*, address: str | None = None) -> list[Job]:
+    """Every job of a cluster by name, also those that have ended; none where there is no cluster.
+
+    Args:
+        address: As for `job`.
+    """
+    from raystream.runtime.ray.remote_job import all_jobs
+
+    return [Job(remote, remote.name) for remote in all_jobs(address)]

@@ -1,0 +1,139 @@
+"""A job as another process sees it: questions to its coordinator, and what silence means."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import ray
+
+from raystream.errors import ConfigurationError, RaystreamError
+from raystream.graph.nearest import did_you_mean
+from raystream.runtime.ray import entry
+from raystream.runtime.ray.cluster import connect, started_head
+
+LOOK_S = 0.2
+"""Pause between two looks at an answer: so long an interrupt may have to wait."""
+
+PATIENCE_S = 60.0
+"""So long a coordinator may be silent: Ray starts another one when its process died."""
+
+_get: Any = ray.get
+_errors: Any = ray.exceptions
+
+
+class Gone(RaystreamError):
+    """The coordinator ended, and with it all it knew; its job may have a newer run."""
+
+
+def connect_if_there_is_one(address: str | None) -> bool:
+    """Be connected to a standing cluster, as `entry.submit` would be; False: there is none."""
+    if ray.is_initialized():
+        return True
+    found = address or os.environ.get("RAY_ADDRESS") or started_head()
+    if found is None or found == "local":
+        return False
+    connect(found)
+    return True
+
+
+class RemoteJob:
+    """Asks the coordinator of one run of a job.
+
+    Args:
+        name: Name of the job.
+        coordinator: Its actor.
+        address: Of the cluster, for a process that has left it meanwhile.
+    """
+
+    def __init__(self, name: str, coordinator: Any, address: str | None = None) -> None:
+        self.name = name
+        self._coordinator = coordinator
+        self._address = address
+
+    @classmethod
+    def find(cls, name: str, address: str | None = None) -> RemoteJob | None:
+        """The job of this name, also if it has ended; None: there is no such job, or no cluster."""
+        if not connect_if_there_is_one(address):
+            return None
+        coordinator = entry.find(name)
+        return None if coordinator is None else cls(name, coordinator, address)
+
+    def ask(self, method: str, *arguments: Any, patience: float = PATIENCE_S) -> Any:
+        """What the coordinator answers. Waits as long as it works on it.
+
+        Args:
+            method: Of the coordinator's actor.
+            arguments: Its arguments.
+            patience: Seconds for which its process may be away.
+
+        Raises:
+            RaystreamError: what the method raised.
+            Gone: there is no coordinator any more.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return self._answer(getattr(self._actor(), method).remote(*arguments))
+            except _errors.RayTaskError as error:
+                raise _told(error, self.name) from None
+            except _errors.ActorDiedError:
+                raise self._gone() from None
+            except _errors.RayActorError:  # it is being restarted
+                if time.monotonic() > deadline:
+                    raise self._gone() from None
+            time.sleep(LOOK_S)
+
+    def _answer(self, ref: Any) -> Any:
+        """In steps: `ray.get` may not notice an interrupt."""
+        while not ray.wait([ref], timeout=LOOK_S)[0]:
+            pass
+        return _get(ref)
+
+    def _actor(self) -> Any:
+        """The handle; a new one if this process has left the cluster since."""
+        if not ray.is_initialized():
+            found = RemoteJob.find(self.name, self._address)
+            if found is None:
+                raise self._gone()
+            self._coordinator = found._coordinator
+        return self._coordinator
+
+    def _gone(self) -> Gone:
+        what = f"this run of job {self.name} is gone from the Ray cluster"
+        return Gone(what, what_to_do=f"rs.job({self.name!r}) finds a newer one; its log is kept")
+
+
+def _told(error: Any, job: str) -> RaystreamError:
+    """What a method raised, without the frames of Ray."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, RaystreamError):
+        return cause
+    return RaystreamError(f"{type(cause).__name__}: {cause}", f"job {job}")
+
+
+def find_job(name: str, address: str | None = None) -> RemoteJob:
+    """The job of this name.
+
+    Raises:
+        ConfigurationError: no cluster, or no such job; says which there are.
+    """
+    found = RemoteJob.find(name, address)
+    if found is not None:
+        return found
+    if not connect_if_there_is_one(address):
+        what = f"no job {name!r}: there is no Ray cluster here"
+        raise ConfigurationError(what, what_to_do="say address=, or set RAY_ADDRESS")
+    known = entry.names()
+    advice = did_you_mean(name, known) if known else "no job runs there"
+    what = f"no job {name!r} on this Ray cluster"
+    raise ConfigurationError(what, what_to_do=advice)
+
+
+def all_jobs(address: str | None = None) -> list[RemoteJob]:
+    """Every job of the cluster, also ended ones; none where there is no cluster."""
+    if not connect_if_there_is_one(address):
+        return []
+    found = [RemoteJob.find(name, address) for name in entry.names()]
+    return [job for job in found if job is not None]
