@@ -41,11 +41,13 @@ class Pipeline:
         delivery_guarantee: `exactly_once`, `at_least_once` or `none`.
         checkpoint_interval: Time between checkpoints; output is committed with each.
         checkpoint_storage: Directory or s3://, gs://, az:// URL; the job lives in `<it>/<name>/`.
-            Default: $RAYSTREAM_CHECKPOINT_STORAGE, else ~/.raystream/checkpoints.
+            Default: ~/.raystream/checkpoints.
         checkpoint_timeout: A checkpoint that takes longer fails the attempt.
         checkpoint_min_pause: Least time between the end of one checkpoint and the next.
         parallelism: Subtasks of each chain. Default: what the cluster has, at most the partitions
             of the source.
+
+    $RAYSTREAM_<OPTION>, where set, wins over what is said here (see api.environment).
 
     Raises:
         ConfigurationError: a wrong name, word or duration.
@@ -201,10 +203,12 @@ class Pipeline:
             parallelism: Instead of the pipeline's; 1 if neither is given.
             learnt: Schemas by name of the reading step.
         """
+        from raystream.api.environment import in_effect
         from raystream.plan.planner import plan
 
-        width = parallelism or self.settings.parallelism or 1
-        guarantee = self.settings.delivery_guarantee
+        settings = in_effect(self.settings)
+        width = parallelism or settings.parallelism or 1
+        guarantee = settings.delivery_guarantee
         return plan(self.graph(), width, learnt or {}, guarantee=guarantee)
 
     def graph(self) -> LogicalGraph:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from raystream.api.environment import doubts, in_effect, told_by_environment
 from raystream.api.learn import learn_schemas, stored_header
 from raystream.api.pipeline import Pipeline
 from raystream.api.progress import Progress, patiently, say
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from raystream.observe.status import StatusDocument
     from raystream.storage.base import Store
 
-STORAGE_VARIABLE = "RAYSTREAM_CHECKPOINT_STORAGE"
 DEFAULT_STORAGE = "~/.raystream/checkpoints"
 
 
@@ -56,7 +56,7 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
     """
     pipeline.plan(parallelism=1)  # what is wrong whatever the sources hold, before any network
     storage = storage_of(pipeline, options)
-    say(f"{pipeline.name}: checkpoints in {storage.rstrip('/')}/{pipeline.name}/")
+    _say_where(pipeline, options, storage)
     with _cluster(options) as cpus:
         try:
             job = _prepare(pipeline, options, storage, cpus)
@@ -84,16 +84,23 @@ def successful(outcome: Outcome) -> Outcome:
 def storage_of(pipeline: Pipeline, options: RunOptions) -> str:
     """Address of the checkpoint storage; a path is absolute.
 
-    The first of: said to `run`, said to the pipeline, $RAYSTREAM_CHECKPOINT_STORAGE,
+    The first of: said to `run`, $RAYSTREAM_CHECKPOINT_STORAGE, said to the pipeline,
     ~/.raystream/checkpoints.
     """
-    said = (
-        options.checkpoint_storage
-        or pipeline.settings.checkpoint_storage
-        or os.environ.get(STORAGE_VARIABLE)
-        or DEFAULT_STORAGE
-    )
+    settings = in_effect(pipeline.settings)
+    said = options.checkpoint_storage or settings.checkpoint_storage or DEFAULT_STORAGE
     return said if "://" in said else os.path.abspath(os.path.expanduser(said))
+
+
+def _say_where(pipeline: Pipeline, options: RunOptions, storage: str) -> None:
+    """The first line of a run: where its checkpoints are, and what the environment decides."""
+    graph = pipeline.graph()
+    by_command = ("checkpoint_storage", "parallelism")
+    said = told_by_environment(graph, but=tuple(n for n in by_command if getattr(options, n)))
+    place = f"{pipeline.name}: checkpoints in {storage.rstrip('/')}/{pipeline.name}/"
+    say(f"{place}; {said}" if said else place)
+    for doubt in doubts(graph):
+        say(f"warning: {doubt}")
 
 
 @contextmanager
@@ -119,7 +126,7 @@ def _prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -
     splits = _splits(reads(graph), options)
     if options.bounded and _nothing_known(graph, learnt):
         return None
-    settings = pipeline.settings
+    settings = in_effect(pipeline.settings)
     caps = {node.name: _source(node).max_parallelism() for node in reads(graph)}
     width = options.parallelism or settings.parallelism or _default(cpus, caps)
     guarantee = settings.delivery_guarantee

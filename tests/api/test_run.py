@@ -76,9 +76,10 @@ def test_storage_said_to_run_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("RAYSTREAM_CHECKPOINT_STORAGE", "/env")
     named = rs.Pipeline("job", checkpoint_storage="s3://bucket/x")
     assert storage_of(named, RunOptions(checkpoint_storage="/run")) == "/run"
-    assert storage_of(named, RunOptions()) == "s3://bucket/x"
+    assert storage_of(named, RunOptions()) == "/env"
     assert storage_of(rs.Pipeline("job"), RunOptions()) == "/env"
     monkeypatch.delenv("RAYSTREAM_CHECKPOINT_STORAGE")
+    assert storage_of(named, RunOptions()) == "s3://bucket/x"
     monkeypatch.setenv("HOME", str(tmp_path))
     assert storage_of(rs.Pipeline("job"), RunOptions()) == f"{tmp_path}/.raystream/checkpoints"
 

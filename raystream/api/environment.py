@@ -1,0 +1,151 @@
+"""`RAYSTREAM_*`: settings of the environment win over the pipeline's, the command line over both.
+
+One rule for every setting: command line (or an argument of `run`), else the variable, else what
+the pipeline says in Python or YAML, else the default. `RAYSTREAM_BOOTSTRAP_SERVERS` replaces the
+address of every rs.Kafka of the pipeline; with several clusters a warning says so.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
+from raystream.errors import ConfigurationError
+from raystream.graph.policies import DeliveryGuarantee
+from raystream.units import seconds
+
+if TYPE_CHECKING:
+    from raystream.api.pipeline import Settings
+    from raystream.graph.logical import LogicalGraph
+
+PREFIX = "RAYSTREAM_"
+STORAGE_VARIABLE = "RAYSTREAM_CHECKPOINT_STORAGE"
+_OURS = ("RAYSTREAM_SECRET_", "RAYSTREAM_TEST_", "RAYSTREAM_POINTS", "RAYSTREAM_E2E")
+"""Secrets of pipeline files, and what tests use: no settings."""
+
+
+def in_effect(settings: Settings, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a pipeline with those of the environment on top.
+
+    Args:
+        settings: As the pipeline was told.
+        environment: Instead of that of the process.
+
+    Raises:
+        ConfigurationError: a variable holds something wrong; it is named.
+    """
+    said = os.environ if environment is None else environment
+    changed = {
+        name: _read(variable_of(name), said[variable_of(name)], read)
+        for name, read in _READ.items()
+        if said.get(variable_of(name))
+    }
+    return replace(settings, **changed)
+
+
+def variable_of(setting: str) -> str:
+    """The variable of a setting.
+
+    >>> variable_of("checkpoint_interval")
+    'RAYSTREAM_CHECKPOINT_INTERVAL'
+    """
+    return PREFIX + setting.upper()
+
+
+def told_by_environment(graph: LogicalGraph, *, but: tuple[str, ...] = ()) -> str:
+    """What the environment decides in this run, for the first line; empty if nothing.
+
+    Args:
+        graph: Of the pipeline.
+        but: Settings that the command line decides.
+    """
+    names = [variable_of(name) for name in _READ if name not in but]
+    if _addresses(graph):
+        names.append(BOOTSTRAP_VARIABLE)
+    said = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
+    return f"from the environment: {', '.join(said)}" if said else ""
+
+
+def doubts(graph: LogicalGraph, environment: Mapping[str, str] | None = None) -> list[str]:
+    """Warnings: variables that are none of ours, several clusters that become one.
+
+    Args:
+        graph: Of the pipeline.
+        environment: Instead of that of the process.
+    """
+    said = os.environ if environment is None else environment
+    found = [_unknown(name) for name in sorted(said) if _is_unknown(name)]
+    addresses = _addresses(graph)
+    if said.get(BOOTSTRAP_VARIABLE) and len(addresses) > 1:
+        found.append(
+            f"{BOOTSTRAP_VARIABLE}={said[BOOTSTRAP_VARIABLE]} replaces {' and '.join(addresses)}:"
+            " both are the same cluster now"
+        )
+    return found
+
+
+def _is_unknown(name: str) -> bool:
+    return name.startswith(PREFIX) and name not in _VARIABLES and not name.startswith(_OURS)
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, _VARIABLES, 1, 0.8)
+    advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(_VARIABLES)}"
+    return f"{name} is no variable of raystream and has no effect; {advice}"
+
+
+def _addresses(graph: LogicalGraph) -> list[str]:
+    ends = (getattr(n.step, "source", None) or getattr(n.step, "sink", None) for n in graph.nodes)
+    kafkas = (getattr(end, "connection", None) for end in ends)
+    return sorted({kafka.bootstrap_servers for kafka in kafkas if kafka is not None})
+
+
+def _read(variable: str, text: str, read: Callable[[str], Any]) -> Any:
+    try:
+        return read(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(error.what, variable, error.what_to_do) from None
+
+
+def _duration(text: str) -> float:
+    return seconds(text, "its value")
+
+
+def _interval(text: str) -> float:
+    found = _duration(text)
+    if found <= 0:
+        what = "it must be more than 0"
+        raise ConfigurationError(what, what_to_do="write for instance 10s, 5m, 250ms")
+    return found
+
+
+def _subtasks(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        what = f"{text!r} is no number of subtasks"
+        raise ConfigurationError(what, what_to_do="write 1 or more, or unset it")
+    return int(text)
+
+
+def _guarantee(text: str) -> DeliveryGuarantee:
+    try:
+        return DeliveryGuarantee(text)
+    except ValueError:
+        what = f"{text!r} is no delivery guarantee"
+        raise ConfigurationError(
+            what, what_to_do=f"one of {', '.join(DeliveryGuarantee)}"
+        ) from None
+
+
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "checkpoint_storage": str,
+    "checkpoint_interval": _interval,
+    "checkpoint_timeout": _duration,
+    "checkpoint_min_pause": _duration,
+    "parallelism": _subtasks,
+    "delivery_guarantee": _guarantee,
+}
+_VARIABLES = (*map(variable_of, _READ), BOOTSTRAP_VARIABLE)
