@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,19 +37,36 @@ def in_notebook() -> bool:
 
 
 def current_cell() -> CellRun | None:
-    """The execution under way; None in scripts and modules that no shell runs."""
+    """The execution under way; None in scripts and modules that no shell runs.
+
+    JupyterLab and VS Code name the cell in their request; nbclient and the terminal do not.
+    """
     ip = shell()
     if ip is None:
         return None
-    parent = _parent(ip)
-    run = str(parent.get("header", {}).get("msg_id") or ip.execution_count)
-    cell = parent.get("metadata", {}).get("cellId") or _text(origin_of_call().file)
-    return CellRun(str(cell), run)
+    request = _request(ip)
+    run = request.get("header", {}).get("msg_id") or ip.execution_count
+    cell = request.get("metadata", {}).get("cellId") or _text(origin_of_call().file)
+    return CellRun(str(cell), str(run))
 
 
-def _parent(ip: Any) -> dict[str, Any]:
-    """The request that a kernel is executing; JupyterLab and VS Code name the cell in it."""
-    found = getattr(ip, "parent_header", None)
+def at_end_of_cell(then: Callable[[], None]) -> None:
+    """Call this once when the execution under way has ended; nothing outside of IPython."""
+    ip = shell()
+    if ip is None:
+        return
+
+    def once(result: object) -> None:
+        ip.events.unregister("post_run_cell", once)
+        then()
+
+    ip.events.register("post_run_cell", once)
+
+
+def _request(ip: Any) -> Mapping[str, Any]:
+    """What a kernel executes at the moment."""
+    kernel = getattr(ip, "kernel", None)
+    found = kernel.get_parent("shell") if kernel is not None else None
     return found if isinstance(found, dict) else {}
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from raystream.api.arguments import checked, chosen
 from raystream.api.names import automatic, check_free, check_name, with_final_names
 from raystream.api.origin import at_call, origin_of_call, wrong
+from raystream.api.said import Said
 from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy, WatermarkStrategy
 from raystream.graph.steps import Read, Step
@@ -86,12 +87,12 @@ class Pipeline:
             pause,
             check_parallelism(parallelism),
         )
-        self._nodes: list[Node] = []
+        self._said = Said()
         self._schemas: dict[Edge, Schema | None] = {}
 
     def __repr__(self) -> str:
         """Name and size."""
-        return f"Pipeline({self.name!r}, {len(self._nodes)} steps)"
+        return f"Pipeline({self.name!r}, {len(self._said)} steps)"
 
     @checked
     def read(
@@ -213,7 +214,7 @@ class Pipeline:
 
     def graph(self) -> LogicalGraph:
         """What was said so far, every step with its final name."""
-        return LogicalGraph(self.name, with_final_names(self._nodes))
+        return LogicalGraph(self.name, with_final_names(self._said.nodes()))
 
     def add(
         self,
@@ -226,10 +227,11 @@ class Pipeline:
         """Add a step; gives its main output. For verbs, not for users."""
         origin = origin_of_call()
         label = automatic(step) if name is None else check_name(name, "step")
+        self._said.enter()
         if name is not None:
-            check_free(label, self._nodes)
+            check_free(label, self._said.certain())
         node = Node(
-            id=len(self._nodes),
+            id=-1,
             name=label,
             step=step,
             origin=origin,
@@ -237,9 +239,10 @@ class Pipeline:
             parallelism=check_parallelism(parallelism),
             named=name is not None,
         )
-        self._learn_schemas(node)
-        self._nodes.append(node)
-        return Edge(node.id)
+        outputs = self._outputs(node)
+        kept = self._said.add(node)
+        self._schemas.update({Edge(kept.id, tag): schema for tag, schema in outputs.items()})
+        return Edge(kept.id)
 
     def schema(self, edge: Edge) -> Schema | None:
         """Columns of an output, as far as they are known while building."""
@@ -247,20 +250,20 @@ class Pipeline:
 
     def node(self, edge: Edge) -> Node:
         """The node of an output."""
-        return self._nodes[edge.source]
+        return self._said.node(edge)
 
-    def _learn_schemas(self, node: Node) -> None:
+    def _outputs(self, node: Node) -> Mapping[str, Schema]:
+        """Columns of each output of a step; empty where they are not known while building."""
         inputs = [self._schemas.get(edge) for edge in node.inputs]
         known = [schema for schema in inputs if schema is not None]
         if len(known) < len(inputs) or (isinstance(node.step, Read) and node.step.schema is None):
-            return
+            return {}
         from raystream.plan.schemas import node_outputs, read_columns
 
         if isinstance(node.step, Read):
             columns = read_columns(node.step, node.step.schema)
             node = replace(node, step=replace(node.step, schema=columns))
-        for tag, schema in node_outputs(node, known).items():
-            self._schemas[Edge(node.id, tag)] = schema
+        return node_outputs(node, known)
 
 
 def declared(schema: Any) -> Schema:

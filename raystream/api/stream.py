@@ -17,6 +17,7 @@ from raystream.api.expressions import (
 from raystream.api.origin import at_call, wrong
 from raystream.api.pipeline import Pipeline, check_has, declared
 from raystream.api.row_columns import RowColumns, returned, returned_value
+from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge
 from raystream.graph.nearest import did_you_mean
 from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose
@@ -61,7 +62,11 @@ class Stream:
     def __repr__(self) -> str:
         """The step that makes these rows."""
         tag = "" if self._edge.tag == "main" else f".{self._edge.tag}"
-        return f"<{type(self).__name__} {self._pipeline.node(self._edge).name}{tag}>"
+        try:
+            name = self._pipeline.node(self._edge).name
+        except ConfigurationError:
+            name = "of a step that was replaced"
+        return f"<{type(self).__name__} {name}{tag}>"
 
     if not TYPE_CHECKING:  # type checkers are to complain about wrong verbs themselves
 

@@ -40,8 +40,7 @@ def _rows(
         while left is None or left > 0:
             over = job.outcome() is not None
             rows, seen = job.rows_of(step, seen)
-            for row in rows[:left]:
-                yield row
+            yield from rows[:left]
             left = None if left is None else left - len(rows)
             if not rows and (over or (deadline is not None and time.monotonic() >= deadline)):
                 return
