@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from raystream.api.origin import wrong
+from raystream.errors import RaystreamError
 from raystream.graph.nearest import did_you_mean
 
 P = ParamSpec("P")
@@ -72,7 +73,10 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             signature.bind(*args, **kwargs)
         except TypeError as error:
             raise _translated(label, known, kwargs, error) from None
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except RaystreamError as error:  # says where by itself: frames of ours only bury it
+            raise error.with_traceback(None) from None
 
     return call
 

@@ -16,6 +16,8 @@ from raystream.graph.steps import Read, Step
 from raystream.units import Duration, seconds
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from raystream.api.stream import Stream
     from raystream.data.schema import Schema
     from raystream.job.outcome import Outcome
@@ -180,6 +182,55 @@ class Pipeline:
             accept_loss=accept_loss,
         )
         return successful(run(self, options))
+
+    @checked
+    def show(self, limit: int = 10, *, sink: str | None = None, timeout: Duration = "10s") -> None:
+        """Show the first rows that would enter each sink, computed here from a sample.
+
+        Reads what the sources hold now (a Kafka topic from its first record also where the job
+        would start with the latest), until there are rows enough or the time is up; then event
+        time goes to infinity, so that windows close, the last of them with a part of their rows.
+        Writes to no sink, commits nothing, has no group and no checkpoints.
+
+        Args:
+            limit: Rows of each sink.
+            sink: Only this one: its topic or the name of its step.
+            timeout: Longest time to read.
+
+        Raises:
+            ConfigurationError: the job as written can not run, or has no such sink.
+            JobFailed: a step failed.
+        """
+        from raystream.api.sample import sample
+        from raystream.api.tables import show
+
+        show(sample(self, sink, limit, timeout))
+
+    @checked
+    def collect(
+        self, limit: int = 1000, *, sink: str | None = None, timeout: Duration = "10s"
+    ) -> pl.DataFrame:
+        """The rows that `show` shows, as a Polars frame.
+
+        Args:
+            limit: Rows at most.
+            sink: Which one, where there are several: its topic or the name of its step.
+            timeout: Longest time to read.
+
+        Raises:
+            ConfigurationError: as `show`; or there are several sinks and none was named.
+            JobFailed: a step failed.
+
+        >>> import raystream as rs
+        >>> p = rs.Pipeline("job")
+        >>> p.read(rs.Rows([{"n": 1}, {"n": 2}])).filter("n > 1").write(rs.Collect())
+        >>> p.collect().to_dicts()
+        [{'n': 2}]
+        """
+        from raystream.api.sample import only_sink, sample
+
+        (found,) = sample(self, sink or only_sink(self), limit, timeout)
+        return found.frame
 
     @checked
     def explain(self, *, parallelism: int | None = None, format: str = "text") -> str:  # noqa: A002

@@ -41,6 +41,8 @@ from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
 from raystream.units import Duration, milliseconds
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from raystream.api.keyed import KeyedStream
     from raystream.api.windowed import WindowedStream
 
@@ -360,6 +362,34 @@ class Stream:
             text = "only a stream made by .window(..).agg(..) has .late"
             raise wrong(text, "write counts = rows.window(..).agg(..), then counts.late.write(..)")
         return Stream(self._pipeline, Edge(self._edge.source, "late"))
+
+    # -- looking -------------------------------------------------------------------------------
+
+    @checked
+    def show(self, limit: int = 10, *, timeout: Duration = "10s") -> None:
+        """Show the first rows of this stream, computed here from a sample; see `Pipeline.show`.
+
+        Args:
+            limit: Rows at most.
+            timeout: Longest time to read.
+        """
+        from raystream.api.sample import sample
+        from raystream.api.tables import show
+
+        show(sample(self._pipeline, self._edge, limit, timeout))
+
+    @checked
+    def collect(self, limit: int = 1000, *, timeout: Duration = "10s") -> pl.DataFrame:
+        """The rows that `show` shows, as a Polars frame.
+
+        Args:
+            limit: Rows at most.
+            timeout: Longest time to read.
+        """
+        from raystream.api.sample import sample
+
+        (found,) = sample(self._pipeline, self._edge, limit, timeout)
+        return found.frame
 
     # -- inside --------------------------------------------------------------------------------
 

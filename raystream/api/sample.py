@@ -1,0 +1,231 @@
+"""`show` and `collect`: a pipeline run in this process on a sample, without a trace elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from raystream.api.learn import learn_schemas
+from raystream.api.origin import at_call, wrong
+from raystream.api.progress import patiently, say
+from raystream.graph.logical import Edge, LogicalGraph, Node, Origin
+from raystream.graph.nearest import did_you_mean
+from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy
+from raystream.graph.steps import Read, WindowAggregate, Write
+from raystream.units import Duration, seconds
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from raystream.api.pipeline import Pipeline
+    from raystream.api.sample_ends import SampledSource, Tray
+    from raystream.runtime.local import LocalRuntime
+
+CLOSING_S = 10.0
+"""When the time is up, windows get so long to close."""
+
+NO_CHECKPOINT_S = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What reached one end.
+
+    Args:
+        label: What people call the end: the topic of a sink, or the name of its step.
+        frame: Its rows.
+        more: There may be more rows than these.
+        note: How it came about, in words.
+    """
+
+    label: str
+    frame: pl.DataFrame
+    more: bool
+    note: str
+
+
+def sample(
+    pipeline: Pipeline, end: Edge | str | None, limit: int, timeout: Duration
+) -> list[Sample]:
+    """Run a pipeline on what its sources hold now.
+
+    Args:
+        pipeline: Whose sinks write nothing.
+        end: An output of a step, the name of a sink, or None: all sinks.
+        limit: Enough rows of each end.
+        timeout: Longest time to read; then event time goes to infinity, which closes windows.
+
+    Raises:
+        ConfigurationError: the pipeline can not run, or has no such sink.
+        JobFailed: a step failed.
+    """
+    with at_call():
+        longest = seconds(timeout, "timeout")
+    if not isinstance(limit, int) or limit < 1:
+        text = f"limit {limit!r} is no number of rows"
+        raise wrong(text, "write 1 or more")
+    graph, trays = _cut(pipeline.graph(), end)
+    return _Sampling(graph, trays, limit, longest).run()
+
+
+def _cut(graph: LogicalGraph, end: Edge | str | None) -> tuple[LogicalGraph, list[Tray]]:
+    """What leads to the ends, with trays in the place of sinks."""
+    from raystream.api.sample_ends import Tray
+
+    if isinstance(end, Edge):
+        tag = "" if end.tag == "main" else f".{end.tag}"
+        tray = Tray(graph.node(end.source).name + tag)
+        number = max(node.id for node in graph.nodes) + 1
+        last = Node(number, "sample", Write(tray), Origin("", 0), (end,), named=True)
+        return _above(graph, [last]), [tray]
+    sinks = [node for node in graph.nodes if isinstance(node.step, Write)]
+    if not sinks:
+        text = f"pipeline {graph.name!r} writes nothing yet"
+        raise wrong(text, "show a stream: rows.show(), or end one with .write(..)")
+    chosen = sinks if end is None else [_sink(sinks, end)]
+    trays = [Tray(label(node)) for node in chosen]
+    pairs = zip(chosen, trays, strict=True)
+    return _above(graph, [replace(node, step=Write(tray)) for node, tray in pairs]), trays
+
+
+def only_sink(pipeline: Pipeline) -> str | None:
+    """Name of the sink, if there is but one.
+
+    Raises:
+        ConfigurationError: there are several.
+    """
+    sinks = [node for node in pipeline.graph().nodes if isinstance(node.step, Write)]
+    if len(sinks) < 2:
+        return None
+    names = [label(node) for node in sinks]
+    text = f"there are {len(sinks)} sinks: {', '.join(names)}"
+    raise wrong(text, f"write p.collect(sink={names[0]!r}), or see all with p.show()")
+
+
+def label(node: Node) -> str:
+    """What people call a sink: its topic if it has just one and the step no name, else the step."""
+    sink: Any = node.step
+    topics: Sequence[str] = getattr(sink.sink, "topics", ())
+    return str(topics[0]) if len(topics) == 1 and not node.named else node.name
+
+
+def _sink(sinks: Sequence[Node], asked: str) -> Node:
+    for node in sinks:
+        if asked in (node.name, label(node)):
+            return node
+    text = f"there is no sink {asked!r}"
+    raise wrong(text, did_you_mean(asked, [label(node) for node in sinks]))
+
+
+def _above(graph: LogicalGraph, ends: Sequence[Node]) -> LogicalGraph:
+    needed = {edge.source for node in ends for edge in node.inputs}
+    for node in reversed(graph.nodes):
+        if node.id in needed:
+            needed |= {edge.source for edge in node.inputs}
+    kept = [node for node in graph.nodes if node.id in needed]
+    asked = {edge for node in (*kept, *ends) for edge in node.inputs}
+    sampled = [_sampled(node, asked) if isinstance(node.step, Read) else node for node in kept]
+    return LogicalGraph(graph.name, (*sampled, *ends))
+
+
+def _sampled(node: Node, asked: set[Edge]) -> Node:
+    """A read of what is there; dead letters that nobody asks for are skipped, as in the job."""
+    from raystream.api.sample_ends import SampledSource
+
+    read: Any = node.step
+    unasked = read.errors is ErrorPolicy.DLQ and Edge(node.id, "errors") not in asked
+    errors = ErrorPolicy.SKIP if unasked else read.errors
+    return replace(node, step=replace(read, source=SampledSource(read.source), errors=errors))
+
+
+class _Sampling:
+    """One run in this process: to the ends of the sources, to enough rows, or to the time limit."""
+
+    def __init__(
+        self, graph: LogicalGraph, trays: Sequence[Tray], limit: int, longest: float
+    ) -> None:
+        self._graph = graph
+        self._trays = trays
+        self._limit = limit
+        self._longest = longest
+        self._reads = [node for node in graph.nodes if isinstance(node.step, Read)]
+        self._seconds = 0.0
+
+    def run(self) -> list[Sample]:
+        from raystream.plan.planner import reads_to_learn
+
+        missing = reads_to_learn(self._graph)
+        learnt = learn_schemas(missing, {}, bounded=True, say=say, wait=time.sleep)
+        if missing and not learnt and len(missing) == len(self._reads):
+            return self._results(cut_short=False)
+        runtime = self._runtime(learnt)
+        try:
+            return self._results(cut_short=self._fill(runtime))
+        finally:
+            runtime.close()
+
+    def _runtime(self, learnt: Any) -> LocalRuntime:
+        from raystream.job.spec import CheckpointSettings, JobSpec
+        from raystream.plan.planner import plan
+        from raystream.runtime.local import LocalRuntime
+        from raystream.storage.memory import MemoryStore
+
+        nothing = DeliveryGuarantee.NONE
+        planned = plan(self._graph, 1, learnt, guarantee=nothing)
+        splits = {}
+        for node in self._reads:
+            source = _source(node)
+            with patiently(f"waiting for an answer from {source.describe()}"):
+                splits[node.name] = tuple(source.discover(bounded=True))
+        never = CheckpointSettings("memory://sample", NO_CHECKPOINT_S)
+        name = "raystream"  # of a sample: the job's own name would be its group
+        job = JobSpec(name, planned, never, splits, nothing, bounded=True)
+        return LocalRuntime(job, store=MemoryStore(name))
+
+    def _fill(self, runtime: LocalRuntime) -> bool:
+        """Whether the time was up."""
+        from raystream.api.run import successful
+        from raystream.job.messages import StopKind
+
+        began = time.monotonic()
+        up = False
+        while runtime.loop.outcome is None and not self._enough():
+            pause = runtime.step()
+            self._seconds = time.monotonic() - began
+            if not up and self._seconds >= self._longest:
+                up = True
+                runtime.loop.request_stop(StopKind.DRAIN)
+            elif self._seconds >= self._longest + CLOSING_S:
+                break
+            elif pause > 0:
+                time.sleep(min(pause, 0.01))
+        if runtime.loop.outcome is not None:
+            successful(runtime.loop.outcome)
+        return up
+
+    def _enough(self) -> bool:
+        return all(tray.height >= self._limit for tray in self._trays)
+
+    def _results(self, *, cut_short: bool) -> list[Sample]:
+        note = self._note(cut_short)
+        return [
+            Sample(tray.label, tray.frame(self._limit), tray.height >= self._limit, note)
+            for tray in self._trays
+        ]
+
+    def _note(self, cut_short: bool) -> str:
+        rows = sum(_source(node).rows for node in self._reads)
+        note = f"a sample of {rows:,} rows, read in {self._seconds:.1f} s; nothing was written"
+        windows = any(isinstance(node.step, WindowAggregate) for node in self._graph.nodes)
+        endless = any(_source(node).endless for node in self._reads)
+        if windows and not self._enough() and (cut_short or endless):
+            note += "; the sample ends there, so its last windows may be partial"
+        return note
+
+
+def _source(node: Node) -> SampledSource:
+    read: Any = node.step
+    source: SampledSource = read.source
+    return source

@@ -1,0 +1,158 @@
+"""The ends of a sample: sources that publish nothing, and trays in the place of sinks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from raystream.checkpoint.records import Committable
+from raystream.connectors.base import (
+    Chunk,
+    CommitterContext,
+    Position,
+    ReadOptions,
+    SinkWriter,
+    Split,
+    WriteOptions,
+)
+from raystream.connectors.kafka.connection import KafkaTopic
+from raystream.context import SubtaskContext
+from raystream.data.batch import HIDDEN
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError
+from raystream.ids import SplitId, StepName
+
+
+class SampledSource:
+    """A source of which only what is there now is read; nobody hears of it.
+
+    Args:
+        source: What the user reads. A Kafka topic is read without its group, and from its first
+            record also where the job would start with the latest.
+    """
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self.rows = 0
+        self.endless = False
+
+    def discover(self, *, bounded: bool) -> list[Split]:
+        """All splits with their present ends; without ends where there are none."""
+        source = self._source
+        if isinstance(source, KafkaTopic):
+            self.endless = True
+            if source.starting_offsets == "latest":
+                source = replace(source, starting_offsets="earliest")
+            return source.discover(bounded=True)
+        splits: list[Split] = source.discover(bounded=False)
+        self.endless = any(split.end is None for split in splits)
+        try:
+            return source.discover(bounded=True) if self.endless else splits
+        except ConfigurationError:  # made-up rows have no latest one
+            return splits
+
+    def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
+        """None: a sample is of what is there."""
+        return []
+
+    def reader(self, ctx: SubtaskContext, options: ReadOptions) -> Any:
+        """A reader that publishes no positions."""
+        source, self.rows = self._source, 0
+        if isinstance(source, KafkaTopic) and source.group_id is not None:
+            start = "earliest"  # splits know their starts; `committed` would need the group
+            source = replace(source, group_id=None, starting_offsets=start)
+        return _SampledReader(source.reader(ctx, options), self)
+
+    def learn(self) -> Schema | None:
+        """As the source."""
+        found: Schema | None = self._source.learn()
+        return found
+
+    def describe(self) -> str:
+        """As the source."""
+        return str(self._source.describe())
+
+    def max_parallelism(self) -> int | None:
+        """One subtask reads everything."""
+        return 1
+
+
+class _SampledReader:
+    def __init__(self, reader: Any, source: SampledSource) -> None:
+        self._reader = reader
+        self._source = source
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def poll(self, max_rows: int) -> Chunk | None:
+        chunk: Chunk | None = self._reader.poll(max_rows)
+        self._source.rows += chunk.frame.height if chunk is not None else 0
+        return chunk
+
+    def committed(self, positions: Mapping[SplitId, Position]) -> None:
+        """Nobody hears of it."""
+
+
+@dataclass(slots=True, eq=False)
+class Tray:
+    """Takes the rows that would enter a sink."""
+
+    label: str
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    height: int = 0
+    schema: Schema | None = None
+
+    def frame(self, limit: int) -> pl.DataFrame:
+        """The first rows, with the columns of the plan where there are none."""
+        if self.frames:
+            return pl.concat(self.frames, how="diagonal_relaxed").head(limit)
+        return pl.DataFrame(schema=dict(self.schema.columns) if self.schema else {})
+
+    def check(self, job: str, store_id: str, step: StepName) -> list[str]:
+        """Nothing can be wrong."""
+        return []
+
+    def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
+        """Begins anew: when a step has failed, the sample is read again from its start."""
+        self.frames, self.height, self.schema = [], 0, options.schema
+        return _TrayWriter(self)
+
+    def committer(self, ctx: CommitterContext) -> None:
+        """Nothing is committed."""
+
+    def describe(self) -> str:
+        """For people."""
+        return "a sample"
+
+
+class _TrayWriter:
+    def __init__(self, tray: Tray) -> None:
+        self._tray = tray
+
+    def write(self, frame: pl.DataFrame) -> None:
+        visible = [name for name in frame.columns if not name.startswith(HIDDEN)]
+        self._tray.frames.append(frame.select(visible))
+        self._tray.height += frame.height
+
+    def has_room(self) -> bool:
+        return True
+
+    def prepare(self, checkpoint: int, *, final: bool) -> Future[Committable | None]:
+        done: Future[Committable | None] = Future()
+        done.set_result(None)
+        return done
+
+    def committed(self, checkpoint: int) -> None: ...
+
+    def poll(self, now: float) -> float | None:
+        return None
+
+    def oldest_transaction_age_s(self) -> float:
+        return 0.0
+
+    def close(self) -> None: ...
