@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
@@ -16,12 +16,29 @@ Count = Callable[[str, int], None]
 """`count(name, n)` adds n to a counter of this step: `late_rows`, `dlq_rows`, `future_rows`."""
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row that a step left out, for people: as JSON or raw text, why, and where it came from."""
+
+    row: str
+    reason: str = ""
+    origin: str = ""
+
+
+Sample = Callable[[str, Callable[[], Iterable[LeftOut]]], None]
+"""`sample(counter, rows)`: a few rows counted there; `rows` is called at most once in a second."""
+
+
 def nowhere(name: str) -> None:
     """The points of a production run: nothing happens."""
 
 
 def uncounted(name: str, n: int) -> None:
     """Counters of nobody."""
+
+
+def unsampled(kind: str, rows: Callable[[], Iterable[LeftOut]]) -> None:
+    """Samples for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +56,7 @@ class SubtaskContext:
         background: For the one blocking request at a time a step may have under way.
         point: Named places where tests may kill.
         count: Counters of this step.
+        sample: Takes a few of the rows that this step leaves out.
         wake: Tells the processing loop that there may be work (any thread may call it).
     """
 
@@ -53,7 +71,8 @@ class SubtaskContext:
     point: Points = nowhere
     count: Count = uncounted
     wake: Callable[[], None] = lambda: None
+    sample: Sample = unsampled
 
-    def for_step(self, step: StepName, count: Count) -> SubtaskContext:
+    def for_step(self, step: StepName, count: Count, sample: Sample = unsampled) -> SubtaskContext:
         """The same subtask, seen by another step."""
-        return replace(self, step=step, count=count)
+        return replace(self, step=step, count=count, sample=sample)

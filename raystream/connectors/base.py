@@ -16,6 +16,7 @@ from raystream.checkpoint.verdicts import Verdict as Verdict  # noqa: PLC0414 - 
 from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
 from raystream.ids import SplitId, StepName
+from raystream.observe.safety import TransactionStatus
 
 Position = Any
 """JSON value that only the source's own code reads: where to read on in a split."""
@@ -72,6 +73,7 @@ class Chunk:
 
     The frame holds the user columns, and `record_time` (Int64 epoch ms, named data.batch.TIME)
     when the job reads event time from the record timestamp, and data.batch.MESSAGE_KEY on demand.
+    `bytes` is the size of the payloads, or an estimate; 0: not known.
     `reject(rows, reason)` makes the Rejected of rows of this frame, on demand (a record that
     decoded but whose event time can not be); None: the source can not say where a row came from.
     """
@@ -80,6 +82,7 @@ class Chunk:
     runs: tuple[Run, ...]
     rejected: tuple[Rejected, ...] = ()
     reject: Callable[[Sequence[int], str], tuple[Rejected, ...]] | None = None
+    bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +223,15 @@ class SinkWriter(Protocol):
 
     def close(self) -> None:
         """Release everything that no durable manifest can name."""
+        ...
+
+
+@runtime_checkable
+class Transactional(Protocol):
+    """A SinkWriter that can name its transactions."""
+
+    def transactions(self) -> Sequence[TransactionStatus]:
+        """Those that hold rows and are not committed. Called by the writer's thread."""
         ...
 
 

@@ -100,7 +100,7 @@ class Life:
         self.attempt = recovered.owner.attempt
         self.recovered = recovered
         self.strays = True
-        self.report.recovered(recovered.next_checkpoint - 1)
+        self.report.recovered(recovered.next_checkpoint - 1, recovered.base)
         if recovered.lost:
             records = sum(one.n_records for one in recovered.lost)
             note = f"--accept-loss: went on without {records} records of earlier output"

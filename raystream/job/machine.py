@@ -7,6 +7,8 @@ from typing import Any
 
 from raystream.checkpoint.records import Checkpoint
 from raystream.errors import ConfigurationError, JobFailed, OutputLost, StorageError, Superseded
+from raystream.job.checkpoint_book import CheckpointBook
+from raystream.job.facts import facts
 from raystream.job.life import Life, RestoreStates, nothing_to_restore
 from raystream.job.liveness import Liveness
 from raystream.job.messages import (
@@ -75,7 +77,7 @@ class JobMachine:
             store_id=store_id,
             nonce=nonce,
             now=now,
-            report=Report(spec.name, spec.plan, now),
+            report=_report(spec, now),
             liveness=Liveness(spec.liveness_timeout),
             policy=RestartPolicy(spec.restart),
             new_key=new_key,
@@ -164,6 +166,11 @@ class JobMachine:
         if self.over:
             return [*commands[:-1], Publish(status), commands[-1]]
         return [*commands, Publish(status)]
+
+
+def _report(spec: JobSpec, now: float) -> Report:
+    book = CheckpointBook(spec.checkpoint.interval, spec.checkpoint.timeout)
+    return Report(spec.name, spec.plan, now, facts(spec), book)
 
 
 def _with_run(spec: JobSpec, header: Mapping[str, Any]) -> dict[str, Any]:

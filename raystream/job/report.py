@@ -6,24 +6,34 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from raystream.checkpoint.records import Checkpoint
+from raystream.checkpoint.records import Checkpoint, Restore
 from raystream.ids import StepName, SubtaskId
 from raystream.job.cause import Cause
+from raystream.job.checkpoint_book import CheckpointBook
+from raystream.job.facts import description, plain, verb, without_credentials
+from raystream.job.flow_sums import (
+    Samples,
+    Stats,
+    chain_status,
+    merged_samples,
+    split_statuses,
+    transaction_statuses,
+)
 from raystream.job.outcome import Outcome, OutcomeKind
 from raystream.observe.culprit import culprits
 from raystream.observe.metrics import UNFIT_COUNTERS
 from raystream.observe.status import (
-    ChainStatus,
+    DROPPED,
     CheckpointStatus,
     RestartStatus,
+    SampleStatus,
     StatusDocument,
     StepStatus,
 )
-from raystream.plan.physical import ChainSpec, PhysicalPlan
+from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
 
 KEPT_RESTARTS = 20
 
-Stats = Mapping[str, Any]
 Counters = dict[StepName, dict[str, int]]
 
 
@@ -38,12 +48,14 @@ class Report:
         job: Name of the job.
         plan: What runs.
         started: Monotonic seconds.
+        first: What is known of the job before it runs (job.facts); None: only the plan.
     """
 
     job: str
     plan: PhysicalPlan
     started: float
-    checkpoint: CheckpointStatus = field(default_factory=CheckpointStatus)
+    first: StatusDocument | None = None
+    checkpoints: CheckpointBook = field(default_factory=CheckpointBook)
     restarts: tuple[RestartStatus, ...] = ()
     restart_count: int = 0
     notes: tuple[str, ...] = ()
@@ -51,73 +63,90 @@ class Report:
     _before: dict[SubtaskId, Stats] = field(default_factory=dict)
     _earlier: Counters = field(default_factory=dict)
     _kept: Counters = field(default_factory=dict)
-    _triggered: float = 0.0
-    _acked: float = 0.0
-    _completed: float | None = None
-    _known_segments: frozenset[str] = frozenset()
+    _samples: Samples = field(default_factory=dict)
+    _started_at_ms: int = 0
+    _came_from: str = ""
+    _down_since: float | None = None
+    _message: str = ""
 
     # --- what happened
+
+    def began(self, wall_ms: int) -> None:
+        """The time for people at `started`: epoch ms."""
+        self._started_at_ms = wall_ms
+        self.checkpoints.wall_ms = wall_ms - self.started * 1000
 
     def pong(self, subtask: SubtaskId, stats: Stats) -> None:
         """A subtask told its counters."""
         if subtask in self._stats:
             self._before[subtask] = self._stats[subtask]
         self._stats[subtask] = stats
+        self._samples = merged_samples(self._samples, stats.get("samples", ()))
+        self.checkpoints.pong(subtask, stats.get("checkpoints", {}))
 
     def failed(self, attempt: int, cause: Cause, now: float) -> None:
         """An attempt failed and will be followed by another."""
-        note = RestartStatus(attempt, cause.line(), round(now - self.started, 3))
+        at_s = round(now - self.started, 3)
+        lines = tuple(cause.text().splitlines())
+        note = RestartStatus(attempt, cause.line(), at_s, self._wall(now), None, lines)
         self.restarts = (*self.restarts, note)[-KEPT_RESTARTS:]
         self.restart_count += 1
-        running = self.checkpoint.running is not None
-        failed = self.checkpoint.failed + running
-        self.checkpoint = replace(self.checkpoint, running=None, failed=failed)
+        self._down_since = now
+        self.checkpoints.fail(cause.line(), now)
 
     def opening(self) -> None:
         """A new attempt: its counters begin at 0."""
         self._earlier = _sum((self._earlier, self._kept))
         self._stats, self._before, self._kept = {}, {}, {}
 
-    def recovered(self, number: int) -> None:
+    def recovered(self, number: int, base: Checkpoint | Restore | None = None) -> None:
         """The job goes on from this checkpoint (0: from the start)."""
-        self.checkpoint = replace(self.checkpoint, number=number)
+        self.checkpoints.number = number
+        if not self.restart_count and not self.checkpoints.completed:
+            self._came_from = _origin(base)
 
-    def triggered(self, number: int, now: float) -> None:
+    def running(self, now: float) -> None:
+        """Every subtask of an attempt runs."""
+        if self._down_since is not None and self.restarts:
+            last = replace(self.restarts[-1], downtime_s=round(now - self._down_since, 3))
+            self.restarts = (*self.restarts[:-1], last)
+        self._down_since = None
+
+    def triggered(self, number: int, now: float, *, final: bool = False) -> None:
         """A checkpoint began."""
-        self._triggered = self._acked = now
-        self.checkpoint = replace(self.checkpoint, running=number)
+        self.checkpoints.triggered(number, self.plan.subtasks(), now, final=final)
+
+    def ack(self, subtask: SubtaskId, number: int, now: float) -> None:
+        """All state of a subtask for this checkpoint is durable."""
+        self.checkpoints.ack(subtask, number, now)
 
     def acked(self, now: float) -> None:
         """The last ack came."""
-        self._acked = now
+        self.checkpoints.last_ack(now)
 
     def completed(self, checkpoint: Checkpoint, now: float) -> None:
         """A checkpoint is committed."""
-        sizes = _segments(checkpoint)
-        new = sum(size for key, size in sizes.items() if key not in self._known_segments)
-        self._known_segments = frozenset(sizes)
-        self._completed = now
         self._kept = self._counters()
-        self.checkpoint = CheckpointStatus(
-            number=checkpoint.number,
-            completed=self.checkpoint.completed + 1,
-            failed=self.checkpoint.failed,
-            duration_s=now - self._triggered,
-            ack_s=self._acked - self._triggered,
-            commit_s=now - self._acked,
-            size_bytes=sum(sizes.values()),
-            new_bytes=new,
-        )
+        self.checkpoints.complete(checkpoint, now)
+
+    def kept(self, number: int, savepoint: str) -> None:
+        """A checkpoint was kept as a savepoint at this address."""
+        self.checkpoints.keep(number, without_credentials(savepoint))
 
     # --- what is told
 
+    @property
+    def checkpoint(self) -> CheckpointStatus:
+        """Numbers of checkpoints, without times."""
+        return self.checkpoints.status(self.started)
+
     def status(self, state: str, attempt: int, now: float, outcome: str | None) -> StatusDocument:
         """The job at this moment."""
-        age = None if self._completed is None else now - self._completed
-        chains = tuple(map(self._chain, self.plan.chains))
+        chains = tuple(chain_status(c, self._stats, self._before) for c in self.plan.chains)
         marks = [c.watermark_ms for c in chains if c.watermark_ms is not None]
-        document = StatusDocument(
-            job=self.job,
+        transactions = transaction_statuses(self._stats)
+        document = replace(
+            self.first or plain(self.job, self.plan),
             state=state,
             uptime_s=now - self.started,
             attempt=attempt,
@@ -127,22 +156,31 @@ class Report:
             chains=chains,
             lag=self._lag(),
             watermark_ms=min(marks, default=None),
-            checkpoint=replace(self.checkpoint, age_s=age),
+            checkpoint=self.checkpoints.status(now),
             open_transactions=sum(s.get("open_transactions", 0) for s in self._stats.values()),
             oldest_transaction_s=max(
                 (s.get("oldest_transaction_s", 0.0) for s in self._stats.values()), default=0.0
             ),
             outcome=outcome,
+            message=self._message if outcome else "",
+            at_ms=self._wall(now),
+            started_at_ms=self._started_at_ms,
+            came_from=self._came_from,
+            splits=split_statuses(self.plan, self._stats),
+            transactions=transactions,
         )
-        return replace(document, notes=self.notes + culprits(document))
+        found = culprits(document) if outcome is None else ()
+        return replace(document, notes=self.notes + found, culprits=found)
 
     def outcome(self, kind: OutcomeKind, message: str, now: float) -> Outcome:
         """How the run ended."""
+        self._message = message
+        self.checkpoints.fail(message.partition("\n")[0] or f"the job {kind}", now)
         status = self.status("ended", 0, now, kind)
         return Outcome(
             kind,
             message,
-            checkpoint=self.checkpoint.number or None,
+            checkpoint=self.checkpoints.number or None,
             rows_in=status.rows_read,
             rows_out=status.rows_written,
             late=status.total("late_rows"),
@@ -158,54 +196,51 @@ class Report:
     def _steps(self) -> tuple[StepStatus, ...]:
         counters = _sum((self._earlier, self._counters()))
         return tuple(
-            _step(chain, name, counters.get(name, {}))
-            for chain in self.plan.chains
-            for name in (step.name for step in chain.steps)
+            _step(chain, step, counters.get(step.name, {}), self._samples_of(step.name))
+            for chain, step in self.plan.steps()
         )
+
+    def _samples_of(self, step: StepName) -> tuple[SampleStatus, ...]:
+        return tuple(s for kind in DROPPED for s in self._samples.get((step, kind), ()))
 
     def _lag(self) -> dict[str, int]:
         return {split: n for s in self._stats.values() for split, n in s.get("lag", {}).items()}
 
-    def _chain(self, chain: ChainSpec) -> ChainStatus:
-        told = [(s, self._stats[s]) for s in chain.subtasks() if s in self._stats]
-        slowest: Stats = {}
-        mark: int | None = None
-        if told:
-            marks = [stats.get("watermark_out") for _, stats in told]
-            mark = None if None in marks else min(m for m in marks if m is not None)
-            slowest = min((s for _, s in told), key=_watermark)
-        return ChainStatus(
-            chain.name,
-            busy=max((self._share(each, "busy_seconds") for each, _ in told), default=0.0),
-            backpressured=max(
-                (self._share(each, "backpressured_seconds") for each, _ in told), default=0.0
-            ),
-            watermark_ms=mark,
-            held_back_by=slowest.get("held_back_by"),
-        )
-
-    def _share(self, subtask: SubtaskId, name: str) -> float:
-        """Part of the time between the last two pings."""
-        now, before = self._stats[subtask], self._before.get(subtask, {})
-        kinds = ("busy_seconds", "backpressured_seconds", "idle_seconds")
-        spent = {kind: now.get(kind, 0.0) - before.get(kind, 0.0) for kind in kinds}
-        total = sum(spent.values())
-        return round(spent[name] / total, 3) if total > 0 else 0.0
+    def _wall(self, now: float) -> int:
+        return self._started_at_ms + round((now - self.started) * 1000)
 
 
-def _watermark(stats: Stats) -> float:
-    mark = stats.get("watermark_out")
-    return float("-inf") if mark is None else float(mark)
+def _origin(base: Checkpoint | Restore | None) -> str:
+    if isinstance(base, Restore) and base.savepoint:
+        return f"savepoint {without_credentials(base.savepoint)}"
+    return f"checkpoint {base.number}" if isinstance(base, Checkpoint) else "nothing"
 
 
-def _step(chain: ChainSpec, name: StepName, counters: Mapping[str, int]) -> StepStatus:
+_KNOWN = ("rows_in", "rows_out", "bytes_in", "bytes_out", *DROPPED)
+
+
+def _step(
+    chain: ChainSpec,
+    spec: StepSpec,
+    counters: Mapping[str, int],
+    samples: tuple[SampleStatus, ...],
+) -> StepStatus:
+    name = spec.name
     flags = {
         "is_source": int(chain.source is not None and chain.source.name == name),
         "is_sink": int(chain.sink is not None and chain.sink.name == name),
     }
-    known = ("rows_in", "rows_out", "late_rows", "dlq_rows", "future_rows")
-    values: dict[str, Any] = {field_name: counters.get(field_name, 0) for field_name in known}
-    return StepStatus(name, chain.name, chain.parallelism, counters={**counters, **flags}, **values)
+    values: dict[str, Any] = {each: counters.get(each, 0) for each in _KNOWN}
+    return StepStatus(
+        name,
+        chain.name,
+        chain.parallelism,
+        counters={**counters, **flags},
+        verb=verb(spec.step),
+        description=description(spec),
+        samples=samples,
+        **values,
+    )
 
 
 def _sum(parts: Iterable[Mapping[StepName, Mapping[str, int]]]) -> Counters:
@@ -216,8 +251,3 @@ def _sum(parts: Iterable[Mapping[StepName, Mapping[str, int]]]) -> Counters:
             for name, n in counters.items():
                 mine[name] = mine.get(name, 0) + n
     return total
-
-
-def _segments(checkpoint: Checkpoint) -> dict[str, int]:
-    states = (state for states in checkpoint.steps.values() for state in states)
-    return {ref.key: ref.size for state in states for ref in state.segments}

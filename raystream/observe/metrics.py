@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from raystream.ids import SplitId, StepName
+from raystream.observe.samples import Samples
 
 UNFIT_COUNTERS = ("dlq_rows", "future_rows", "skipped_rows")
 """Records that are in no row: written as dead letters, beyond max_future, left out by `skip`."""
+
+KEPT_CHECKPOINTS = 4
+"""Checkpoints whose times a task remembers: a ping comes every second or so."""
 
 ROW_COUNTERS = ("rows_in", "rows_out", "late_rows", "dlq_rows", "future_rows", "skipped_rows")
 """Counters of a step that are always shown, also when they are 0 (api-and-yaml.md 4.5)."""
@@ -23,6 +27,7 @@ class TaskMetrics:
 
     Args:
         steps: Names of the chain's steps, first to last.
+        samples: Of rows that its steps leave out.
 
     >>> metrics = TaskMetrics(["read", "count"])
     >>> metrics.counter("read")("rows_out", 20_000)
@@ -35,23 +40,31 @@ class TaskMetrics:
         "_counts",
         "backpressured_seconds",
         "busy_seconds",
+        "checkpoints",
         "held_back_by",
         "idle_seconds",
         "lag",
         "oldest_transaction_s",
         "open_transactions",
+        "samples",
+        "sink_wait_seconds",
+        "splits",
         "state_bytes",
+        "transactions",
+        "waits_for_sink",
         "watermark_in",
         "watermark_out",
     )
 
-    def __init__(self, steps: Iterable[StepName]) -> None:
+    def __init__(self, steps: Iterable[StepName], samples: Samples | None = None) -> None:
         self._counts: dict[StepName, dict[str, int]] = {
             step: defaultdict(int, dict.fromkeys(ROW_COUNTERS, 0)) for step in steps
         }
         self.busy_seconds = 0.0
         self.backpressured_seconds = 0.0
         self.idle_seconds = 0.0
+        self.sink_wait_seconds = 0.0
+        self.waits_for_sink = False
         self.watermark_in: int | None = None
         self.watermark_out: int | None = None
         self.held_back_by: str | None = None
@@ -59,6 +72,10 @@ class TaskMetrics:
         self.open_transactions = 0
         self.oldest_transaction_s = 0.0
         self.state_bytes = 0
+        self.samples = samples
+        self.splits: Sequence[Mapping[str, Any]] = ()
+        self.transactions: Sequence[Mapping[str, Any]] = ()
+        self.checkpoints: Mapping[int, Mapping[str, float]] = {}
 
     def counter(self, step: StepName) -> Callable[[str, int], None]:
         """The `Count` of a step for its context: `count("late_rows", 3)`."""
@@ -82,6 +99,18 @@ class TaskMetrics:
         """
         name = f"{how}_seconds"
         setattr(self, name, getattr(self, name) + seconds)
+        if self.waits_for_sink and how == "backpressured":
+            self.sink_wait_seconds += seconds
+
+    def took(self, checkpoint: int, **times: float) -> None:
+        """Times of a checkpoint in this task.
+
+        Args:
+            checkpoint: Its number.
+            times: align_s, sync_s, flush_s: seconds; handed_in_ms: when, epoch ms.
+        """
+        known = {**self.checkpoints, checkpoint: {**self.checkpoints.get(checkpoint, {}), **times}}
+        self.checkpoints = dict(sorted(known.items())[-KEPT_CHECKPOINTS:])
 
     def to_dict(self) -> dict[str, Any]:
         """A plain copy (JSON types) that travels in a Pong; times of watermarks in epoch ms."""
@@ -90,6 +119,7 @@ class TaskMetrics:
             "busy_seconds": self.busy_seconds,
             "backpressured_seconds": self.backpressured_seconds,
             "idle_seconds": self.idle_seconds,
+            "sink_wait_seconds": self.sink_wait_seconds,
             "watermark_in": self.watermark_in,
             "watermark_out": self.watermark_out,
             "held_back_by": self.held_back_by,
@@ -97,4 +127,8 @@ class TaskMetrics:
             "open_transactions": self.open_transactions,
             "oldest_transaction_s": self.oldest_transaction_s,
             "state_bytes": self.state_bytes,
+            "samples": self.samples.told() if self.samples else [],
+            "splits": list(self.splits),
+            "transactions": list(self.transactions),
+            "checkpoints": {str(n): dict(times) for n, times in self.checkpoints.items()},
         }

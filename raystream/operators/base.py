@@ -11,6 +11,7 @@ from raystream.checkpoint.records import Committable
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.data.segment import Segment
+from raystream.observe.safety import TransactionStatus
 from raystream.time.watermark import Idle, Watermark
 
 
@@ -91,8 +92,12 @@ class Operator:
         return None
 
     def gauges(self) -> Mapping[str, float]:
-        """Present values for the status: `state_bytes`, `open_transactions`, .. (may be costly)."""
+        """Present values for the status: `state_bytes`, .. (may be costly)."""
         return {}
+
+    def transactions(self) -> Sequence[TransactionStatus]:
+        """Transactions that hold rows of this step and are not committed."""
+        return ()
 
     def committed(self, checkpoint: int) -> None:
         """Checkpoint is committed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from raystream.data.batch import Batch
+from raystream.data.left_out import left_out
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph import steps
@@ -24,8 +25,15 @@ class Filter(Operator):
         if self._condition is None:
             self._condition = compile_expression(self._step.condition, batch.frame.schema)
         kept = batch.frame.filter(self._condition)
+        if kept.height < batch.frame.height:
+            self.ctx.count("filtered_rows", batch.frame.height - kept.height)
+            self.ctx.sample("filtered_rows", lambda: left_out(self._refused(batch.frame)))
         if kept.height:
             self.output.emit(Batch(kept))
+
+    def _refused(self, frame: pl.DataFrame) -> pl.DataFrame:
+        assert self._condition is not None
+        return frame.filter(~self._condition.fill_null(False))
 
 
 def output_schema(step: steps.Filter, schema: Schema) -> Schema:

@@ -10,6 +10,7 @@ import polars as pl
 
 from raystream.data.batch import Batch
 from raystream.data.inference import infer_schema
+from raystream.data.left_out import rows_left_out
 from raystream.data.rows import to_frame, to_rows
 from raystream.data.schema import Schema
 from raystream.errors import DataError, UserCodeError
@@ -51,7 +52,10 @@ class RowFunctions(Operator):
         rows: list[Any] = to_rows(user)
         sources: list[int] | None = None
         for function in self._step.functions:
+            before, of_before = rows, sources
             rows, sources = _call(function, rows, sources)
+            if isinstance(function, steps.FilterRows) and len(rows) < len(before):
+                self._filtered(before, of_before, sources or [])
         if not rows:
             return
         if sources is not None and not self._maps:
@@ -59,6 +63,14 @@ class RowFunctions(Operator):
             return
         kept = hidden if sources is None else hidden[sources]
         self.output.emit(Batch(join_hidden(self._frame(rows), kept)))
+
+    def _filtered(self, before: list[Row], of_before: list[int] | None, kept: list[int]) -> None:
+        self.ctx.count("filtered_rows", len(before) - len(kept))
+        if of_before is not None:  # behind a flat_map several rows come from one: none is shown
+            return
+        passed = set(kept)
+        gone = (row for index, row in enumerate(before) if index not in passed)
+        self.ctx.sample("filtered_rows", lambda: rows_left_out(gone))
 
     def _frame(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
         if self._schema is None:

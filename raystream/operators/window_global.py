@@ -15,11 +15,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import polars as pl
 
-from raystream.context import SubtaskContext
+from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import TIME, Batch
+from raystream.data.left_out import left_out
 from raystream.data.schema import Schema
 from raystream.data.segment import Segment
 from raystream.errors import ConfigurationError
@@ -132,15 +134,26 @@ class WindowGlobal(Operator):
             on_time, late = self._split_late(frame)
             if late is not None:
                 self.ctx.count("late_rows", int(late[ROWS].sum()))
+                self.ctx.sample("late_rows", partial(self._late_keys, late))
             return on_time
         if self._over_rows is None:
             self._over_rows = Aggregation(self._asked.aggregates, frame.schema)
         on_time, late = self._split_late(frame.with_columns(self._panes.pane()))
         if late is not None:
             self.ctx.count("late_rows", late.height)
+            self.ctx.sample("late_rows", partial(self._late_rows, late))
             if self.output.consumed("late"):
                 self.output.emit(Batch(late.drop(PANE)), "late")
         return self._over_rows.partial(on_time, [PANE, *self._keys])
+
+    def _late_keys(self, late: pl.DataFrame) -> list[LeftOut]:
+        return left_out(late.select(self._keys), f"a late row of this key: {self._reason()}")
+
+    def _late_rows(self, late: pl.DataFrame) -> list[LeftOut]:
+        return left_out(late.drop(PANE), self._reason())
+
+    def _reason(self) -> str:
+        return f"all windows of the row were closed, event time is at {self._watermark}"
 
     def _split_late(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         horizon = self._panes.horizon(self._watermark - self._lateness)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 
-from raystream.context import Points, SubtaskContext, nowhere
+from raystream.context import Points, SubtaskContext, nowhere, unsampled
 from raystream.graph.steps import Read, Write
 from raystream.ids import ChannelId, StepName
 from raystream.job.spec import OpenRequest, RestoreRefs
 from raystream.observe.metrics import TaskMetrics
+from raystream.observe.samples import Samples
 from raystream.operators.base import Operator, Restored, StepState
 from raystream.operators.registry import create
 from raystream.plan.physical import ChainSpec, StepSpec
@@ -53,7 +54,7 @@ def build_task(
         wake: Tells the processing loop that there may be work.
     """
     chain = request.job.plan.chain(request.subtask.chain)
-    metrics = TaskMetrics([step.name for step in chain.steps])
+    metrics = TaskMetrics([step.name for step in chain.steps], Samples(clock))
     ctx = SubtaskContext(
         job=request.job.name,
         store_id=request.store_id,
@@ -100,10 +101,10 @@ class _Builder:
             follower = operators[index + 1] if index + 1 < len(operators) else None
             check = checks[index + 1] if index + 1 < len(checks) else None
             output = Link(name, outputs, self._count, follower, check)
-            operator.open(self._ctx.for_step(name, self._metrics.counter(name)), output)
+            operator.open(self._context(name), output)
         chain = Chain(operators, head)
         chain.restore(self._restored())
-        fed = self._source(source, head) if source else InputGate(readers)
+        fed = self._source(source, head) if source else InputGate(readers, self._ctx.clock.now)
         me = self._ctx
         return Task(
             me.subtask,
@@ -116,6 +117,11 @@ class _Builder:
             point=me.point,
             wake=me.wake,
         )
+
+    def _context(self, step: StepName) -> SubtaskContext:
+        metrics = self._metrics
+        sample = metrics.samples.of(step) if metrics.samples else unsampled
+        return self._ctx.for_step(step, metrics.counter(step), sample)
 
     def _count(self, step: StepName, name: str, n: int) -> None:
         if step:
@@ -131,7 +137,7 @@ class _Builder:
         request = self._request
         refs = request.restore.get(spec.name)
         return SourceInput(
-            self._ctx.for_step(spec.name, self._metrics.counter(spec.name)),
+            self._context(spec.name),
             spec,
             output,
             request.splits.get(spec.name, ()),

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from raystream.data.batch import Batch
 from raystream.ids import StepName
+from raystream.observe.safety import TransactionStatus
 from raystream.operators.base import Operator, Restored, StepState
 from raystream.runtime.exchange import Outputs
 from raystream.time.watermark import Idle, Watermark
@@ -47,12 +48,15 @@ class Link:
             if not self._outputs.emit(self._step, tag, batch):
                 self._count(self._step, f"dropped_{tag}_rows", len(batch))
             return
-        self._count(self._step, "rows_out", len(batch))
+        count, size = self._count, int(batch.frame.estimated_size())
+        count(self._step, "rows_out", len(batch))
+        count(self._step, "bytes_out", size)
         if self._follower is None:
             self._outputs.emit(self._step, "main", batch)
         else:
             name, operator = self._follower
-            self._count(name, "rows_in", len(batch))
+            count(name, "rows_in", len(batch))
+            count(name, "bytes_in", size)
             if self._check_first is not None:
                 check, self._check_first = self._check_first, None
                 guarded(name, check, batch)
@@ -132,6 +136,10 @@ class Chain:
                 before = found.get(name, 0.0)
                 found[name] = max(before, value) if name.endswith("_s") else before + value
         return found
+
+    def transactions(self) -> list[TransactionStatus]:
+        """Open transactions of all steps."""
+        return [each for _, operator in self._operators for each in operator.transactions()]
 
     def committed(self, checkpoint: int) -> None:
         """Tell every step."""

@@ -18,6 +18,7 @@ from raystream.ids import StepName
 from raystream.job.life import RestoreStates
 from raystream.job.machine import JobMachine
 from raystream.job.messages import (
+    Acked,
     Connect,
     Died,
     Drain,
@@ -152,6 +153,7 @@ class ControlLoop:
             header=of_plan.job_header(spec.plan) if header is None else header,
             savepoint=savepoint,
         )
+        self._machine.life.report.began(clock.wall_ms())
         self._begun = False
 
     @property
@@ -205,7 +207,7 @@ class ControlLoop:
     def _handle(self, event: JobEvent) -> None:
         if self._crash is not None:
             raise self._crash
-        if isinstance(event, Died | ProcedureFailed | ProcedureDone):
+        if isinstance(event, Died | Acked | ProcedureFailed | ProcedureDone):
             self._do(self._machine.handle(Tick(self._clock.now())))  # so that `now` is exact
         self._do(self._machine.handle(event))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from raystream.checkpoint.aligner import Aligned, Aligner, BarrierArrived, Block, UnblockAll
 from raystream.checkpoint.barrier import Barrier
@@ -19,15 +20,23 @@ class InputGate:
 
     Args:
         readers: The receiving end of every channel into this subtask.
+        now: Monotonic seconds, asked once for each barrier of a channel.
     """
 
-    def __init__(self, readers: Mapping[ChannelId, ChannelReader]) -> None:
+    def __init__(
+        self,
+        readers: Mapping[ChannelId, ChannelReader],
+        now: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._readers = dict(readers)
         self._order = list(readers)
         self._next = 0
         self._blocked: set[ChannelId] = set()
         self._aligner = Aligner(self._order)
         self._merge: WatermarkMerge[ChannelId] = WatermarkMerge(self._order)
+        self._now = now
+        self._first_barrier: float | None = None
+        self._align_s = 0.0
 
     def poll(self) -> Element | None:
         """One element of one channel, watermarks merged; None if no open channel has any."""
@@ -52,12 +61,16 @@ class InputGate:
 
     def _barrier(self, channel: ChannelId, barrier: Barrier) -> Barrier | None:
         aligned = None
+        now = self._now()
+        first = now if self._first_barrier is None else self._first_barrier
+        self._first_barrier = first
         for command in self._aligner.handle(BarrierArrived(channel, barrier)):
             match command:
                 case Block(blocked):
                     self._blocked.add(blocked)
                 case Aligned(done):
                     aligned = done
+                    self._align_s, self._first_barrier = now - first, None
                 case UnblockAll():
                     self._blocked.clear()
         return aligned
@@ -96,6 +109,14 @@ class InputGate:
     def lag(self) -> Mapping[str, int]:
         """Channels know of no lag."""
         return {}
+
+    def splits(self) -> list[dict[str, Any]]:
+        """Channels read no splits."""
+        return []
+
+    def align_seconds(self) -> float:
+        """From the first barrier of the last checkpoint to its last."""
+        return self._align_s
 
     def close(self) -> None:
         """Close every channel."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from raystream.checkpoint.barrier import Barrier
 from raystream.ids import StepName
@@ -52,6 +52,14 @@ class Input(Protocol):
 
     def lag(self) -> Mapping[str, int]:
         """Records still to be read, per split, where known (sources only)."""
+        ...
+
+    def splits(self) -> list[dict[str, Any]]:
+        """Position and event time of every split, JSON types (sources only)."""
+        ...
+
+    def align_seconds(self) -> float:
+        """How long the last barrier's channels waited for one another."""
         ...
 
     def close(self) -> None:

@@ -38,6 +38,7 @@ from raystream.runtime.task import (
     Drain,
     Finished,
     Letter,
+    Progress,
     Snapshot,
     SourceDry,
     Task,
@@ -91,6 +92,7 @@ class LocalWorkers:
         self._tasks: dict[SubtaskId, Task] = {}
         self._running = False
         self._stored: dict[SubtaskId, dict[tuple[StepName, str], SegmentRef]] = {}
+        self._paused: dict[SubtaskId, tuple[str, float]] = {}
 
     # -- Workers -------------------------------------------------------------------------------
 
@@ -144,6 +146,7 @@ class LocalWorkers:
         self.kill(list(self._tasks))
         self._requests = {}
         self._stored = {}
+        self._paused = {}
         self._running = False
 
     # -- running -------------------------------------------------------------------------------
@@ -156,7 +159,7 @@ class LocalWorkers:
         times: list[float] = []
         for subtask, task in list(self._tasks.items()):
             try:
-                progress = task.step()
+                progress = self._timed_step(subtask, task)
             except Exception as error:  # noqa: BLE001 - whatever a step raises fails the attempt
                 self._fail(subtask, error)
                 return 0.0
@@ -165,6 +168,22 @@ class LocalWorkers:
             else:
                 worked = worked or not isinstance(progress, Finished)
         return 0.0 if worked else min(times, default=None)
+
+    def _timed_step(self, subtask: SubtaskId, task: Task) -> Progress:
+        """Who has work and is not stepped waits for the others: all share one thread."""
+        reason, since = self._paused.get(subtask, ("idle", self._clock.now()))
+        began = self._clock.now()
+        task.metrics.spent(reason, began - since)
+        progress = task.step()
+        ended = self._clock.now()
+        task.metrics.spent("busy", ended - began)
+        if isinstance(progress, Waiting):
+            reason = progress.reason
+        else:
+            task.metrics.waits_for_sink = False
+            reason = "idle" if isinstance(progress, Finished) else "backpressured"
+        self._paused[subtask] = (reason, ended)
+        return progress
 
     def _fail(self, subtask: SubtaskId, error: Exception) -> None:
         self._running = False

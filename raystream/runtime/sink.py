@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from raystream.connectors.base import Sink, SinkWriter, WriteOptions
+from raystream.connectors.base import Sink, SinkWriter, Transactional, WriteOptions
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
+from raystream.observe.safety import TransactionStatus
 from raystream.operators.base import Operator, Output, StepState
 
 
@@ -57,10 +58,13 @@ class SinkOperator(Operator):
         """Pre-commit: the committable comes when the flush is done."""
         return StepState(prepared=self.writer.prepare(checkpoint, final=final))
 
-    def gauges(self) -> Mapping[str, float]:
-        """The open transaction and its age, against the broker's limit."""
+    def transactions(self) -> Sequence[TransactionStatus]:
+        """Those of the writer, by name if it has names for them."""
+        if isinstance(self.writer, Transactional):
+            return self.writer.transactions()
         age = self.writer.oldest_transaction_age_s()
-        return {"open_transactions": float(age > 0), "oldest_transaction_s": age}
+        me = self.ctx
+        return [TransactionStatus("", me.step, me.subtask.index, age_s=age)] if age > 0 else []
 
     def committed(self, checkpoint: int) -> None:
         """Phase two is done."""

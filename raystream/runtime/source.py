@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -13,8 +13,9 @@ import polars as pl
 from raystream.checkpoint.barrier import Barrier
 from raystream.connectors.base import Chunk, Position, Rejected, Source, SourceReader, Split
 from raystream.connectors.splits import assign, owned
-from raystream.context import SubtaskContext
+from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import TIME, Batch
+from raystream.data.left_out import raw
 from raystream.errors import DataError
 from raystream.formats.rejects import dead_letters
 from raystream.graph.policies import ErrorPolicy
@@ -179,6 +180,26 @@ class SourceInput:
         """Records still to be read, per split, where known."""
         return self._reader.lag()
 
+    def splits(self) -> list[dict[str, Any]]:
+        """Position and event time of every split (names: observe.flow.SplitStatus)."""
+        clock = self._ctx.clock
+        now, wall = clock.now(), clock.wall_ms()
+        return [
+            {
+                "split": each.split,
+                "position": self._positions.get(each.split),
+                "watermark_ms": each.watermark,
+                "idle": each.idle,
+                "quiet_seconds": None if each.quiet_since is None else now - each.quiet_since,
+                "behind_seconds": None if each.highest is None else (wall - each.highest) / 1000,
+            }
+            for each in self._marks.splits()
+        ]
+
+    def align_seconds(self) -> float:
+        """A source waits for nobody."""
+        return 0.0
+
     def close(self) -> None:
         """Close the reader."""
         self._reader.close()
@@ -186,6 +207,8 @@ class SourceInput:
     # -- reading -------------------------------------------------------------------------------
 
     def _collect(self, chunk: Chunk) -> None:
+        if chunk.bytes:
+            self._ctx.count("bytes_in", chunk.bytes)
         if chunk.rejected:
             self._reject(chunk.rejected)
         frame, runs = self._timed(chunk)
@@ -223,8 +246,9 @@ class SourceInput:
         keep = frame[TIME] <= limit
         offenders = (~keep).arg_true().to_list()
         self._ctx.count("future_rows", len(offenders))
+        reason = f"event time is later than the wall clock by more than max_future ({limit})"
+        self._sample("future_rows", lambda: _rejects(chunk, offenders[:3], reason))
         if self._output.consumed("errors"):
-            reason = f"event time is later than the wall clock by more than max_future ({limit})"
             self._dead(_rejects(chunk, offenders, reason))
         before = [0, *keep.cast(pl.Int64).cum_sum().to_list()]
         runs = [
@@ -282,12 +306,19 @@ class SourceInput:
             raise DataError(first.reason, first.origin, advice)
         if policy is ErrorPolicy.SKIP:
             self._ctx.count("skipped_rows", len(rejected))
+            self._sample("skipped_rows", lambda: rejected)
         else:
             self._dead(rejected)
 
     def _dead(self, rejected: Sequence[Rejected]) -> None:
         self._ctx.count("dlq_rows", len(rejected))
+        self._sample("dlq_rows", lambda: rejected)
         self._output.emit(Batch(dead_letters(rejected)), "errors")
+
+    def _sample(self, kind: str, rejected: Callable[[], Sequence[Rejected]]) -> None:
+        self._ctx.sample(
+            kind, lambda: (LeftOut(raw(r.value), r.reason, r.origin) for r in rejected())
+        )
 
     # -- new splits ----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from raystream.checkpoint.barrier import Barrier
 from raystream.context import Points, nowhere
 from raystream.data.batch import Batch
 from raystream.ids import StepName, SubtaskId
+from raystream.observe.json_form import to_json
 from raystream.observe.metrics import TaskMetrics
 from raystream.operators.base import StepState
 from raystream.runtime.chain import Chain
@@ -137,6 +138,7 @@ class Task:
         self._finished = False
         self._told_dry = False
         self._look = 0.0
+        self._snapped = 0.0
 
     def mail(self, letter: Letter) -> None:
         """Put a letter into the mailbox; any thread may; wake the task afterwards."""
@@ -178,7 +180,9 @@ class Task:
     def _take_element(self, due: float | None) -> Progress:
         if self._final is not None:
             return Waiting(due)
-        if not (self._outputs.has_credit() and self._chain.has_room()):
+        room = self._chain.has_room()
+        if not (room and self._outputs.has_credit()):
+            self.metrics.waits_for_sink = not room
             return Waiting(due, "backpressured")
         element = self._input.poll()
         if element is not None:
@@ -210,8 +214,12 @@ class Task:
     def _snapshot(self, barrier: Barrier) -> None:
         self._point("aligned")
         number = barrier.checkpoint
+        began = self._clock.now()
         steps = {**self._input.snapshot(number)}
         steps.update(self._chain.snapshot(number, final=barrier.final))
+        self._snapped = self._clock.now()
+        align = self._input.align_seconds()
+        self.metrics.took(number, align_s=align, sync_s=self._snapped - began)
         self._outputs.broadcast(barrier)
         self._point("barrier passed on")
         self._preparing = Snapshot(self.subtask, number, steps)
@@ -234,6 +242,9 @@ class Task:
             if state.prepared is not None:
                 state.prepared.result()
         self._point("acked")
+        flushed = self._clock.now() - self._snapped
+        wall = self._clock.wall_ms()
+        self.metrics.took(snapshot.checkpoint, flush_s=flushed, handed_in_ms=wall)
         self._report(snapshot)
         return WORKED
 
@@ -244,10 +255,12 @@ class Task:
         held = self._input.held_back_by()
         metrics.held_back_by = ", ".join(held[:3]) if held else None
         metrics.lag = self._input.lag()
-        gauges = self._chain.gauges()
-        metrics.state_bytes = int(gauges.get("state_bytes", 0))
-        metrics.open_transactions = int(gauges.get("open_transactions", 0))
-        metrics.oldest_transaction_s = gauges.get("oldest_transaction_s", 0.0)
+        metrics.splits = self._input.splits()
+        metrics.state_bytes = int(self._chain.gauges().get("state_bytes", 0))
+        transactions = self._chain.transactions()
+        metrics.transactions = to_json(transactions)
+        metrics.open_transactions = len(transactions)
+        metrics.oldest_transaction_s = max((each.age_s for each in transactions), default=0.0)
 
     def observe(self) -> TaskMetrics:
         """The counters, at most LOOK_S old while the task is stepped; any thread may ask."""

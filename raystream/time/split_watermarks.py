@@ -9,6 +9,7 @@ because it was merely not read; a split found later joins at its first record.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from raystream.ids import SplitId
@@ -32,6 +33,25 @@ class Strategy(Protocol):
     def max_future_ms(self) -> int | None:
         """How far a row may be ahead of the wall clock; None: any."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTime:
+    """What is known of one split.
+
+    Args:
+        split: Its name.
+        watermark: Epoch ms; None before its first row.
+        highest: Latest event time seen, epoch ms.
+        idle: It holds nobody back: empty for the idle timeout, or new and without a row.
+        quiet_since: Monotonic seconds since when it has been read to its end, or None.
+    """
+
+    split: SplitId
+    watermark: int | None
+    highest: int | None
+    idle: bool
+    quiet_since: float | None
 
 
 class SplitWatermarks:
@@ -115,6 +135,21 @@ class SplitWatermarks:
         lowest = min(self._times[split] or 0 for split in active)
         return [split for split in active if self._times[split] == lowest]
 
+    def splits(self) -> list[SplitTime]:
+        """Every split, in the order in which they were added."""
+        away = self._idle | self._waiting_to_join
+        behind = self._strategy.out_of_orderness_ms + 1
+        return [
+            SplitTime(
+                split,
+                time,
+                None if time is None else time + behind,
+                split in away,
+                self._caught_up_since.get(split),
+            )
+            for split, time in self._times.items()
+        ]
+
     def header(self) -> dict[SplitId, int]:
         """Watermark per split that has spoken; JSON, for the checkpoint."""
         return {split: time for split, time in self._times.items() if time is not None}
@@ -129,10 +164,10 @@ class SplitWatermarks:
             if split not in caught_up:
                 self._caught_up_since.pop(split, None)
                 self._idle.discard(split)
-            elif timeout is not None:
-                since = self._caught_up_since.setdefault(split, now)
-                if (now - since) * 1000 >= timeout:
-                    self._idle.add(split)
+                continue
+            since = self._caught_up_since.setdefault(split, now)
+            if timeout is not None and (now - since) * 1000 >= timeout:
+                self._idle.add(split)
 
     def _say_idle(self) -> Idle | None:
         if self._told_idle:

@@ -14,6 +14,7 @@ from raystream.connectors.kafka.clients import ClientError, Messages, Producer
 from raystream.connectors.kafka.configs import MESSAGE_TIMEOUT_MS
 from raystream.connectors.kafka.failures import write_failure
 from raystream.connectors.kafka.outgoing import ToMessages
+from raystream.connectors.kafka.payload_size import payload_bytes
 from raystream.context import SubtaskContext
 
 POLL_S = 0.2
@@ -60,7 +61,9 @@ class PlainKafkaWriter:
             RaystreamError: a record was refused, or (at_least_once) not delivered.
         """
         if frame.height:
-            self._backlog.append((self._to_messages(frame), 0))
+            messages = self._to_messages(frame)
+            self._ctx.count("bytes_out", payload_bytes(messages.values))
+            self._backlog.append((messages, 0))
             self._advance()
 
     def has_room(self) -> bool:

@@ -16,6 +16,7 @@ from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import ClientError, Cluster, Consumer, Message, Place
 from raystream.connectors.kafka.failures import KafkaFailure
 from raystream.connectors.kafka.message_columns import message_columns
+from raystream.connectors.kafka.payload_size import payload_bytes
 from raystream.connectors.kafka.read_errors import offset_gone, refused, topic_gone
 from raystream.connectors.kafka.topic_ids import TopicIds
 from raystream.data.schema import Schema
@@ -292,7 +293,7 @@ class KafkaReader:
             kept = [m for i, m in enumerate(messages) if i not in left_out] if bad else messages
             return tuple(self._rejected(kept[row], reason) for row in rows)
 
-        return Chunk(frame, tuple(runs), rejected, reject)
+        return Chunk(frame, tuple(runs), rejected, reject, payload_bytes(values))
 
     def _with_message_columns(
         self, frame: pl.DataFrame, messages: Sequence[Message], bad: Sequence[int]

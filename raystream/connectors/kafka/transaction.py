@@ -114,6 +114,11 @@ class Transaction:
         """Seconds since before the first record; 0 while there is none."""
         return 0.0 if self.first_write is None else self._clock.now() - self.first_write
 
+    @property
+    def limit_s(self) -> float:
+        """Age at which the broker aborts it."""
+        return self._timeout_ms / 1000
+
     def pre_commit(self, backlog: Backlog) -> tuple[Handle, tuple[str, ...]]:
         """Write the backlog, flush, check that everything was delivered (rule R1). Blocking.
 

@@ -8,7 +8,7 @@ builds the next standby on the next id of the rotation.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -17,10 +17,12 @@ import polars as pl
 from raystream.checkpoint.records import Committable
 from raystream.connectors.kafka.clients import Messages
 from raystream.connectors.kafka.outgoing import ToMessages
+from raystream.connectors.kafka.payload_size import payload_bytes
 from raystream.connectors.kafka.transaction import Backlog, Transaction, Wanted
 from raystream.connectors.kafka.transactional_id import ROTATION
 from raystream.context import SubtaskContext
 from raystream.errors import RaystreamError
+from raystream.observe.safety import TransactionStatus
 
 _T = TypeVar("_T")
 
@@ -56,6 +58,7 @@ class KafkaSinkWriter:
         self._next_place = 2
         self._sealing: Future[Committable | None] | None = None
         self._sealed: Transaction | None = None
+        self._uncommitted: Transaction | None = None
 
     def write(self, frame: pl.DataFrame) -> None:
         """Take these rows; what finds no room waits.
@@ -64,7 +67,9 @@ class KafkaSinkWriter:
             RaystreamError: a record was refused or not delivered.
         """
         if frame.height:
-            self._backlog.append((self._to_messages(frame), 0))
+            messages = self._to_messages(frame)
+            self._ctx.count("bytes_out", payload_bytes(messages.values))
+            self._backlog.append((messages, 0))
             self._advance()
 
     def has_room(self) -> bool:
@@ -88,6 +93,7 @@ class KafkaSinkWriter:
             what = f"checkpoint {checkpoint} begins before the last one was committed"
             raise RaystreamError(what, str(self._ctx.subtask))
         self._final = final
+        self._uncommitted = _result(opening)
         backlog = tuple(self._backlog)
         self._backlog.clear()
         self._current, self._opening, self._standby = None, self._standby, None
@@ -96,6 +102,7 @@ class KafkaSinkWriter:
 
     def committed(self, checkpoint: int) -> None:
         """Phase two is done: the old producer goes, the next standby is built."""
+        self._uncommitted = None
         if self._standby is None and not self._final:
             place, self._next_place = self._next_place, (self._next_place + 1) % ROTATION
             self._standby = self._submit(self._re_init, place)
@@ -115,6 +122,23 @@ class KafkaSinkWriter:
     def oldest_transaction_age_s(self) -> float:
         """Seconds since before the first record of the open transaction."""
         return 0.0 if self._current is None else self._current.age_s()
+
+    def transactions(self) -> Sequence[TransactionStatus]:
+        """The one that is written, and the one that waits for its commit."""
+        states = (("open", self._current), ("prepared", self._uncommitted))
+        return [
+            TransactionStatus(
+                transaction.tid,
+                self._ctx.step,
+                self._ctx.subtask.index,
+                state,
+                transaction.n_records,
+                transaction.age_s(),
+                transaction.limit_s,
+            )
+            for state, transaction in states
+            if transaction is not None and transaction.n_records
+        ]
 
     def close(self) -> None:
         """Abort what was never prepared; a prepared transaction is only let go (R2)."""

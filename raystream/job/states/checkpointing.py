@@ -46,6 +46,7 @@ class Checkpointing:
             case Tick(now):
                 return self._tick(life, now)
             case Acked(_, ack):
+                life.report.ack(ack.subtask, ack.checkpoint, life.now)
                 return self.tell(life, checkpoints.Acked(ack))
             case Dry(subtask, _):
                 return self._is_dry(life, subtask)
@@ -103,7 +104,7 @@ class Checkpointing:
     def _obey(self, life: Life, command: checkpoints.Command) -> Step:
         match command:
             case checkpoints.TriggerBarrier(barrier):
-                life.report.triggered(barrier.checkpoint, life.now)
+                life.report.triggered(barrier.checkpoint, life.now, final=barrier.final)
                 last = [Ping(life.opened)] if barrier.final else []
                 return self, [Trigger(life.opened, barrier), *last]
             case checkpoints.CommitCheckpoint(slot, checkpoint):

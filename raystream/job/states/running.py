@@ -19,6 +19,7 @@ class Running(Checkpointing):
         """Checkpoints go on where recovery left the log; strays are aborted meanwhile (5)."""
         recovered = life.recovered
         assert recovered is not None
+        life.report.running(life.now)
         self.coordinator = CheckpointCoordinator(
             life.spec.plan.subtasks(),
             Position(recovered.owner, recovered.head, recovered.next_checkpoint),

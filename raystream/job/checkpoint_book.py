@@ -1,0 +1,195 @@
+"""The book of the checkpoints of a run: the last, the one under way, a history with all times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from raystream.checkpoint.records import Checkpoint
+from raystream.ids import SubtaskId
+from raystream.observe.status import CheckpointEntry, CheckpointStatus
+
+KEPT = 20
+"""Checkpoints in the history."""
+
+Times = dict[SubtaskId, Mapping[str, float]]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A checkpoint, the seconds of its events, and what each subtask told of it."""
+
+    told: CheckpointEntry
+    triggered: float
+    last_ack: float | None = None
+    missing: set[SubtaskId] = field(default_factory=set)
+    acks: dict[SubtaskId, float] = field(default_factory=dict)
+    times: Times = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class CheckpointBook:
+    """All seconds are those of the coordinator's monotonic clock.
+
+    Args:
+        interval_s: Between triggers, as asked for.
+        timeout_s: From trigger to last ack, as allowed.
+        wall_ms: Epoch ms at second 0 of that clock.
+    """
+
+    interval_s: float = 0.0
+    timeout_s: float = 0.0
+    wall_ms: float = 0.0
+    number: int = 0
+    completed: int = 0
+    failed: int = 0
+    _history: list[_Entry] = field(default_factory=list)
+    _last: CheckpointEntry | None = None
+    _completed_at: float | None = None
+    _known_segments: frozenset[str] = frozenset()
+
+    # --- what happened
+
+    def triggered(
+        self, number: int, subtasks: Iterable[SubtaskId], now: float, *, final: bool
+    ) -> None:
+        """A checkpoint began; these subtasks will ack it."""
+        told = CheckpointEntry(number, "running", self._wall(now), final=final)
+        entry = _Entry(told, now, missing=set(subtasks))
+        self._history = [*self._history, entry][-KEPT:]
+
+    def ack(self, subtask: SubtaskId, number: int, now: float) -> None:
+        """All state of one subtask is durable."""
+        for entry in self._running(number):
+            entry.missing.discard(subtask)
+            entry.acks[subtask] = now
+
+    def last_ack(self, now: float) -> None:
+        """The last one came: phase two begins."""
+        for entry in self._running():
+            entry.last_ack = now
+            entry.missing.clear()
+
+    def complete(self, checkpoint: Checkpoint, now: float) -> None:
+        """It is committed."""
+        sizes = _segments(checkpoint)
+        new = sum(size for key, size in sizes.items() if key not in self._known_segments)
+        self._known_segments = frozenset(sizes)
+        self._completed_at = now
+        self.number, self.completed = checkpoint.number, self.completed + 1
+        for entry in self._running():
+            acked = entry.triggered if entry.last_ack is None else entry.last_ack
+            self._last = entry.told = replace(
+                entry.told,
+                state="completed",
+                duration_s=now - entry.triggered,
+                ack_s=acked - entry.triggered,
+                commit_s=now - acked,
+                size_bytes=sum(sizes.values()),
+                new_bytes=new,
+            )
+
+    def fail(self, reason: str, now: float) -> None:
+        """The attempt failed: the one under way is cut off."""
+        for entry in self._running():
+            self.failed += 1
+            missing = ", ".join(map(str, sorted(entry.missing)))
+            acks = f"; no ack of {missing}" if missing and entry.acks else ""
+            duration = now - entry.triggered
+            entry.told = replace(
+                entry.told, state="failed", duration_s=duration, reason=reason + acks
+            )
+
+    def keep(self, number: int, savepoint: str) -> None:
+        """A checkpoint was kept as a savepoint at this address."""
+        for entry in self._history:
+            if entry.told.number == number:
+                entry.told = replace(entry.told, savepoint=savepoint)
+
+    def pong(self, subtask: SubtaskId, told: Mapping[str, Mapping[str, float]]) -> None:
+        """Times that a subtask took for its part; known some time after the ack."""
+        for entry in self._history:
+            times = told.get(str(entry.told.number))
+            if times is not None:
+                entry.times[subtask] = times
+
+    # --- what is told
+
+    def status(self, now: float) -> CheckpointStatus:
+        """The checkpoints at this moment."""
+        age = None if self._completed_at is None else now - self._completed_at
+        status = CheckpointStatus(
+            number=self.number,
+            completed=self.completed,
+            failed=self.failed,
+            age_s=age,
+            interval_s=self.interval_s,
+            timeout_s=self.timeout_s,
+            history=tuple(map(self._told, self._history)),
+        )
+        status = _with_last(status, self._last)
+        for entry in self._running():
+            status = replace(
+                status,
+                running=entry.told.number,
+                running_s=now - entry.triggered,
+                waiting_for=tuple(map(str, sorted(entry.missing))),
+            )
+        return status
+
+    def _running(self, number: int | None = None) -> list[_Entry]:
+        """The one under way, if it is (this) one."""
+        newest = self._history[-1:]
+        return [
+            entry
+            for entry in newest
+            if entry.told.state == "running" and number in {None, entry.told.number}
+        ]
+
+    def _told(self, entry: _Entry) -> CheckpointEntry:
+        return replace(
+            entry.told,
+            align_s=_longest(entry.times, "align_s"),
+            sync_s=_longest(entry.times, "sync_s"),
+            flush_s=_longest(entry.times, "flush_s"),
+            upload_s=self._upload_s(entry),
+        )
+
+    def _upload_s(self, entry: _Entry) -> float | None:
+        """By the clocks of the nodes, so never below 0 and never above the way to the ack."""
+        found = [
+            (self._wall(entry.acks[subtask]) - times["handed_in_ms"]) / 1000
+            for subtask, times in entry.times.items()
+            if subtask in entry.acks and "handed_in_ms" in times
+        ]
+        if not found:
+            return None
+        most = max(entry.acks.values()) - entry.triggered
+        return round(min(max(0.0, *found), most), 3)
+
+    def _wall(self, now: float) -> int:
+        return round(self.wall_ms + now * 1000)
+
+
+def _with_last(status: CheckpointStatus, last: CheckpointEntry | None) -> CheckpointStatus:
+    if last is None:
+        return status
+    return replace(
+        status,
+        duration_s=last.duration_s or 0.0,
+        ack_s=last.ack_s or 0.0,
+        commit_s=last.commit_s or 0.0,
+        size_bytes=last.size_bytes,
+        new_bytes=last.new_bytes,
+    )
+
+
+def _longest(times: Times, name: str) -> float | None:
+    found: list[Any] = [told[name] for told in times.values() if name in told]
+    return round(max(found), 6) if found else None
+
+
+def _segments(checkpoint: Checkpoint) -> dict[str, int]:
+    states = (state for states in checkpoint.steps.values() for state in states)
+    return {ref.key: ref.size for state in states for ref in state.segments}

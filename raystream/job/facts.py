@@ -1,0 +1,75 @@
+"""What a status document says of a job that never changes while it runs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import replace
+from urllib.parse import urlsplit, urlunsplit
+
+from raystream.graph.steps import Read, Step, Write
+from raystream.job.spec import JobSpec
+from raystream.observe.status import EdgeStatus, StatusDocument
+from raystream.plan.physical import PhysicalPlan, StepSpec
+
+
+def facts(spec: JobSpec) -> StatusDocument:
+    """The document of a job of which nothing is known but its spec."""
+    return StatusDocument(
+        job=spec.name,
+        state="",
+        run=spec.run,
+        raystream_version=_version(),
+        delivery_guarantee=str(spec.delivery_guarantee),
+        parallelism=max((chain.parallelism for chain in spec.plan.chains), default=0),
+        bounded=spec.bounded,
+        storage=f"{without_credentials(spec.checkpoint.storage).rstrip('/')}/{spec.name}/",
+        edges=edges(spec.plan),
+    )
+
+
+def _version() -> str:
+    """Of this package, which is loaded before any of its modules; importing it would be a cycle."""
+    return str(getattr(sys.modules["raystream"], "__version__", ""))
+
+
+def plain(job: str, plan: PhysicalPlan) -> StatusDocument:
+    """The same of a job of which only the plan is known."""
+    return replace(StatusDocument(job, ""), edges=edges(plan))
+
+
+def edges(plan: PhysicalPlan) -> tuple[EdgeStatus, ...]:
+    """The exchanges of a plan."""
+    return tuple(
+        EdgeStatus(each.source, each.target, str(each.kind), each.tag) for each in plan.exchanges
+    )
+
+
+def verb(step: Step) -> str:
+    """What a step does, in snake case.
+
+    >>> from raystream.graph.steps import WithColumns
+    >>> verb(WithColumns({}))
+    'with_columns'
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(step).__name__).lower()
+
+
+def description(spec: StepSpec) -> str:
+    """A source or sink for people: `kafka topic requests`; else empty."""
+    end = spec.step.source if isinstance(spec.step, Read) else None
+    end = spec.step.sink if isinstance(spec.step, Write) else end
+    describe = getattr(end, "describe", None)
+    return str(describe()) if describe is not None else ""
+
+
+def without_credentials(address: str) -> str:
+    """An address that may be shown: no user, password or query.
+
+    >>> without_credentials("s3://key:secret@bucket/jobs?token=x"), without_credentials("/tmp/x")
+    ('s3://bucket/jobs', '/tmp/x')
+    """
+    if "://" not in address:
+        return address
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

@@ -1,0 +1,159 @@
+"""From what subtasks tell to the status of chains, splits, transactions and samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from raystream.ids import StepName, SubtaskId
+from raystream.observe.json_form import from_json
+from raystream.observe.status import (
+    ChainStatus,
+    SampleStatus,
+    SplitStatus,
+    SubtaskStatus,
+    TransactionStatus,
+)
+from raystream.plan.physical import ChainSpec, PhysicalPlan
+
+Stats = Mapping[str, Any]
+Told = Mapping[SubtaskId, Stats]
+"""The newest counters of each subtask."""
+
+KEPT_SAMPLES = 5
+"""Per step and kind."""
+
+ROWS_FOR_SKEW = 1000
+"""With fewer rows in the busiest subtask their spread says nothing."""
+
+_KINDS = ("busy_seconds", "backpressured_seconds", "idle_seconds")
+
+
+def chain_status(chain: ChainSpec, told: Told, before: Told) -> ChainStatus:
+    """One chain: shares of time between the last two pings, event time, state, skew."""
+    subtasks = [_subtask(chain, each, told, before) for each in chain.subtasks() if each in told]
+    if not subtasks:
+        return ChainStatus(chain.name)
+    silent = any(each.watermark_ms is None for each in subtasks)
+    slowest = min(subtasks, key=lambda each: _watermark(each.watermark_ms))
+    return ChainStatus(
+        chain.name,
+        busy=max(each.busy for each in subtasks),
+        backpressured=max(each.backpressured for each in subtasks),
+        watermark_ms=None if silent else slowest.watermark_ms,
+        held_back_by=slowest.held_back_by,
+        sink_wait=max(each.sink_wait for each in subtasks),
+        skew=skew([each.rows for each in subtasks]),
+        state_bytes=sum(each.state_bytes for each in subtasks),
+        subtasks=tuple(subtasks),
+    )
+
+
+def skew(rows: Sequence[int]) -> float | None:
+    """The most rows over their median; None where that says nothing.
+
+    >>> skew([9000, 3000, 3000]), skew([9000]), skew([9, 0])
+    (3.0, None, None)
+    """
+    if len(rows) < 2 or max(rows) < ROWS_FOR_SKEW:
+        return None
+    return round(max(rows) / max(1.0, median(rows)), 2)
+
+
+def split_statuses(plan: PhysicalPlan, told: Told) -> tuple[SplitStatus, ...]:
+    """Every split of every source, by name; who holds event time back is marked."""
+    found = [
+        _split(chain.source.name, subtask, told[subtask], split)
+        for chain in plan.chains
+        if chain.source is not None
+        for subtask in chain.subtasks()
+        if subtask in told
+        for split in told[subtask].get("splits", ())
+    ]
+    return tuple(_marked(sorted(found, key=lambda each: (each.step, _natural(each.split)))))
+
+
+def transaction_statuses(told: Told) -> tuple[TransactionStatus, ...]:
+    """Open transactions, oldest first."""
+    every = (each for stats in told.values() for each in stats.get("transactions", ()))
+    return tuple(
+        sorted((from_json(TransactionStatus, each) for each in every), key=lambda t: -t.age_s)
+    )
+
+
+Samples = dict[tuple[StepName, str], tuple[SampleStatus, ...]]
+
+
+def merged_samples(kept: Samples, told: Iterable[Mapping[str, Any]]) -> Samples:
+    """Samples kept so far and those that were told now: per step and kind the newest."""
+    merged = dict(kept)
+    for each in told:
+        sample = from_json(SampleStatus, each)
+        known = merged.get((each["step"], sample.kind), ())
+        if sample not in known:
+            newest = sorted((*known, sample), key=lambda s: s.at_ms)[-KEPT_SAMPLES:]
+            merged[each["step"], sample.kind] = tuple(newest)
+    return merged
+
+
+def _subtask(chain: ChainSpec, subtask: SubtaskId, told: Told, before: Told) -> SubtaskStatus:
+    now, then = told[subtask], before.get(subtask, {})
+    spent = {kind: now.get(kind, 0.0) - then.get(kind, 0.0) for kind in _KINDS}
+    total = sum(spent.values())
+    waited = now.get("sink_wait_seconds", 0.0) - then.get("sink_wait_seconds", 0.0)
+    busy, backpressured, idle = (_share(spent[kind], total) for kind in _KINDS)
+    first = now.get("steps", {}).get(chain.steps[0].name, {})
+    return SubtaskStatus(
+        subtask.index,
+        busy,
+        backpressured,
+        idle,
+        sink_wait=_share(waited, total),
+        rows=first.get("rows_out" if chain.source else "rows_in", 0),
+        watermark_ms=now.get("watermark_out"),
+        held_back_by=now.get("held_back_by"),
+        state_bytes=now.get("state_bytes", 0),
+    )
+
+
+def _share(part: float, total: float) -> float:
+    return round(part / total, 3) if total > 0 else 0.0
+
+
+def _watermark(mark: int | None) -> float:
+    return float("-inf") if mark is None else float(mark)
+
+
+def _split(
+    step: StepName, subtask: SubtaskId, stats: Stats, told: Mapping[str, Any]
+) -> SplitStatus:
+    lag = stats.get("lag", {}).get(told["split"])
+    behind, quiet = told.get("behind_seconds"), told.get("quiet_seconds")
+    at_end = lag == 0 or quiet is not None
+    return SplitStatus(
+        split=told["split"],
+        step=step,
+        subtask=subtask.index,
+        lag_rows=lag,
+        lag_seconds=0.0 if behind is not None and at_end else behind,
+        watermark_ms=told.get("watermark_ms"),
+        idle=bool(told.get("idle")),
+        quiet_seconds=quiet,
+        position=told.get("position"),
+    )
+
+
+def _marked(splits: Sequence[SplitStatus]) -> list[SplitStatus]:
+    """The silent ones hold everybody back, else the lowest; the idle ones nobody."""
+    active = [each for each in splits if not each.idle]
+    silent = any(each.watermark_ms is None for each in active)
+    low = None if silent else min((each.watermark_ms or 0 for each in active), default=None)
+    return [replace(each, holds_back=not each.idle and each.watermark_ms == low) for each in splits]
+
+
+def _natural(name: str) -> tuple[str, int, str]:
+    """requests/10 comes after requests/9."""
+    head, _, tail = name.rpartition("/")
+    return (head, int(tail), "") if tail.isdigit() else (name, -1, "")
