@@ -1,13 +1,27 @@
-"""Says in words who holds a job back: event time that stands still, or a chain that is too slow."""
+"""Says in words who holds a job back: slow step, sink or source, skew, event time, an ack."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raystream.observe.status import ChainStatus, StatusDocument
+from raystream.observe.status import ChainStatus, StatusDocument, StepStatus
+from raystream.observe.waiting import event_time
+from raystream.observe.words import count, duration, listed, percent
 
 SLOW = 0.8
 """A subtask that works (or waits) more than this share of the time is worth a sentence."""
+
+SKEWED = 1.8
+"""Rows of the busiest subtask over the median (of two subtasks it can not exceed 2)."""
+
+STARVED_ROWS = 10_000
+"""So many rows are left to read while a source waits: the system it reads from is slow."""
+
+LONG_CHECKPOINT_S = 5.0
+"""A checkpoint under way for longer than this, and than its interval, is worth a sentence."""
+
+OLD_TRANSACTION = 0.5
+"""Share of the broker's limit beyond which an open transaction is worth a sentence."""
 
 
 def culprits(status: StatusDocument) -> tuple[str, ...]:
@@ -20,7 +34,12 @@ def culprits(status: StatusDocument) -> tuple[str, ...]:
     >>> culprits(StatusDocument("sale", "running", chains=(ChainStatus("read", 0.1, 0.9), slow)))
     ('count is the slowest step (busy 97 %); read waits for it',)
     """
-    found = (slowest(status.chains), holder_of_event_time(status.chains))
+    found = (
+        slowest(status.chains) or slow_sink(status) or slow_source(status),
+        event_time(status),
+        slow_checkpoint(status),
+        old_transaction(status),
+    )
     return tuple(sentence for sentence in found if sentence)
 
 
@@ -30,19 +49,82 @@ def slowest(chains: Sequence[ChainStatus]) -> str:
     if not busy:
         return ""
     worst = max(busy, key=lambda chain: chain.busy)
-    waiting = [chain.name for chain in chains if chain.backpressured >= 1 - SLOW]
+    before = chains[: chains.index(worst)]
+    waiting = [chain.name for chain in before if chain.backpressured >= 1 - SLOW]
     tail = f"; {', '.join(waiting)} wait{'s' if len(waiting) == 1 else ''} for it"
-    return f"{worst.name} is the slowest step (busy {worst.busy:.0%})".replace("%", " %") + (
+    return (_skewed(worst) or f"{worst.name} is the slowest step (busy {percent(worst.busy)})") + (
         tail if waiting else ""
     )
 
 
-def holder_of_event_time(chains: Sequence[ChainStatus]) -> str:
-    """The chain nearest to a source whose watermark is held back by somebody it can name."""
-    held = [chain for chain in chains if chain.held_back_by]
-    if not held:
+def _skewed(chain: ChainStatus) -> str:
+    """One subtask works and the others do not, for its keys have most of the rows."""
+    if len(chain.subtasks) < 2 or chain.skew is None or chain.skew < SKEWED:
         return ""
-    chain = held[0]
-    if chain.watermark_ms is None:
-        return f"no event time yet in {chain.name}: waiting for {chain.held_back_by}"
-    return f"event time of {chain.name} is held back by {chain.held_back_by}"
+    worst = max(chain.subtasks, key=lambda each: each.busy)
+    if worst.rows < max(each.rows for each in chain.subtasks):
+        return ""
+    others = [each for each in chain.subtasks if each is not worst]
+    if min(each.busy for each in others) >= SLOW:
+        return ""
+    return (
+        f"{chain.name}[{worst.index}] is the slowest (busy {percent(worst.busy)}): it gets"
+        f" {chain.skew:.1f} times the median of the rows, its keys are skewed"
+    )
+
+
+def slow_sink(status: StatusDocument) -> str:
+    """A chain whose own sink takes no more rows, most of the time."""
+    full = [chain for chain in status.chains if chain.sink_wait >= 1 - SLOW]
+    if not full:
+        return ""
+    worst = max(full, key=lambda chain: chain.sink_wait)
+    sinks = [step for step in status.steps if step.chain == worst.name and step.is_sink]
+    name = sinks[0].name if sinks else worst.name
+    return (
+        f"{name} is slow: {_what(sinks, 'its sink')} takes no more rows"
+        f" ({worst.name} waits for it {percent(worst.sink_wait)} of the time)"
+    )
+
+
+def slow_source(status: StatusDocument) -> str:
+    """A source that waits although there is much to read: the system it reads from is slow."""
+    for chain in status.chains:
+        sources = [step for step in status.steps if step.chain == chain.name and step.is_source]
+        left = sum(s.lag_rows or 0 for s in status.splits if sources and s.step == sources[0].name)
+        idle = 1 - chain.busy - chain.backpressured
+        told = any(each.busy + each.backpressured + each.idle > 0 for each in chain.subtasks)
+        if told and left >= STARVED_ROWS and idle >= 0.5:
+            return (
+                f"{sources[0].name} waits for {_what(sources, 'its source')}: {count(left)} rows"
+                f" are left to read, but they come slowly (idle {percent(idle)})"
+            )
+    return ""
+
+
+def _what(steps: Sequence[StepStatus], otherwise: str) -> str:
+    return steps[0].description if steps and steps[0].description else otherwise
+
+
+def slow_checkpoint(status: StatusDocument) -> str:
+    """The checkpoint under way takes long: whose ack is missing."""
+    checkpoint = status.checkpoint
+    seconds = checkpoint.running_s or 0.0
+    if checkpoint.running is None or seconds < max(LONG_CHECKPOINT_S, checkpoint.interval_s):
+        return ""
+    name = f"checkpoint {checkpoint.running}"
+    if not checkpoint.waiting_for:
+        return f"{name} is being committed; it began {duration(seconds)} ago"
+    return f"{name} has waited {duration(seconds)} for {listed(list(checkpoint.waiting_for))}"
+
+
+def old_transaction(status: StatusDocument) -> str:
+    """A transaction that the broker may abort soon."""
+    old = [t for t in status.transactions if 0 < t.limit_s * OLD_TRANSACTION < t.age_s]
+    if not old:
+        return ""
+    worst = max(old, key=lambda each: each.age_s / each.limit_s)
+    return (
+        f"transaction {worst.name} of {worst.step} is {duration(worst.age_s)} old;"
+        f" the broker aborts it after {duration(worst.limit_s)}"
+    )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from raystream.observe.status import StatusDocument
-
-KILO = 1000
+from raystream.observe.words import count, duration
 
 
 def live_line(status: StatusDocument, before: StatusDocument | None = None) -> str:
@@ -49,30 +48,3 @@ def _rate(status: StatusDocument, before: StatusDocument | None) -> str:
     if rows < 0:
         return ""
     return f" ({count(round(rows / (status.uptime_s - before.uptime_s)))}/s)"
-
-
-def count(n: int) -> str:
-    """A number for people: 950, 12.3 k, 2.50 M, 1.20 G.
-
-    >>> [count(n) for n in (950, 12_345, 2_500_000, 1_200_000_000)]
-    ['950', '12.3 k', '2.50 M', '1.20 G']
-    """
-    if n < KILO:
-        return str(n)
-    if n < KILO**2:
-        return f"{n / KILO:.1f} k"
-    return f"{n / KILO**2:.2f} M" if n < KILO**3 else f"{n / KILO**3:.2f} G"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people.
-
-    >>> [duration(s) for s in (0.4, 59, 61, 3700)]
-    ['0 s', '59 s', '1 min 1 s', '1 h 1 min']
-    """
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,99 @@
+"""Says in words why event time stands still, or why nothing flows: what keeps a window open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from raystream.observe.flow import ChainStatus, SplitStatus
+from raystream.observe.status import StatusDocument
+from raystream.observe.words import count, duration, instant, listed, split_name
+
+SPREAD_MS = 60_000
+"""A split that is so far behind the furthest one is worth a sentence."""
+
+_STATES = {
+    "recovering": "the log of checkpoints is read, and what was under way is finished",
+    "deploying": "its subtasks are opening",
+    "failing": "it failed and will be restarted",
+    "stopping": "its last checkpoint is under way",
+}
+
+
+def why_waiting(status: StatusDocument) -> str:
+    """Why nothing comes out now, in one sentence; empty if nothing waits.
+
+    >>> from raystream.observe.flow import SplitStatus
+    >>> quiet = SplitStatus("requests/3", lag_rows=0, watermark_ms=190_000, quiet_seconds=40.0)
+    >>> ahead = SplitStatus("requests/0", lag_rows=9, watermark_ms=900_000)
+    >>> why_waiting(StatusDocument("sale", "running", splits=(quiet, ahead)))
+    'event time waits: partition requests/3 idle at 00:03:10, nothing new for 40 s'
+    """
+    if status.state in _STATES:
+        cause = f": {status.restarts[-1].cause}" if status.restarts else ""
+        return _STATES[status.state] + (cause if status.state == "failing" else "")
+    if status.state != "running" or not status.splits:
+        return ""
+    if all(_at_end(split) for split in status.splits):
+        return "waiting for data: " + _all_read(status.splits)
+    return event_time(status, always=True)
+
+
+def event_time(status: StatusDocument, *, always: bool = False) -> str:
+    """Who holds event time back, and why.
+
+    Args:
+        status: Any status.
+        always: Also where the splits are near one another, so that nobody need care.
+    """
+    if not status.splits:
+        return _of_chains(status.chains)
+    active = [split for split in status.splits if not split.idle]
+    silent = [split for split in active if split.watermark_ms is None]
+    if silent:
+        return _silent(silent)
+    if not active:
+        return ""
+    lowest = min(active, key=lambda split: split.watermark_ms or 0)
+    ahead = max(split.watermark_ms or 0 for split in status.splits) - (lowest.watermark_ms or 0)
+    if ahead <= (0 if always else SPREAD_MS):
+        return ""
+    return _lowest(lowest, ahead, status.at_ms)
+
+
+def _lowest(split: SplitStatus, ahead_ms: int, now_ms: int) -> str:
+    name, time = split_name(split.split), instant(split.watermark_ms, now_ms)
+    if split.quiet_seconds is not None:
+        quiet = f"nothing new for {duration(split.quiet_seconds)}"
+        return f"event time waits: {name} idle at {time}, {quiet}"
+    behind = f", {count(split.lag_rows)} rows left" if split.lag_rows else ""
+    ahead = f"others are {duration(ahead_ms / 1000)} ahead"
+    return f"event time is held back by {name} at {time}{behind}: {ahead}"
+
+
+def _silent(silent: Sequence[SplitStatus]) -> str:
+    names = listed([split_name(split.split) for split in silent])
+    quiet = [split.quiet_seconds for split in silent if split.quiet_seconds is not None]
+    since = f": empty for {duration(max(quiet))}" if len(quiet) == len(silent) else ""
+    verb = "has" if len(silent) == 1 else "have"
+    return f"no event time yet: {names} {verb} given no row{since}"
+
+
+def _at_end(split: SplitStatus) -> bool:
+    return split.idle or split.quiet_seconds is not None or split.lag_rows == 0
+
+
+def _all_read(splits: Sequence[SplitStatus]) -> str:
+    if len(splits) == 1:
+        return f"{split_name(splits[0].split)} is read to its end"
+    return f"all {len(splits)} splits are read to their ends"
+
+
+def _of_chains(chains: Sequence[ChainStatus]) -> str:
+    """The chain nearest to a source whose watermark is held back by somebody it can name."""
+    held = [chain for chain in chains if chain.held_back_by]
+    if not held:
+        return ""
+    chain = held[0]
+    if chain.watermark_ms is None:
+        return f"no event time yet in {chain.name}: waiting for {chain.held_back_by}"
+    return f"event time of {chain.name} is held back by {chain.held_back_by}"
