@@ -83,7 +83,11 @@ def refused(
         + _names([one for one in denied if one in stuck], "coordinator busy for 5 min")
     )
     what = f"{len(denied)} transactions of checkpoint {number} can not be committed now: {names}"
-    advice = "restart the broker that coordinates them" if stuck else "allow WRITE on their ids"
+    advice = (
+        "restart the broker that coordinates them"
+        if stuck
+        else "allow WRITE on their ids, and ClusterAction if the log says that markers are missing"
+    )
     return JobFailed(what, slot_key(slot), f"{advice}, then run again: nothing is lost")
 
 

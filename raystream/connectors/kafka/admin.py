@@ -1,4 +1,4 @@
-"""Transactions of dead producers by kafka-python: EndTxn, describe, list; its only importer.
+"""Transactions of dead producers by kafka-python: EndTxn, describe, list.
 
 EndTxn is pinned to version <= 4: version 5 bumps the epoch, kills a live librdkafka producer, and
 wedges the id on a broker at transaction.version 0 (kafka-broker.md 1b).
@@ -11,10 +11,14 @@ import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from raystream.connectors.kafka.answers import UNKNOWN_TOPIC_OR_PARTITION, UNSUPPORTED_VERSION
 from raystream.connectors.kafka.clients import (
     NO_ANSWER,
     ClientError,
     Identity,
+    OpenOnPartition,
+    Partition,
+    PartitionState,
     TransactionState,
 )
 
@@ -23,14 +27,19 @@ with warnings.catch_warnings():
         "ignore", DeprecationWarning
     )  # kafka-python reads its schemas the old way
     from kafka.admin import KafkaAdminClient
-    from kafka.errors import KafkaError
+    from kafka.errors import KafkaError, UnsupportedVersionError
     from kafka.net.inet import KafkaNetSocket
     from kafka.protocol.admin.transactions import (
+        DescribeProducersRequest,
         DescribeTransactionsRequest,
         ListTransactionsRequest,
     )
     from kafka.protocol.metadata import FindCoordinatorRequest
-    from kafka.protocol.producer.transaction import EndTxnRequest, InitProducerIdRequest
+    from kafka.protocol.producer.transaction import (
+        EndTxnRequest,
+        InitProducerIdRequest,
+        WriteTxnMarkersRequest,
+    )
 
 
 log = logging.getLogger("raystream.kafka")
@@ -119,6 +128,19 @@ class KafkaPythonTransactions:
             raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
         return listed
 
+    def producers(self, partitions: Sequence[Partition]) -> dict[Partition, PartitionState]:
+        """One DescribeProducers per leader."""
+        wanted = list(dict.fromkeys(partitions))
+        if not wanted:
+            return {}
+        unanswered = dict.fromkeys(wanted, PartitionState(NO_ANSWER))
+        return {**unanswered, **self._run(lambda: self._producers(wanted), {})}
+
+    def mark(self, one: OpenOnPartition, partition: Partition, *, commit: bool) -> int:
+        """WriteTxnMarkers to the leader; needs ClusterAction."""
+        code: int = self._run(lambda: self._mark(one, partition, commit=commit), NO_ANSWER)
+        return code
+
     def close(self) -> None:
         """Close connections."""
         self._client.close()
@@ -168,9 +190,48 @@ class KafkaPythonTransactions:
             request = DescribeTransactionsRequest(transactional_ids=wanted)
             for one in (await self._send(request, node)).transaction_states:
                 found[one.transactional_id] = TransactionState(
-                    one.error_code, one.transaction_state, one.producer_id, one.producer_epoch
+                    one.error_code,
+                    one.transaction_state,
+                    one.producer_id,
+                    one.producer_epoch,
+                    tuple((t.topic, number) for t in one.topics for number in t.partitions),
                 )
         return found
+
+    async def _leaders(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """Leader of each partition that exists; -1: none now."""
+        metadata = await self._client._get_cluster_metadata({topic for topic, _ in partitions})
+        leaders = {
+            (topic["name"], each["partition_index"]): each["leader_id"]
+            for topic in metadata.get("topics", ())
+            for each in topic.get("partitions", ())
+        }
+        return {one: leaders[one] for one in partitions if one in leaders}
+
+    async def _producers(self, partitions: Sequence[Partition]) -> dict[Partition, PartitionState]:
+        leaders = await self._leaders(partitions)
+        found = {
+            one: PartitionState(UNKNOWN_TOPIC_OR_PARTITION)
+            for one in partitions
+            if one not in leaders
+        }
+        for leader in sorted(set(leaders.values()) - {-1}):
+            mine = [one for one, node in leaders.items() if node == leader]
+            try:
+                answer = await self._send(_producers_request(mine), leader)
+            except UnsupportedVersionError:  # brokers before 2.8
+                found |= dict.fromkeys(mine, PartitionState(UNSUPPORTED_VERSION))
+                continue
+            found |= _partition_states(answer)
+        return found
+
+    async def _mark(self, one: OpenOnPartition, partition: Partition, *, commit: bool) -> int:
+        leader = (await self._leaders([partition])).get(partition, -1)
+        if leader == -1:
+            return NO_ANSWER
+        answer = await self._send(_marker(one, partition, commit=commit), leader)
+        code: int = answer.markers[0].topics[0].partitions[0].error_code
+        return code
 
     async def _ongoing(self) -> list[str]:
         await self._coordinators(["raystream"])  # any request: refreshes a lost connection
@@ -183,6 +244,48 @@ class KafkaPythonTransactions:
                 raise KafkaError(text)
             listed += [one.transactional_id for one in answer.transaction_states]
         return listed
+
+
+def _producers_request(partitions: Sequence[Partition]) -> Any:
+    topics: dict[str, list[int]] = {}
+    for topic, number in partitions:
+        topics.setdefault(topic, []).append(number)
+    make = DescribeProducersRequest.TopicRequest
+    asked = [make(name=topic, partition_indexes=numbers) for topic, numbers in topics.items()]
+    return DescribeProducersRequest(topics=asked)
+
+
+def _partition_states(answer: Any) -> dict[Partition, PartitionState]:
+    return {
+        (topic.name, each.partition_index): PartitionState(
+            each.error_code,
+            tuple(
+                OpenOnPartition(
+                    one.producer_id,
+                    one.producer_epoch,
+                    one.coordinator_epoch,
+                    one.current_txn_start_offset,
+                )
+                for one in each.active_producers
+                if one.current_txn_start_offset >= 0
+            ),
+        )
+        for topic in answer.topics
+        for each in topic.partitions
+    }
+
+
+def _marker(one: OpenOnPartition, partition: Partition, *, commit: bool) -> Any:
+    topic, number = partition
+    make = WriteTxnMarkersRequest.WritableTxnMarker
+    marker = make(
+        producer_id=one.pid,
+        producer_epoch=one.epoch,
+        transaction_result=commit,
+        topics=[make.WritableTxnMarkerTopic(name=topic, partition_indexes=[number])],
+        coordinator_epoch=max(0, one.coordinator_epoch),
+    )
+    return WriteTxnMarkersRequest(markers=[marker])
 
 
 async def _code(answer: Any) -> int:

@@ -262,6 +262,10 @@ class Identity:
     epoch: int
 
 
+Partition = tuple[str, int]
+"""Topic and number."""
+
+
 @dataclass(frozen=True, slots=True)
 class TransactionState:
     """What DescribeTransactions says: `code` 0 or an error, and then nothing else counts."""
@@ -270,6 +274,25 @@ class TransactionState:
     state: str = ""
     pid: int = -1
     epoch: int = -1
+    partitions: tuple[Partition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOnPartition:
+    """A producer that, for one partition, has a transaction open; rows from `offset` on wait."""
+
+    pid: int
+    epoch: int
+    coordinator_epoch: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """What DescribeProducers says of a partition: `code` 0 or an error, then nothing else."""
+
+    code: int
+    open: tuple[OpenOnPartition, ...] = ()
 
 
 class TransactionAdmin(Protocol):
@@ -289,6 +312,14 @@ class TransactionAdmin(Protocol):
         Raises:
             ClientError: a broker did not answer.
         """
+        ...
+
+    def producers(self, partitions: Sequence[Partition]) -> dict[Partition, PartitionState]:
+        """What is open on each of these partitions, as its leader sees it."""
+        ...
+
+    def mark(self, one: OpenOnPartition, partition: Partition, *, commit: bool) -> int:
+        """WriteTxnMarkers: end what is open on a partition, past its coordinator; an error code."""
         ...
 
     def fence(self, tids: Sequence[str]) -> list[int]:

@@ -13,8 +13,14 @@ from raystream.connectors.kafka.answers import (
     commit_verdict,
     name_of,
 )
-from raystream.connectors.kafka.clients import ClientError, TransactionAdmin, TransactionState
+from raystream.connectors.kafka.clients import (
+    ClientError,
+    Identity,
+    TransactionAdmin,
+    TransactionState,
+)
 from raystream.connectors.kafka.handle import Handle
+from raystream.connectors.kafka.markers import Ended, Markers, partition_of
 from raystream.connectors.kafka.transactional_id import TransactionalId, parse
 
 _FENCE_TRIES = 8
@@ -43,6 +49,7 @@ class KafkaCommitter:
         self._job = job
         self._admin = admin
         self._sleep = sleep
+        self._markers = Markers(admin, sleep)
         self._last_code: dict[str, int] = {}
 
     def check(self, committables: Sequence[Committable]) -> list[Problem]:
@@ -62,9 +69,17 @@ class KafkaCommitter:
     def commit(self, committables: Sequence[Committable]) -> list[Verdict]:
         """EndTxn(commit) once for each; the same handle may be committed again at any time.
 
-        A coordinator that is BUSY for minutes is wedged: `explain` then says what to do.
+        COMMITTED is said when readers can see it: the markers are on the partitions. A coordinator
+        that is BUSY for minutes is wedged: `explain` then says what to do.
         """
-        return [commit_verdict(code) for code in self._end(committables, commit=True)]
+        verdicts = [commit_verdict(code) for code in self._end(committables, commit=True)]
+        ended = [
+            Ended(Handle.from_text(one.handle).identity, tuple(map(partition_of, one.partitions)))
+            for one, verdict in zip(committables, verdicts, strict=True)
+            if verdict is Verdict.COMMITTED
+        ]
+        seen = iter(self._markers.confirm(ended))
+        return [next(seen) if verdict is Verdict.COMMITTED else verdict for verdict in verdicts]
 
     def abort(self, committables: Sequence[Committable]) -> list[AbortVerdict]:
         """EndTxn(abort) once for each; only for a rollback."""
@@ -82,6 +97,7 @@ class KafkaCommitter:
             strays = [str(one) for one in self._open_ids() if self._is_stray(one, before_attempt)]
         except ClientError:
             return 1
+        were_open = zip(strays, self._admin.describe(strays), strict=True)
         for _ in range(_FENCE_TRIES):
             if not strays:
                 break
@@ -89,7 +105,14 @@ class KafkaCommitter:
             strays = [tid for tid, code in zip(strays, codes, strict=True) if code != NONE]
             if strays:
                 self._sleep(0.05)
-        return len(strays)
+        left = set(strays)
+        aborted = [
+            Ended(Identity(tid, was.pid, was.epoch), was.partitions, commit=False)
+            for tid, was in were_open
+            if tid not in left and not was.code
+        ]
+        unmarked = [v for v in self._markers.confirm(aborted) if v is not Verdict.COMMITTED]
+        return len(left) + len(unmarked)
 
     def explain(self, committable: Committable) -> str:
         """What the handle is, and what the broker said last."""

@@ -1,0 +1,152 @@
+"""Sees to it that an ended transaction is ended on its partitions too, also if a broker forgot.
+
+EndTxn answers once the coordinator has written down its decision; the markers that let readers go
+on follow. A coordinator that starts again in between must write them, but Kafka 4.0 to 4.4 take a
+partition whose leader is still starting for a deleted one, skip its marker and call the
+transaction complete (KAFKA-20734): what was committed is never shown, and readers wait for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from raystream.connectors.base import Verdict
+from raystream.connectors.kafka.answers import (
+    CLUSTER_AUTHORIZATION_FAILED,
+    NONE,
+    TOPIC_AUTHORIZATION_FAILED,
+    UNKNOWN_TOPIC_OR_PARTITION,
+    UNSUPPORTED_VERSION,
+    name_of,
+)
+from raystream.connectors.kafka.clients import (
+    Identity,
+    OpenOnPartition,
+    Partition,
+    PartitionState,
+    TransactionAdmin,
+    TransactionState,
+)
+
+log = logging.getLogger("raystream.kafka")
+
+_PAUSES = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15)
+"""Markers follow within some 10 ms; after this the coordinator is asked what it is doing."""
+
+_CAN_NOT_TELL = frozenset(
+    {UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION}
+)
+"""Nothing there, no READ on the topic, or a broker before 2.8: then the coordinator is trusted."""
+
+_UNDER_WAY = ("Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A transaction that its coordinator says it ended, and the partitions it wrote."""
+
+    identity: Identity
+    partitions: tuple[Partition, ...]
+    commit: bool = True
+
+
+class Markers:
+    """Looks for markers, and writes those that a broker forgot.
+
+    Args:
+        admin: Transaction administration.
+        sleep: Waits some seconds.
+    """
+
+    def __init__(self, admin: TransactionAdmin, sleep: Callable[[float], None]) -> None:
+        self._admin = admin
+        self._sleep = sleep
+
+    def confirm(self, ended: Sequence[Ended]) -> list[Verdict]:
+        """COMMITTED for each whose markers are on all partitions; else what `commit` may answer.
+
+        BUSY: the coordinator is still writing them. AGAIN: a leader does not answer now. REFUSED:
+        they are missing, and we are not allowed to write them (ClusterAction on the cluster).
+        """
+        waiting = self._unmarked(ended) if ended else {}
+        for pause in _PAUSES:
+            if not any(waiting.values()):
+                break
+            self._sleep(pause)
+            waiting |= self._unmarked([one for one in ended if waiting[one]])
+        late = [one for one in ended if waiting[one]]
+        settled = self._settle(late) if late else {}
+        return [settled.get(one, Verdict.COMMITTED) for one in ended]
+
+    def _unmarked(self, ended: Iterable[Ended]) -> dict[Ended, bool]:
+        """True while some partition waits for the marker, or does not answer."""
+        some = list(ended)
+        states = self._states(some)
+        return {one: any(_waits(states[p], one) for p in one.partitions) for one in some}
+
+    def _states(self, ended: Iterable[Ended]) -> Mapping[Partition, PartitionState]:
+        return self._admin.producers([p for one in ended for p in one.partitions])
+
+    def _settle(self, late: Sequence[Ended]) -> dict[Ended, Verdict]:
+        """The coordinator is asked first: what is open after it was done will never be closed."""
+        decided = self._admin.describe([one.identity.tid for one in late])
+        states = self._states(late)
+        return {
+            one: self._verdict(one, coordinator, states)
+            for one, coordinator in zip(late, decided, strict=True)
+        }
+
+    def _verdict(
+        self, one: Ended, coordinator: TransactionState, states: Mapping[Partition, PartitionState]
+    ) -> Verdict:
+        left = [p for p in one.partitions if _waits(states[p], one)]
+        if not left:
+            return Verdict.COMMITTED
+        if coordinator.code or any(states[p].code for p in left):
+            return Verdict.AGAIN
+        same = (coordinator.pid, coordinator.epoch) == (one.identity.pid, one.identity.epoch)
+        if coordinator.state in _UNDER_WAY and (same or not one.commit):
+            return Verdict.BUSY
+        codes = [self._write(one, p, found) for p in left for found in _mine(states[p], one)]
+        if CLUSTER_AUTHORIZATION_FAILED in codes:
+            return Verdict.REFUSED
+        return Verdict.AGAIN if any(codes) else Verdict.COMMITTED
+
+    def _write(self, one: Ended, partition: Partition, found: OpenOnPartition) -> int:
+        code = self._admin.mark(found, partition, commit=one.commit)
+        topic, number = partition
+        done = "committed" if one.commit else "aborted"
+        what = (
+            f"transaction {one.identity.tid} is {done}, but the broker forgot to say so on"
+            f" {topic}/{number} (KAFKA-20734): readers wait at offset {found.offset}"
+        )
+        if code == NONE:
+            log.warning("%s; the marker is written now", what)
+        elif code == CLUSTER_AUTHORIZATION_FAILED:
+            log.error("%s; allow ClusterAction on the cluster, then run again", what)
+        else:
+            log.warning("%s; it can not be written yet: %s", what, name_of(code))
+        return code
+
+
+def _waits(state: PartitionState, one: Ended) -> bool:
+    if state.code:
+        return state.code not in _CAN_NOT_TELL
+    return bool(_mine(state, one))
+
+
+def _mine(state: PartitionState, one: Ended) -> list[OpenOnPartition]:
+    wanted = (one.identity.pid, one.identity.epoch)
+    return [found for found in state.open if (found.pid, found.epoch) == wanted]
+
+
+def partition_of(text: str) -> Partition:
+    """A partition as committables tell it.
+
+    >>> partition_of("a.b/c/3")
+    ('a.b/c', 3)
+    """
+    topic, _, number = text.rpartition("/")
+    return topic, int(number)
