@@ -191,6 +191,10 @@ class Job:
         """
         return int(self._ask("checkpoint"))
 
+    def rows_since(self, step: str, marks: Any) -> tuple[list[dict[str, Any]], Any]:
+        """For `tail`: rows that passed since the look that gave `marks`, and the next marks."""
+        return self._ask_or_last("tail", ([], marks), step, marks)  # type: ignore[no-any-return]
+
     # -- inside --------------------------------------------------------------------------------
 
     def _ask(self, method: str, *arguments: Any) -> Any:
@@ -198,12 +202,12 @@ class Job:
             return None
         return self._remote.ask(method, *arguments)
 
-    def _ask_or_last(self, method: str, last: Any) -> Any:
+    def _ask_or_last(self, method: str, last: Any, *arguments: Any) -> Any:
         """The answer; of a job that is gone, what is known of it."""
         from raystream.runtime.ray.remote_job import Gone
 
         try:
-            return self._ask(method)
+            return self._ask(method, *arguments)
         except Gone:
             if last is None and self._outcome is None:
                 raise

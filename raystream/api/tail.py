@@ -22,8 +22,10 @@ def tail(job: Job, step: str, limit: int | None, timeout: float | None) -> Itera
     Raises:
         ConfigurationError: there is no such step.
     """
-    status = job.status()
-    known = [each.name for each in status.steps]
+    known = [each.name for each in job.status().steps]
+    while not known and job.outcome() is None:  # it is starting
+        time.sleep(LOOK_S)
+        known = [each.name for each in job.status().steps]
     if known and step not in known:
         what = f"job {job.name} has no step {step!r}"
         raise ConfigurationError(what, what_to_do=did_you_mean(step, known))
@@ -34,15 +36,15 @@ def _rows(
     job: Job, step: str, limit: int | None, timeout: float | None
 ) -> Iterator[dict[str, Any]]:
     deadline = None if timeout is None else time.monotonic() + timeout
-    seen: Any = None
+    marks: Any = {}
     left = limit
     with job.just_looking():
         while left is None or left > 0:
             over = job.outcome() is not None
-            rows, seen = job.rows_of(step, seen)
+            rows, marks = job.rows_since(step, marks)
             yield from rows[:left]
             left = None if left is None else left - len(rows)
-            if not rows and (over or (deadline is not None and time.monotonic() >= deadline)):
+            if over or (deadline is not None and time.monotonic() >= deadline):
                 return
             if not rows:
                 time.sleep(LOOK_S)

@@ -22,6 +22,7 @@ from raystream.runtime.gate import InputGate
 from raystream.runtime.input import Input
 from raystream.runtime.sink import SinkOperator
 from raystream.runtime.source import SourceInput
+from raystream.runtime.tail import Taps
 from raystream.runtime.task import Report, Task
 from raystream.storage.base import Store
 from raystream.storage.segments import read_segment
@@ -97,10 +98,12 @@ class _Builder:
         checks = [first_check(spec) for spec in specs]
         name = source.name if source else ""
         head = Link(name, outputs, self._count, first, checks[0] if checks else None)
+        links, output = {name: head}, head
         for index, (name, operator) in enumerate(operators):
             follower = operators[index + 1] if index + 1 < len(operators) else None
             check = checks[index + 1] if index + 1 < len(checks) else None
-            output = Link(name, outputs, self._count, follower, check)
+            before, output = output, Link(name, outputs, self._count, follower, check)
+            links[name] = before if isinstance(operator, SinkOperator) else output
             operator.open(self._context(name), output)
         chain = Chain(operators, head)
         chain.restore(self._restored())
@@ -116,6 +119,7 @@ class _Builder:
             metrics=self._metrics,
             point=me.point,
             wake=me.wake,
+            taps=Taps(links, me.clock),
         )
 
     def _context(self, step: StepName) -> SubtaskContext:

@@ -10,6 +10,7 @@ from raystream.ids import StepName
 from raystream.observe.safety import TransactionStatus
 from raystream.operators.base import Operator, Restored, StepState
 from raystream.runtime.exchange import Outputs
+from raystream.runtime.tail import Tap
 from raystream.time.watermark import Idle, Watermark
 
 STEP_OF_ERROR = "raystream_step"
@@ -39,6 +40,7 @@ class Link:
         self._outputs = outputs
         self._count = count
         self._follower = follower
+        self.tap: Tap | None = None
 
     def emit(self, batch: Batch, tag: str = "") -> None:
         """Hand on a batch."""
@@ -51,6 +53,8 @@ class Link:
         count, size = self._count, int(batch.frame.estimated_size())
         count(self._step, "rows_out", len(batch))
         count(self._step, "bytes_out", size)
+        if self.tap is not None and not self.tap.take(batch):
+            self.tap = None
         if self._follower is None:
             self._outputs.emit(self._step, "main", batch)
         else:

@@ -21,6 +21,7 @@ from raystream.runtime.chain import Chain
 from raystream.runtime.element import Element
 from raystream.runtime.exchange import Outputs
 from raystream.runtime.input import Input
+from raystream.runtime.tail import Taps
 from raystream.time.clock import Clock
 from raystream.time.watermark import Idle, Watermark
 
@@ -108,6 +109,7 @@ class Task:
         metrics: Its counters.
         point: Named places where tests may kill.
         wake: Called from any thread when a preparation is done.
+        taps: Where people may look at its rows.
     """
 
     def __init__(
@@ -122,8 +124,10 @@ class Task:
         metrics: TaskMetrics,
         point: Points = nowhere,
         wake: Callable[[], None] = lambda: None,
+        taps: Taps | None = None,
     ) -> None:
         self.subtask = subtask
+        self.taps = taps or Taps({}, clock)
         self.metrics = metrics
         self._input = source
         self._chain = chain

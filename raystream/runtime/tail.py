@@ -1,0 +1,136 @@
+"""Taps: a few of the rows that pass a step, for people who look; nothing while nobody does.
+
+The processing thread pays one look at an attribute per batch. While somebody looks, it picks at
+most PER_SECOND rows; what is not fetched in time is dropped: nothing waits, memory is bounded.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import polars as pl
+
+from raystream.data.batch import Batch
+from raystream.ids import StepName
+from raystream.time.clock import Clock
+
+PER_SECOND = 1000
+AT_ONCE = 200
+"""Rows of one batch at most: a window that closes may give a hundred thousand."""
+
+KEPT_ROWS = 1000
+KEPT_BYTES = 2_000_000
+"""Rows wait for whoever looks, per subtask and step."""
+
+LOOKS_S = 10.0
+"""Who has not looked for so long is gone."""
+
+Row = dict[str, Any]
+Mark = tuple[str, int]
+"""A tap and the number of the next row wanted of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Picked:
+    first: int
+    rows: Sequence[Row]
+    size: int
+
+
+class Tap:
+    """Picks rows at one place. `take` is for the processing thread, `since` for any other.
+
+    Args:
+        clock: Time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.id = secrets.token_hex(4)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: deque[_Picked] = deque()
+        self._next = 0
+        self._looked = self._filled = clock.now()
+        self._credit = float(AT_ONCE)
+
+    def take(self, batch: Batch) -> bool:
+        """Pick some rows of a batch; False if nobody looks any more."""
+        now = self._clock.now()
+        if now - self._looked > LOOKS_S:
+            return False
+        self._credit = min(float(AT_ONCE), self._credit + (now - self._filled) * PER_SECOND)
+        self._filled = now
+        wanted = min(int(self._credit), len(batch))
+        if wanted:
+            self._credit -= wanted
+            self._keep(_some(batch, wanted))
+        return True
+
+    def _keep(self, frame: pl.DataFrame) -> None:
+        rows, size = frame.to_dicts(), int(frame.estimated_size())
+        with self._lock:
+            self._kept.append(_Picked(self._next, rows, size))
+            self._next += len(rows)
+            while len(self._kept) > 1 and self._too_much():
+                self._kept.popleft()
+
+    def _too_much(self) -> bool:
+        rows = self._next - self._kept[0].first
+        return rows > KEPT_ROWS or sum(each.size for each in self._kept) > KEPT_BYTES
+
+    def since(self, number: int) -> tuple[list[Row], int]:
+        """Rows from this number on, as far as they are still there; and the number after them."""
+        self._looked = self._clock.now()
+        with self._lock:
+            kept, end = list(self._kept), self._next
+        found = [row for p in kept for row in p.rows[max(0, number - p.first) :]]
+        return found, end
+
+
+def _some(batch: Batch, wanted: int) -> pl.DataFrame:
+    """So many rows, evenly spread; fewer if they are large."""
+    frame = batch.frame.select(batch.user_columns())
+    each = frame.estimated_size() / frame.height
+    fit = max(1, min(wanted, int(KEPT_BYTES / 4 / max(each, 1.0))))
+    return frame.gather_every(-(-frame.height // fit)).head(fit)
+
+
+class Tapped(Protocol):
+    """Where rows pass: shows each batch to `tap` if there is one, and lets go of it on False."""
+
+    tap: Tap | None
+
+
+class Taps:
+    """All places of one subtask.
+
+    Args:
+        places: By step: the output of each, and for sinks what enters them.
+        clock: Time.
+    """
+
+    def __init__(self, places: Mapping[StepName, Tapped], clock: Clock) -> None:
+        self._places = places
+        self._clock = clock
+
+    def since(self, step: StepName, mark: Mark | None) -> tuple[list[Row], Mark | None]:
+        """Rows of a step that were picked since; the first look only begins to pick.
+
+        Args:
+            step: Its name; of another subtask's steps nothing is known here.
+            mark: What the last look gave.
+        """
+        place = self._places.get(step)
+        if place is None:
+            return [], None
+        tap = place.tap
+        if tap is None:
+            tap = place.tap = Tap(self._clock)
+        number = mark[1] if mark is not None and mark[0] == tap.id else 0
+        rows, end = tap.since(number)
+        return rows, (tap.id, end)
