@@ -12,6 +12,7 @@ from raystream.cli.exits import IN_HELP, exit_code_of
 from raystream.cli.explain import add_explain_verbs
 from raystream.cli.files import add_file_verbs
 from raystream.cli.run import add_run_verbs
+from raystream.cli.txn import add_txn_verbs
 
 SECTIONS = {
     "Run": ("run", "submit"),
@@ -65,4 +66,5 @@ def app() -> click.Group:
     add_run_verbs(group)
     add_file_verbs(group)
     add_explain_verbs(group)
+    add_txn_verbs(group)
     return group

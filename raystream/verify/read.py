@@ -76,16 +76,35 @@ def stable_ends(client: Mapping[str, Any], topic: str, timeout: float) -> dict[i
         if high == stable:
             return high
         if time.monotonic() > deadline:
-            raise _hanging(topic, high, stable, timeout)
+            raise _hanging(client, topic, high, stable, timeout)
         time.sleep(0.1)
 
 
 def _hanging(
-    topic: str, high: Mapping[int, int], stable: Mapping[int, int], timeout: float
+    client: Mapping[str, Any],
+    topic: str,
+    high: Mapping[int, int],
+    stable: Mapping[int, int],
+    timeout: float,
 ) -> RaystreamError:
-    held = [f"{topic}/{p} from offset {stable[p]}" for p in high if high[p] != stable[p]]
-    what = f"a transaction hangs: {', '.join(held)} still not stable after {timeout:g} s"
-    return RaystreamError(what, what_to_do="start the job again, or abort the transaction")
+    held = {p: stable[p] for p in high if high[p] != stable[p]}
+    who = _holders(client, [(topic, p) for p in held])
+    places = [f"{topic}/{p} from offset {at}{who.get(p, '')}" for p, at in held.items()]
+    what = f"a transaction hangs: {', '.join(places)} still not stable after {timeout:g} s"
+    lost = any("no coordinator" in text for text in who.values())
+    ends_it = "`raystream txn abort --hanging` ends it" if lost else "see `raystream txn list`"
+    advice = ends_it if lost else f"start its job again, which ends it; {ends_it}"
+    return RaystreamError(what, what_to_do=advice)
+
+
+def _holders(client: Mapping[str, Any], places: list[tuple[str, int]]) -> dict[int, str]:
+    """Partition -> whose transaction holds it, as far as the brokers tell: never an error."""
+    try:
+        from raystream.connectors.kafka.inspection import holders
+
+        return {partition: f" ({text})" for (_, partition), text in holders(client, places).items()}
+    except Exception:  # noqa: BLE001 - a diagnosis must not hide what is wrong
+        return {}
 
 
 def _ends(admin: AdminClient, topic: str, *, committed: bool) -> dict[int, int]:

@@ -317,6 +317,35 @@ def _parsed(sample: str) -> ProducerStatistics:
     )
 
 
+def first_answer(config: Mapping[str, Any], patience_s: float) -> None:
+    """Wait for a first answer of the brokers.
+
+    Args:
+        config: Address and security.
+        patience_s: How long at most.
+
+    Raises:
+        ClientError: there is none: the cause that the client itself heard, if it heard one.
+    """
+    heard: list[ck.KafkaError] = []
+    settings: dict[str, Any] = {"error_cb": heard.append, "logger": log, **config}
+    admin = AdminClient(settings)
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            _call(admin.list_topics, timeout=min(TRY_S, patience_s))
+        except ClientError as error:
+            admin.poll(0)
+            lasting = [one for one in heard if one.code() in _LASTING]
+            if lasting or time.monotonic() > deadline:
+                told = lasting or [
+                    one for one in heard if one.code() != ck.KafkaError._ALL_BROKERS_DOWN
+                ]
+                raise (_as_client_error(told[0]) if told else error) from None
+        else:
+            return
+
+
 class ConfluentCluster:
     """clients.Cluster."""
 

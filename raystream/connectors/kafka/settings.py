@@ -226,6 +226,22 @@ class Settings:
         return resolved
 
 
+def from_librdkafka(client: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings for kafka-python out of those for confluent-kafka; others are left out.
+
+    >>> from_librdkafka({"bootstrap.servers": "a:1,b:2", "sasl.username": "app", "linger.ms": 5})
+    {'bootstrap_servers': ['a:1', 'b:2'], 'sasl_plain_username': 'app'}
+    """
+    found: dict[str, Any] = {"bootstrap_servers": str(client["bootstrap.servers"]).split(",")}
+    for option in SECURITY.values():
+        value = client.get(option.librdkafka)
+        if value is not None:
+            found[option.kafka_python] = Secret(value) if option.secret else value
+    if "ssl_check_hostname" in found:
+        found["ssl_check_hostname"] = found["ssl_check_hostname"] != "none"
+    return found
+
+
 def _for_librdkafka(name: str, value: Any) -> Any:
     if name == "ssl_check_hostname":
         return "https" if value else "none"

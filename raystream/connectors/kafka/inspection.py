@@ -1,0 +1,325 @@
+"""Questions for people who look at a cluster, by kafka-python: transactions, rights, topics.
+
+Nothing here changes a cluster, but `end_on_partition`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from raystream.connectors.kafka.admin import END_TXN_MAX_VERSION, KafkaPythonTransactions
+from raystream.connectors.kafka.clients import NO_ANSWER, ClientError
+from raystream.connectors.kafka.settings import from_librdkafka
+from raystream.connectors.kafka.transactions import (
+    OPEN,
+    OpenOnPartition,
+    Place,
+    TransactionDetails,
+    by_producer,
+)
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from kafka.admin import ConfigResource, ConfigResourceType
+    from kafka.admin._acls import valid_acl_operations
+    from kafka.errors import KafkaError
+    from kafka.protocol.admin.transactions import (
+        DescribeProducersRequest,
+        DescribeTransactionsRequest,
+        ListTransactionsRequest,
+    )
+    from kafka.protocol.consumer.group import HeartbeatRequest
+    from kafka.protocol.metadata import FindCoordinatorRequest, MetadataRequest
+    from kafka.protocol.producer.transaction import EndTxnRequest, WriteTxnMarkersRequest
+
+_GROUP = 0
+_TRANSACTION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """What the brokers tell about a topic.
+
+    Args:
+        name: Topic.
+        code: 0, or why they tell nothing: 3 there is none, 29 we may not know.
+        replicas: Number of replicas of each partition.
+        leaderless: Partitions that nobody leads now.
+        rights: What we may do: READ, WRITE, DESCRIBE, ...; None: the broker has no rules.
+    """
+
+    name: str
+    code: int
+    replicas: tuple[int, ...] = ()
+    leaderless: tuple[int, ...] = ()
+    rights: frozenset[str] | None = None
+
+
+class KafkaPythonInspection(KafkaPythonTransactions):
+    """Looks at a cluster; every question may raise ClientError. Use it from one thread.
+
+    Args:
+        config: Address and security in kafka-python's words.
+
+    Raises:
+        ClientError: no broker answers, or it refuses us.
+    """
+
+    def transaction_ids(self, states: Sequence[str] = ()) -> list[str]:
+        """Every transactional id in one of these states (none given: in any) of every broker."""
+        return sorted(self._asked(lambda: self._ids(list(states))))
+
+    def details(self, tids: Sequence[str]) -> list[TransactionDetails]:
+        """What coordinators know; ids that they do not know, or we may not see, are left out."""
+        return self._asked(lambda: self._details(list(tids))) if tids else []
+
+    def held(self, places: Iterable[Place]) -> list[OpenOnPartition]:
+        """Producers with an open transaction on these partitions, as their leaders know them."""
+        wanted = sorted(set(places))
+        found: list[OpenOnPartition] = self._asked(lambda: self._held(wanted))
+        return found
+
+    def end_on_partition(self, one: OpenOnPartition) -> int:
+        """Write an abort marker for a transaction without coordinator (KIP-664); error code."""
+        code: int = self._asked(lambda: self._marker(one))
+        return code
+
+    def topics(self, names: Sequence[str] | None) -> dict[str, TopicFacts]:
+        """Facts about these topics; None: about all that we may see."""
+        found: dict[str, TopicFacts] = self._asked(lambda: self._topics(names))
+        return found
+
+    def topic_settings(self, name: str) -> Mapping[str, str]:
+        """Settings of a topic in force; empty if we may not ask."""
+        return self._settings(ConfigResourceType.TOPIC, name)
+
+    def broker_settings(self) -> Mapping[str, str]:
+        """Settings of one broker; empty if we may not ask."""
+        brokers = sorted(broker.node_id for broker in self._manager.cluster.brokers())
+        return self._settings(ConfigResourceType.BROKER, str(brokers[0])) if brokers else {}
+
+    def brokers(self) -> int:
+        """How many brokers there are."""
+        return len(list(self._manager.cluster.brokers()))
+
+    def version(self) -> str:
+        """Of the brokers, as their answers show it: `4.1` means that or newer."""
+        return ".".join(map(str, self._manager.broker_version_data.broker_version))
+
+    def may_write_transactions(self, tid: str) -> int:
+        """The answer to an EndTxn of an id that nobody has used: 53 no right, 49 right.
+
+        It needs the right to WRITE to the TransactionalId and changes nothing: the coordinator
+        looks for the id after it has checked the right, and finds none.
+        """
+        code: int = self._asked(lambda: self._end_nothing(tid))
+        return code
+
+    def may_use_group(self, group: str) -> int:
+        """The answer to a heartbeat of a member that is none: 30 no right, 25 right.
+
+        It needs the right to READ the group and changes nothing.
+        """
+        code: int = self._asked(lambda: self._beat(group))
+        return code
+
+    def _asked(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        try:
+            return self._manager.run(work)
+        except (KafkaError, OSError) as error:
+            raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
+
+    async def _ids(self, states: list[str]) -> list[str]:
+        await self._coordinators(["raystream"])  # any request: refreshes a lost connection
+        listed: list[str] = []
+        for broker in self._manager.cluster.brokers():
+            request = ListTransactionsRequest(state_filters=states, producer_id_filters=[])
+            answer = await self._send(request, broker.node_id)
+            _good(answer.error_code, "ListTransactions")
+            listed += [one.transactional_id for one in answer.transaction_states]
+        return listed
+
+    async def _details(self, tids: list[str]) -> list[TransactionDetails]:
+        by_node: dict[int, list[str]] = {}
+        for tid, (node, code) in (await self._coordinators(tids)).items():
+            if not code:
+                by_node.setdefault(node, []).append(tid)
+        found = []
+        for node, wanted in by_node.items():
+            request = DescribeTransactionsRequest(transactional_ids=wanted)
+            answer = await self._send(request, node)
+            found += [_details(one) for one in answer.transaction_states if not one.error_code]
+        return sorted(found, key=lambda one: one.tid)
+
+    async def _held(self, places: list[Place]) -> list[OpenOnPartition]:
+        leaders: dict[int, dict[str, list[int]]] = {}
+        for topic in await self._metadata(sorted({topic for topic, _ in places})):
+            for one in topic.partitions:
+                if (topic.name, one.partition_index) in places and one.leader_id >= 0:
+                    by_topic = leaders.setdefault(one.leader_id, {})
+                    by_topic.setdefault(topic.name, []).append(one.partition_index)
+        found: list[OpenOnPartition] = []
+        for node, by_topic in leaders.items():
+            asked = [
+                DescribeProducersRequest.TopicRequest(name=name, partition_indexes=numbers)
+                for name, numbers in by_topic.items()
+            ]
+            answer = await self._send(DescribeProducersRequest(topics=asked), node)
+            found += [one for topic in answer.topics for one in _open_on(topic)]
+        return sorted(found, key=lambda one: (one.place, one.first_offset))
+
+    async def _marker(self, one: OpenOnPartition) -> int:
+        (topic,) = await self._metadata([one.topic])
+        leader = next(p.leader_id for p in topic.partitions if p.partition_index == one.partition)
+        marker = WriteTxnMarkersRequest.WritableTxnMarker
+        request = WriteTxnMarkersRequest(
+            markers=[
+                marker(
+                    producer_id=one.pid,
+                    producer_epoch=one.epoch,
+                    transaction_result=False,
+                    topics=[
+                        marker.WritableTxnMarkerTopic(
+                            name=one.topic, partition_indexes=[one.partition]
+                        )
+                    ],
+                    coordinator_epoch=one.coordinator_epoch,
+                )
+            ]
+        )
+        answer = await self._send(request, leader)
+        codes = [p.error_code for m in answer.markers for t in m.topics for p in t.partitions]
+        return max(codes, key=abs, default=0)
+
+    async def _topics(self, names: Sequence[str] | None) -> dict[str, TopicFacts]:
+        return {one.name: _facts(one) for one in await self._metadata(names)}
+
+    async def _metadata(self, names: Sequence[str] | None) -> list[Any]:
+        topic = MetadataRequest.MetadataRequestTopic
+        request = MetadataRequest(
+            topics=None if names is None else [topic(name=name) for name in names],
+            allow_auto_topic_creation=False,
+            include_cluster_authorized_operations=False,
+            include_topic_authorized_operations=True,
+        )
+        return list((await self._manager.send(request)).topics)
+
+    def _settings(self, kind: Any, name: str) -> Mapping[str, str]:
+        try:
+            resource = ConfigResource(kind, name)
+            answer = self._client.describe_configs([resource], config_filter="all")
+        except (KafkaError, OSError):
+            return {}
+        return _flat(answer)
+
+    async def _end_nothing(self, tid: str) -> int:
+        node, code = (await self._coordinators([tid])).get(tid, (-1, NO_ANSWER))
+        if code:
+            return code
+        request = EndTxnRequest(
+            transactional_id=tid,
+            producer_id=0,
+            producer_epoch=0,
+            committed=False,
+            max_version=END_TXN_MAX_VERSION,
+        )
+        answer: int = (await self._send(request, node)).error_code
+        return answer
+
+    async def _beat(self, group: str) -> int:
+        question = FindCoordinatorRequest(key_type=_GROUP, coordinator_keys=[group], min_version=4)
+        (found,) = (await self._manager.send(question)).coordinators
+        if found.error_code:
+            return int(found.error_code)
+        request = HeartbeatRequest(group_id=group, generation_id=0, member_id="raystream-check")
+        answer: int = (await self._send(request, found.node_id)).error_code
+        return answer
+
+
+def holders(client: Mapping[str, Any], places: Sequence[Place]) -> dict[Place, str]:
+    """Whose transactions hold partitions, in words.
+
+    Args:
+        client: Address and security in librdkafka's words.
+        places: Topics and partitions.
+
+    Raises:
+        ClientError: the brokers do not tell.
+    """
+    asking = KafkaPythonInspection(from_librdkafka(client))
+    try:
+        known = by_producer(asking.details(asking.transaction_ids(OPEN)))
+        return {
+            one.place: f"producer {one.pid}, epoch {one.epoch}: {_holder(known.get(one.pid))}"
+            for one in reversed(asking.held(places))
+        }
+    finally:
+        asking.close()
+
+
+def _holder(found: TransactionDetails | None) -> str:
+    return "no coordinator knows it" if found is None else f"{found.tid}, {found.state}"
+
+
+def _good(code: int, what: str) -> None:
+    if code:
+        text = f"{what} answered {code}"
+        raise KafkaError(text)
+
+
+def _details(one: Any) -> TransactionDetails:
+    places = ((topic.topic, number) for topic in one.topics for number in topic.partitions)
+    return TransactionDetails(
+        one.transactional_id,
+        str(one.transaction_state),
+        one.producer_id,
+        one.producer_epoch,
+        one.transaction_start_time_ms,
+        one.transaction_timeout_ms,
+        tuple(sorted(places)),
+    )
+
+
+def _open_on(topic: Any) -> list[OpenOnPartition]:
+    return [
+        OpenOnPartition(
+            topic.name,
+            partition.partition_index,
+            producer.producer_id,
+            producer.producer_epoch,
+            producer.current_txn_start_offset,
+            producer.last_timestamp,
+            producer.coordinator_epoch,
+        )
+        for partition in topic.partitions
+        for producer in partition.active_producers or ()
+        if producer.current_txn_start_offset >= 0
+    ]
+
+
+def _facts(topic: Any) -> TopicFacts:
+    partitions = sorted(topic.partitions, key=lambda one: one.partition_index)
+    allowed = topic.authorized_operations
+    rights = (
+        None if allowed == -(2**31) else frozenset(o.name for o in valid_acl_operations(allowed))
+    )
+    return TopicFacts(
+        topic.name,
+        topic.error_code,
+        tuple(len(one.replica_nodes) for one in partitions),
+        tuple(one.partition_index for one in partitions if one.leader_id < 0),
+        rights,
+    )
+
+
+def _flat(answer: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, str]:
+    return {
+        name: str(entry["value"])
+        for resources in answer.values()
+        for settings in resources.values()
+        for name, entry in settings.items()
+        if entry.get("value") is not None
+    }

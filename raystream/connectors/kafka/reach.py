@@ -1,0 +1,91 @@
+"""Can these brokers be reached, and if not, why: address, port, TLS or password in one line."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from raystream.connectors.kafka.clients import ClientError
+from raystream.connectors.kafka.failures import KafkaFailure
+
+if TYPE_CHECKING:
+    from raystream.connectors.kafka.connection import Kafka
+    from raystream.connectors.kafka.inspection import KafkaPythonInspection
+
+TRY_S = 3.0
+"""How long one attempt to connect may take."""
+
+ANSWER_S = 5.0
+"""How long the brokers may take for their first answer."""
+
+
+def inspection(kafka: Kafka) -> KafkaPythonInspection:
+    """A connection for questions, or why there is none.
+
+    Args:
+        kafka: Address and security.
+
+    Raises:
+        KafkaFailure: nobody answers there, or we are refused.
+    """
+    from raystream.connectors.kafka.inspection import KafkaPythonInspection
+
+    settings = kafka.settings()
+    reason = unreachable_reason(kafka)
+    if reason is not None:
+        raise KafkaFailure(settings.redact(reason[0]), settings.address(), reason[1])
+    try:
+        return KafkaPythonInspection(settings.for_kafka_python())
+    except ClientError as error:
+        what = settings.redact(f"the brokers do not answer: {error}")
+        raise KafkaFailure(what, settings.address(), "see the logs of the brokers") from None
+
+
+def unreachable_reason(kafka: Kafka) -> tuple[str, str] | None:
+    """Why the brokers can not be used, and what to do; None: they can.
+
+    Args:
+        kafka: Address and security.
+    """
+    from raystream.connectors.kafka.confluent import first_answer
+
+    settings = kafka.settings()
+    reasons = [_no_connection(address) for address in settings.address().split(",")]
+    if all(reason is not None for reason in reasons):
+        return reasons[0]
+    try:
+        first_answer(settings.for_librdkafka(), ANSWER_S)
+    except ClientError as error:
+        return _refusal(str(error), settings.security.get("security_protocol", "PLAINTEXT"))
+    return None
+
+
+def _no_connection(address: str) -> tuple[str, str] | None:
+    host, _, port = address.strip().rpartition(":")
+    if not host or not port.isdigit():
+        return f"{address!r} is no host:port", "write for instance kafka:9092"
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=TRY_S).close()
+    except socket.gaierror:
+        return f"there is no host called {host!r}", "check the name; does DNS know it here?"
+    except ConnectionRefusedError:
+        return f"nobody listens on port {port} of {host}", "check the port; do the brokers run?"
+    except TimeoutError:
+        advice = "a firewall, or a network that is not reached from here?"
+        return f"no answer from {address} within {TRY_S:g} s", advice
+    except OSError as error:
+        return f"{address} can not be reached: {error.strerror or error}", "check the address"
+    return None
+
+
+def _refusal(text: str, protocol: str) -> tuple[str, str]:
+    said = text.lower()
+    if "authentication" in said or "sasl" in said:
+        return "the brokers refuse the user or the password", "check sasl_username, sasl_password"
+    if "certificate verify failed" in said or "broker certificate" in said:
+        advice = "give the authority that signed it as ssl_ca_location"
+        return "the certificate of the brokers is not trusted", advice
+    if "ssl" in said and protocol in ("SSL", "SASL_SSL"):
+        return f"TLS fails: {text}", f"is security_protocol {protocol} right for this port?"
+    what = f"the port is open, but no broker answers as {protocol}: {text}"
+    return what, "is security_protocol right for this port?"
