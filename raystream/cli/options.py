@@ -40,19 +40,16 @@ param = click.option(
 address = click.option(
     "--address",
     metavar="HOST:PORT",
-    envvar="RAYSTREAM_ADDRESS",
     help="Ray cluster  [default: $RAY_ADDRESS, else a head on this machine]",
 )
 parallelism = click.option(
     "--parallelism",
     type=click.IntRange(min=1),
-    envvar="RAYSTREAM_PARALLELISM",
     help="Subtasks of each chain",
 )
 checkpoint_storage = click.option(
     "--checkpoint-storage",
     metavar="URI",
-    envvar="RAYSTREAM_CHECKPOINT_STORAGE",
     help="Directory, or s3://, gs://, az://",
 )
 as_json = click.option(

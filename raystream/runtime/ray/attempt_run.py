@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
 import time
@@ -24,6 +25,8 @@ from raystream.runtime.failure import failure_of
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.task import Finished, Letter, Snapshot, SourceDry, Task, Waiting
 from raystream.storage.base import Store
+
+log = logging.getLogger("raystream.subtask")
 
 BACKGROUND_THREADS = 4
 _LONGEST_WAIT = 1.0
@@ -151,7 +154,10 @@ class AttemptRun:
         try:
             self._loop(task)
         except Exception as error:  # noqa: BLE001 - whatever a step raises fails the attempt
-            self._tell(failure_of(error))
+            failure = failure_of(error)
+            follows = failure.kind == "channel"  # a neighbour failed first, and tells it
+            log.error("failed: %s", failure.message, exc_info=None if follows else error)
+            self._tell(failure)
         finally:
             self._close()
 

@@ -22,6 +22,14 @@ from raystream.observe.status import StatusDocument
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.failure import failure_of
 from raystream.runtime.points import points_of
+from raystream.runtime.ray.logs import (
+    Marks,
+    Piece,
+    Process,
+    log_to_stderr,
+    read_everywhere,
+    write_diary,
+)
 from raystream.runtime.ray.parcels import unpack_job
 from raystream.runtime.ray.watchdog import Lease, watch
 from raystream.runtime.ray.workers import RayWorkers
@@ -46,6 +54,7 @@ class Coordinator:
     ) -> None:
         # The dead of an attempt fail many calls at once; their cause is told once, by the status.
         os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
+        log_to_stderr()
         self._driver = driver
         self._loop: ControlLoop | None = None
         self._workers: RayWorkers | None = None
@@ -79,6 +88,14 @@ class Coordinator:
         """How the job ended, None while it runs."""
         return self._outcome
 
+    @ray.method(concurrency_group="wait")
+    def logs(self, marks: Marks, lines: int) -> list[Piece]:
+        """What the job's processes wrote; see `logs.read_here`."""
+        workers = self._workers
+        others, readers = workers.processes() if workers is not None else ([], {})
+        me = Process("coordinator", str(ray.get_runtime_context().get_node_id()), os.getpid())
+        return read_everywhere([me, *others], readers, marks, lines)
+
     @ray.method(concurrency_group="query")
     def driver(self) -> str:
         """Who started it."""
@@ -110,7 +127,9 @@ class Coordinator:
         protocol = ThreadPoolExecutor(1, "raystream-protocol")
         workers = RayWorkers(job, packed, store, writers, environment)
         try:
-            loop = ControlLoop(job, workers, store, SystemClock(), protocol, point=point)
+            loop = ControlLoop(
+                job, workers, store, SystemClock(), protocol, publish=write_diary(), point=point
+            )
             workers.post = loop.post
             self._workers = workers
             self._publish_loop(loop)

@@ -6,8 +6,9 @@ notes put on it, so there are no locks and no call waits. Outcomes are events fo
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import ray
@@ -29,6 +30,7 @@ from raystream.job.spec import JobSpec, OpenRequest
 from raystream.runtime.ray.actors import Actors, Worker
 from raystream.runtime.ray.attempt_run import Over
 from raystream.runtime.ray.desk import Desk, Then
+from raystream.runtime.ray.logs import Process
 from raystream.runtime.ray.parcels import pack_request, versions
 from raystream.runtime.ray.snapshots import SegmentBook, SegmentWriter, SnapshotPull, Streamer
 from raystream.runtime.ray.subtask import OpenOrder, OpenReply, PingReply, Whereabouts
@@ -46,6 +48,10 @@ _START_SECONDS_EACH = 1.5
 """Starting a process costs 0.7 CPU seconds; Ray starts as many at a time as there are cores."""
 
 _WARM_UP_SECONDS = 1.0
+_ANSWER_SECONDS = 5.0
+_REMEMBERED = 50
+"""Processes whose logs can still be asked for when they are gone."""
+
 _SPARE_AFTER_SECONDS = 3.0
 """Running so long, a job is not one of those that end before a failure is worth a thought."""
 
@@ -85,6 +91,7 @@ class RayWorkers:
         self._book = SegmentBook()
         self._pull: SnapshotPull | None = None
         self._ending = False
+        self._all: deque[Process] = deque(maxlen=_REMEMBERED + 2 * len(job.plan.subtasks()))
         self._early: dict[SubtaskId, Worker] = {}
         self._desk.put(self._make_early)
 
@@ -170,6 +177,19 @@ class RayWorkers:
     def close(self) -> None:
         """End everything; returns when all processes were told to end."""
         self._desk.close(self._close, timeout=10)
+
+    def processes(self) -> tuple[list[Process], dict[str, Any]]:
+        """All that ever had a role, newest last; a living one by node, to read logs there."""
+        answer: Future[tuple[list[Process], dict[str, Any]]] = Future()
+
+        def look() -> None:
+            living = {worker.node: worker.handle for worker in self._seated.values()}
+            answer.set_result((list(self._all), living))
+
+        if self._attempt == _OVER:
+            return list(self._all), {}
+        self._desk.put(look)
+        return answer.result(_ANSWER_SECONDS)
 
     def notes(self) -> tuple[str, ...]:
         """What people should know about the placement."""
@@ -300,6 +320,7 @@ class RayWorkers:
         if isinstance(result, OpenReply):
             worker.where = result.whereabouts
             worker.answered()
+            self._remember(Process(str(subtask), worker.node, worker.where.pid))
             self._watch(subtask, attempt, worker)
             self._tell(attempt, Opened(subtask, attempt, result.address, worker.node))
             return
@@ -311,6 +332,10 @@ class RayWorkers:
             self._seat_new(request, 0.0)  # its share may be free nowhere: somebody was faster
         else:
             self._died(subtask, attempt, _failure(result))
+
+    def _remember(self, process: Process) -> None:
+        if process not in self._all:
+            self._all.append(process)
 
     def _warm_up(self, attempt: int) -> None:
         if attempt == self._attempt and not self._ending:

@@ -1,0 +1,233 @@
+"""What the processes of a job wrote, read by the job's own actors: needs no dashboard.
+
+Ray sends standard output and error of each worker to files on its node. The coordinator reads those
+of its own node, also of processes that are gone; a subtask reads those of each other node.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from raystream.errors import ConfigurationError
+from raystream.observe.diary import entries
+from raystream.observe.status import StatusDocument
+
+STREAMS = ("out", "err")
+"""Endings of the files of a worker."""
+
+_RAYS_OWN = (":job_id:", ":task_name:", ":actor_name:")
+_MOST_BYTES = 1_000_000
+"""Read of one file at a time."""
+
+_ANSWER_SECONDS = 5.0
+
+_get: Any = ray.get
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process of a job, alive or gone.
+
+    Args:
+        title: Whom it ran: `counts[1]`, `coordinator`.
+        node: Id of its node.
+        pid: Its number there.
+    """
+
+    title: str
+    node: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Lines of one file.
+
+    Args:
+        title: Of the process.
+        file: Node, pid and stream.
+        lines: What it wrote.
+        end: Where to read on.
+    """
+
+    title: str
+    file: str
+    lines: tuple[str, ...]
+    end: int
+
+    def prefixed(self) -> list[str]:
+        """Each line with its process in front.
+
+        >>> Piece("counts[1]", "", ("hello",), 6).prefixed()
+        ['counts[1] | hello']
+        """
+        return [f"{self.title} | {line}" for line in self.lines]
+
+
+Marks = Mapping[str, int]
+"""File -> where to read on; a file that is not in it is read from `lines` before its end."""
+
+
+# -- in the processes of a job -----------------------------------------------------------------
+
+
+def log_to_stderr() -> None:
+    """Python logging of this process goes to its log, from INFO on; for raystream and its user."""
+    root = logging.getLogger()
+    if root.handlers:
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    for chatty in ("kafka", "urllib3", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def write_diary() -> Callable[[StatusDocument], None]:
+    """Takes every status document of a job; logs what happened between it and the one before."""
+    log, before = logging.getLogger("raystream.job"), [StatusDocument("", "")]
+
+    def write(status: StatusDocument) -> None:
+        for line in entries(before[0], status):
+            log.info("%s", line)
+        before[0] = status
+
+    return write
+
+
+def read_here(processes: Sequence[Process], marks: Marks, lines: int) -> list[Piece]:
+    """What these processes of this node wrote.
+
+    Args:
+        processes: Of this node.
+        marks: Where to read on.
+        lines: At most so many of a file that is read for the first time.
+    """
+    directory = _directory()
+    if directory is None:
+        return []
+    found = []
+    for process in processes:
+        for stream in STREAMS:
+            for path in directory.glob(f"worker-*-{process.pid}.{stream}"):
+                file = f"{process.node}/{process.pid}.{stream}"
+                found.append(_piece(path, process.title, file, marks.get(file), lines))
+    return [piece for piece in found if piece.lines or piece.end]
+
+
+def read_everywhere(
+    processes: Sequence[Process], readers: Mapping[str, Any], marks: Marks, lines: int
+) -> list[Piece]:
+    """What these processes wrote, wherever they are.
+
+    Args:
+        processes: Alive or gone.
+        readers: Node -> handle of a living subtask there.
+        marks: Where to read on.
+        lines: See `read_here`.
+    """
+    here = _node()
+    found = read_here([p for p in processes if p.node == here], marks, lines)
+    asked = {}
+    for node in {p.node for p in processes} - {here}:
+        there = [p for p in processes if p.node == node]
+        if node in readers:
+            asked[node] = readers[node].read_logs.remote(there, dict(marks), lines)
+    for node, ref in asked.items():
+        try:
+            found += _get(ref, timeout=_ANSWER_SECONDS)
+        except ray.exceptions.RayError:
+            found.append(Piece("raystream", f"{node}/", (f"node {node} does not answer",), 0))
+    return found
+
+
+def _piece(path: Path, title: str, file: str, start: int | None, lines: int) -> Piece:
+    try:
+        with path.open("rb") as log:
+            size = os.fstat(log.fileno()).st_size
+            first = max(0, size - _MOST_BYTES) if start is None or start > size else start
+            log.seek(first)
+            data = log.read(_MOST_BYTES)
+    except OSError:
+        return Piece(title, file, (), start or 0)
+    if start is not None:
+        data = data[: data.rfind(b"\n") + 1]  # the rest of the line comes with the next look
+    text = data.decode(errors="replace").splitlines()
+    kept = [line for line in text if line and not line.startswith(_RAYS_OWN)]
+    if start is None:
+        kept = kept[-lines:] if lines else []
+    return Piece(title, file, tuple(kept), first + len(data))
+
+
+def _directory() -> Path | None:
+    """Where Ray writes the logs of this node; known from the own output."""
+    try:
+        path = Path(os.readlink("/proc/self/fd/2"))
+    except OSError:
+        path = Path()
+    if path.name.startswith("worker-"):
+        return path.parent
+    from ray._private import worker  # the output goes through a pipe when Ray rotates logs
+
+    named = getattr(worker.global_worker, "get_err_file_path", str)()
+    return Path(named).parent if named else None
+
+
+def _node() -> str:
+    return str(ray.get_runtime_context().get_node_id())
+
+
+# -- from outside ------------------------------------------------------------------------------
+
+
+class LogReader:
+    """Reads the logs of a job on the connected cluster, each line once.
+
+    Args:
+        name: Name of the job.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._marks: dict[str, int] = {}
+
+    def read(self, lines: int) -> list[Piece]:
+        """What was written since the last call.
+
+        Args:
+            lines: At most so many of each file that is read for the first time.
+
+        Raises:
+            ConfigurationError: no such job runs any more.
+        """
+        from raystream.runtime.ray.entry import find
+
+        coordinator = find(self._name)
+        if coordinator is None:
+            what = f"job {self._name} runs no more"
+            raise ConfigurationError(what, what_to_do="Ray keeps the logs of its session on disk")
+        pieces: list[Piece] = _get(coordinator.logs.remote(self._marks, lines))
+        self._marks |= {piece.file: piece.end for piece in pieces}
+        return [piece for piece in pieces if piece.lines]
+
+
+def logs(name: str, lines: int = 100) -> list[str]:
+    """The newest lines of what each process of a job wrote, the process in front.
+
+    Args:
+        name: Name of the job, which runs on the connected cluster.
+        lines: Of each process at most.
+
+    Raises:
+        ConfigurationError: no such job runs.
+    """
+    return [line for piece in LogReader(name).read(lines) for line in piece.prefixed()]
