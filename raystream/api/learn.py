@@ -9,6 +9,7 @@ from raystream.api.progress import patiently
 from raystream.graph.logical import Node
 
 if TYPE_CHECKING:
+    from raystream.checkpoint.records import Checkpoint, Restore
     from raystream.data.schema import Schema
     from raystream.storage.base import Store
 
@@ -18,6 +19,16 @@ LOOK_SECONDS = 1.0
 
 def stored_header(store: Store) -> Mapping[str, Any]:
     """What the newest checkpoint says of its job; empty if there is none.
+
+    Raises:
+        StorageError: the newest record is damaged.
+    """
+    base = newest_base(store)
+    return {} if base is None else base.job
+
+
+def newest_base(store: Store) -> Checkpoint | Restore | None:
+    """What the job would go on from.
 
     Raises:
         StorageError: the newest record is damaged.
@@ -32,10 +43,10 @@ def stored_header(store: Store) -> Mapping[str, Any]:
         data = store.get(key)
         record = decode(key, data) if data is not None else None
         if isinstance(record, Checkpoint | Restore):
-            return record.job
+            return record
         if isinstance(record, Rollback):
             keys = [k for k in keys if record.base is not None and k <= slot_key(record.base)]
-    return {}
+    return None
 
 
 def learn_schemas(

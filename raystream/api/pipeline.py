@@ -18,6 +18,7 @@ from raystream.units import Duration, seconds
 if TYPE_CHECKING:
     import polars as pl
 
+    from raystream.api.job import Job
     from raystream.api.stream import Stream
     from raystream.data.schema import Schema
     from raystream.job.outcome import Outcome
@@ -146,6 +147,9 @@ class Pipeline:
         checkpoint_storage: str | None = None,
         parallelism: int | None = None,
         from_scratch: bool = False,
+        from_savepoint: str | None = None,
+        claim: bool = False,
+        allow_non_restored_state: bool = False,
         accept_loss: bool = False,
     ) -> Outcome:
         """Run the job to its end.
@@ -160,6 +164,10 @@ class Pipeline:
             checkpoint_storage: Instead of the pipeline's.
             parallelism: Instead of the pipeline's.
             from_scratch: Forget the last checkpoint; without it the job goes on from there.
+            from_savepoint: Address of a savepoint to start from, also one of a job of another name,
+                parallelism or with fewer steps. It may be deleted after the first checkpoint.
+            claim: The savepoint is deleted after the first checkpoint.
+            allow_non_restored_state: State of steps that the job no longer has is left behind.
             accept_loss: Go on without output that the broker has given up (after a run that failed
                 and said so); which records these are is kept in the storage.
 
@@ -179,9 +187,67 @@ class Pipeline:
             checkpoint_storage=checkpoint_storage,
             parallelism=check_parallelism(parallelism),
             from_scratch=from_scratch,
+            from_savepoint=from_savepoint,
+            claim=claim,
+            allow_non_restored_state=allow_non_restored_state,
             accept_loss=accept_loss,
         )
         return successful(run(self, options))
+
+    @checked
+    def submit(
+        self,
+        *,
+        until: str | None = None,
+        address: str | None = None,
+        checkpoint_storage: str | None = None,
+        parallelism: int | None = None,
+        from_scratch: bool = False,
+        from_savepoint: str | None = None,
+        claim: bool = False,
+        allow_non_restored_state: bool = False,
+        accept_loss: bool = False,
+    ) -> Job:
+        """Start the job on a Ray cluster and return at once; made for notebooks.
+
+        On a standing cluster (`ray start --head`) the job goes on when this process ends, and
+        `rs.job(name)` finds it again. Where there is none, a private one is started, and the job
+        ends with this process. If the same job runs already, it is returned as it is.
+
+        Returns:
+            The running job.
+
+        Args:
+            until: None: for ever. `"latest"`: to what is there now; closes every window, commits.
+            address: See `run`, as all that follows.
+            checkpoint_storage: Instead of the pipeline's.
+            parallelism: Instead of the pipeline's.
+            from_scratch: Forget the last checkpoint; without it the job goes on from there.
+            from_savepoint: Address of a savepoint to start from.
+            claim: The savepoint is deleted after the first checkpoint.
+            allow_non_restored_state: State of steps that the job no longer has is left behind.
+            accept_loss: Go on without output that the broker has given up.
+
+        Raises:
+            ConfigurationError: the job as written can not run, or another job of this name runs.
+        """
+        from raystream.api.run import RunOptions
+        from raystream.api.submit import submit
+
+        if until is not None:
+            chosen(until, "until", ["latest"])
+        options = RunOptions(
+            until=until,
+            address=address,
+            checkpoint_storage=checkpoint_storage,
+            parallelism=check_parallelism(parallelism),
+            from_scratch=from_scratch,
+            from_savepoint=from_savepoint,
+            claim=claim,
+            allow_non_restored_state=allow_non_restored_state,
+            accept_loss=accept_loss,
+        )
+        return submit(self, options)
 
     @checked
     def show(self, limit: int = 10, *, sink: str | None = None, timeout: Duration = "10s") -> None:

@@ -14,7 +14,8 @@ from raystream.api.environment import doubts, in_effect, told_by_environment
 from raystream.api.learn import learn_schemas, stored_header
 from raystream.api.pipeline import Pipeline
 from raystream.api.progress import Progress, patiently, say
-from raystream.errors import JobFailed, Superseded
+from raystream.api.start import OpenedSavepoint, check_fits, check_start, opened
+from raystream.errors import ConfigurationError, JobFailed, Superseded
 from raystream.graph.logical import LogicalGraph, Node
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class RunOptions:
     checkpoint_storage: str | None = None
     parallelism: int | None = None
     from_scratch: bool = False
+    from_savepoint: str | None = None
+    claim: bool = False
+    allow_non_restored_state: bool = False
     accept_loss: bool = False
     on_status: Callable[[StatusDocument], None] | None = None
 
@@ -54,12 +58,13 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
         ConfigurationError: the job as written can not run.
         StorageError: its storage can not be used.
     """
+    check_start(options)
     pipeline.plan(parallelism=1)  # what is wrong whatever the sources hold, before any network
     storage = storage_of(pipeline, options)
-    _say_where(pipeline, options, storage)
+    say_where(pipeline, options, storage)
     with _cluster(options) as cpus:
         try:
-            job = _prepare(pipeline, options, storage, cpus)
+            job = prepare(pipeline, options, storage, cpus)
             if job is None:
                 return _outcome("finished", "there is nothing to read")
             return _run(job, options)
@@ -71,9 +76,12 @@ def successful(outcome: Outcome) -> Outcome:
     """The outcome, unless it is an error: a script that ends quietly would look like a success.
 
     Raises:
+        ConfigurationError: the job as written can not go on from where it is.
         JobFailed: the job failed.
         Superseded: a newer run took over.
     """
+    if outcome.refused:
+        raise ConfigurationError(outcome.message)
     if outcome.kind == "failed":
         raise JobFailed(outcome.message or "the job failed")
     if outcome.kind == "superseded":
@@ -92,7 +100,7 @@ def storage_of(pipeline: Pipeline, options: RunOptions) -> str:
     return said if "://" in said else os.path.abspath(os.path.expanduser(said))
 
 
-def _say_where(pipeline: Pipeline, options: RunOptions, storage: str) -> None:
+def say_where(pipeline: Pipeline, options: RunOptions, storage: str) -> None:
     """The first line of a run: where its checkpoints are, and what the environment decides."""
     graph = pipeline.graph()
     by_command = ("checkpoint_storage", "parallelism")
@@ -115,14 +123,26 @@ def _cluster(options: RunOptions) -> Iterator[int]:
         yield cpus()
 
 
-def _prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -> JobSpec | None:
+def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -> JobSpec | None:
+    """The planned job, after all questions to the world; None: there is nothing to read.
+
+    Args:
+        pipeline: What the user said.
+        options: How it is to run.
+        storage: Address of the checkpoint storage.
+        cpus: Of the cluster.
+
+    Raises:
+        ConfigurationError: the job as written can not run.
+    """
     from raystream.job.spec import CheckpointSettings, JobSpec
     from raystream.plan.planner import plan, reads
     from raystream.storage.open import job_store
 
     graph = pipeline.graph()
     store = job_store(storage, pipeline.name)
-    learnt = _learnt(graph, store, options)
+    savepoint = opened(options)
+    learnt = _learnt(graph, store, options, savepoint)
     splits = _splits(reads(graph), options)
     if options.bounded and _nothing_known(graph, learnt):
         return None
@@ -131,6 +151,8 @@ def _prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -
     width = options.parallelism or settings.parallelism or _default(cpus, caps)
     guarantee = settings.delivery_guarantee
     planned = plan(graph, width, learnt, caps=caps, guarantee=guarantee)
+    if savepoint is not None:
+        check_fits(savepoint, planned, store, options, say)
     _check_sinks(graph, pipeline.name, store)
     checkpoint = CheckpointSettings(
         storage,
@@ -147,18 +169,26 @@ def _prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -
         bounded=options.bounded,
         from_scratch=options.from_scratch,
         accept_loss=options.accept_loss,
+        savepoint=None if savepoint is None else savepoint.address,
+        claim=options.claim,
+        allow_non_restored_state=options.allow_non_restored_state,
         run=secrets.token_hex(8),  # a restarted coordinator knows by it what this run has done
     )
 
 
-def _learnt(graph: LogicalGraph, store: Store, options: RunOptions) -> dict[str, Schema]:
+def _learnt(
+    graph: LogicalGraph, store: Store, options: RunOptions, savepoint: OpenedSavepoint | None
+) -> dict[str, Schema]:
     from raystream.plan.planner import reads_to_learn
     from raystream.plan.restore import schemas_of
 
     missing = reads_to_learn(graph)
     if not missing:
         return {}
-    header = {} if options.from_scratch else stored_header(store)
+    if savepoint is not None:
+        header = savepoint.content.job
+    else:
+        header = {} if options.from_scratch else stored_header(store)
     known = schemas_of(header)
     return learn_schemas(missing, known, bounded=options.bounded, say=say, wait=time.sleep)
 

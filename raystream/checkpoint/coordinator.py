@@ -10,16 +10,16 @@ from raystream.checkpoint.barrier import Barrier
 from raystream.checkpoint.messages import (
     Acked,
     CheckpointCommitted,
+    CheckpointRequested,
     Command,
     CommitCheckpoint,
     Event,
     FailAttempt,
     FinalRequested,
     NotifyCommitted,
-    SavepointRequested,
+    Served,
     Tick,
     TriggerBarrier,
-    WriteSavepoint,
 )
 from raystream.checkpoint.records import Ack, Checkpoint, Owner, StoredState
 from raystream.ids import StepName, SubtaskId
@@ -58,7 +58,7 @@ class _Pending:
     triggered: float
     acks: dict[SubtaskId, Ack] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
-    savepoints: tuple[str, ...] = ()
+    tickets: tuple[int, ...] = ()
 
 
 class CheckpointCoordinator:
@@ -94,7 +94,7 @@ class CheckpointCoordinator:
         self._due = 0.0
         self._pending: _Pending | None = None
         self._final = False
-        self._savepoints: tuple[str, ...] = ()
+        self._tickets: tuple[int, ...] = ()
         self._over = False
 
     @property
@@ -125,8 +125,8 @@ class CheckpointCoordinator:
             case FinalRequested():
                 self._final = True
                 return self._trigger_if_due()
-            case SavepointRequested(uri):
-                self._savepoints += (uri,)
+            case CheckpointRequested(ticket):
+                self._tickets += (ticket,)
                 return self._trigger_if_due()
 
     def _tick(self, now: float) -> list[Command]:
@@ -144,11 +144,11 @@ class CheckpointCoordinator:
     def _trigger_if_due(self) -> list[Command]:
         if self._now is None or self._pending is not None:
             return []  # 1: only when `done` of the previous one is durable
-        if not (self._final or self._savepoints) and self._now < self._due:
+        if not (self._final or self._tickets) and self._now < self._due:
             return []
         barrier = Barrier(self._next, self._final)
-        self._pending = _Pending(barrier, self._now, savepoints=self._savepoints)
-        self._savepoints = ()
+        self._pending = _Pending(barrier, self._now, tickets=self._tickets)
+        self._tickets = ()
         self._due = self._now + self._settings.interval_s
         return [TriggerBarrier(barrier)]
 
@@ -186,9 +186,9 @@ class CheckpointCoordinator:
         self._due = max(self._due, (self._now or 0.0) + self._settings.min_pause_s)
         self._over = pending.barrier.final
         notify: list[Command] = [NotifyCommitted(number)]
-        copies = [WriteSavepoint(u, self._head, pending.checkpoint) for u in pending.savepoints]
+        served = [Served(pending.tickets, pending.checkpoint)] if pending.tickets else []
         following = [] if self._over else self._trigger_if_due()
-        return [*notify, *copies, *following]
+        return [*notify, *served, *following]
 
     def _fail(self, why: str) -> list[Command]:
         self._over = True

@@ -35,13 +35,13 @@ class FinalRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class SavepointRequested:
-    """Event: take a checkpoint as soon as possible and keep it at `uri`."""
+class CheckpointRequested:
+    """Event: take a checkpoint as soon as possible, for whoever holds this ticket."""
 
-    uri: str
+    ticket: int
 
 
-Event = Tick | Acked | CheckpointCommitted | FinalRequested | SavepointRequested
+Event = Tick | Acked | CheckpointCommitted | FinalRequested | CheckpointRequested
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,10 @@ class NotifyCommitted:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteSavepoint:
-    """Command: keep a copy of this committed checkpoint at `uri`."""
+class Served:
+    """Command: this committed checkpoint is what these tickets asked for."""
 
-    uri: str
-    slot: int
+    tickets: tuple[int, ...]
     checkpoint: Checkpoint
 
 
@@ -82,4 +81,4 @@ class FailAttempt:
     reason: str
 
 
-Command = TriggerBarrier | CommitCheckpoint | NotifyCommitted | WriteSavepoint | FailAttempt
+Command = TriggerBarrier | CommitCheckpoint | NotifyCommitted | Served | FailAttempt

@@ -36,6 +36,11 @@ def add_run_verbs(app: click.Group) -> None:
 @options.checkpoint_storage
 @options.parallelism
 @click.option("--from-scratch", is_flag=True, help="Forget the last checkpoint")
+@click.option("--from-savepoint", metavar="URI", help="Start from this savepoint")
+@click.option("--claim", is_flag=True, help="Delete the savepoint after the first checkpoint")
+@click.option(
+    "--allow-non-restored-state", is_flag=True, help="Leave behind the state of steps that are gone"
+)
 @click.option(
     "--accept-loss", is_flag=True, help="Go on without output that the broker has given up"
 )

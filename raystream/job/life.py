@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,11 @@ from raystream.graph.policies import DeliveryGuarantee
 from raystream.ids import StepName, SubtaskId
 from raystream.job.liveness import Liveness
 from raystream.job.messages import (
+    Answer,
     Died,
     Failure,
     JobCommand,
+    KeepSavepoint,
     Ping,
     ProcedureDone,
     RunProcedure,
@@ -24,6 +26,7 @@ from raystream.job.messages import (
 from raystream.job.outcome import OutcomeKind
 from raystream.job.report import Report
 from raystream.job.restart import RestartPolicy
+from raystream.job.savepoints import Savepoints
 from raystream.job.spec import JobSpec, RestoreRefs
 from raystream.job.turns import Turns
 from raystream.plan.physical import PhysicalPlan
@@ -56,7 +59,7 @@ class Life:
         new_key: Makes the channel secret of an attempt.
         restore_states: What each subtask restores from a base.
         header: What goes into every checkpoint of this run.
-        savepoint: Content of the savepoint that `spec.savepoint` names, if one is named.
+        savepoints: Who waits for a checkpoint or a savepoint.
     """
 
     spec: JobSpec
@@ -69,7 +72,7 @@ class Life:
     new_key: Callable[[], bytes]
     restore_states: RestoreStates
     header: Mapping[str, Any]
-    savepoint: Checkpoint | None = None
+    savepoints: Savepoints
     turns: Turns = field(default_factory=Turns)
     attempt: int = NO_ATTEMPT
     opened: int = NO_ATTEMPT
@@ -103,8 +106,17 @@ class Life:
         self.report.recovered(recovered.next_checkpoint - 1, recovered.base)
         if recovered.lost:
             records = sum(one.n_records for one in recovered.lost)
-            note = f"--accept-loss: went on without {records} records of earlier output"
-            self.report.notes = (*self.report.notes, note)
+            self.note(f"--accept-loss: went on without {records} records of earlier output")
+        if self._came_from_savepoint(recovered.base):
+            self.note(f"came from savepoint {self.spec.savepoint}")
+
+    def note(self, text: str) -> None:
+        """Something that people should know to the end of the run."""
+        if text not in self.report.notes:
+            self.report.notes = (*self.report.notes, text)
+
+    def _came_from_savepoint(self, base: Base | None) -> bool:
+        return base is not None and bool(self.spec.savepoint) and self.of_this_run(base)
 
     def ended_by_base(self) -> bool:
         """True if the base is the final checkpoint of this very run: nothing is left to do."""
@@ -113,10 +125,15 @@ class Life:
             return False
         return self.of_this_run(base)
 
-    def of_this_run(self, base: Checkpoint) -> bool:
+    def of_this_run(self, base: Base) -> bool:
         """True if this run wrote it: one of our attempts, or one of an earlier process of it."""
         ours = self.first_attempt is not None and base.owner.attempt >= self.first_attempt
         return ours or (self.spec.run != "" and base.job.get("run") == self.spec.run)
+
+    @property
+    def may_end_now(self) -> bool:
+        """True if a stop needs no last checkpoint while nothing runs that could be committed."""
+        return not self.savepoints.wanted_at_the_end
 
     def natural_end(self) -> OutcomeKind:
         """The outcome after the final checkpoint."""
@@ -128,6 +145,12 @@ class Life:
             return False
         base = self.recovered.base if self.recovered else None
         return base is None or not self.spec.run or base.job.get("run") != self.spec.run
+
+    def serve(self, orders: Sequence[Answer | KeepSavepoint]) -> list[JobCommand]:
+        """Carry out what `savepoints` says; what a copy needs must not be cleaned up before."""
+        if self.savepoints.copying:
+            self.turns.drop("cleanup")
+        return [*orders]
 
     def pings(self) -> list[JobCommand]:
         """A Ping if it is time: also between attempts, or the leases of survivors run out."""
@@ -154,7 +177,7 @@ class Life:
         transactional = self.spec.delivery_guarantee is DeliveryGuarantee.EXACTLY_ONCE
         if transactional and (self.strays or last):
             commands += self.turns.add_later("strays", lambda: abort_strays(owner))
-        if self.report.checkpoint.completed:
+        if self.report.checkpoint.completed and not self.savepoints.copying:
             commands += self.turns.add_later(
                 "cleanup", lambda: clean_up(owner, keep=keep, orphans=first)
             )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from raystream.checkpoint.records import Checkpoint
 from raystream.errors import ConfigurationError, JobFailed, OutputLost, StorageError, Superseded
 from raystream.job.checkpoint_book import CheckpointBook
 from raystream.job.facts import facts
@@ -13,6 +12,7 @@ from raystream.job.life import Life, RestoreStates, nothing_to_restore
 from raystream.job.liveness import Liveness
 from raystream.job.messages import (
     Acked,
+    CheckpointRequested,
     Connected,
     Died,
     Dry,
@@ -23,6 +23,8 @@ from raystream.job.messages import (
     ProcedureDone,
     ProcedureFailed,
     Publish,
+    SavepointDiscarded,
+    SavepointKept,
     StopKind,
     StopRequested,
     Tick,
@@ -30,12 +32,16 @@ from raystream.job.messages import (
 )
 from raystream.job.report import Report
 from raystream.job.restart import RestartPolicy
+from raystream.job.savepoints import Savepoints
 from raystream.job.spec import JobSpec
-from raystream.job.states.ended import Ended
+from raystream.job.states.ended import Ended, failed
 from raystream.job.states.recovering import Recovering
 from raystream.job.states.state import State, Step
 
 PUBLISH_INTERVAL_S = 0.5
+
+PLACE = "savepoints"
+"""Below the job's storage, where no cleaning up looks; never the start of a key of its log."""
 
 BACKGROUND = frozenset({"strays", "cleanup"})
 FINAL = (OutputLost, JobFailed, ConfigurationError, StorageError)
@@ -57,7 +63,6 @@ class JobMachine:
         new_key: Makes a random secret for the channels of an attempt.
         restore_states: What each subtask restores from a base (plan.restore).
         header: What a restore must know of this plan; goes into every checkpoint.
-        savepoint: Content of the savepoint that the job starts from, if any.
     """
 
     def __init__(
@@ -70,7 +75,6 @@ class JobMachine:
         new_key: Callable[[], bytes] = bytes,
         restore_states: RestoreStates = nothing_to_restore,
         header: Mapping[str, Any] | None = None,
-        savepoint: Checkpoint | None = None,
     ) -> None:
         self.life = Life(
             spec=spec,
@@ -83,7 +87,7 @@ class JobMachine:
             new_key=new_key,
             restore_states=restore_states,
             header=_with_run(spec, header or {}),
-            savepoint=savepoint,
+            savepoints=_savepoints(spec),
         )
         self.state: State = Recovering()
         self._published = float("-inf")
@@ -117,6 +121,7 @@ class JobMachine:
 
     def _dispatch(self, event: JobEvent) -> list[JobCommand]:
         life = self.life
+        first: list[JobCommand] = []
         match event:
             case ProcedureFailed(then, exception):
                 end = self._end_of(then, exception)
@@ -129,11 +134,21 @@ class JobMachine:
             case Pong(subtask, _, stats):
                 life.liveness.pong(subtask, life.now)
                 life.report.pong(subtask, stats)
-            case StopRequested(kind):
+            case StopRequested(kind, savepoint):
                 life.stop = stronger(life.stop, kind)
+                if savepoint is not None:
+                    life.savepoints.ask_at_the_end(savepoint)
                 if kind is StopKind.CANCEL and not isinstance(self.state, Ended):
                     return self._change(Ended("stopped", "cancelled"))
-        return self._go(self.state.handle(life, event))
+            case CheckpointRequested():
+                life.savepoints.ask(event)
+            case SavepointKept():
+                first += life.savepoints.kept(event)
+            case SavepointDiscarded(address, problem):
+                life.savepoints.discarded()
+                if problem is not None:
+                    life.note(f"savepoint {address} could not be deleted: {problem}")
+        return self._go(self.state.handle(life, event), first=first)
 
     def _end_of(self, then: str, exception: BaseException) -> Ended | None:
         """The end that this exception of a procedure means, if it means the end."""
@@ -141,14 +156,16 @@ class JobMachine:
             return Ended("superseded", str(exception))
         if then in BACKGROUND or isinstance(self.state, Ended):
             return None
-        return Ended("failed", str(exception)) if isinstance(exception, FINAL) else None
+        return failed(exception) if isinstance(exception, FINAL) else None
 
     def _change(self, state: State) -> list[JobCommand]:
         return self._go((state, []))
 
-    def _go(self, step: Step, *, changed: bool = False) -> list[JobCommand]:
+    def _go(
+        self, step: Step, *, first: Sequence[JobCommand] = (), changed: bool = False
+    ) -> list[JobCommand]:
         """Enter states until one stays, and publish what people should see."""
-        state, commands = step
+        state, commands = step[0], [*first, *step[1]]
         while state is not self.state:
             self.state, changed = state, True
             state, more = state.enter(self.life)
@@ -171,6 +188,15 @@ class JobMachine:
 def _report(spec: JobSpec, now: float) -> Report:
     book = CheckpointBook(spec.checkpoint.interval, spec.checkpoint.timeout)
     return Report(spec.name, spec.plan, now, facts(spec), book)
+
+
+def _savepoints(spec: JobSpec) -> Savepoints:
+    """None is asked for; the one that the run comes from may be claimed."""
+    storage = spec.checkpoint.storage.rstrip("/")
+    savepoints = Savepoints(f"{storage}/{spec.name}/{PLACE}")
+    if spec.savepoint and spec.claim:
+        savepoints.claim(spec.savepoint)
+    return savepoints
 
 
 def _with_run(spec: JobSpec, header: Mapping[str, Any]) -> dict[str, Any]:

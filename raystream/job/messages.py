@@ -9,7 +9,8 @@ from typing import Any
 
 from raystream.checkpoint.barrier import Barrier
 from raystream.checkpoint.protocol.procedure import Procedure
-from raystream.checkpoint.records import Ack
+from raystream.checkpoint.records import Ack, Checkpoint
+from raystream.errors import RaystreamError
 from raystream.ids import SubtaskId
 from raystream.job.outcome import Outcome
 from raystream.job.spec import OpenRequest
@@ -103,11 +104,47 @@ class Pong:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointRequested:
+    """Somebody wants a checkpoint now and waits for the answer.
+
+    Args:
+        ticket: Of the answer.
+        keep: Where to keep it as a savepoint; empty: at the default place; None: not at all.
+        tag: Random end of the address at the default place.
+    """
+
+    ticket: int
+    keep: str | None = None
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
-    """The user wants the job to end."""
+    """The user wants the job to end; `savepoint`: and its last checkpoint kept."""
 
     kind: StopKind
+    savepoint: CheckpointRequested | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class SavepointKept:
+    """The copy that a KeepSavepoint ordered is whole, or could not be written."""
+
+    ticket: int
+    address: str
+    problem: RaystreamError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavepointDiscarded:
+    """A claimed savepoint is deleted, or could not be."""
+
+    address: str
+    problem: RaystreamError | None = None
+
+
+UserEvent = CheckpointRequested | StopRequested
+"""What people ask of a job."""
 
 WorkerEvent = Opened | Connected | Acked | Dry | Died | Pong
 
@@ -138,7 +175,15 @@ class ProcedureFailed:
     exception: BaseException
 
 
-JobEvent = WorkerEvent | StopRequested | Tick | ProcedureDone | ProcedureFailed
+JobEvent = (
+    WorkerEvent
+    | UserEvent
+    | SavepointKept
+    | SavepointDiscarded
+    | Tick
+    | ProcedureDone
+    | ProcedureFailed
+)
 """All that a JobMachine is told."""
 
 
@@ -151,7 +196,7 @@ class RunProcedure:
 
     Args:
         procedure: A fresh generator of protocol commands.
-        then: What waits for it: `recover`, `restore`, `commit`, `cleanup`, `strays`.
+        then: What waits for it: `recover`, `bring back`, `restore`, `commit`, `cleanup`, `strays`.
     """
 
     procedure: Procedure[Any]
@@ -220,6 +265,30 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepSavepoint:
+    """Copy this committed checkpoint to `address`, beside everything else: SavepointKept."""
+
+    ticket: int
+    address: str
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class DiscardSavepoint:
+    """Delete the savepoint at `address`, beside everything else: SavepointDiscarded."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Tell who holds the ticket: the checkpoint's number, the savepoint's address, or why not."""
+
+    ticket: int
+    result: int | str | RaystreamError
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Show this to people."""
 
@@ -243,6 +312,9 @@ JobCommand = (
     | Drain
     | Ping
     | Kill
+    | KeepSavepoint
+    | DiscardSavepoint
+    | Answer
     | Publish
     | End
 )

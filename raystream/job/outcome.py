@@ -32,6 +32,9 @@ class Outcome:
         rows_out: Rows written by all sinks in this run.
         late: Late rows of this run, dropped or sent to `.late`.
         restarts: How often the job was restarted in this run.
+        savepoint: Address of the savepoint that was asked for with the stop.
+        refused: It failed because the job as written can not go on from where it is: a wrong
+            option, a step that is gone; nothing was changed.
         counters: Further sums over the run by name: `dlq_rows`, `future_rows`, `skipped_rows`.
 
     >>> Outcome("finished", checkpoint=3).exit_code
@@ -48,8 +51,10 @@ class Outcome:
     late: int = 0
     restarts: int = 0
     counters: Mapping[str, int] = field(default_factory=dict)
+    savepoint: str = ""
+    refused: bool = False
 
     @property
     def exit_code(self) -> int:
-        """0 finished, stopped or submitted, 1 failed, 3 superseded."""
-        return _EXIT_CODES[self.kind]
+        """0 finished, stopped or submitted, 1 failed, 2 refused, 3 superseded."""
+        return 2 if self.refused else _EXIT_CODES[self.kind]

@@ -44,10 +44,13 @@ class JobSpec:
         from_scratch: Start with a restore to the empty state (once, at the first recovery).
         accept_loss: The first recovery goes on without transactions that can not be committed any
             more, and writes down which.
-        savepoint: URI of a savepoint to start from, or None.
+        savepoint: Address of a savepoint to start from (once, at the first recovery), or None.
+        claim: The savepoint is ours: it is deleted after the first checkpoint.
+        allow_non_restored_state: State of steps that are gone may be left behind.
         liveness_timeout: Seconds without an answer to a ping before a subtask is suspect.
         run: Random id of this run, kept when its coordinator is restarted with the same spec (so
             that `from_scratch` happens once and a final checkpoint ends it); empty: one process.
+        fingerprint: What was submitted, by content: the same for a second submission of the same.
     """
 
     name: str
@@ -60,8 +63,11 @@ class JobSpec:
     from_scratch: bool = False
     accept_loss: bool = False
     savepoint: str | None = None
+    claim: bool = False
+    allow_non_restored_state: bool = False
     liveness_timeout: float = 10.0
     run: str = ""
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

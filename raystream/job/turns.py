@@ -45,6 +45,10 @@ class Turns:
         """The running procedure returned or raised; `next` gives the one after it."""
         self.running = None
 
+    def drop(self, then: str) -> None:
+        """Forget this one if it waits."""
+        self._waiting = deque(one for one in self._waiting if one[0] != then)
+
     def clear(self) -> None:
         """Forget what waits (the attempt is over); what runs goes on."""
         self._waiting.clear()

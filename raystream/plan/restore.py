@@ -68,7 +68,8 @@ def restore_states(
     """
     specs = {spec.name: spec for _, spec in plan.steps()}
     if not allow_removed:
-        _check_removed(base, specs)
+        for name in removed_steps(base, plan):
+            raise _removed(name, specs, f"checkpoint {base.number}")
     _check_meaning(base, specs)
     found: dict[SubtaskId, dict[StepName, RestoreRefs]] = {}
     same_hash = _same_hash(base.job)
@@ -130,12 +131,16 @@ def _holds_anything(state: StoredState) -> bool:
     return bool(state.header or state.segments)
 
 
-def _check_removed(base: Checkpoint | Restore, specs: Mapping[StepName, StepSpec]) -> None:
+def removed_steps(base: Checkpoint | Restore, plan: PhysicalPlan) -> list[StepName]:
+    """Steps whose state has no place in the plan, sorted."""
+    present = {spec.name for _, spec in plan.steps()}
     was = base.job.get("steps", {})
-    for name, states in base.steps.items():
-        kept = any(state.segments for state in states) or _was_read(was, name, states)
-        if kept and name not in specs:
-            raise _removed(name, specs, f"checkpoint {base.number}")
+    return sorted(
+        name
+        for name, states in base.steps.items()
+        if name not in present
+        and (any(state.segments for state in states) or _was_read(was, name, states))
+    )
 
 
 def _was_read(was: Mapping[str, Any], name: StepName, states: Iterable[StoredState]) -> bool:
@@ -147,7 +152,10 @@ def _removed(name: StepName, specs: Mapping[StepName, StepSpec], where: str) -> 
     text = f"the checkpoint holds state of step {name!r}, which the job no longer has"
     near = did_you_mean(name, specs)
     hint = f"{near} " if near.endswith("?") else f"it has {near.removeprefix('one of ')}. "
-    advice = f"{hint}If it was renamed, give it name={name!r}; or start with --from-scratch"
+    advice = (
+        f"{hint}If it was renamed, give it name={name!r}; if it is to go with its state, run once "
+        "with --allow-non-restored-state"
+    )
     return ConfigurationError(text, where, advice)
 
 
@@ -179,5 +187,8 @@ def _changed(
         f"step {name!r} has state of an older job that means something else: "
         f"{part} was {before.get(part)}, is {now.get(part)}"
     )
-    advice = "give the step another name, or start with --from-scratch"
+    advice = (
+        "give the step another name and run once with --allow-non-restored-state, or start with "
+        "--from-scratch"
+    )
     return ConfigurationError(text, str(spec.origin), advice)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
+from functools import partial
 from queue import Empty, SimpleQueue
 from secrets import token_bytes, token_hex
 from threading import Event
 from typing import Any
 
 from raystream.checkpoint.protocol.procedure import Procedure
-from raystream.checkpoint.records import Checkpoint
 from raystream.connectors.base import Committer, CommitterContext
 from raystream.context import Points, nowhere
 from raystream.graph.steps import Write
@@ -19,13 +19,17 @@ from raystream.job.life import RestoreStates
 from raystream.job.machine import JobMachine
 from raystream.job.messages import (
     Acked,
+    Answer,
+    CheckpointRequested,
     Connect,
     Died,
+    DiscardSavepoint,
     Drain,
     End,
     Failure,
     JobCommand,
     JobEvent,
+    KeepSavepoint,
     Kill,
     NotifyCommitted,
     Open,
@@ -39,12 +43,15 @@ from raystream.job.messages import (
     StopRequested,
     Tick,
     Trigger,
+    UserEvent,
     WorkerEvent,
 )
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
 from raystream.plan import restore as of_plan
+from raystream.runtime.answers import Answers
+from raystream.runtime.copying import Copying
 from raystream.runtime.procedures import Sleeper, run_procedure
 from raystream.runtime.workers import Workers
 from raystream.storage.base import Store
@@ -96,13 +103,14 @@ class ControlLoop:
         store: The job's storage, rooted at `<storage>/<job>/`.
         clock: Monotonic and wall time.
         background: Performs procedures; must be able to run one.
+        copying: Writes and deletes savepoints; None: `background`. With one thread of its own
+            checkpoints go on meanwhile.
         inbox: Made beforehand if the workers need its `post`.
         committers: Makes the committers of an attempt; None: from the sinks of the plan.
         publish: Takes each status document.
         point: Named places where tests may kill.
         sleep: Waits for a procedure; None: real seconds, cut short when the job ends.
         nonce: Random text of this process; None: made here.
-        savepoint: Content of the savepoint named in the spec.
         restore_states: What each subtask restores (plan.restore); None: that of the plan.
         header: What a restore must know of the plan; None: that of the plan.
 
@@ -124,7 +132,7 @@ class ControlLoop:
         point: Points = nowhere,
         sleep: Sleeper | None = None,
         nonce: str | None = None,
-        savepoint: Checkpoint | None = None,
+        copying: Executor | None = None,
         restore_states: RestoreStates | None = None,
         header: Mapping[str, Any] | None = None,
     ) -> None:
@@ -143,15 +151,17 @@ class ControlLoop:
         self._crash: BaseException | None = None
         self._running: Future[Any] | None = None
         self._committers = _Committers(committers or committers_of(spec, self.store_id))
+        self._answers = Answers(spec.name)
+        self._copying = Copying(store, copying or background, self.inbox.post, point)
+        removed = spec.allow_non_restored_state
         self._machine = JobMachine(
             spec,
             self.store_id,
             nonce or token_hex(8),
             clock.now(),
             new_key=lambda: token_bytes(32),
-            restore_states=restore_states or of_plan.restore_states,
+            restore_states=restore_states or partial(of_plan.restore_states, allow_removed=removed),
             header=of_plan.job_header(spec.plan) if header is None else header,
-            savepoint=savepoint,
         )
         self._machine.life.report.began(clock.wall_ms())
         self._begun = False
@@ -166,13 +176,48 @@ class ControlLoop:
         """Name of the job's state."""
         return self._machine.state.name
 
-    def post(self, event: WorkerEvent | StopRequested) -> None:
+    def post(self, event: WorkerEvent | UserEvent) -> None:
         """Tell the loop something; any thread may."""
         self.inbox.post(event)
 
-    def request_stop(self, kind: StopKind) -> None:
-        """Stop, drain or cancel; any thread may ask."""
-        self.inbox.post(StopRequested(kind))
+    def request_stop(self, kind: StopKind, savepoint: str | None = None) -> None:
+        """Stop, drain or cancel; any thread may ask.
+
+        Args:
+            kind: How.
+            savepoint: Keep the last checkpoint here (an address, empty: the default place); its
+                address is in the outcome. None: do not.
+        """
+        keep = None if savepoint is None else self._request(savepoint)[0]
+        self.inbox.post(StopRequested(kind, keep))
+
+    def request_checkpoint(self) -> Future[int]:
+        """Take a checkpoint now; any thread may ask.
+
+        Returns:
+            Its number, as soon as it is committed; raises RaystreamError if the job ends before.
+        """
+        request, answer = self._request(None)
+        self.inbox.post(request)
+        return answer
+
+    def request_savepoint(self, target: str | None = None) -> Future[str]:
+        """Take a checkpoint now and keep it; any thread may ask.
+
+        Args:
+            target: Where: a path or URL; None: below the job's storage.
+
+        Returns:
+            Its address, as soon as it is whole; raises RaystreamError if it can not be written, or
+            the job ends before.
+        """
+        request, answer = self._request(target or "")
+        self.inbox.post(request)
+        return answer
+
+    def _request(self, keep: str | None) -> tuple[CheckpointRequested, Future[Any]]:
+        ticket, answer = self._answers.expect()
+        return CheckpointRequested(ticket, keep, token_hex(3)), answer
 
     def step(self) -> float:
         """Take every event that waits, and one tick; never waits itself.
@@ -205,8 +250,9 @@ class ControlLoop:
         return self.outcome
 
     def _handle(self, event: JobEvent) -> None:
-        if self._crash is not None:
-            raise self._crash
+        crash = self._crash or self._copying.crash
+        if crash is not None:
+            raise crash
         if isinstance(event, Died | Acked | ProcedureFailed | ProcedureDone):
             self._do(self._machine.handle(Tick(self._clock.now())))  # so that `now` is exact
         self._do(self._machine.handle(event))
@@ -241,6 +287,12 @@ class ControlLoop:
                 workers.ping(attempt)
             case Kill(subtasks):
                 workers.kill(subtasks)
+            case KeepSavepoint():
+                self._copying.keep(command)
+            case DiscardSavepoint(address):
+                self._copying.discard(address)
+            case Answer(ticket, result):
+                self._answers.give(ticket, result)
             case Publish(status):
                 self._show(status)
             case End(outcome):
@@ -266,8 +318,13 @@ class ControlLoop:
             self._workers.close()
         finally:
             self.outcome = outcome
+            self.refuse_all()
             if self._running is None or self._running.done():
                 self._committers.close()  # else when the procedure that uses them returns
+
+    def refuse_all(self) -> None:
+        """Nobody waits for an answer of a loop that runs no more."""
+        self._answers.close()
 
     # --- procedures
 

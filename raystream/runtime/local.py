@@ -328,6 +328,7 @@ class LocalRuntime:
     def close(self) -> None:
         """Release everything."""
         self.workers.close()
+        self.loop.refuse_all()
         if self._owns_pool:
             self._pool.shutdown(wait=False, cancel_futures=True)
 

@@ -10,6 +10,7 @@ from raystream.checkpoint.codec import decode, encode
 from raystream.checkpoint.protocol.commands import (
     Abort,
     AbortStrays,
+    BringBack,
     CheckPrepared,
     Commit,
     Create,
@@ -19,13 +20,15 @@ from raystream.checkpoint.protocol.commands import (
     Sleep,
 )
 from raystream.checkpoint.protocol.procedure import Command, Procedure
-from raystream.checkpoint.records import Committable, Record
+from raystream.checkpoint.records import Checkpoint, Committable, Record
 from raystream.checkpoint.verdicts import AbortVerdict, Problem, Put, Verdict
 from raystream.connectors.base import Committer
 from raystream.context import Points, nowhere
 from raystream.errors import ConfigurationError, StorageError
 from raystream.ids import StepName
 from raystream.storage.base import Store
+from raystream.storage.open import open_store
+from raystream.storage.savepoints import bring_back
 from raystream.time.clock import Clock
 
 T = TypeVar("T")
@@ -66,7 +69,8 @@ def run_procedure(
 
     Raises:
         Superseded, OutputLost, JobFailed: what the procedure says.
-        ConfigurationError: a checkpoint names transactions of a sink that is not in the plan.
+        ConfigurationError: a checkpoint names transactions of a sink that is not in the plan, or
+            there is no savepoint where it should be.
         StorageError: a record is damaged.
         StorageUnavailable: storage could not be read or listed for a while.
     """
@@ -108,6 +112,7 @@ class _World:
             Commit: self._commit,
             Abort: self._abort,
             AbortStrays: self._abort_strays,
+            BringBack: self._bring_back,
             Sleep: self._wait,
         }
 
@@ -143,6 +148,9 @@ class _World:
 
     def _abort_strays(self, command: AbortStrays) -> int:
         return sum(each.abort_strays(command.before) for each in self._committers.values())
+
+    def _bring_back(self, command: BringBack) -> Checkpoint:
+        return bring_back(open_store(command.address), self._store, command.attempt)
 
     def _wait(self, command: Sleep) -> float:
         self._sleep(command.seconds)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -19,25 +21,56 @@ SAVEPOINT_KEY = "savepoint"
 """The object that makes a savepoint: written last, so that a half copy is none."""
 
 
+def absolute(address: str) -> str:
+    """The address of a savepoint, for other processes too: a path as an absolute one.
+
+    >>> absolute("s3://bucket/sale/7"), absolute("/data/sale/7/")
+    ('s3://bucket/sale/7', '/data/sale/7')
+    """
+    return address if "://" in address else os.path.abspath(os.path.expanduser(address))
+
+
+def check_exists(address: str) -> None:
+    """Refuse a path where there is no directory: opening it as a store would make one.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    path = address.removeprefix("file://")
+    if "://" not in path and not os.path.isdir(path):
+        raise _missing(address)
+
+
 def write_savepoint(source: Store, target: Store, checkpoint: Checkpoint) -> None:
     """Copy a committed checkpoint with all its segments, verified, into an empty place.
 
-    Run it before the checkpoint may be cleaned up. Its committables are final and left out.
+    Run it before the checkpoint may be cleaned up. Its committables are final and left out. What a
+    copy that fails has written is deleted again.
 
     Raises:
-        ConfigurationError: there is another savepoint already.
+        ConfigurationError: there is something else already.
         StorageError: a segment is damaged, or a storage can not be used.
     """
     kept = {
         step: tuple(replace(state, committable=None) for state in states)
         for step, states in checkpoint.steps.items()
     }
-    for ref in _segments(kept):
-        _put(target, ref.key, read_bytes(source, ref))
     data = encode(replace(checkpoint, steps=kept, final=False))
-    if not _put(target, SAVEPOINT_KEY, data):
-        what = "there is another savepoint already"
-        raise ConfigurationError(what, target.url, "choose another place")
+    there = target.get(SAVEPOINT_KEY)
+    if there is not None:
+        if there != data:
+            raise _taken(target)
+        return
+    mine: list[str] = []
+    try:
+        for ref in _segments(kept):
+            _copy(source, target, ref, mine)
+        if not _put(target, SAVEPOINT_KEY, data):
+            raise _taken(target)
+    except BaseException:
+        with suppress(StorageError):
+            target.delete(mine)
+        raise
 
 
 def read_savepoint(store: Store) -> Checkpoint:
@@ -45,12 +78,11 @@ def read_savepoint(store: Store) -> Checkpoint:
 
     Raises:
         ConfigurationError: there is no savepoint.
-        StorageError: it is damaged.
+        StorageError: it is damaged, or of a newer raystream.
     """
     data = store.get(SAVEPOINT_KEY)
     if data is None:
-        what = "there is no savepoint"
-        raise ConfigurationError(what, store.url, "give the address that was used to take it")
+        raise _missing(store.url)
     record = decode(SAVEPOINT_KEY, data)
     if not isinstance(record, Checkpoint):
         what = f"found a {type(record).__name__} record instead of a savepoint"
@@ -58,24 +90,41 @@ def read_savepoint(store: Store) -> Checkpoint:
     return record
 
 
-def bring_back(
-    savepoint: Store, target: Store, attempt: int
-) -> dict[StepName, tuple[StoredState, ...]]:
+def bring_back(savepoint: Store, target: Store, attempt: int) -> Checkpoint:
     """Copy the segments of a savepoint into a job's storage as files of `attempt`.
 
     Run it between `recover` and the procedure `restore`, which takes the result.
+
+    Returns:
+        The savepoint, its state where it is now.
 
     Raises:
         ConfigurationError: there is no savepoint.
         StorageError: it is damaged, or a storage can not be used.
     """
-    return {
+    record = read_savepoint(savepoint)
+    steps = {
         step: tuple(
             _brought_back(savepoint, target, attempt, step, subtask, state)
             for subtask, state in enumerate(states)
         )
-        for step, states in read_savepoint(savepoint).steps.items()
+        for step, states in record.steps.items()
     }
+    return replace(record, steps=steps)
+
+
+def discard_savepoint(store: Store) -> None:
+    """Delete a savepoint; first what makes it one. Other files are left alone.
+
+    Raises:
+        StorageError: it is damaged, or can not be deleted.
+    """
+    data = store.get(SAVEPOINT_KEY)
+    if data is None:
+        return
+    segments = _segments(read_savepoint(store).steps)
+    store.delete([SAVEPOINT_KEY])
+    store.delete([ref.key for ref in segments])
 
 
 def _brought_back(
@@ -95,6 +144,29 @@ def _brought_back(
 def _segments(steps: Mapping[StepName, tuple[StoredState, ...]]) -> dict[SegmentRef, None]:
     refs = (ref for states in steps.values() for state in states for ref in state.segments)
     return dict.fromkeys(refs)
+
+
+def _copy(source: Store, target: Store, ref: SegmentRef, mine: list[str]) -> None:
+    data = read_bytes(source, ref)
+    if target.get(ref.key) == data:
+        return  # of an earlier try
+    mine.append(ref.key)
+    if not _put(target, ref.key, data):
+        mine.remove(ref.key)
+        raise _taken(target)
+
+
+def _missing(address: str) -> ConfigurationError:
+    advice = (
+        "give the address that was told when it was taken (a run with --claim deletes it after "
+        "its first checkpoint)"
+    )
+    return ConfigurationError("there is no savepoint", address, advice)
+
+
+def _taken(target: Store) -> ConfigurationError:
+    what = "there is another savepoint already"
+    return ConfigurationError(what, target.url, "choose another place")
 
 
 def _put(store: Store, key: str, data: bytes) -> bool:

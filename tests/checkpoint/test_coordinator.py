@@ -16,16 +16,16 @@ from raystream.checkpoint.coordinator import (
 from raystream.checkpoint.messages import (
     Acked,
     CheckpointCommitted,
+    CheckpointRequested,
     Command,
     CommitCheckpoint,
     Event,
     FailAttempt,
     FinalRequested,
     NotifyCommitted,
-    SavepointRequested,
+    Served,
     Tick,
     TriggerBarrier,
-    WriteSavepoint,
 )
 from raystream.checkpoint.records import Ack, Checkpoint, Owner, StoredState
 from raystream.ids import SubtaskId
@@ -107,7 +107,7 @@ def test_nothing_is_triggered_before_done_of_the_previous_one() -> None:
         *ROUND[:-2],
         Tick(50.0),
         FinalRequested(),
-        SavepointRequested("x"),
+        CheckpointRequested(1),
         Tick(5000.0),  # phase two has no timeout
         CheckpointCommitted(7),
         NotifyCommitted(7),
@@ -160,11 +160,11 @@ def test_final_may_be_requested_before_the_first_tick() -> None:
     play(coordinator(), FinalRequested(), Tick(0.0), TriggerBarrier(Barrier(7, final=True)))
 
 
-def test_a_savepoint_is_a_checkpoint_that_does_not_wait_and_is_kept() -> None:
+def test_a_checkpoint_that_is_asked_for_does_not_wait_and_is_told() -> None:
     play(
         coordinator(),
         Tick(0.0),
-        SavepointRequested("file:///s"),
+        CheckpointRequested(5),
         TriggerBarrier(Barrier(7)),
         ack(READ),
         ack(COUNT_0),
@@ -172,18 +172,19 @@ def test_a_savepoint_is_a_checkpoint_that_does_not_wait_and_is_kept() -> None:
         CommitCheckpoint(21, checkpoint()),
         CheckpointCommitted(7),
         NotifyCommitted(7),
-        WriteSavepoint("file:///s", 21, checkpoint()),
+        Served((5,), checkpoint()),
         Tick(9.9),
         Tick(10.0),
         TriggerBarrier(Barrier(8)),
     )
 
 
-def test_a_savepoint_asked_for_during_a_checkpoint_is_the_next_one() -> None:
+def test_one_asked_for_during_a_checkpoint_is_the_next_one_and_serves_all_who_asked() -> None:
     play(
         coordinator(),
         *ROUND[:4],
-        SavepointRequested("file:///s"),
+        CheckpointRequested(5),
+        CheckpointRequested(6),
         ack(READ),
         ack(COUNT_0),
         ack(COUNT_1),
@@ -191,6 +192,11 @@ def test_a_savepoint_asked_for_during_a_checkpoint_is_the_next_one() -> None:
         CheckpointCommitted(7),
         NotifyCommitted(7),
         TriggerBarrier(Barrier(8)),
+        *(ack(subtask, 8) for subtask in (READ, COUNT_0, COUNT_1)),
+        CommitCheckpoint(22, checkpoint(8)),
+        CheckpointCommitted(8),
+        NotifyCommitted(8),
+        Served((5, 6), checkpoint(8)),
     )
 
 

@@ -11,15 +11,18 @@ from raystream.ids import SubtaskId
 from raystream.job.machine import JobMachine
 from raystream.job.messages import (
     Acked,
+    Answer,
     Connect,
     Connected,
     Died,
+    DiscardSavepoint,
     Drain,
     Dry,
     End,
     Failure,
     JobCommand,
     JobEvent,
+    KeepSavepoint,
     Kill,
     NotifyCommitted,
     Open,
@@ -61,6 +64,12 @@ def say(command: JobCommand) -> str:
             return f"end {outcome.kind}"
         case Ping(attempt):
             return f"ping {attempt}"
+        case KeepSavepoint(_, address, checkpoint):
+            return f"keep {checkpoint.number} at {address}"
+        case DiscardSavepoint(address):
+            return f"discard {address}"
+        case Answer(ticket, result):
+            return f"answer {ticket}: {result}"
         case Publish():
             return ""
 

@@ -20,6 +20,7 @@ from raystream.storage.memory import MemoryStore
 from raystream.storage.savepoints import (
     SAVEPOINT_KEY,
     bring_back,
+    discard_savepoint,
     read_savepoint,
     write_savepoint,
 )
@@ -50,7 +51,7 @@ def taken() -> MemoryStore:
 
 def test_a_savepoint_comes_back_into_another_storage() -> None:
     target = MemoryStore("new job")
-    steps = bring_back(taken(), target, attempt=4)
+    steps = bring_back(taken(), target, attempt=4).steps
     first, second = steps["counts"]
     assert first.header == {"watermark": 7}
     assert_frame_equal(read_segment(target, first.segments[0]).frame, FRAME)
@@ -71,7 +72,7 @@ def test_it_does_not_need_the_job_any_more() -> None:
     place = MemoryStore("savepoint")
     write_savepoint(store, place, checkpoint)
     store.delete(store.list(""))
-    assert bring_back(place, MemoryStore(), 0)["counts"][0].header == {"watermark": 7}
+    assert bring_back(place, MemoryStore(), 0).steps["counts"][0].header == {"watermark": 7}
 
 
 def test_taking_it_again_changes_nothing_and_another_is_refused() -> None:
@@ -94,6 +95,25 @@ def test_a_damaged_segment_is_not_copied() -> None:
         write_savepoint(store, place, checkpoint)
     with pytest.raises(ConfigurationError, match="there is no savepoint"):
         read_savepoint(place)
+    assert place.list("") == []  # nothing of the half copy stays
+
+
+def test_a_place_that_holds_something_else_is_left_as_it_is() -> None:
+    store, checkpoint = job()
+    place = MemoryStore("savepoint")
+    key = checkpoint.steps["counts"][1].segments[1].key
+    place.create(key, b"of another job")
+    with pytest.raises(ConfigurationError, match="there is another savepoint already"):
+        write_savepoint(store, place, checkpoint)
+    assert place.list("") == [key]
+
+
+def test_what_is_discarded_is_gone_and_foreign_files_stay() -> None:
+    place = taken()
+    place.create("readme", b"mine")
+    discard_savepoint(place)
+    assert place.list("") == ["readme"]
+    discard_savepoint(place)
 
 
 def test_a_damaged_segment_does_not_come_back() -> None:

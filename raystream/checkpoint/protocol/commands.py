@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from raystream.checkpoint.protocol.procedure import Command
-from raystream.checkpoint.records import Committable, Record
+from raystream.checkpoint.records import Checkpoint, Committable, Record
 from raystream.checkpoint.verdicts import AbortVerdict, Problem, Put, Verdict
 
 POINTS = (
@@ -35,6 +35,7 @@ POINTS = (
     "abort for rollback",
     "create rollback",
     "read rollback",
+    "bring back",
     "create restore",
     "read restore",
     # background
@@ -113,6 +114,18 @@ class AbortStrays(Command[int]):
 
     before: int
     name: str = "abort strays"
+
+
+@dataclass(frozen=True, slots=True)
+class BringBack(Command[Checkpoint]):
+    """Copy the state of a savepoint into the job's storage, as files of `attempt`.
+
+    The answer is the savepoint with its state where it is now. Done twice, it changes nothing.
+    """
+
+    address: str
+    attempt: int
+    name: str = "bring back"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from raystream.checkpoint.protocol.procedure import Procedure
+from raystream.checkpoint.protocol.commands import BringBack
+from raystream.checkpoint.protocol.procedure import Procedure, ask
 from raystream.checkpoint.protocol.recover import Recovered
 from raystream.checkpoint.protocol.slots import create_slot
-from raystream.checkpoint.records import Restore, StoredState
+from raystream.checkpoint.records import Checkpoint, Restore, StoredState
 from raystream.ids import StepName
+
+
+def bring_back(recovered: Recovered, savepoint: str) -> Procedure[Checkpoint]:
+    """Between recovery 1-3 and `restore`: the state is ours before the log names it.
+
+    A crash leaves files of an attempt that no record names; they are deleted as orphans.
+
+    Raises:
+        ConfigurationError: there is no savepoint.
+        StorageError: it is damaged, or a storage can not be used.
+    """
+    return (yield from ask(BringBack(savepoint, recovered.owner.attempt)))
 
 
 def restore(

@@ -10,6 +10,7 @@ from raystream.ids import SubtaskId
 from raystream.job.life import Life
 from raystream.job.messages import (
     Acked,
+    CheckpointRequested,
     Died,
     Dry,
     Failure,
@@ -57,6 +58,8 @@ class Checkpointing:
                 return failing.Failing([(None, failure)]), []
             case Died(subtask, _, failure):
                 return failing.Failing([(subtask, failure)]), []
+            case CheckpointRequested(ticket):
+                return self.tell(life, checkpoints.CheckpointRequested(ticket))
             case StopRequested():
                 return self.stop(life)
         return self, []
@@ -87,8 +90,9 @@ class Checkpointing:
         life.policy.completed()
         life.report.completed(checkpoint, life.now)
         state, commands = self.tell(life, checkpoints.CheckpointCommitted(checkpoint.number))
+        commands += life.savepoints.discard()
         if checkpoint.final:
-            return ended.Ended(life.natural_end(), committed=True), commands
+            return ended.Ended(life.natural_end(), final=checkpoint), commands
         return state, [*commands, *life.in_background()]
 
     def tell(self, life: Life, event: checkpoints.Event) -> Step:
@@ -113,8 +117,8 @@ class Checkpointing:
                 return self, [NotifyCommitted(life.opened, number)]
             case checkpoints.FailAttempt(reason):
                 return failing.Failing([(None, Failure("infrastructure", reason))]), []
-            case checkpoints.WriteSavepoint():  # + nothing asks for one yet
-                return self, []
+            case checkpoints.Served(tickets, checkpoint):
+                return self, life.serve(life.savepoints.serve(tickets, checkpoint))
 
     def _commit(self, life: Life, slot: int, checkpoint: Checkpoint) -> list[JobCommand]:
         life.report.acked(life.now)

@@ -38,7 +38,7 @@ class Deploying:
         try:
             requests = open_requests(life)
         except RaystreamError as error:  # e.g. a step of the checkpoint is not in the plan
-            return ended.Ended("failed", str(error)), []
+            return ended.failed(error), []
         life.opened = life.attempt
         life.report.opening()
         life.liveness.watch(life.spec.plan.subtasks(), life.now)
@@ -55,7 +55,7 @@ class Deploying:
                 return failing.Failing([(subtask, failure)]), []
             case Tick():
                 return self._tick(life)
-            case StopRequested(StopKind.STOP):  # nothing runs that could be committed
+            case StopRequested(StopKind.STOP) if life.may_end_now:  # nothing runs to be committed
                 return ended.Ended("stopped"), []
         return self, []
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from raystream.checkpoint.records import Checkpoint
+from raystream.errors import ConfigurationError, RaystreamError
 from raystream.ids import SubtaskId
 from raystream.job.life import Life
 from raystream.job.messages import (
+    CheckpointRequested,
     End,
     JobCommand,
     JobEvent,
     Ping,
     Pong,
-    ProcedureDone,
-    ProcedureFailed,
-    Tick,
+    SavepointKept,
+    StopKind,
+    StopRequested,
 )
-from raystream.job.outcome import OutcomeKind
+from raystream.job.outcome import Outcome, OutcomeKind
 from raystream.job.states.state import Step
 
 TIDY_LIMIT_S = 10.0
@@ -30,17 +35,27 @@ class Ended:
     Args:
         kind: The outcome.
         message: For people.
-        committed: The final checkpoint is committed: strays are aborted once more, and the last
-            counters asked for. Else nothing more is ordered; only what runs may come to its end.
+        final: The last checkpoint, committed: strays are aborted once more, the last counters
+            asked for, and savepoints written of it for all who asked. None: nothing more is
+            ordered; only what runs may come to its end.
+        refused: The job as written can not run.
     """
 
     name = "ended"
 
-    def __init__(self, kind: OutcomeKind, message: str = "", *, committed: bool = False) -> None:
+    def __init__(
+        self,
+        kind: OutcomeKind,
+        message: str = "",
+        *,
+        final: Checkpoint | None = None,
+        refused: bool = False,
+    ) -> None:
         self.kind = kind
         self.message = message
         self.over = False
-        self._committed = committed
+        self._final = final
+        self._refused = refused
         self._since = 0.0
         self._told: set[SubtaskId] = set()
 
@@ -50,9 +65,11 @@ class Ended:
         if self.kind == "superseded":
             return self, self._end(life)
         life.turns.clear()
-        if not self._committed:
-            return self, self._end_if_idle(life)
-        commands: list[JobCommand] = [*life.in_background(last=True)]
+        if self._final is None:
+            refused = life.savepoints.refuse(_too_late(life, self.message))
+            return self, [*refused, *self._end_if_idle(life)]
+        commands = life.serve(life.savepoints.serve_at_the_end(self._final))
+        commands += life.in_background(last=True)
         if life.opened == life.attempt:
             commands.append(Ping(life.opened))
         return self, [*commands, *self._end_if_idle(life)]
@@ -61,21 +78,69 @@ class Ended:
         """Whatever happens now changes nothing any more."""
         if isinstance(event, Pong):
             self._told.add(event.subtask)
-        if isinstance(event, Tick | ProcedureDone | ProcedureFailed | Pong) and not self.over:
-            return self, self._end_if_idle(life)
-        return self, []
+        commands: list[JobCommand] = []
+        match event:
+            case CheckpointRequested():
+                commands += self._asked(life)
+            case SavepointKept() if self._final is not None and not life.savepoints.copying:
+                self._since = life.now
+                commands += life.in_background()
+            case StopRequested(StopKind.CANCEL) if self._final is not None:  # wait for nothing
+                return self, self._end(life)
+        return self, [*commands, *self._end_if_idle(life)]
+
+    def _asked(self, life: Life) -> list[JobCommand]:
+        """The last checkpoint serves also who asks after it."""
+        if self._final is None:
+            return [*life.savepoints.refuse(_too_late(life, self.message))]
+        return life.serve(life.savepoints.serve_at_the_end(self._final))
 
     def _end_if_idle(self, life: Life) -> list[JobCommand]:
+        """A savepoint of the end is waited for as long as it takes."""
+        if self._final is not None and life.savepoints.copying:
+            return []
         waited = life.now - self._since
-        if waited < TIDY_LIMIT_S and not (life.turns.idle and self._counted(life, waited)):
+        idle = life.turns.idle and not life.savepoints.busy
+        if waited < TIDY_LIMIT_S and not (idle and self._counted(life, waited)):
             return []
         return self._end(life)
 
     def _counted(self, life: Life, waited: float) -> bool:
-        if not self._committed or life.opened != life.attempt or waited >= COUNTERS_LIMIT_S:
+        if self._final is None or life.opened != life.attempt or waited >= COUNTERS_LIMIT_S:
             return True
         return self._told >= set(life.spec.plan.subtasks())
 
     def _end(self, life: Life) -> list[JobCommand]:
         self.over = True
-        return [End(life.report.outcome(self.kind, self.message, life.now))]
+        refused = life.savepoints.refuse(_too_late(life, self.message), copies=True)
+        self._judge(life.savepoints.of_the_end, wanted=life.savepoints.wanted_at_the_end)
+        outcome: Outcome = life.report.outcome(self.kind, self.message, life.now)
+        kept = life.savepoints.of_the_end
+        outcome = replace(outcome, refused=self._refused)
+        return [
+            *refused,
+            End(replace(outcome, savepoint=kept) if isinstance(kept, str) else outcome),
+        ]
+
+    def _judge(self, savepoint: str | RaystreamError | None, *, wanted: bool) -> None:
+        """A stop whose savepoint could not be written has failed, though it did commit."""
+        if not wanted or isinstance(savepoint, str) or self.kind in {"failed", "superseded"}:
+            return
+        if self._final is None:
+            self.message = f"{self.message or self.kind}; no savepoint was taken"
+            return
+        self.kind = "failed"
+        self.message = (
+            f"the job ended and committed checkpoint {self._final.number}, but no savepoint of it "
+            f"was written: {savepoint}"
+        )
+
+
+def failed(error: BaseException) -> Ended:
+    """The end by an error that a restart does not cure."""
+    return Ended("failed", str(error), refused=isinstance(error, ConfigurationError))
+
+
+def _too_late(life: Life, message: str) -> RaystreamError:
+    what = f"job {life.spec.name} has ended{f': {message}' if message else ''}"
+    return RaystreamError(what, what_to_do="start it again, then ask again")

@@ -58,7 +58,7 @@ class Failing:
                 return self, kill_of(life, {subtask: failure})
             case Tick(now):
                 return self._tick(life, now)
-            case StopRequested(StopKind.STOP):  # nothing runs that could be committed
+            case StopRequested(StopKind.STOP) if life.may_end_now:  # nothing runs to be committed
                 return ended.Ended("stopped"), []
         return self, []
 

@@ -26,6 +26,8 @@ class Running(Checkpointing):
             settings(life),
             life.header,
         )
+        for ticket in life.savepoints.waiting:  # asked before: one checkpoint serves them all
+            self.tell(life, checkpoints.CheckpointRequested(ticket))
         state, commands = self.tell(life, checkpoints.Tick(life.now))
         commands += life.in_background()
         if life.stop is not None:  # asked before, and not done yet
