@@ -97,6 +97,30 @@ class Pipeline:
         """Name and size."""
         return f"Pipeline({self.name!r}, {len(self._said)} steps)"
 
+    def _repr_html_(self) -> str:
+        """The picture that notebooks show; also of a pipeline that is not complete."""
+        from raystream.api.draw import picture
+
+        graph, error = self._drawable()
+        return picture(graph, f"not complete: {error}" if error else "")
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows as text: the plan, or the steps so far."""
+        from raystream.api.draw import outline
+        from raystream.plan.explain import text
+
+        graph, error = self._drawable()
+        return {"text/plain": outline(graph, error) if error else text(self.plan(), self.name)}
+
+    def _drawable(self) -> tuple[LogicalGraph, Exception | None]:
+        """The steps so far, and why they can not be planned if so."""
+        nodes = tuple(self._said.nodes())
+        try:
+            self.plan()
+            return self.graph(), None
+        except Exception as error:  # noqa: BLE001 - a cell that only looks at `p` never fails
+            return LogicalGraph(self.name, nodes), error
+
     @checked
     def read(
         self,

@@ -8,10 +8,14 @@ from raystream.data.schema import Schema
 from raystream.graph.steps import (
     Drop,
     Filter,
+    FilterRows,
+    FlatMap,
     KeyBy,
+    Map,
     Read,
     RowFunctions,
     Select,
+    Step,
     WindowAggregate,
     WindowGlobal,
     WindowLocal,
@@ -95,6 +99,7 @@ def _tag(exchange: ExchangeSpec) -> str:
 
 
 def _step(spec: StepSpec) -> str:
+    """What a planned step does; ends also tell their columns and key."""
     match spec.step:
         case Read(source=source, event_time=time):
             columns = _columns(spec.read.schema if spec.read else spec.output)
@@ -102,6 +107,21 @@ def _step(spec: StepSpec) -> str:
         case Write(sink=sink):
             key = ", ".join(spec.inputs[0].key)
             return f"write {sink.describe()}" + (f", key {key}" if key else "")
+        case step:
+            return words(step)
+
+
+def words(step: Step) -> str:
+    """What a step does, in a few words.
+
+    >>> words(Filter("status >= 400"))
+    'filter status >= 400'
+    """
+    match step:
+        case Read(source=source):
+            return f"read {source.describe()}"
+        case Write(sink=sink):
+            return f"write {sink.describe()}"
         case Filter(condition=condition):
             return f"filter {condition}"
         case Select(columns=columns):
@@ -112,13 +132,17 @@ def _step(spec: StepSpec) -> str:
             return f"drop {', '.join(dropped)}"
         case KeyBy(keys=keys):
             return f"key by {', '.join(keys)}"
+        case Map() | FlatMap() | FilterRows():
+            return _function(step)
         case RowFunctions(functions=functions):
             return "rows: " + ", ".join(_function(f) for f in functions)
         case WindowLocal():
             return "partial aggregates"
+        case WindowAggregate():
+            return _aggregation(step)
         case WindowGlobal(aggregate=aggregate, pre_aggregated=merged):
             return _aggregation(aggregate) + (", of partial aggregates" if merged else "")
-        case step:
+        case _:
             return type(step).__name__.lower()
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from raystream.context import Points
-from raystream.ids import SubtaskId
+from raystream.ids import StepName, SubtaskId
 from raystream.job.messages import Failure
 from raystream.job.spec import OpenRequest
 from raystream.runtime.build import build_task
@@ -23,6 +23,7 @@ from raystream.runtime.channels.socket import SocketReader, SocketWriter
 from raystream.runtime.collector import calm
 from raystream.runtime.failure import failure_of
 from raystream.runtime.system_clock import SystemClock
+from raystream.runtime.tail import Mark, Row
 from raystream.runtime.task import Finished, Letter, Snapshot, SourceDry, Task, Waiting
 from raystream.storage.base import Store
 
@@ -126,6 +127,10 @@ class AttemptRun:
     def stats(self) -> Mapping[str, object]:
         """Counters of the task; empty before it is built."""
         return self._task.observe().to_dict() if self._task is not None else {}
+
+    def tail(self, step: StepName, mark: Mark | None) -> tuple[list[Row], Mark | None]:
+        """Rows that passed a step since; see `Taps.since`."""
+        return self._task.taps.since(step, mark) if self._task is not None else ([], None)
 
     def next_news(self) -> News:
         """Wait for the next thing to tell: dry, failed, or over."""

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from raystream.errors import ConfigurationError, RaystreamError
+from raystream.ids import StepName
 from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
 from raystream.observe.status import StatusDocument
@@ -31,13 +34,20 @@ from raystream.runtime.ray.logs import (
     write_diary,
 )
 from raystream.runtime.ray.parcels import unpack_job
+from raystream.runtime.ray.tails import TailMarks, gather
 from raystream.runtime.ray.watchdog import Lease, watch
 from raystream.runtime.ray.workers import RayWorkers
 from raystream.runtime.system_clock import SystemClock
+from raystream.runtime.tail import Row
 from raystream.storage.open import job_store
 
-GROUPS = {"control": 1, "query": 2, "wait": 8}
+GROUPS = {"control": 1, "query": 2, "wait": 16}
 _SEGMENT_WRITERS = 4
+_ANSWER_TRIES = 40
+_ANSWER_PAUSE = 0.05
+"""Seconds for an answer to leave this process."""
+
+T = TypeVar("T")
 
 
 class Coordinator:
@@ -56,9 +66,12 @@ class Coordinator:
         os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
         log_to_stderr()
         self._driver = driver
+        self._packed = job
         self._loop: ControlLoop | None = None
         self._workers: RayWorkers | None = None
-        self._stop: StopKind | None = None
+        self._stop: tuple[StopKind, str | None] | None = None
+        self._begun = threading.Event()
+        self._asking = 0
         self._outcome: Outcome | None = None
         self._ended = threading.Event()
         self._lock = threading.Lock()
@@ -96,19 +109,77 @@ class Coordinator:
         me = Process("coordinator", str(ray.get_runtime_context().get_node_id()), os.getpid())
         return read_everywhere([me, *others], readers, marks, lines)
 
+    @ray.method(concurrency_group="wait")
+    def tail(self, step: StepName, marks: TailMarks) -> tuple[list[Row], TailMarks]:
+        """Rows that passed a step since the last call; see `tails.gather`."""
+        workers = self._workers
+        return gather(workers.running(step) if workers is not None else {}, step, marks)
+
+    @ray.method(concurrency_group="query")
+    def fingerprint(self) -> str:
+        """What was submitted, as `JobSpec.fingerprint`."""
+        return unpack_job(self._packed).fingerprint
+
     @ray.method(concurrency_group="query")
     def driver(self) -> str:
         """Who started it."""
         return self._driver
 
     @ray.method(concurrency_group="control")
-    def stop(self, kind: StopKind) -> None:
-        """Ask the job to end."""
+    def stop(self, kind: StopKind, savepoint: str | None = None) -> None:
+        """Ask the job to end; returns at once.
+
+        Args:
+            kind: How.
+            savepoint: Keep the last checkpoint here, see `savepoint`; empty: at the default place.
+                Its address is in the outcome. None: do not.
+        """
+        _check(savepoint)
         with self._lock:
-            self._stop = kind
+            self._stop = (kind, savepoint)
             loop = self._loop
         if loop is not None:
-            loop.request_stop(kind)
+            loop.request_stop(kind, savepoint)
+
+    @ray.method(concurrency_group="wait")
+    def savepoint(self, target: str | None = None) -> str:
+        """Take a checkpoint now and keep it; blocks until it is whole.
+
+        Args:
+            target: Absolute path or URL; None or empty: `<storage>/<job>/savepoints/<n>-<hex>`.
+
+        Returns:
+            Its address.
+
+        Raises:
+            ConfigurationError: something else is there.
+            RaystreamError: it could not be written, or the job ended before.
+        """
+        _check(target)
+        return self._answer(lambda loop: loop.request_savepoint(target))
+
+    @ray.method(concurrency_group="wait")
+    def checkpoint(self) -> int:
+        """Take a checkpoint now; blocks until its output is committed. Its number.
+
+        Raises:
+            RaystreamError: the job ended before.
+        """
+        return self._answer(lambda loop: loop.request_checkpoint())
+
+    def _answer(self, ask: Callable[[ControlLoop], Future[T]]) -> T:
+        with self._lock:
+            self._asking += 1
+        try:
+            self._begun.wait()
+            if self._loop is None:
+                outcome = self._outcome
+                text = f"the job did not start: {outcome.message if outcome else ''}"
+                raise RaystreamError(text)
+            return ask(self._loop).result()
+        finally:
+            with self._lock:
+                self._asking -= 1
 
     def _run(self, job: bytes, environment: Mapping[str, str]) -> None:
         try:
@@ -117,7 +188,19 @@ class Coordinator:
             failure = failure_of(error)
             self._outcome = Outcome("failed", "\n".join(failure.lines) or failure.message)
         finally:
+            self._begun.set()
+            self._let_answers_go()
             self._ended.set()
+
+    def _let_answers_go(self) -> None:
+        """Before the driver hears of the end, and ends this process."""
+        asked = self._asking > 0
+        for _ in range(_ANSWER_TRIES):
+            if not self._asking:
+                break
+            time.sleep(_ANSWER_PAUSE)
+        if asked:
+            time.sleep(_ANSWER_PAUSE)
 
     def _drive(self, packed: bytes, environment: Mapping[str, str]) -> Outcome:
         point = points_of("coordinator", environment)
@@ -125,10 +208,18 @@ class Coordinator:
         store = job_store(job.checkpoint.storage, job.name)
         writers = ThreadPoolExecutor(_SEGMENT_WRITERS, "raystream-segments")
         protocol = ThreadPoolExecutor(1, "raystream-protocol")
+        copying = ThreadPoolExecutor(1, "raystream-savepoints")
         workers = RayWorkers(job, packed, store, writers, environment)
         try:
             loop = ControlLoop(
-                job, workers, store, SystemClock(), protocol, publish=write_diary(), point=point
+                job,
+                workers,
+                store,
+                SystemClock(),
+                protocol,
+                copying=copying,
+                publish=write_diary(),
+                point=point,
             )
             workers.post = loop.post
             self._workers = workers
@@ -136,7 +227,9 @@ class Coordinator:
             return loop.run()
         finally:
             workers.close()
-            for pool in (writers, protocol):
+            if self._loop is not None:
+                self._loop.refuse_all()
+            for pool in (writers, protocol, copying):
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _publish_loop(self, loop: ControlLoop) -> None:
@@ -144,7 +237,15 @@ class Coordinator:
             self._loop = loop
             early = self._stop
         if early is not None:
-            loop.request_stop(early)
+            loop.request_stop(*early)
+        self._begun.set()
+
+
+def _check(savepoint: str | None) -> None:
+    """A relative path means something else here than where it was typed."""
+    if savepoint and not ("://" in savepoint or os.path.isabs(savepoint)):
+        what = f"{savepoint} is no absolute path"
+        raise ConfigurationError(what, what_to_do="write the whole path, or a URL")
 
 
 def actor_options(job: str, *, detached: bool) -> dict[str, Any]:

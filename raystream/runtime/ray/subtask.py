@@ -18,7 +18,7 @@ import polars as pl
 import ray
 
 from raystream.checkpoint.barrier import Barrier
-from raystream.ids import SubtaskId
+from raystream.ids import StepName, SubtaskId
 from raystream.job.messages import Failure
 from raystream.runtime.channels.listener import SocketAddress
 from raystream.runtime.failure import failure_of
@@ -28,6 +28,7 @@ from raystream.runtime.ray.logs import Marks, Piece, Process, log_to_stderr, rea
 from raystream.runtime.ray.parcels import differing, unpack_request
 from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader, SnapshotStream
 from raystream.runtime.ray.watchdog import Lease, watch
+from raystream.runtime.tail import Mark, Row
 from raystream.runtime.task import Committed, Drain, Letter, Trigger
 from raystream.storage.open import job_store
 
@@ -162,6 +163,11 @@ class Subtask:
     def read_logs(self, processes: Sequence[Process], marks: Marks, lines: int) -> list[Piece]:
         """What processes of this node wrote; see `logs.read_here`."""
         return read_here(processes, marks, lines)
+
+    @ray.method(concurrency_group="query")
+    def tail(self, step: StepName, mark: Mark | None) -> tuple[list[Row], Mark | None]:
+        """Rows that passed a step since; see `Taps.since`."""
+        return self._run.tail(step, mark) if self._run is not None else ([], None)
 
     @ray.method(concurrency_group="wait")
     def wait(self, attempt: int) -> News:

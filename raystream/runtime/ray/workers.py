@@ -14,7 +14,7 @@ from typing import Any
 import ray
 
 from raystream.checkpoint.barrier import Barrier
-from raystream.ids import SubtaskId
+from raystream.ids import StepName, SubtaskId
 from raystream.job.messages import (
     Address,
     Connected,
@@ -190,6 +190,12 @@ class RayWorkers:
             return list(self._all), {}
         self._desk.put(look)
         return answer.result(_ANSWER_SECONDS)
+
+    def running(self, step: StepName) -> dict[SubtaskId, Any]:
+        """Handles of the subtasks that run a step."""
+        chains = {c.name for c in self._job.plan.chains if step in [s.name for s in c.steps]}
+        seated = dict(self._seated)  # one C call: the desk may change it meanwhile
+        return {s: worker.handle for s, worker in seated.items() if s.chain in chains}
 
     def notes(self) -> tuple[str, ...]:
         """What people should know about the placement."""

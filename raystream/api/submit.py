@@ -1,0 +1,66 @@
+"""`p.submit()`: a job that runs while the notebook goes on; the same cell again changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from raystream.api.fingerprint import fingerprint
+from raystream.api.job import Job
+from raystream.api.origin import wrong
+from raystream.api.progress import say
+from raystream.api.run import RunOptions, prepare, say_where, storage_of
+from raystream.api.start import check_start
+from raystream.job.outcome import Outcome
+
+if TYPE_CHECKING:
+    from raystream.api.pipeline import Pipeline
+    from raystream.runtime.ray.remote_job import RemoteJob
+
+
+def submit(pipeline: Pipeline, options: RunOptions) -> Job:
+    """Start a pipeline on Ray; see `Pipeline.submit`.
+
+    Raises:
+        ConfigurationError: the job as written can not run, or another job of this name runs.
+    """
+    from raystream.runtime.ray.cluster import connect, cpus
+    from raystream.runtime.ray.entry import submit as launch
+    from raystream.runtime.ray.remote_job import RemoteJob
+
+    check_start(options)
+    pipeline.plan(parallelism=1)  # what is wrong whatever the sources hold, before any network
+    storage = storage_of(pipeline, options)
+    same = _same(pipeline, options, storage)
+    private = connect(options.address)
+    running = RemoteJob.find(pipeline.name, options.address)
+    if running is not None and running.ask("outcome") is None:
+        return _running(Job(running, pipeline.name), running, same)
+    say_where(pipeline, options, storage)
+    spec = prepare(pipeline, options, storage, cpus())
+    if spec is None:
+        return Job(None, pipeline.name, Outcome("finished", "there is nothing to read"))
+    coordinator = launch(replace(spec, fingerprint=same), options.address)
+    where = "in a private Ray of this process, and ends with it" if private else "on the cluster"
+    say(f"{pipeline.name}: runs {where}")
+    return Job(RemoteJob(pipeline.name, coordinator, options.address), pipeline.name)
+
+
+def _same(pipeline: Pipeline, options: RunOptions, storage: str) -> str:
+    """Equal for a second submission of the same job; where a run starts from does not count."""
+    steps = [(n.name, n.step, n.inputs, n.parallelism) for n in pipeline.graph().nodes]
+    return fingerprint(steps, pipeline.settings, storage, options.parallelism, options.until)
+
+
+def _running(job: Job, remote: RemoteJob, same: str) -> Job:
+    """The job that runs already, if it is what was submitted.
+
+    Raises:
+        ConfigurationError: it is another one.
+    """
+    if remote.ask("fingerprint") == same:
+        say(f"{job.name} runs already as it is here: this is that job, nothing was changed")
+        return job
+    text = f"job {job.name} runs already, and is not the same as this pipeline"
+    advice = f"rs.job({job.name!r}).stop() and submit again: it goes on from the last checkpoint"
+    raise wrong(text, f"{advice}; or give this pipeline another name")
