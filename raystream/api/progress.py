@@ -1,4 +1,4 @@
-"""One live line on a terminal while a job runs; nothing where nobody looks."""
+"""What a job that runs in the foreground says to the person who started it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from raystream.api.live_view import LiveView, PlainLines
 
 if TYPE_CHECKING:
     from raystream.observe.status import StatusDocument
@@ -30,23 +32,29 @@ def patiently(text: str, after: float = 3.0) -> Iterator[None]:
 
 
 class Progress:
-    """Rewrites one line of the terminal with each status."""
+    """Shows each status of a job that runs in the foreground.
+
+    On a terminal one live view, elsewhere a line every ten seconds.
+    """
 
     def __init__(self) -> None:
-        self._before: StatusDocument | None = None
-        self._shown = sys.stderr.isatty()
+        self._view: LiveView | PlainLines | None = None
 
     def __call__(self, status: StatusDocument) -> None:
         """Show this status."""
-        if not self._shown:
-            return
-        from raystream.observe.live_line import live_line
-
-        sys.stderr.write(f"\r\x1b[K{live_line(status, self._before)}")
-        sys.stderr.flush()
-        self._before = status
+        if self._view is None:
+            self._view = _view()
+        self._view.update(status)
 
     def end(self) -> None:
-        """Leave the line as it is."""
-        if self._shown and self._before is not None:
-            sys.stderr.write("\n")
+        """Leave the last view where it is."""
+        if self._view is not None:
+            self._view.end()
+
+
+def _view() -> LiveView | PlainLines:
+    if not sys.stderr.isatty():
+        return PlainLines()
+    from rich.console import Console
+
+    return LiveView(Console(stderr=True))

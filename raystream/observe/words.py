@@ -109,3 +109,12 @@ def listed(names: list[str], most: int = 3) -> str:
     """
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def age(seconds: float) -> str:
+    """How old event time is; empty for times that are not of our days, such as those of tests.
+
+    >>> age(75), age(1.7e9)
+    ('1 min 15 s', '')
+    """
+    return duration(seconds) if seconds < 366 * 86_400 else ""

@@ -1,0 +1,143 @@
+"""The live view of a running job on a terminal; elsewhere one plain line now and then."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    from raystream.observe.live_lines import Line
+    from raystream.observe.status import StatusDocument
+
+LOOK_BACK_S = 4.0
+"""Rates are means over so many seconds."""
+
+LINE_EVERY_S = 10.0
+"""Between two lines where there is no terminal: enough for a log."""
+
+_STYLES = {"good": "green", "fair": "yellow", "bad": "red", "bold": "bold", "faint": "dim"}
+
+
+class Memory:
+    """Documents of the last seconds, for rates."""
+
+    def __init__(self) -> None:
+        self._seen: deque[StatusDocument] = deque()
+
+    def before(self, status: StatusDocument) -> StatusDocument | None:
+        """A document of some seconds ago; remembers this one."""
+        seen = self._seen
+        if seen and seen[-1].uptime_s > status.uptime_s:
+            seen.clear()  # the coordinator was restarted
+        while len(seen) > 1 and seen[1].uptime_s <= status.uptime_s - LOOK_BACK_S:
+            seen.popleft()
+        seen.append(status)
+        return seen[0] if seen[0] is not status else None
+
+
+class PlainLines:
+    """One line every ten seconds, and one at each restart: for logs and for dumb terminals.
+
+    Args:
+        file: Where to; None: standard error, whatever that is when a line is due.
+    """
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file
+        self._memory = Memory()
+        self._due: float | None = None
+        self._restarts = 0
+
+    def update(self, status: StatusDocument) -> None:
+        """Say it if it is time."""
+        before = self._memory.before(status)
+        if self._due is None:
+            self._due = status.uptime_s + LINE_EVERY_S
+        if status.uptime_s >= self._due or status.restart_count > self._restarts:
+            from raystream.observe.live_line import live_line
+
+            self._due = status.uptime_s + LINE_EVERY_S
+            print(live_line(status, before), file=self._file or sys.stderr, flush=True)
+        self._restarts = status.restart_count
+
+    def end(self) -> None:
+        """Nothing is left to do."""
+
+
+class LiveView:
+    """One view of a job that is drawn again with each status, at the bottom of a terminal.
+
+    What the process prints meanwhile appears above it. `end` leaves the last view where it is and
+    gives the cursor back; call it in a `finally`.
+
+    Args:
+        console: Where to draw; a console that is no terminal gets plain lines.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._memory = Memory()
+        self._live: Live | None = None
+        drawable = console.is_terminal and not console.is_dumb_terminal
+        self._plain = None if drawable else PlainLines(console.file)  # type: ignore[arg-type]
+
+    def update(self, status: StatusDocument) -> None:
+        """Show this status."""
+        if self._plain is not None:
+            self._plain.update(status)
+            return
+        from raystream.observe.live_lines import live_lines
+
+        lines = live_lines(status, self._memory.before(status))
+        if self._live is None:
+            self._live = self._begin()
+        self._live.update(drawn(lines[: self._console.size.height - 1]), refresh=True)
+
+    def end(self) -> None:
+        """Leave the last view; the cursor is as before. Any number of times."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+            atexit.unregister(self.end)
+
+    def _begin(self) -> Live:
+        from rich.live import Live
+
+        live = Live(
+            console=self._console,
+            auto_refresh=False,
+            # what goes to a pipe must not end on the terminal
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=sys.stderr.isatty(),
+            vertical_overflow="crop",
+        )
+        live.start()
+        atexit.register(self.end)
+        return live
+
+
+def drawn(lines: list[Line]) -> Text:
+    """The lines as one text for a console: cut at its right edge, never wrapped."""
+    from rich.text import Text
+
+    text = Text(no_wrap=True, overflow="ellipsis", end="")
+    for index, line in enumerate(lines):
+        text.append("\n" if index else "")
+        for piece, style in line:
+            text.append(printable(piece), _STYLES.get(style, ""))
+    return text
+
+
+def printable(text: str) -> str:
+    r"""Without characters that a terminal would obey: causes may quote what a user's job read.
+
+    >>> printable("a\x1b[31mb\nc")
+    'a [31mb c'
+    """
+    return "".join(each if each.isprintable() else " " for each in text)

@@ -1,0 +1,5 @@
+"""The live view, for verbs that watch a job."""
+
+from __future__ import annotations
+
+from raystream.api.live_view import LiveView as LiveView  # noqa: PLC0414 - its home is shared

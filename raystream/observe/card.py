@@ -1,0 +1,245 @@
+"""The card of a job for notebooks: one status document as HTML, in the order of the questions.
+
+Is it well? Does it keep up? Where is the brake? Why is the window open? Is it safe? What is left
+out? (api-and-yaml.md 4.2)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from raystream.observe.html import (
+    BAD,
+    CALM,
+    FAINT,
+    FAIR,
+    GOOD,
+    bar,
+    code,
+    columns,
+    dot,
+    faint,
+    section,
+    table,
+    text,
+)
+from raystream.observe.live_lines import LEFT_OUT
+from raystream.observe.rates import Rates, rates
+from raystream.observe.status import (
+    DROPPED,
+    ChainStatus,
+    CheckpointEntry,
+    SplitStatus,
+    StatusDocument,
+)
+from raystream.observe.waiting import why_waiting
+from raystream.observe.words import age, count, duration, instant, percent, short, size
+
+MOST_SPLITS = 8
+MOST_SAMPLES = 6
+
+_STATES = {"running": GOOD, "stopping": FAIR, "recovering": FAIR, "deploying": FAIR, "failing": BAD}
+_ENDS = {"finished": GOOD, "stopped": GOOD, "failed": BAD, "superseded": FAIR}
+
+
+def card(status: StatusDocument, before: StatusDocument | None = None) -> str:
+    """HTML of a job for `_repr_html_`: stands alone, no script, everything escaped.
+
+    Args:
+        status: Now.
+        before: An earlier document of the same run, for the rates; None: no rates.
+
+    >>> "is it well?" in card(StatusDocument("sale", "running"))
+    True
+    """
+    frame = (
+        "border:1px solid rgba(128,128,128,.4);border-radius:6px;padding:8px 12px;max-width:860px;"
+        "font-family:system-ui,-apple-system,Segoe UI,sans-serif;font-size:13px;line-height:1.45;"
+        "color:inherit;background:transparent;text-align:left"
+    )
+    sections = (
+        _head(status),
+        section("is it well?", _well(status)),
+        section("does it keep up?", _keeps_up(status, rates(status, before))),
+        section("where is the brake?", _brake(status)),
+        section("why is the window open?", _event_time(status)),
+        section("is it safe?", _safe(status)),
+        section("what is left out?", _left_out(status)),
+    )
+    return f'<div style="{frame}">{"".join(sections)}</div>'
+
+
+def _head(status: StatusDocument) -> str:
+    shown = status.outcome or status.state
+    colour = _ENDS.get(shown, _STATES.get(shown, FAINT))
+    facts = [f"up {duration(status.uptime_s)}", f"attempt {status.attempt}"]
+    facts += [status.delivery_guarantee.replace("_", " ")] if status.delivery_guarantee else []
+    facts += [f"parallelism {status.parallelism}"] if status.parallelism else []
+    facts += [f"raystream {status.raystream_version}"] if status.raystream_version else []
+    name = text(status.job, "font-weight:600;font-size:15px")
+    state = text(shown, f"color:{colour}")
+    return f"<div>{dot(colour)} {name} {state} {faint(' · '.join(facts))}</div>"
+
+
+def _well(status: StatusDocument) -> Iterator[str]:
+    if status.message:
+        lines = "<br>".join(code(line) for line in status.message.splitlines()[:10])
+        yield lines
+    if status.restart_count:
+        last = status.restarts[-1] if status.restarts else None
+        cause = f"; the last: {last.cause}" if last else ""
+        yield text(f"{status.restart_count} restarts{cause}", f"color:{BAD}")
+        if last and len(last.lines) > 1:
+            yield "<br>".join(code(line) for line in last.lines[1:])
+    elif status.outcome is None:
+        yield text("no restart")
+    for each in status.transactions[:2]:
+        limit = f" of {duration(each.limit_s)}" if each.limit_s else ""
+        colour = BAD if each.limit_s and each.age_s > each.limit_s / 2 else "inherit"
+        said = f"{each.state} transaction, {count(each.rows)} rows, {short(each.age_s)}{limit}: "
+        yield text(said, f"color:{colour}") + code(each.name or each.step)
+    yield from (faint(note) for note in status.notes if note not in status.culprits)
+
+
+def _keeps_up(status: StatusDocument, rate: Rates) -> Iterator[str]:
+    read, written = _flow(status.rows_read, rate.rows_in), _flow(status.rows_written, rate.rows_out)
+    sizes = ""
+    if status.bytes_read or status.bytes_written:
+        sizes = faint(f" ({size(status.bytes_read)} in, {size(status.bytes_written)} out)")
+    yield f"{text(f'{read} in → {written} out')}{sizes}"
+    for step in status.steps:
+        if step.is_source:
+            yield _lag(step.description or step.name, status, step.name)
+
+
+def _flow(rows: int, per_second: float | None) -> str:
+    return count(rows) if per_second is None else f"{count(rows)} ({count(round(per_second))}/s)"
+
+
+def _lag(name: str, status: StatusDocument, step: str) -> str:
+    splits = [each for each in status.splits if each.step == step]
+    rows = [each.lag_rows for each in splits if each.lag_rows is not None]
+    seconds = [each.lag_seconds for each in splits if each.lag_seconds is not None]
+    if not rows:
+        return ""
+    late = f", {age(max(seconds))}" if seconds and sum(rows) and age(max(seconds)) else ""
+    return text(f"lag of {name}: {count(sum(rows))} rows{late}")
+
+
+def _brake(status: StatusDocument) -> Iterator[str]:
+    yield from (text(said, f"color:{FAIR};font-weight:600") for said in status.culprits)
+    rows = [_chain(each, status) for each in status.chains if each.subtasks]
+    yield table(["chain", "busy · waits · idle", "", "most/median", "state"], rows)
+
+
+def _chain(chain: ChainStatus, status: StatusDocument) -> list[str]:
+    steps = " → ".join(step.name for step in status.steps if step.chain == chain.name)
+    worst = max(chain.subtasks, key=lambda each: each.busy)
+    shares = [
+        (worst.busy, BAD if worst.busy >= 0.8 else CALM, f"busy {percent(worst.busy)}"),
+        (worst.backpressured, FAIR, f"waits {percent(worst.backpressured)}"),
+    ]
+    said = " · ".join(percent(each) for each in (worst.busy, worst.backpressured, worst.idle))
+    return [
+        text(f"{chain.name} × {len(chain.subtasks)}") + (f" {faint(steps)}" if steps else ""),
+        bar(shares),
+        text(said),
+        text("" if chain.skew is None else f"{chain.skew:.1f}"),
+        text(size(chain.state_bytes) if chain.state_bytes else ""),
+    ]
+
+
+def _event_time(status: StatusDocument) -> Iterator[str]:
+    if status.watermark_ms is not None:
+        yield text(f"event time {instant(status.watermark_ms, status.at_ms)}")
+    yield text(why_waiting(status))
+    shown = sorted(
+        status.splits, key=lambda each: (each.idle, not each.holds_back, each.watermark_ms or 0)
+    )
+    rows = [_split(each, status.at_ms) for each in shown[:MOST_SPLITS]]
+    yield table(["split", "event time", "lag", ""], rows)
+    if len(shown) > MOST_SPLITS:
+        yield faint(f"and {len(shown) - MOST_SPLITS} more")
+
+
+def _split(split: SplitStatus, now_ms: int) -> list[str]:
+    say = faint if split.idle else text
+    lag = "" if split.lag_rows is None else f"{count(split.lag_rows)} rows"
+    why = "idle" if split.idle else "holds event time back" if split.holds_back else ""
+    return [
+        say(split.split),
+        say(instant(split.watermark_ms, now_ms)),
+        say(lag),
+        text(why, f"color:{FAIR}") if split.holds_back else faint(why),
+    ]
+
+
+def _safe(status: StatusDocument) -> Iterator[str]:
+    checkpoint = status.checkpoint
+    if not checkpoint.number:
+        yield text("no checkpoint yet")
+    else:
+        age = "" if checkpoint.age_s is None else f", {duration(checkpoint.age_s)} ago"
+        took = f"took {short(checkpoint.duration_s)}: commit {short(checkpoint.commit_s)}"
+        sizes = f"{size(checkpoint.size_bytes)}, new {size(checkpoint.new_bytes)}"
+        done = f"; {took}; {sizes}" if checkpoint.completed else ""
+        yield text(f"checkpoint {checkpoint.number}{age}{done}")
+    yield _bars(checkpoint.history)
+    failed = [each for each in checkpoint.history if each.state == "failed"]
+    yield from (
+        text(f"checkpoint {each.number} failed: {each.reason}", f"color:{BAD}")
+        for each in failed[-2:]
+    )
+    kept = [each.savepoint for each in checkpoint.history if each.savepoint]
+    yield from (f"{text('savepoint ')}{code(address)}" for address in kept[-2:])
+    if status.came_from:
+        yield faint(f"this run came from {status.came_from}")
+    if status.storage:
+        yield code(status.storage)
+
+
+def _bars(history: tuple[CheckpointEntry, ...]) -> str:
+    longest = max((each.duration_s or 0.0 for each in history), default=0.0)
+    if len(history) < 2 or not longest:
+        return ""
+    colours = {"completed": CALM, "failed": BAD}
+    return columns(
+        [
+            ((each.duration_s or 0.0) / longest, colours.get(each.state, FAIR), _times(each))
+            for each in history
+        ]
+    )
+
+
+def _times(entry: CheckpointEntry) -> str:
+    parts = {
+        "align": entry.align_s,
+        "sync": entry.sync_s,
+        "flush": entry.flush_s,
+        "upload": entry.upload_s,
+        "commit": entry.commit_s,
+    }
+    known = [f"{name} {short(value)}" for name, value in parts.items() if value is not None]
+    return f"checkpoint {entry.number} {entry.state}: {', '.join(known)}"
+
+
+def _left_out(status: StatusDocument) -> Iterator[str]:
+    counts = [f"{LEFT_OUT[name]} {count(n)}" for name in DROPPED if (n := status.total(name))]
+    if not counts:
+        yield text("nothing")
+        return
+    yield text(", ".join(counts))
+    samples = [(step.name, each) for step in status.steps for each in step.samples]
+    newest = sorted(samples, key=lambda each: -each[1].at_ms)[:MOST_SAMPLES]
+    yield table(
+        ["", "step", "row", "why"],
+        [
+            [
+                text(LEFT_OUT.get(each.kind, each.kind)),
+                text(step),
+                code(each.row),
+                faint(" · ".join(said for said in (each.reason, each.origin) if said)),
+            ]
+            for step, each in newest
+        ],
+    )

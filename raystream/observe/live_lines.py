@@ -1,0 +1,154 @@
+"""The live view of a job as a few short lines of styled text; whoever has a terminal draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from raystream.observe.rates import Rates, rates
+from raystream.observe.status import DROPPED, StatusDocument, StepStatus
+from raystream.observe.waiting import why_waiting
+from raystream.observe.words import age, count, duration, instant, listed, short, size
+
+Line = list[tuple[str, str]]
+"""Pieces of text with a style: good, fair, bad, bold, faint, or empty."""
+
+LABEL = 13
+MOST_SOURCES = 4
+MOST_CULPRITS = 3
+
+LEFT_OUT = {
+    "late_rows": "late",
+    "dlq_rows": "dead letters",
+    "future_rows": "from the future",
+    "skipped_rows": "skipped",
+    "filtered_rows": "filtered",
+}
+"""Counter -> what people call it."""
+
+_STATES = {"running": "good", "failing": "bad", "ended": "bold"}
+
+
+def live_lines(status: StatusDocument, before: StatusDocument | None = None) -> list[Line]:
+    """At most 20 lines, most of them shorter than 80 characters.
+
+    Args:
+        status: Now.
+        before: A document of some seconds ago, for the rates; None: no rates.
+
+    >>> lines = live_lines(StatusDocument("sale", "deploying", uptime_s=3))
+    >>> "".join(text for text, _ in lines[0])
+    '● sale  deploying  up 3 s'
+    """
+    rate = rates(status, before)
+    return [
+        _head(status),
+        *_rows(status, rate),
+        *([] if status.outcome else _lags(status)),
+        *_event_time(status),
+        _checkpoint(status),
+        *_transactions(status),
+        *_left_out(status),
+        *_restarts(status),
+        *([("! ", "fair"), (said, "fair")] for said in _brakes(status)),
+    ]
+
+
+def _head(status: StatusDocument) -> Line:
+    style = _STATES.get(status.state, "fair")
+    facts = [f"up {duration(status.uptime_s)}"]
+    facts += [f"attempt {status.attempt}"] if status.attempt > 0 else []
+    facts += [status.delivery_guarantee.replace("_", " ")] if status.delivery_guarantee else []
+    state = status.outcome or status.state
+    return [
+        ("● ", style),
+        (status.job, "bold"),
+        (f"  {state}", style),
+        (f"  {'  '.join(facts)}", ""),
+    ]
+
+
+def _labelled(label: str, text: str, style: str = "") -> Line:
+    return [(f"  {label:<{LABEL}}", "faint"), (text, style)]
+
+
+def _rows(status: StatusDocument, rate: Rates) -> Iterator[Line]:
+    yield _labelled("read", _flow(status.rows_read, rate.rows_in, rate.bytes_in))
+    yield _labelled("written", _flow(status.rows_written, rate.rows_out, rate.bytes_out))
+
+
+def _flow(rows: int, per_second: float | None, bytes_per_second: float | None) -> str:
+    text = f"{count(rows)} rows"
+    if per_second is not None:
+        text += f"   {count(round(per_second))}/s"
+    return f"{text}   {size(bytes_per_second)}/s" if bytes_per_second else text
+
+
+def _lags(status: StatusDocument) -> Iterator[Line]:
+    sources = sorted((s for s in status.steps if s.is_source), key=lambda s: -_rows_left(status, s))
+    for index, step in enumerate(sources[:MOST_SOURCES]):
+        splits = [each for each in status.splits if each.step == step.name]
+        if any(each.lag_rows is not None for each in splits):
+            rows = _rows_left(status, step)
+            late = age(max((each.lag_seconds or 0.0 for each in splits), default=0.0))
+            text = f"{step.name}  {count(rows)} rows" + (f", {late}" if rows and late else "")
+            yield _labelled("" if index else "lag", text)
+    if len(sources) > MOST_SOURCES:
+        yield _labelled("", f"and {len(sources) - MOST_SOURCES} more sources", "faint")
+
+
+def _rows_left(status: StatusDocument, step: StepStatus) -> int:
+    return sum(each.lag_rows or 0 for each in status.splits if each.step == step.name)
+
+
+def _event_time(status: StatusDocument) -> Iterator[Line]:
+    if status.watermark_ms is None and not status.splits:
+        return
+    holders = [each.split for each in status.splits if each.holds_back]
+    idle = sum(each.idle for each in status.splits)
+    parts = [instant(status.watermark_ms, status.at_ms)]
+    parts += [f"held back by {listed(holders, 2)}"] if holders and len(status.splits) > 1 else []
+    parts += [f"{idle} idle"] if idle else []
+    yield _labelled("event time", "   ".join(parts))
+
+
+def _checkpoint(status: StatusDocument) -> Line:
+    told = status.checkpoint
+    parts = [str(told.number) if told.number else "none yet"]
+    if told.completed:
+        parts += [f"took {short(told.duration_s)}", f"{size(told.size_bytes)}"]
+        parts += [f"{duration(told.age_s)} ago"] if told.age_s is not None else []
+    if told.running is not None and (told.running_s or 0.0) >= 1:
+        parts.append(f"{told.running} under way for {duration(told.running_s or 0.0)}")
+    parts += [f"{told.failed} failed"] if told.failed else []
+    return _labelled("checkpoint", "   ".join(parts))
+
+
+def _transactions(status: StatusDocument) -> Iterator[Line]:
+    if not status.open_transactions:
+        return
+    limit = max((each.limit_s for each in status.transactions), default=0.0)
+    oldest = f"oldest {short(status.oldest_transaction_s)}"
+    of = f" of {duration(limit)}" if limit else ""
+    old = limit and status.oldest_transaction_s > limit / 2
+    yield _labelled(
+        "transactions", f"{status.open_transactions} open   {oldest}{of}", "bad" if old else ""
+    )
+
+
+def _left_out(status: StatusDocument) -> Iterator[Line]:
+    parts = [f"{LEFT_OUT[name]} {count(n)}" for name in DROPPED if (n := status.total(name))]
+    if parts:
+        unfit = any(status.total(name) for name in DROPPED if name != "filtered_rows")
+        yield _labelled("left out", "   ".join(parts), "fair" if unfit else "")
+
+
+def _restarts(status: StatusDocument) -> Iterator[Line]:
+    if status.restart_count:
+        cause = f"   {status.restarts[-1].cause}" if status.restarts else ""
+        yield _labelled("restarts", f"{status.restart_count}{cause}", "bad")
+
+
+def _brakes(status: StatusDocument) -> list[str]:
+    said = list(status.culprits[:MOST_CULPRITS])
+    waits = why_waiting(status)
+    return [*said, waits] if waits and waits not in said and len(said) < MOST_CULPRITS else said
