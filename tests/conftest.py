@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from raystream.testing.broker import Broker
+from raystream.testing.s3 import S3Server
 
 collect_ignore_glob = ["e2e/jobs/*.py"]
 """Programs that tests start, not modules with doctests."""
@@ -27,6 +28,21 @@ def kafka() -> Iterator[Broker]:
         return
     with Broker.start() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """One S3 service for the whole session, started by the first test that asks for it."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Address of a new bucket; this process's environment names the service, as a user's would."""
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    return s3.make_bucket(unique("bucket"))
 
 
 @pytest.fixture

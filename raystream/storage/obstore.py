@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import (
@@ -19,7 +19,7 @@ from obstore.exceptions import (
 )
 
 from raystream.checkpoint.keys import check_key
-from raystream.errors import StorageError
+from raystream.storage.answers import explain, refused_for_sure
 from raystream.storage.base import Put
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _NOT_PUT = (
     UnauthenticatedError,
     UnknownConfigurationKeyError,
     FileNotFoundError,  # no such bucket
+    NotImplementedError,  # conditional puts are switched off
 )
 
 
@@ -74,8 +75,10 @@ class ObjectStore:
         except (AlreadyExistsError, PreconditionError):
             return Put.EXISTS
         except _NOT_PUT as error:
-            raise _explain(error, self._where(key)) from error
-        except (BaseError, OSError):
+            raise explain(error, self._where(key)) from error
+        except (BaseError, OSError) as error:
+            if refused_for_sure(error):
+                raise explain(error, self._where(key)) from error
             return Put.UNKNOWN  # cut off, timed out, conflict: it may or may not be there
         return Put.CREATED
 
@@ -136,16 +139,5 @@ class ObjectStore:
 def _explained(where: str) -> Iterator[None]:
     try:
         yield
-    except (BaseError, OSError, ValueError) as error:
-        raise _explain(error, where) from error
-
-
-def _explain(error: Exception, where: str) -> StorageError:
-    first = next(iter(str(error).splitlines()), "") or type(error).__name__
-    advice: dict[type[Any], str] = {
-        PermissionDeniedError: "allow get, put, list and delete for these credentials",
-        UnauthenticatedError: "check the credentials in the environment",
-        NotSupportedError: "use a service with conditional puts",
-        FileNotFoundError: "create the bucket first",
-    }
-    return StorageError(first, where, advice.get(type(error), ""))
+    except (BaseError, OSError, ValueError, NotImplementedError) as error:
+        raise explain(error, where) from error

@@ -19,6 +19,9 @@ STORE_KEY = "store.json"
 _CLOUDS = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 _JOB = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _ID = re.compile(r"[0-9a-f]{8}")
+_PROBES = 3
+"""One answer may be lost, two that say `created` are a proof."""
+
 _MEMORY: dict[str, MemoryStore] = {}
 
 
@@ -68,13 +71,16 @@ def store_id(store: Store) -> str:
     """8 hex digits, made at random once with the storage: part of every transactional id.
 
     Raises:
-        StorageError: the storage can not be used, or its `store.json` is damaged.
+        StorageError: the storage can not be used, does not keep the first of two objects of one
+            name, or its `store.json` is damaged.
 
     >>> store = MemoryStore()
     >>> store_id(store) == store_id(store)
     True
     """
     content = store.get(STORE_KEY)
+    if content is None:
+        refuse_unconditional(store)
     for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2):
         if content is not None:
             return _read_id(store, content)
@@ -85,6 +91,24 @@ def store_id(store: Store) -> str:
             content = store.get(STORE_KEY)
     what = "the storage does not say whether it took an object"
     raise StorageError(what, store.url, "check that it can be reached and written")
+
+
+def refuse_unconditional(store: Store) -> None:
+    """Refuse a storage that replaces an object that it was asked to create.
+
+    Two attempts of one job would both believe that they own it. Some services that speak S3 ignore
+    the condition of a put without a word.
+
+    Raises:
+        StorageError: it replaced an object, or can not be used.
+    """
+    probe = f"probe-{secrets.token_hex(8)}"
+    answers = [store.create(probe, b"%d" % number) for number in range(_PROBES)]
+    store.delete([probe])
+    if answers.count(Put.CREATED) > 1:
+        what = "this storage replaces objects that it was asked to create"
+        advice = "use a service with conditional puts (If-None-Match: *)"
+        raise StorageError(what, store.url, advice)
 
 
 def _read_id(store: Store, content: bytes) -> str:

@@ -15,9 +15,10 @@ from raystream.storage.base import Put, Store
 from raystream.storage.local import LocalStore
 from raystream.storage.memory import MemoryStore
 from raystream.storage.obstore import ObjectStore
+from raystream.storage.open import open_store
 
 
-@pytest.fixture(params=["local", "memory", "bucket", "bucket in a directory"])
+@pytest.fixture(params=["local", "memory", "bucket", "bucket in a directory", "s3"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     match request.param:
         case "local":
@@ -26,6 +27,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
             yield MemoryStore("test")
         case "bucket":
             yield ObjectStore(BucketInMemory(), "test://bucket")
+        case "s3":
+            yield open_store(f"{request.getfixturevalue('bucket')}/checkpoints")
         case _:
             yield ObjectStore(BucketInDirectory(tmp_path), "test://directory")
 

@@ -72,34 +72,48 @@ def kafka_jars(version: str = KAFKA_VERSION) -> tuple[Path, ...]:
     Raises:
         BrokerError: Maven is missing or the download failed.
     """
-    home = cache_directory() / f"kafka-{version}"
+    pom = _POM.replace("{version}", version)
+    return fetched_jars(cache_directory() / f"kafka-{version}", pom, "Kafka")
+
+
+def fetched_jars(home: Path, pom: str, what: str) -> tuple[Path, ...]:
+    """The jars that a Maven project depends on, sorted; downloads them the first time.
+
+    Args:
+        home: Where they are kept.
+        pom: The project, with `{target}` where the jars go.
+        what: Whose jars these are, for messages.
+
+    Raises:
+        BrokerError: Maven is missing or the download failed.
+    """
     libs = home / "libs"
     if not libs.is_dir():
         with exclusive(home / "download.lock"):
             if not libs.is_dir():
-                _download(version, libs)
+                _download(pom, libs, what)
     return tuple(sorted(libs.glob("*.jar")))
 
 
-def _download(version: str, libs: Path) -> None:
+def _download(pom: str, libs: Path, what: str) -> None:
     with tempfile.TemporaryDirectory(dir=libs.parent, prefix="download-") as scratch:
         target = Path(scratch, "libs").absolute()
-        pom = Path(scratch, "pom.xml")
-        pom.write_text(_POM.format(version=version, target=target))
-        _run_maven(pom)
+        project = Path(scratch, "pom.xml")
+        project.write_text(pom.replace("{target}", str(target)))
+        _run_maven(project, what)
         target.rename(libs)  # a half download is never seen under the final name
 
 
-def _run_maven(pom: Path) -> None:
+def _run_maven(pom: Path, what: str) -> None:
     maven = shutil.which("mvn")
     if not maven:
         message = "no mvn found"
-        raise BrokerError(message, what_to_do="install Maven; it fetches Kafka's jars")
+        raise BrokerError(message, what_to_do=f"install Maven; it fetches {what}'s jars")
     command = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         output = (done.stdout + done.stderr)[-1000:]
-        message = f"Maven could not fetch Kafka's jars; is Maven Central reachable?\n{output}"
+        message = f"Maven could not fetch {what}'s jars; is Maven Central reachable?\n{output}"
         raise BrokerError(message)
