@@ -11,6 +11,8 @@ from raystream.cli.completion import add_completion
 from raystream.cli.exits import IN_HELP, exit_code_of
 from raystream.cli.explain import add_explain_verbs
 from raystream.cli.files import add_file_verbs
+from raystream.cli.jobs import add_job_verbs
+from raystream.cli.logs import add_log_verbs
 from raystream.cli.run import add_run_verbs
 from raystream.cli.txn import add_txn_verbs
 
@@ -64,6 +66,8 @@ def app() -> click.Group:
     )
     add_completion(group)
     add_run_verbs(group)
+    add_job_verbs(group)
+    add_log_verbs(group)
     add_file_verbs(group)
     add_explain_verbs(group)
     add_txn_verbs(group)

@@ -75,7 +75,7 @@ class RemoteJob:
         deadline = time.monotonic() + patience
         while True:
             try:
-                return self._answer(getattr(self._actor(), method).remote(*arguments))
+                return self._answer(self._method(method).remote(*arguments))
             except _errors.RayTaskError as error:
                 raise _told(error, self.name) from None
             except _errors.ActorDiedError:
@@ -90,6 +90,13 @@ class RemoteJob:
         while not ray.wait([ref], timeout=LOOK_S)[0]:
             pass
         return _get(ref)
+
+    def _method(self, name: str) -> Any:
+        found = getattr(self._actor(), name, None)
+        if found is None:
+            what = f"job {self.name} runs another version of raystream, without {name}"
+            raise RaystreamError(what, what_to_do="stop it where it was started, and start it anew")
+        return found
 
     def _actor(self) -> Any:
         """The handle; a new one if this process has left the cluster since."""
@@ -124,11 +131,16 @@ def find_job(name: str, address: str | None = None) -> RemoteJob:
         return found
     if not connect_if_there_is_one(address):
         what = f"no job {name!r}: there is no Ray cluster here"
-        raise ConfigurationError(what, what_to_do="say address=, or set RAY_ADDRESS")
-    known = entry.names()
-    advice = did_you_mean(name, known) if known else "no job runs there"
-    what = f"no job {name!r} on this Ray cluster"
-    raise ConfigurationError(what, what_to_do=advice)
+        raise ConfigurationError(what, what_to_do="name its address, or set RAY_ADDRESS")
+    known = sorted(entry.names())
+    near = did_you_mean(name, known) if known else ""
+    meant = f"; {near}" if near.startswith("did") else ""
+    what = f"no job {name!r} runs on the Ray cluster at {_here()}"
+    raise ConfigurationError(what, what_to_do=f"running: {', '.join(known) or 'none'}{meant}")
+
+
+def _here() -> str:
+    return str(ray.get_runtime_context().gcs_address)
 
 
 def all_jobs(address: str | None = None) -> list[RemoteJob]:

@@ -1,0 +1,193 @@
+"""Verbs on jobs that run on a Ray cluster: list, status, stop, cancel, savepoint, checkpoint.
+
+None of them starts a Ray of its own: where there is none, there are no jobs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from raystream.cli import options
+from raystream.cli.exits import FAILED, GOOD
+
+if TYPE_CHECKING:
+    from raystream.api.job import Job
+    from raystream.job.outcome import Outcome
+
+DEFAULT = ""
+"""Value of `--savepoint` without an address."""
+
+
+def add_job_verbs(app: click.Group) -> None:
+    """Register the verbs of this module.
+
+    Args:
+        app: The command.
+    """
+    for verb in (list_jobs, status, stop, cancel, savepoint, checkpoint):
+        app.add_command(verb)
+
+
+@click.command("list")
+@options.address
+@options.as_json
+def list_jobs(address: str | None, as_json: bool) -> None:
+    """The jobs of a Ray cluster."""
+    from raystream.cli.console import table
+    from raystream.cli.listing import as_document, as_rows, looked_twice
+
+    found = looked_twice(address)
+    if as_json:
+        print(json.dumps([as_document(now, before) for now, before in found], indent=1))
+    elif found:
+        table(as_rows(found))
+    else:
+        _say("no job runs there")
+
+
+@click.command()
+@options.name
+@click.option("--watch", is_flag=True, help="Until the job ends, whose exit code is taken over")
+@options.address
+@options.as_json
+def status(name: str, watch: bool, address: str | None, as_json: bool) -> int:
+    """How a job is, and what it waits for."""
+    from raystream.cli.listing import LOOK_S, status_lines
+
+    if watch and as_json:
+        what = "--watch and --json do not go together"
+        raise click.UsageError(what)
+    job = _job(name, address)
+    if watch:
+        return _watch(job)
+    now = job.status()
+    if as_json:
+        print(json.dumps(now.to_dict(), indent=1))
+        return GOOD
+    before = now
+    if now.state == "running":
+        time.sleep(LOOK_S)
+        now = job.status()
+    print("\n".join(status_lines(now, before)))
+    return GOOD
+
+
+@click.command()
+@options.name
+@click.option("--drain", is_flag=True, help="Close every window first: event time goes to its end")
+@click.option(
+    "--savepoint",
+    is_flag=False,
+    flag_value=DEFAULT,
+    metavar="[URI]",
+    help="Keep the last checkpoint as a savepoint, here or below the job's storage",
+)
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer for the end"
+)
+@options.address
+@options.as_json
+def stop(
+    name: str,
+    drain: bool,
+    savepoint: str | None,
+    timeout: float | None,
+    address: str | None,
+    as_json: bool,
+) -> int:
+    """End a job after a last commit, and wait for it.
+
+    Open windows stay in the last checkpoint; the next run goes on with them.
+    """
+    kept: str | bool = False if savepoint is None else _place(savepoint) or True
+    job = _job(name, address)
+    if job.outcome() is None:
+        _say(f"{name} is ending after {'closing its windows and ' if drain else ''}a last commit")
+    return _ended(name, job.stop(drain=drain, savepoint=kept, timeout=timeout), as_json=as_json)
+
+
+@click.command()
+@options.name
+@options.address
+@options.as_json
+def cancel(name: str, address: str | None, as_json: bool) -> int:
+    """End a job at once, without a last commit.
+
+    The next run goes on from its last checkpoint.
+    """
+    return _ended(name, _job(name, address).cancel(), as_json=as_json)
+
+
+@click.command()
+@options.name
+@click.argument("uri", required=False, help="Where to  [default: below the job's storage]")
+@options.address
+def savepoint(name: str, uri: str | None, address: str | None) -> None:
+    """Make a checkpoint that is kept, and print its address.
+
+    It is complete in itself: raystream run .. --from-savepoint starts from it.
+    """
+    print(_job(name, address).savepoint(_place(uri) if uri else None))
+
+
+@click.command()
+@options.name
+@options.address
+def checkpoint(name: str, address: str | None) -> None:
+    """Make a checkpoint now, and print its number once its output is committed."""
+    print(_job(name, address).checkpoint())
+
+
+def _job(name: str, address: str | None) -> Job:
+    from raystream.api.job import job
+
+    return job(name, address=address)
+
+
+def _place(uri: str) -> str:
+    """A path means what it means here, where it was typed."""
+    if not uri or "://" in uri:
+        return uri
+    return os.path.abspath(os.path.expanduser(uri))
+
+
+def _watch(job: Job) -> int:
+    from raystream.cli.watching import watch
+
+    try:
+        return watch(job)
+    except KeyboardInterrupt:
+        return GOOD
+
+
+def _ended(name: str, outcome: Outcome | None, *, as_json: bool) -> int:
+    """Say how it ended; the exit code."""
+    if as_json:
+        print(json.dumps(None if outcome is None else asdict(outcome), indent=1))
+    if outcome is None:
+        _say(f"{name} has not ended yet; it goes on ending")
+        return FAILED
+    if not as_json:
+        _tell(name, outcome)
+    return outcome.exit_code
+
+
+def _tell(name: str, outcome: Outcome) -> None:
+    from raystream.cli.run import tell
+
+    tell(outcome)
+    if outcome.checkpoint is not None:
+        _say(f"{name} goes on from checkpoint {outcome.checkpoint}")
+    if outcome.savepoint:
+        print(outcome.savepoint)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

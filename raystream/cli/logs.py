@@ -1,0 +1,89 @@
+"""`raystream logs`: what the processes of a job wrote."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from raystream.cli import options
+
+if TYPE_CHECKING:
+    from raystream.runtime.ray.logs import LogReader, Piece
+
+LOOK_S = 0.5
+NEW_LINES = 1000
+"""Of a process that is seen for the first time while its job is followed."""
+
+
+def add_log_verbs(app: click.Group) -> None:
+    """Register the verb.
+
+    Args:
+        app: The command.
+    """
+    app.add_command(logs)
+
+
+@click.command()
+@options.name
+@click.option("--follow", "-f", is_flag=True, help="Go on with what is written, until Ctrl-C")
+@click.option(
+    "--lines",
+    "-n",
+    type=click.IntRange(min=0),
+    default=100,
+    metavar="N",
+    help="The last N of each process  [default: 100]",
+)
+@options.address
+@options.as_json
+def logs(name: str, follow: bool, lines: int, address: str | None, as_json: bool) -> None:
+    """What the processes of a job printed, logged and died of.
+
+    Each line begins with its process: coordinator, or chain[number].
+    """
+    from raystream.runtime.ray.logs import LogReader
+    from raystream.runtime.ray.remote_job import find_job
+
+    if follow and as_json:
+        what = "--follow and --json do not go together"
+        raise click.UsageError(what)
+    find_job(name, address)
+    reader = LogReader(name)
+    pieces = reader.read(lines)
+    if as_json:
+        found = [{"process": piece.title, "line": line} for piece in pieces for line in piece.lines]
+        print(json.dumps(found, indent=1))
+        return
+    _show(pieces)
+    if follow:
+        _follow(reader)
+
+
+def _follow(reader: LogReader) -> None:
+    from raystream.errors import ConfigurationError
+
+    try:
+        while True:
+            time.sleep(LOOK_S)
+            _show(reader.read(NEW_LINES))
+    except ConfigurationError as ended:
+        print(ended.what, file=sys.stderr)
+    except KeyboardInterrupt:
+        return
+
+
+def _show(pieces: Sequence[Piece]) -> None:
+    from raystream.cli.console import PROCESSES, painted
+
+    for piece in pieces:
+        colour = PROCESSES[sum(piece.title.encode()) % len(PROCESSES)]
+        front = painted(f"{piece.title} |", colour)
+        for line in piece.lines:
+            print(front, line)
+    sys.stdout.flush()
