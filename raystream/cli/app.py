@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import click
 
+from raystream.cli.check import add_check_verb
 from raystream.cli.completion import add_completion
 from raystream.cli.exits import IN_HELP, exit_code_of
 from raystream.cli.explain import add_explain_verbs
@@ -71,4 +72,5 @@ def app() -> click.Group:
     add_file_verbs(group)
     add_explain_verbs(group)
     add_txn_verbs(group)
+    add_check_verb(group)
     return group

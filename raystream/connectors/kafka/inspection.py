@@ -302,10 +302,8 @@ def _open_on(topic: Any) -> list[OpenOnPartition]:
 
 def _facts(topic: Any) -> TopicFacts:
     partitions = sorted(topic.partitions, key=lambda one: one.partition_index)
-    allowed = topic.authorized_operations
-    rights = (
-        None if allowed == -(2**31) else frozenset(o.name for o in valid_acl_operations(allowed))
-    )
+    told = topic.authorized_operations
+    rights = None if told is None else frozenset(one.name for one in valid_acl_operations(told))
     return TopicFacts(
         topic.name,
         topic.error_code,

@@ -80,11 +80,11 @@ def _no_connection(address: str) -> tuple[str, str] | None:
 
 def _refusal(text: str, protocol: str) -> tuple[str, str]:
     said = text.lower()
-    if "authentication" in said or "sasl" in said:
-        return "the brokers refuse the user or the password", "check sasl_username, sasl_password"
     if "certificate verify failed" in said or "broker certificate" in said:
         advice = "give the authority that signed it as ssl_ca_location"
         return "the certificate of the brokers is not trusted", advice
+    if "authentication" in said:
+        return "the brokers refuse the user or the password", "check sasl_username, sasl_password"
     if "ssl" in said and protocol in ("SSL", "SASL_SSL"):
         return f"TLS fails: {text}", f"is security_protocol {protocol} right for this port?"
     what = f"the port is open, but no broker answers as {protocol}: {text}"

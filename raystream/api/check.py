@@ -1,0 +1,285 @@
+"""`raystream check`: would this pipeline run here and now? Connects, and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from raystream.api.environment import doubts, in_effect
+from raystream.api.run import RunOptions, storage_of
+from raystream.errors import ConfigurationError, RaystreamError
+from raystream.graph.policies import ErrorPolicy
+from raystream.observe.finding import Finding, error, ok, warning
+
+if TYPE_CHECKING:
+    from raystream.api.pipeline import Pipeline
+    from raystream.connectors.kafka.checks import JobFacts
+    from raystream.connectors.kafka.connection import Kafka
+    from raystream.connectors.kafka.inspection import KafkaPythonInspection
+    from raystream.data.schema import Schema
+    from raystream.graph.logical import Node
+    from raystream.plan.physical import PhysicalPlan
+
+_SECONDS_ARE_BELOW = 100_000_000_000
+"""Epoch ms of 1973: a smaller event time was written in seconds."""
+
+Say = Callable[[Finding], None]
+
+
+def check(pipeline: Pipeline, checkpoint_storage: str | None, say: Say) -> list[Finding]:
+    """Look at everything that a run needs; one trouble hides no other.
+
+    Args:
+        pipeline: What would run.
+        checkpoint_storage: Instead of the pipeline's.
+        say: Takes each finding as soon as it is there.
+
+    Raises:
+        ConfigurationError: the pipeline as written can not run, wherever.
+    """
+    pipeline.plan(parallelism=1)
+    with _Check(pipeline, checkpoint_storage, say) as checking:
+        checking.run()
+        return checking.findings
+
+
+class _Check:
+    def __init__(self, pipeline: Pipeline, checkpoint_storage: str | None, say: Say) -> None:
+        from raystream.plan.planner import reads, writes
+
+        self.findings: list[Finding] = []
+        self._say = say
+        self._pipeline = pipeline
+        self._graph = pipeline.graph()
+        self._reads, self._writes = reads(self._graph), writes(self._graph)
+        self._storage = storage_of(pipeline, RunOptions(checkpoint_storage=checkpoint_storage))
+        self._asking: dict[str, KafkaPythonInspection | None] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> _Check:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def run(self) -> None:
+        """Every check, in the order in which a run would need them."""
+        for doubt in doubts(self._graph):
+            self._found(warning("environment", doubt))
+        for kafka in self._clusters():
+            self._guarded(f"brokers {kafka.settings().address()}", lambda k=kafka: self._meet(k))  # type: ignore[misc]
+        readable = [node for node in self._reads if self._about_source(node)]
+        for node in self._writes:
+            self._about_sink(node)
+        from raystream.storage.probe import probe
+
+        self._guarded(f"checkpoint storage {self._storage}", lambda: probe(self._storage))
+        self._about_records(readable)
+
+    # -- parts -------------------------------------------------------------------------------
+
+    def _about_source(self, node: Node) -> bool:
+        """Whether it can be read."""
+        from raystream.connectors.kafka.connection import KafkaTopic
+
+        step: Any = node.step
+        source, name = step.source, self._pipeline.name
+        if not isinstance(source, KafkaTopic):
+            return self._guarded(source.describe(), lambda: _plain_source(source))
+        asking = self._asked(source.connection)
+        if asking is None:
+            return False
+        from raystream.connectors.kafka.checks import check_source
+
+        return self._guarded(source.describe(), lambda: check_source(source, asking, name))
+
+    def _about_sink(self, node: Node) -> None:
+        from raystream.connectors.kafka.connection import KafkaTopic
+
+        step: Any = node.step
+        sink = step.sink
+        if not isinstance(sink, KafkaTopic):
+            self._guarded(sink.describe(), lambda: _plain_sink(sink))
+            return
+        asking = self._asked(sink.connection)
+        if asking is not None:
+            from raystream.connectors.kafka.checks import check_sink
+
+            self._guarded(sink.describe(), lambda: check_sink(sink, asking, self._job()))
+
+    def _about_records(self, nodes: list[Node]) -> None:
+        """Newest records fit the columns; what the columns are is told by the first ones."""
+        learnt: dict[str, Schema] = {}
+        for node in nodes:
+            self._guarded(_source(node).describe(), lambda node=node: _learn(node, learnt))  # type: ignore[misc]
+        known = [node for node in nodes if _schema(node) is not None or node.name in learnt]
+        if len(known) < len(self._reads):
+            return
+        try:
+            plan = self._pipeline.plan(parallelism=1, learnt=learnt)
+        except ConfigurationError as problem:
+            self._found(error("columns", str(problem)))
+            return
+        for node in known:
+            about = _source(node).describe()
+            self._guarded(about, lambda node=node: self._sampled(node, plan))  # type: ignore[misc]
+
+    def _sampled(self, node: Node, plan: PhysicalPlan) -> Iterator[Finding]:
+        from raystream.api.sample_read import look_at
+
+        step: Any = node.step
+        (spec,) = [spec for _, spec in plan.steps() if spec.name == node.name]
+        assert spec.read is not None
+        look = look_at(step.source, spec.read, self._pipeline.name, node.name)
+        about = step.source.describe()
+        if look.failed:
+            yield _unfit(about, look.failed, look.looked, look.first, step.errors)
+        elif look.looked:
+            yield ok(about, f"{_count(look.looked, 'record')} looked at, all fit")
+        yield from _times(about, spec.read.event_time, look.earliest_ms, look.latest_ms)
+
+    # -- clusters ----------------------------------------------------------------------------
+
+    def _clusters(self) -> list[Kafka]:
+        ends = [_source(node) for node in self._reads] + [_sink(node) for node in self._writes]
+        every = [end.connection for end in ends if hasattr(end, "connection")]
+        return list({_key(kafka): kafka for kafka in every}.values())
+
+    def _meet(self, kafka: Kafka) -> Iterator[Finding]:
+        from raystream.connectors.kafka.checks import check_brokers
+        from raystream.connectors.kafka.reach import inspection
+
+        self._asking[_key(kafka)] = None
+        asking = inspection(kafka)
+        self._stack.callback(asking.close)
+        self._asking[_key(kafka)] = asking
+        yield from check_brokers(asking, kafka.settings().address())
+
+    def _asked(self, kafka: Kafka) -> KafkaPythonInspection | None:
+        return self._asking.get(_key(kafka))
+
+    def _job(self) -> JobFacts:
+        from raystream.connectors.kafka.checks import JobFacts
+        from raystream.storage.log_view import look
+
+        settings = in_effect(self._pipeline.settings)
+        try:
+            view = look(self._storage, self._pipeline.name)
+        except RaystreamError:
+            view = None  # the probe tells
+        return JobFacts(
+            self._pipeline.name,
+            settings.delivery_guarantee,
+            settings.checkpoint_interval,
+            settings.checkpoint_timeout,
+            "" if view is None else view.store_id,
+        )
+
+    # -- findings ----------------------------------------------------------------------------
+
+    def _guarded(self, about: str, checks: Callable[[], Iterator[Finding]]) -> bool:
+        """Note what is found; an error of ours is a finding, too. Whether there was none."""
+        from raystream.connectors.kafka.clients import ClientError
+        from raystream.observe.finding import errors
+
+        before = len(self.findings)
+        try:
+            for finding in checks():
+                self._found(finding)
+        except RaystreamError as problem:
+            self._found(error(about, problem.what, problem.what_to_do))
+        except ClientError as problem:
+            self._found(error(about, f"the brokers do not answer: {problem}", "try again"))
+        return not errors(self.findings[before:])
+
+    def _found(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        self._say(finding)
+
+
+def _key(kafka: Kafka) -> str:
+    return f"{kafka.settings().address()} {sorted(kafka.security.items())!r}"
+
+
+def _source(node: Node) -> Any:
+    step: Any = node.step
+    return step.source
+
+
+def _sink(node: Node) -> Any:
+    step: Any = node.step
+    return step.sink
+
+
+def _schema(node: Node) -> Any:
+    step: Any = node.step
+    return step.schema
+
+
+def _plain_source(source: Any) -> Iterator[Finding]:
+    splits = source.discover(bounded=False)
+    if not splits:
+        yield warning(source.describe(), "there is nothing there yet", "is the path right?")
+        return
+    yield ok(source.describe(), f"{_count(len(splits), 'split')}, can be read")
+
+
+def _plain_sink(sink: Any) -> Iterator[Finding]:
+    path = getattr(sink, "path", None)
+    if path is None:
+        return
+    there = os.fspath(path)
+    while not os.path.exists(there):
+        there = os.path.dirname(there)
+    if os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK):
+        yield ok(sink.describe(), "can be written")
+    else:
+        yield error(sink.describe(), f"{there} can not be written to", "check the path, the rights")
+
+
+def _learn(node: Node, learnt: dict[str, Schema]) -> Iterator[Finding]:
+    source = _source(node)
+    if _schema(node) is not None:
+        return
+    found = source.learn()
+    if found is None:
+        said = "no record yet: what columns it has is not known"
+        yield warning(source.describe(), said, "write schema=, or write a record")
+    else:
+        learnt[node.name] = found
+
+
+def _unfit(about: str, failed: int, looked: int, first: str, policy: ErrorPolicy) -> Finding:
+    said = f"{failed} of {looked} records looked at do not fit; the first is {first}"
+    if policy is ErrorPolicy.FAIL:
+        return error(about, said, "the job would stop there: correct them, or read with errors=")
+    word = "left out" if policy is ErrorPolicy.SKIP else "dead letters"
+    return warning(about, said, f"they would be {word}")
+
+
+def _times(
+    about: str, column: str | None, earliest: int | None, latest: int | None
+) -> Iterator[Finding]:
+    if earliest is None or latest is None:
+        return
+    if 0 <= earliest < _SECONDS_ARE_BELOW:
+        said = f"event time {column!r} is {earliest} in one record: seconds, not milliseconds?"
+        yield warning(about, said, "event time is epoch milliseconds")
+    elif latest > time.time() * 1000 + 3_600_000:
+        said = f"event time {column!r} is {_moment(latest)} in one record: in the future"
+        yield warning(about, said, "see max_future of rs.Watermark")
+    else:
+        yield ok(about, f"event time {column!r} from {_moment(earliest)} to {_moment(latest)}")
+
+
+def _moment(ms: int) -> str:
+    if not 0 <= ms < 253_402_300_800_000:
+        return f"{ms} ms"
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(ms / 1000))
+
+
+def _count(number: int, word: str) -> str:
+    return f"1 {word}" if number == 1 else f"{number} {word}s"

@@ -1,0 +1,234 @@
+"""Would a job run on these brokers: topics, rights, limits; asked without changing anything.
+
+Rights are told by the brokers themselves (KIP-430). For those that no answer tells, requests are
+sent that the brokers refuse anyway, but only after they have looked at the rights.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from raystream.connectors.kafka.answers import name_of
+from raystream.connectors.kafka.inspection import KafkaPythonInspection, TopicFacts
+from raystream.connectors.kafka.sink import DEFAULT_TIMEOUT_MS
+from raystream.connectors.kafka.transactional_id import TransactionalId, parse
+from raystream.connectors.kafka.transactions import OPEN
+from raystream.graph.policies import DeliveryGuarantee
+from raystream.observe.finding import Finding, error, ok, warning
+
+if TYPE_CHECKING:
+    from raystream.connectors.kafka.connection import KafkaTopic
+
+OLDEST = (3, 0)
+"""The first brokers that list transactions (KIP-664)."""
+
+_LIMIT = "transaction.max.timeout.ms"
+_NO_TOPIC = 3
+_NOT_FOR_US = 29
+_NO_GROUP_RIGHT = 30
+_NO_TRANSACTION_RIGHT = 53
+_NO_SUCH_PRODUCER = 49
+_PRODUCER_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """What a check must know of the job.
+
+    Args:
+        name: Job.
+        guarantee: Of the pipeline; that of a topic wins.
+        interval_s: Time between checkpoints.
+        timeout_s: How long one may take.
+        store_id: Of its checkpoint storage; empty: it has none yet.
+    """
+
+    name: str
+    guarantee: DeliveryGuarantee
+    interval_s: float
+    timeout_s: float
+    store_id: str = ""
+
+
+def check_brokers(asking: KafkaPythonInspection, address: str) -> Iterator[Finding]:
+    """Their number and version.
+
+    Args:
+        asking: Connected.
+        address: For people.
+    """
+    version, count = asking.version(), asking.brokers()
+    about = f"brokers {address}"
+    if tuple(map(int, version.split(".")[:2])) < OLDEST:
+        said = f"Kafka {version} is too old: transactions can not be listed"
+        yield error(about, said, f"use Kafka {'.'.join(map(str, OLDEST))} or newer")
+        return
+    number = "1 broker" if count == 1 else f"{count} brokers"
+    yield ok(about, f"{number}, Kafka {version} or newer, logged in")
+
+
+def check_source(topic: KafkaTopic, asking: KafkaPythonInspection, job: str) -> Iterator[Finding]:
+    """Topics are there and may be read, also with the group of the job.
+
+    Args:
+        topic: The source.
+        asking: Connected to its brokers.
+        job: Name of the job: the default group.
+    """
+    facts = asking.topics(topic.topics)
+    for name in topic.topics:
+        yield from _topic(facts[name], "READ", asking)
+    group = topic.group_id or job
+    code = asking.may_use_group(group)
+    if code == _NO_GROUP_RIGHT:
+        said = "no right to use it, and without nothing can be read"
+        yield error(f"group {group}", said, f"allow READ on Group {group}")
+    else:
+        yield ok(f"group {group}", "may be used")
+
+
+def check_sink(
+    topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts
+) -> Iterator[Finding]:
+    """The topic is there and may be written, and transactions can be made and last long enough.
+
+    Args:
+        topic: The sink.
+        asking: Connected to its brokers.
+        job: The job.
+    """
+    if len(topic.topics) != 1:
+        yield error(topic.describe(), f"a sink writes to one topic, not to {len(topic.topics)}")
+        return
+    (name,) = topic.topics
+    facts = asking.topics(topic.topics)[name]
+    yield from _topic(facts, "WRITE", asking)
+    if not facts.code:
+        yield from _durability(topic, facts, asking)
+    if (topic.delivery_guarantee or job.guarantee) == DeliveryGuarantee.EXACTLY_ONCE:
+        yield from _transactional_id(topic, asking, job)
+        yield from _timeouts(topic, asking, job)
+        yield from _foreign(topic, asking, job)
+
+
+def _topic(facts: TopicFacts, right: str, asking: KafkaPythonInspection) -> Iterator[Finding]:
+    about = f"topic {facts.name}"
+    if facts.code == _NO_TOPIC:
+        yield error(about, "there is no such topic", _for_missing(facts.name, asking))
+    elif facts.code == _NOT_FOR_US:
+        said = "no right to see it, or it does not exist"
+        yield error(about, said, f"allow {right} on Topic {facts.name}")
+    elif facts.code:
+        yield error(about, f"the brokers answer {name_of(facts.code)}", "try again")
+    elif facts.rights is not None and right not in facts.rights:
+        verb = "read" if right == "READ" else "write to"
+        said = f"no right to {verb} it"
+        yield error(about, said, f"allow {right} on Topic {facts.name}")
+    elif facts.leaderless:
+        shown = ", ".join(map(str, facts.leaderless[:5]))
+        said = f"partition {shown} has no leader"
+        yield error(about, said, "is one of the brokers down?")
+    else:
+        verb = "read" if right == "READ" else "written"
+        yield ok(about, f"{_count(len(facts.replicas), 'partition')}, may be {verb}")
+
+
+def _for_missing(name: str, asking: KafkaPythonInspection) -> str:
+    known = [one.name for one in asking.topics(None).values() if not one.name.startswith("__")]
+    near = get_close_matches(name, known, 3, 0.6)
+    if near:
+        return f"did you mean {' or '.join(repr(n) for n in near)}?"
+    return "create it first"
+
+
+def _durability(
+    topic: KafkaTopic, facts: TopicFacts, asking: KafkaPythonInspection
+) -> Iterator[Finding]:
+    about, replicas = f"topic {facts.name}", min(facts.replicas, default=0)
+    settings = asking.topic_settings(facts.name)
+    told = settings.get("min.insync.replicas")
+    least = int(told) if told is not None else None
+    if least is not None and least > replicas:
+        said = f"min.insync.replicas is {least}, but it has {_count(replicas, 'replica')}"
+        yield error(about, f"{said}: nothing can be written", "lower it, or add replicas")
+    elif replicas == 1 and asking.brokers() > 1:
+        said = "it has one replica: what is on a broker is lost with it"
+        yield warning(about, said, "use 3 replicas and min.insync.replicas 2")
+    elif least is not None and 1 < replicas == least:
+        said = f"min.insync.replicas is the number of replicas, {least}"
+        yield warning(about, f"{said}: one broker down stops the job", f"set it to {least - 1}")
+    elif least == 1 < replicas:
+        said = "min.insync.replicas is 1: committed output may be lost with one broker"
+        yield warning(about, said, "set it to 2")
+    largest = int(settings.get("max.message.bytes", 0))
+    wanted = int(topic.connection.producer_config.get("message.max.bytes", _PRODUCER_BYTES))
+    if 0 < largest < wanted:
+        said = f"it takes records of {largest} bytes, our producer sends up to {wanted}"
+        advice = "raise max.message.bytes, or lower message.max.bytes in producer_config"
+        yield warning(about, said, advice)
+
+
+def _transactional_id(
+    topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts
+) -> Iterator[Finding]:
+    prefix = f"{topic.transactional_id_prefix}{job.name}"
+    never = TransactionalId(prefix, secrets.token_hex(4), 0, "check", 0, 0)
+    code = asking.may_write_transactions(str(never))
+    about = f"transactional ids {prefix}.*"
+    if code == _NO_TRANSACTION_RIGHT:
+        advice = f"allow WRITE on TransactionalId {prefix}, prefixed"
+        yield error(about, "no right to use them", advice)
+    elif code != _NO_SUCH_PRODUCER:
+        yield warning(about, f"the brokers answer {name_of(code)}", "look again in a minute")
+    else:
+        yield ok(about, "may be used")
+
+
+def _timeouts(topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts) -> Iterator[Finding]:
+    """A transaction older than half its limit is not committed: too little would be left."""
+    about = f"transactions to {topic.topics[0]}"
+    told = asking.broker_settings().get(_LIMIT)
+    most = int(told) if told is not None else None
+    wanted = topic.transaction_timeout_ms
+    if wanted is not None and most is not None and wanted > most:
+        said = f"transaction_timeout {_time(wanted)} is above the brokers' {_LIMIT}, {_time(most)}"
+        yield error(about, said, "lower it, or raise the limit")
+        return
+    limit = wanted or min(most or DEFAULT_TIMEOUT_MS, DEFAULT_TIMEOUT_MS)
+    half, interval = limit / 2000, job.interval_s
+    each = f"open for at most {_time(limit)}"
+    if interval >= half:
+        said = f"{each}, which is less than twice checkpoint_interval ({interval:g} s)"
+        yield error(about, said, "lower checkpoint_interval, or raise transaction_timeout")
+    elif interval + job.timeout_s > half:
+        said = (
+            f"{each}; half of it is less than checkpoint_interval + checkpoint_timeout"
+            f" ({interval + job.timeout_s:g} s): a slow checkpoint comes too late"
+        )
+        yield warning(about, said, "lower checkpoint_timeout, or raise transaction_timeout")
+    else:
+        unknown = "" if most is not None else " (the brokers do not tell their limit)"
+        yield ok(about, f"{each}{unknown}, checkpoints every {interval:g} s")
+
+
+def _foreign(topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts) -> Iterator[Finding]:
+    mine = f"{topic.transactional_id_prefix}{job.name}"
+    found = [one for one in map(parse, asking.transaction_ids(OPEN)) if one is not None]
+    foreign = [str(one) for one in found if one.job == mine and one.store_id != job.store_id]
+    if foreign:
+        number = _count(len(foreign), "open transaction")
+        said = f"{number} of a job of this name with other storage: {', '.join(foreign[:3])}"
+        advice = "is it run elsewhere, too? else see `raystream txn abort`"
+        yield warning(f"job {mine}", said, advice)
+
+
+def _count(number: int, word: str) -> str:
+    return f"1 {word}" if number == 1 else f"{number} {word}s"
+
+
+def _time(milliseconds: float) -> str:
+    return f"{milliseconds / 1000:g} s"
