@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked
-from raystream.api.cells import shell
+from raystream.api.cells import in_notebook, shell
+from raystream.api.live_card import LiveCard
 from raystream.api.progress import say
 from raystream.job.outcome import Outcome
 
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from raystream.observe.status import StatusDocument
     from raystream.runtime.ray.remote_job import RemoteJob
 
-LOOK_S = 0.5
+LOOK_S = 0.3
 """Pause between two looks at a job that is waited for."""
+
+PROGRESS_S = 1.0
+"""Rates over less than a second say nothing."""
 
 
 class Job:
@@ -33,10 +37,30 @@ class Job:
         self._remote = remote
         self._outcome = outcome
         self._last: StatusDocument | None = None
+        self._card: LiveCard | None = None
 
     def __repr__(self) -> str:
         """Name, and how it ended if that is known."""
         return f"Job({self.name!r}{f', {self._outcome.kind}' if self._outcome else ''})"
+
+    def _repr_html_(self) -> str:
+        """The card of this moment, for notebooks that do not show a live one."""
+        from raystream.observe.card import card
+
+        before = self._last
+        return card(self.status(), before)
+
+    def _ipython_display_(self) -> None:
+        """In a notebook, the live card; in a terminal, a line."""
+        if not in_notebook():
+            from raystream.observe.live_line import live_line
+
+            print(live_line(self.status()))
+            return
+        if self._card is not None:
+            self._card.end()
+        self._card = LiveCard(self)
+        self._card.keep_up()
 
     # -- questions -----------------------------------------------------------------------------
 
@@ -56,15 +80,21 @@ class Job:
         return found
 
     def progress(self) -> dict[str, Any]:
-        """The last seconds as a plain dict, like `lastProgress` of Spark; says what it waits for.
+        """The time since the last look as a plain dict, like `lastProgress` of Spark.
+
+        Rates are of at least a second; `why_waiting` says what the job waits for.
 
         Raises:
             RaystreamError: as `status`.
         """
         from raystream.observe.progress import progress
 
-        before = self._last
-        return progress(self.status(), before)
+        before = self._last or self.status()
+        now = self.status()
+        while now.state != "ended" and now.uptime_s - before.uptime_s < PROGRESS_S:
+            time.sleep(LOOK_S)
+            now = self.status()
+        return progress(now, before if before.run == now.run else None)
 
     def outcome(self) -> Outcome | None:
         """How the job ended; None while it runs.
@@ -88,14 +118,25 @@ class Job:
         Raises:
             RaystreamError: as `status`.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
         with self.just_looking():
-            while self.outcome() is None:
-                left = LOOK_S if deadline is None else min(LOOK_S, deadline - time.monotonic())
-                if left <= 0:
-                    return None
-                time.sleep(left)
-        return self._outcome
+            if not in_notebook():
+                return self._wait(timeout, self.outcome)
+            card = LiveCard(self)
+            card.update()
+            try:
+                return self._wait(timeout, lambda: None if card.update() else self.outcome())
+            finally:
+                card.update()
+        return None
+
+    def _wait(self, timeout: float | None, look: Callable[[], Outcome | None]) -> Outcome | None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (found := look()) is None:
+            left = LOOK_S if deadline is None else min(LOOK_S, deadline - time.monotonic())
+            if left <= 0:
+                return None
+            time.sleep(left)
+        return found
 
     def tail(
         self, step: str, *, limit: int | None = None, timeout: float | None = None
@@ -151,12 +192,17 @@ class Job:
             RaystreamError: as `status`.
         """
         from raystream.job.messages import StopKind
+        from raystream.storage.savepoints import absolute
 
         if self.outcome() is None:
             kind = StopKind.DRAIN if drain else StopKind.STOP
-            target = None if savepoint is False else "" if savepoint is True else savepoint
+            target = (
+                None if savepoint is False else "" if savepoint is True else absolute(savepoint)
+            )
             self._ask("stop", kind, target)
-        return self.wait(timeout)
+        with self.just_looking():
+            return self._wait(timeout, self.outcome)
+        return None
 
     @checked
     def cancel(self) -> Outcome | None:
@@ -165,7 +211,9 @@ class Job:
 
         if self.outcome() is None:
             self._ask("stop", StopKind.CANCEL)
-        return self.wait()
+        with self.just_looking():
+            return self._wait(None, self.outcome)
+        return None
 
     @checked
     def savepoint(self, target: str | None = None) -> str:
@@ -180,7 +228,9 @@ class Job:
         Raises:
             RaystreamError: it could not be made.
         """
-        return str(self._ask("savepoint", target))
+        from raystream.storage.savepoints import absolute
+
+        return str(self._ask("savepoint", None if target is None else absolute(target)))
 
     @checked
     def checkpoint(self) -> int:
@@ -199,7 +249,10 @@ class Job:
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         if self._remote is None:
-            return None
+            from raystream.runtime.ray.remote_job import Gone
+
+            what = f"job {self.name} had nothing to read and is over"
+            raise Gone(what)
         return self._remote.ask(method, *arguments)
 
     def _ask_or_last(self, method: str, last: Any, *arguments: Any) -> Any:

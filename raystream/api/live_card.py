@@ -1,0 +1,59 @@
+"""The card of a job in a notebook: shown where a cell asked for it, and kept up to date."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from raystream.errors import RaystreamError
+
+if TYPE_CHECKING:
+    from raystream.api.job import Job
+    from raystream.observe.status import StatusDocument
+
+EVERY_S = 1.0
+
+
+class LiveCard:
+    """One place in a notebook.
+
+    Args:
+        job: Whose card it is.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._before: StatusDocument | None = None
+        self._handle: Any = None
+        self._over = threading.Event()
+
+    def update(self) -> bool:
+        """Bring it up to date; False: the job has ended, there is nothing more to show."""
+        from raystream.observe.card import card
+
+        status = self._job.status()
+        html = {"text/html": card(status, self._before), "text/plain": repr(self._job)}
+        self._before = status
+        if self._handle is None:
+            from IPython.display import display
+
+            self._handle = display(html, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(html, raw=True)
+        return status.state != "ended"
+
+    def keep_up(self) -> None:
+        """Show it, and keep it up to date while the notebook goes on."""
+        if self.update():
+            threading.Thread(target=self._run, name="raystream-card", daemon=True).start()
+
+    def end(self) -> None:
+        """It stays as it is: the newest card of a job is the live one."""
+        self._over.set()
+
+    def _run(self) -> None:
+        try:
+            while not self._over.wait(EVERY_S) and self.update():
+                pass
+        except (RaystreamError, RuntimeError):
+            return  # the job or the kernel is gone; the last card stays
