@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from raystream.api.user_modules import look_in, send_by_value
 from raystream.cli.yaml_target import is_yaml, load_yaml
 from raystream.errors import ConfigurationError, RaystreamError
 
@@ -72,35 +73,28 @@ def _file(path: str) -> ModuleType:
         text = f"there is no file {path}"
         raise ConfigurationError(text, what_to_do=FORM)
     name = os.path.basename(path).removesuffix(".py")
-    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    look_in(os.path.dirname(os.path.abspath(path)))
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
-    _send_by_value(module)
+    send_by_value(module)
     return module
 
 
 def _module(name: str) -> ModuleType:
-    sys.path.insert(0, os.getcwd())
+    look_in(os.getcwd())
     try:
         module = importlib.import_module(name)
-        _send_by_value(module)
+        send_by_value(module)
         return module
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
             raise
         text = f"there is no module {name}"
         raise ConfigurationError(text, what_to_do=FORM) from None
-
-
-def _send_by_value(module: ModuleType) -> None:
-    """Other processes can not import this file by its name: its functions travel whole."""
-    import cloudpickle
-
-    cloudpickle.register_pickle_by_value(module)
 
 
 def _only(module: ModuleType, target: str) -> Any:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from raystream.api.user_modules import look_in, send_by_value
 from raystream.errors import ConfigurationError
 from raystream.graph.nearest import did_you_mean
 
@@ -36,9 +36,8 @@ def function(path: str, directory: str) -> Callable[..., Any]:
 
 
 def _module(name: str, directory: str) -> Any:
-    for place in (os.path.abspath(directory), os.getcwd()):
-        if place not in sys.path:
-            sys.path.insert(0, place)
+    for place in (directory, os.getcwd()):
+        look_in(place)
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -63,6 +62,4 @@ def _send_by_value(module: Any) -> None:
 
     file = getattr(module, "__file__", None) or ""
     if not file.startswith(tuple(site.getsitepackages())):
-        import cloudpickle
-
-        cloudpickle.register_pickle_by_value(module)
+        send_by_value(module)
