@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
-from urllib.parse import urlsplit, urlunsplit
 
 from raystream.graph.steps import Read, Step, Write
 from raystream.job.spec import JobSpec
@@ -69,7 +68,9 @@ def without_credentials(address: str) -> str:
     >>> without_credentials("s3://key:secret@bucket/jobs?token=x"), without_credentials("/tmp/x")
     ('s3://bucket/jobs', '/tmp/x')
     """
-    if "://" not in address:
+    scheme, found, rest = address.partition("://")
+    if not found:
         return address
-    parts = urlsplit(address)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    bare = re.split(r"[?#]", rest)[0]
+    user, _, place = bare.rpartition("@")  # a secret may hold a slash that should have been quoted
+    return f"{scheme}://{place if ':' in user or '/' not in user else bare}"

@@ -150,6 +150,9 @@ class Life:
         """Carry out what `savepoints` says; what a copy needs must not be cleaned up before."""
         if self.savepoints.copying:
             self.turns.drop("cleanup")
+        for order in orders:
+            if isinstance(order, KeepSavepoint):
+                self.report.keeping(order.checkpoint.number, order.address)
         return [*orders]
 
     def pings(self) -> list[JobCommand]:

@@ -142,7 +142,9 @@ class JobMachine:
                     return self._change(Ended("stopped", "cancelled"))
             case CheckpointRequested():
                 life.savepoints.ask(event)
-            case SavepointKept():
+            case SavepointKept(_, address, problem):
+                if problem is None:
+                    life.report.kept(address)
                 first += life.savepoints.kept(event)
             case SavepointDiscarded(address, problem):
                 life.savepoints.discarded()

@@ -66,6 +66,7 @@ class Report:
     _samples: Samples = field(default_factory=dict)
     _started_at_ms: int = 0
     _came_from: str = ""
+    _copies: dict[str, int] = field(default_factory=dict)
     _down_since: float | None = None
     _message: str = ""
 
@@ -129,9 +130,15 @@ class Report:
         self._kept = self._counters()
         self.checkpoints.complete(checkpoint, now)
 
-    def kept(self, number: int, savepoint: str) -> None:
-        """A checkpoint was kept as a savepoint at this address."""
-        self.checkpoints.keep(number, without_credentials(savepoint))
+    def keeping(self, number: int, savepoint: str) -> None:
+        """A checkpoint is being copied to this address."""
+        self._copies[savepoint] = number
+
+    def kept(self, savepoint: str) -> None:
+        """The savepoint at this address is whole."""
+        number = self._copies.pop(savepoint, None)
+        if number is not None:
+            self.checkpoints.keep(number, without_credentials(savepoint))
 
     # --- what is told
 

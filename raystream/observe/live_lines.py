@@ -89,8 +89,9 @@ def _lags(status: StatusDocument) -> Iterator[Line]:
         splits = [each for each in status.splits if each.step == step.name]
         if any(each.lag_rows is not None for each in splits):
             rows = _rows_left(status, step)
-            late = age(max((each.lag_seconds or 0.0 for each in splits), default=0.0))
-            text = f"{step.name}  {count(rows)} rows" + (f", {late}" if rows and late else "")
+            seconds = max((each.lag_seconds or 0.0 for each in splits), default=0.0)
+            late = f", {age(seconds)}" if rows and seconds >= 1 and age(seconds) else ""
+            text = f"{step.name}  {count(rows)} rows{late}"
             yield _labelled("" if index else "lag", text)
     if len(sources) > MOST_SOURCES:
         yield _labelled("", f"and {len(sources) - MOST_SOURCES} more sources", "faint")

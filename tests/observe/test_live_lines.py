@@ -1,0 +1,53 @@
+"""The lines of the live view."""
+
+from __future__ import annotations
+
+from raystream.observe.live_lines import live_lines
+from raystream.observe.status import SplitStatus, StatusDocument
+from tests.observe.example import document, step
+
+
+def plain(status: StatusDocument, before: StatusDocument | None = None) -> list[str]:
+    return ["".join(text for text, _ in line) for line in live_lines(status, before)]
+
+
+def test_everything_that_is_asked_of_a_running_job_is_in_it() -> None:
+    assert plain(document(30_000, 12.0), document(10_000, 10.0)) == [
+        "● sale  running  up 12 s  attempt 3  exactly once",
+        "  read         30.0 k rows   10.0 k/s   700.0 kB/s",
+        "  written      7 rows   0/s",
+        "  lag          read  1.5 k rows, 12 s",
+        "  event time   11:53:20   held back by requests/3   1 idle",
+        "  checkpoint   9   took 350 ms   123.0 kB   3 s ago   1 failed",
+        "  transactions 1 open   oldest 9.8 s of 15 min 0 s",
+        "  left out     late 4   dead letters 2",
+        "  restarts     2   count[1] failed: KeyError: 'ip'",
+        "! count is the slowest step (busy 90 %); read waits for it",
+        "! event time waits: partition requests/3 idle at 11:53:20, nothing new for 40 s",
+    ]
+
+
+def test_many_sources_are_cut_to_those_that_lag_most() -> None:
+    names = [f"s{n}" for n in range(9)]
+    status = document(
+        steps=tuple(step(name, name, is_source=1) for name in names),
+        splits=tuple(SplitStatus(f"{n}/0", n, 0, 10 * i, None, 5) for i, n in enumerate(names)),
+    )
+    lines = plain(status)
+    assert lines[3:8] == [
+        "  lag          s8  80 rows",
+        "               s7  70 rows",
+        "               s6  60 rows",
+        "               s5  50 rows",
+        "               and 5 more sources",
+    ]
+    assert len(lines) <= 20
+
+
+def test_what_is_not_there_takes_no_line() -> None:
+    assert plain(StatusDocument("sale", "running", uptime_s=3)) == [
+        "● sale  running  up 3 s",
+        "  read         0 rows",
+        "  written      0 rows",
+        "  checkpoint   none yet",
+    ]
