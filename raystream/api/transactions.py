@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from raystream.connectors.kafka.connection import Kafka
     from raystream.connectors.kafka.inspection import KafkaPythonInspection
     from raystream.connectors.kafka.transactional_id import TransactionalId
-    from raystream.connectors.kafka.transactions import OpenOnPartition, TransactionDetails
+    from raystream.connectors.kafka.transactions import Held, TransactionDetails
     from raystream.storage.log_view import LogView
 
 _FENCE_TRIES = 40
@@ -154,18 +154,18 @@ class Transactions:
                 return self._with_fate(details)
         raise ConfigurationError(_nobody_knows(tid), what_to_do="see `raystream txn list --all`")
 
-    def hanging(self) -> list[OpenOnPartition]:
-        """Transactions that hold partitions and that no coordinator knows (KAFKA-12671).
+    def hanging(self) -> list[Held]:
+        """What partitions wait for and no coordinator is going to end (KAFKA-12671, KAFKA-20734).
 
         Two looks: what is just being ended is not counted.
         """
-        found: list[OpenOnPartition] = []
+        found: list[Held] = []
         for one in self._inspections:
             suspects = self._suspects(one)
             if suspects:
                 time.sleep(_HANGING_PAUSE_S)
-                again = {_identity(other) for other in self._suspects(one)}
-                found += [each for each in suspects if _identity(each) in again]
+                again = self._suspects(one)
+                found += [each for each in suspects if any(map(each.same_as, again))]
         return found
 
     def fence(self, tid: str) -> None:
@@ -186,20 +186,28 @@ class Transactions:
         what = f"{tid} could not be aborted: the broker answers {name_of(code)}"
         raise RaystreamError(what, what_to_do="the job may need WRITE to its TransactionalId")
 
-    def end_hanging(self, one: OpenOnPartition) -> None:
+    def end_hanging(self, one: Held) -> None:
         """Write the abort marker that a hanging transaction waits for.
 
         Raises:
+            ConfigurationError: it may have been committed.
             RaystreamError: the broker refuses.
         """
         from raystream.connectors.kafka.answers import name_of
 
+        place = f"{one.topic}/{one.partition}"
+        if not one.never_committed:
+            what = (
+                f"it may have been committed ({one.coordinator_says()}): to abort it could lose it"
+            )
+            advice = "start its job again, which writes the missing marker"
+            raise ConfigurationError(what, place, advice)
         for inspection in self._inspections:
-            if _identity(one) in {_identity(each) for each in inspection.held([one.place])}:
-                code = inspection.end_on_partition(one)
+            if any(map(one.same_as, inspection.held([one.place]))):
+                code = inspection.mark(one.open, one.place, commit=False)
                 if code:
-                    what = f"{one.topic}/{one.partition}: the broker answers {name_of(code)}"
-                    raise RaystreamError(what, what_to_do="it needs ALTER on the cluster")
+                    what = f"the broker answers {name_of(code)}"
+                    raise RaystreamError(what, place, "it needs ClusterAction on the cluster")
 
     def forget(self) -> None:
         """Read the storage anew when it is next asked about."""
@@ -212,13 +220,11 @@ class Transactions:
         self._stack.callback(found.close)
         return found
 
-    def _suspects(self, one: KafkaPythonInspection) -> list[OpenOnPartition]:
-        from raystream.connectors.kafka.transactions import OPEN, without_coordinator
-
+    def _suspects(self, one: KafkaPythonInspection) -> list[Held]:
         topics = one.topics(self._where.topics or None).values()
         places = [(topic.name, n) for topic in topics for n in range(len(topic.replicas))]
         held = one.held([place for place in places if not place[0].startswith("__")])
-        return without_coordinator(held, one.details(one.transaction_ids(OPEN))) if held else []
+        return [each for each in held if each.hangs]  # unseen ones too: abort refuses them
 
     def _with_fate(self, details: TransactionDetails) -> Seen:
         from raystream.connectors.kafka.handle import Handle
@@ -267,10 +273,6 @@ def _parsed(tid: str) -> TransactionalId | None:
     from raystream.connectors.kafka.transactional_id import parse
 
     return parse(tid)
-
-
-def _identity(one: OpenOnPartition) -> tuple[Any, ...]:
-    return (*one.place, one.pid, one.epoch, one.first_offset)
 
 
 def _nobody_knows(tid: str) -> str:

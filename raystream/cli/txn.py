@@ -13,10 +13,11 @@ import click
 
 from raystream.cli import options
 from raystream.cli.exits import GOOD
+from raystream.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from raystream.api.transactions import Seen, Transactions, Where
-    from raystream.connectors.kafka.transactions import OpenOnPartition
+    from raystream.connectors.kafka.transactions import Held
 
 COLUMNS = ("transactional id", "state", "age", "limit", "partitions", "producer", "fate")
 
@@ -52,7 +53,7 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("target", required=False, type=click.Path(), metavar="[TARGET]")
 @_shared
 @click.option("--all", "every", is_flag=True, help="Those that have ended, too")
-@click.option("--hanging", is_flag=True, help="Those that no broker will ever end (KAFKA-12671)")
+@click.option("--hanging", is_flag=True, help="What no coordinator is going to end (KAFKA-12671)")
 @options.as_json
 def list_(target: str | None, every: bool, hanging: bool, as_json: bool, **said: Any) -> int:
     """Open transactions of raystream, oldest first.
@@ -141,10 +142,17 @@ def _end_hanging(transactions: Transactions) -> int:
     found = transactions.hanging()
     if not found:
         print("no transaction hangs", file=sys.stderr)
+    code = GOOD
     for one in found:
-        transactions.end_hanging(one)
-        print(f"{one.topic}/{one.partition}: aborted producer {one.pid}, epoch {one.epoch}")
-    return GOOD
+        try:
+            transactions.end_hanging(one)
+        except ConfigurationError as refused:
+            print(refused, file=sys.stderr)
+            code = refused.exit_code
+        else:
+            place = f"{one.topic}/{one.partition}"
+            print(f"{place}: aborted producer {one.open.pid}, epoch {one.open.epoch}")
+    return code
 
 
 def _connected(said: Mapping[str, Any]) -> Transactions:
@@ -241,23 +249,23 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip())
 
 
-def _show_hanging(found: Sequence[OpenOnPartition], as_json: bool) -> int:
+def _show_hanging(found: Sequence[Held], as_json: bool) -> int:
     if as_json:
         print(json.dumps({"hanging": [_hanging_document(one) for one in found]}, indent=1))
     elif found:
         rows = [[_text(value) for value in _hanging_document(one).values()] for one in found]
-        _table(("partition", "producer", "epoch", "held from", "last record"), rows)
+        _table(("partition", "producer", "epoch", "held from", "coordinator", "abort"), rows)
     else:
         print("no transaction hangs", file=sys.stderr)
     return GOOD
 
 
-def _hanging_document(one: OpenOnPartition) -> dict[str, Any]:
-    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one.last_ms / 1000))
+def _hanging_document(one: Held) -> dict[str, Any]:
     return {
         "partition": f"{one.topic}/{one.partition}",
-        "producer_id": one.pid,
-        "producer_epoch": one.epoch,
-        "first_offset": one.first_offset,
-        "last_record": moment,
+        "producer_id": one.open.pid,
+        "producer_epoch": one.open.epoch,
+        "first_offset": one.open.offset,
+        "coordinator": one.coordinator_says(),
+        "abort": "safe" if one.never_committed else "refused: it may have been committed",
     }

@@ -91,9 +91,7 @@ def _hanging(
     who = _holders(client, [(topic, p) for p in held])
     places = [f"{topic}/{p} from offset {at}{who.get(p, '')}" for p, at in held.items()]
     what = f"a transaction hangs: {', '.join(places)} still not stable after {timeout:g} s"
-    lost = any("no coordinator" in text for text in who.values())
-    ends_it = "`raystream txn abort --hanging` ends it" if lost else "see `raystream txn list`"
-    advice = ends_it if lost else f"start its job again, which ends it; {ends_it}"
+    advice = "start its job again, which ends it; else see `raystream txn list`, also --hanging"
     return RaystreamError(what, what_to_do=advice)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,9 @@ from confluent_kafka.admin import (
 )
 
 from raystream.cli.app import main
+from raystream.connectors.kafka.clients import OpenOnPartition
+from raystream.connectors.kafka.inspection import KafkaPythonInspection
+from raystream.connectors.kafka.transactions import Held, TransactionDetails
 from raystream.errors import RaystreamError
 from raystream.testing.broker import Broker
 from raystream.verify.read import read_topic, stable_ends
@@ -88,6 +92,35 @@ def leave_hanging(bootstrap: str, topic: str) -> int:
     raise AssertionError(text)
 
 
+def test_what_was_committed_or_is_not_seen_is_not_aborted(
+    kafka: Broker, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit marker that the broker forgot (KAFKA-20734) hangs, too; an abort would lose it."""
+    topic = kafka.create_topic(unique("forgotten"), 1)
+    opened = OpenOnPartition(7, 0, 2, 12)
+    committed = TransactionDetails("job.0a1b2c3d.1.write.0.0", "CompleteCommit", 7, 0)
+    held = [
+        Held(topic, 0, opened, committed),
+        Held(topic, 0, opened, replace(committed, state="Empty", epoch=1)),
+        Held(topic, 0, opened, None, all_seen=False),
+    ]
+    marked: list[object] = []
+    monkeypatch.setattr(KafkaPythonInspection, "held", lambda *_: held)
+    monkeypatch.setattr(KafkaPythonInspection, "mark", lambda *said, **_: marked.append(said))
+    assert txn("abort", "--hanging", "--bootstrap-servers", kafka.bootstrap) == 2
+    said = capsys.readouterr()
+    assert (said.out, marked) == ("", [])
+    assert said.err.splitlines() == [
+        f"{topic}/0: it may have been committed ({why}): to abort it could lose it;"
+        " start its job again, which writes the missing marker"
+        for why in (
+            f"{committed.tid}, CompleteCommit",
+            f"{committed.tid}, Empty, epoch 1",
+            "this user may not see whose",
+        )
+    ]
+
+
 def txn(*arguments: str) -> int:
     with pytest.raises(SystemExit) as ended:
         main(["txn", *arguments])
@@ -104,12 +137,12 @@ def test_it_is_listed_named_to_readers_and_ended(
     assert txn("list", "--hanging", "--json", *here) == 0
     found = json.loads(capsys.readouterr().out)["hanging"]
     (mine,) = [one for one in found if one["partition"] == f"{topic}/0"]
-    assert (mine["producer_id"], mine["first_offset"]) == (pid, 0)
+    assert (mine["producer_id"], mine["first_offset"], mine["abort"]) == (pid, 0, "safe")
 
     with pytest.raises(RaystreamError) as caught:
         read_topic(careless.bootstrap, topic, timeout=0.5)
     assert f"a transaction hangs: {topic}/0 from offset 0 (producer {pid}" in str(caught.value)
-    assert "`raystream txn abort --hanging`" in str(caught.value)
+    assert "see `raystream txn list`, also --hanging" in str(caught.value)
 
     assert txn("abort", "--hanging", *here) == 0
     assert f"{topic}/0: aborted producer {pid}, epoch 0\n" in capsys.readouterr().out

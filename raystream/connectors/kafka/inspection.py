@@ -1,10 +1,11 @@
 """Questions for people who look at a cluster, by kafka-python: transactions, rights, topics.
 
-Nothing here changes a cluster, but `end_on_partition`.
+No question here changes a cluster.
 """
 
 from __future__ import annotations
 
+import secrets
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,7 @@ from raystream.connectors.kafka.admin import END_TXN_MAX_VERSION, KafkaPythonTra
 from raystream.connectors.kafka.clients import NO_ANSWER, ClientError
 from raystream.connectors.kafka.settings import from_librdkafka
 from raystream.connectors.kafka.transactions import (
-    OPEN,
-    OpenOnPartition,
+    Held,
     Place,
     TransactionDetails,
     by_producer,
@@ -27,16 +27,15 @@ with warnings.catch_warnings():
     from kafka.admin._acls import valid_acl_operations
     from kafka.errors import KafkaError
     from kafka.protocol.admin.transactions import (
-        DescribeProducersRequest,
         DescribeTransactionsRequest,
         ListTransactionsRequest,
     )
     from kafka.protocol.consumer.group import HeartbeatRequest
     from kafka.protocol.metadata import FindCoordinatorRequest, MetadataRequest
-    from kafka.protocol.producer.transaction import EndTxnRequest, WriteTxnMarkersRequest
+    from kafka.protocol.producer.transaction import EndTxnRequest
 
 _GROUP = 0
-_TRANSACTION = 1
+_NO_SUCH_ID = 105
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +75,16 @@ class KafkaPythonInspection(KafkaPythonTransactions):
         """What coordinators know; ids that they do not know, or we may not see, are left out."""
         return self._asked(lambda: self._details(list(tids))) if tids else []
 
-    def held(self, places: Iterable[Place]) -> list[OpenOnPartition]:
-        """Producers with an open transaction on these partitions, as their leaders know them."""
-        wanted = sorted(set(places))
-        found: list[OpenOnPartition] = self._asked(lambda: self._held(wanted))
-        return found
-
-    def end_on_partition(self, one: OpenOnPartition) -> int:
-        """Write an abort marker for a transaction without coordinator (KIP-664); error code."""
-        code: int = self._asked(lambda: self._marker(one))
-        return code
+    def held(self, places: Iterable[Place]) -> list[Held]:
+        """What these partitions wait for, with what coordinators know of it."""
+        states = self.producers(sorted(set(places)))
+        found = [(place, one) for place, state in states.items() for one in state.open]
+        if not found:
+            return []
+        known = by_producer(self.details(self.transaction_ids()))
+        all_seen = self._sees_every_id()
+        held = [Held(*place, one, known.get(one.pid), all_seen) for place, one in found]
+        return sorted(held, key=lambda one: (one.place, one.open.offset))
 
     def topics(self, names: Sequence[str] | None) -> dict[str, TopicFacts]:
         """Facts about these topics; None: about all that we may see."""
@@ -126,6 +125,11 @@ class KafkaPythonInspection(KafkaPythonTransactions):
         code: int = self._asked(lambda: self._beat(group))
         return code
 
+    def _sees_every_id(self) -> bool:
+        """Whether an id that nobody made would be told: ids that we may not see are left out."""
+        (answer,) = self.describe([f"raystream-{secrets.token_hex(16)}"])
+        return answer.code == _NO_SUCH_ID
+
     def _asked(self, work: Callable[[], Awaitable[Any]]) -> Any:
         try:
             return self._manager.run(work)
@@ -153,46 +157,6 @@ class KafkaPythonInspection(KafkaPythonTransactions):
             answer = await self._send(request, node)
             found += [_details(one) for one in answer.transaction_states if not one.error_code]
         return sorted(found, key=lambda one: one.tid)
-
-    async def _held(self, places: list[Place]) -> list[OpenOnPartition]:
-        leaders: dict[int, dict[str, list[int]]] = {}
-        for topic in await self._metadata(sorted({topic for topic, _ in places})):
-            for one in topic.partitions:
-                if (topic.name, one.partition_index) in places and one.leader_id >= 0:
-                    by_topic = leaders.setdefault(one.leader_id, {})
-                    by_topic.setdefault(topic.name, []).append(one.partition_index)
-        found: list[OpenOnPartition] = []
-        for node, by_topic in leaders.items():
-            asked = [
-                DescribeProducersRequest.TopicRequest(name=name, partition_indexes=numbers)
-                for name, numbers in by_topic.items()
-            ]
-            answer = await self._send(DescribeProducersRequest(topics=asked), node)
-            found += [one for topic in answer.topics for one in _open_on(topic)]
-        return sorted(found, key=lambda one: (one.place, one.first_offset))
-
-    async def _marker(self, one: OpenOnPartition) -> int:
-        (topic,) = await self._metadata([one.topic])
-        leader = next(p.leader_id for p in topic.partitions if p.partition_index == one.partition)
-        marker = WriteTxnMarkersRequest.WritableTxnMarker
-        request = WriteTxnMarkersRequest(
-            markers=[
-                marker(
-                    producer_id=one.pid,
-                    producer_epoch=one.epoch,
-                    transaction_result=False,
-                    topics=[
-                        marker.WritableTxnMarkerTopic(
-                            name=one.topic, partition_indexes=[one.partition]
-                        )
-                    ],
-                    coordinator_epoch=one.coordinator_epoch,
-                )
-            ]
-        )
-        answer = await self._send(request, leader)
-        codes = [p.error_code for m in answer.markers for t in m.topics for p in t.partitions]
-        return max(codes, key=abs, default=0)
 
     async def _topics(self, names: Sequence[str] | None) -> dict[str, TopicFacts]:
         return {one.name: _facts(one) for one in await self._metadata(names)}
@@ -251,17 +215,12 @@ def holders(client: Mapping[str, Any], places: Sequence[Place]) -> dict[Place, s
     """
     asking = KafkaPythonInspection(from_librdkafka(client))
     try:
-        known = by_producer(asking.details(asking.transaction_ids(OPEN)))
         return {
-            one.place: f"producer {one.pid}, epoch {one.epoch}: {_holder(known.get(one.pid))}"
+            one.place: f"producer {one.open.pid}, epoch {one.open.epoch}: {one.coordinator_says()}"
             for one in reversed(asking.held(places))
         }
     finally:
         asking.close()
-
-
-def _holder(found: TransactionDetails | None) -> str:
-    return "no coordinator knows it" if found is None else f"{found.tid}, {found.state}"
 
 
 def _good(code: int, what: str) -> None:
@@ -281,23 +240,6 @@ def _details(one: Any) -> TransactionDetails:
         one.transaction_timeout_ms,
         tuple(sorted(places)),
     )
-
-
-def _open_on(topic: Any) -> list[OpenOnPartition]:
-    return [
-        OpenOnPartition(
-            topic.name,
-            partition.partition_index,
-            producer.producer_id,
-            producer.producer_epoch,
-            producer.current_txn_start_offset,
-            producer.last_timestamp,
-            producer.coordinator_epoch,
-        )
-        for partition in topic.partitions
-        for producer in partition.active_producers or ()
-        if producer.current_txn_start_offset >= 0
-    ]
 
 
 def _facts(topic: Any) -> TopicFacts:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from raystream.connectors.kafka.clients import OpenOnPartition
 from raystream.connectors.kafka.transactional_id import TransactionalId, parse
 
 OPEN = ("Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence")
@@ -52,50 +53,74 @@ class TransactionDetails:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenOnPartition:
-    """A producer that a partition waits for, as the partition's leader knows it.
+class Held:
+    """A transaction that a partition waits for, and what transaction coordinators know of it.
 
     Args:
         topic: Topic.
         partition: Partition number.
-        pid: Producer id.
-        epoch: Producer epoch.
-        first_offset: Readers of committed records wait before this offset.
-        last_ms: When its newest record came, epoch ms.
-        coordinator_epoch: Of the last marker that ended a transaction of it; -1: none did.
+        open: Producer id, epoch and first offset, as the partition's leader knows them.
+        known: The transactional id with this producer id, if a coordinator knows one.
+        all_seen: Whether this user may see every transactional id; else one that is not seen may
+            well be alive.
     """
 
     topic: str
     partition: int
-    pid: int
-    epoch: int
-    first_offset: int
-    last_ms: int
-    coordinator_epoch: int = -1
+    open: OpenOnPartition
+    known: TransactionDetails | None = None
+    all_seen: bool = True
 
     @property
     def place(self) -> Place:
         """Topic and partition."""
         return self.topic, self.partition
 
+    @property
+    def hangs(self) -> bool:
+        """Whether no coordinator is going to end it.
 
-def without_coordinator(
-    held: Iterable[OpenOnPartition], known: Sequence[TransactionDetails]
-) -> list[OpenOnPartition]:
-    """Those that no transaction coordinator will ever end: hanging transactions (KAFKA-12671).
+        >>> held = Held("t", 0, OpenOnPartition(7, 0, -1, 12))
+        >>> held.hangs
+        True
+        >>> alive = TransactionDetails("x", "Ongoing", 7, 0, 1, 1, (("t", 0),))
+        >>> Held("t", 0, OpenOnPartition(7, 0, -1, 12), alive).hangs
+        False
+        """
+        known = self.known
+        return known is None or not known.open or self.place not in known.partitions
 
-    Args:
-        held: What partition leaders wait for.
-        known: Transactions that coordinators know, in any state.
+    @property
+    def never_committed(self) -> bool:
+        """Whether it is certain that its coordinator did not commit it: then it may be aborted.
 
-    >>> held = OpenOnPartition("t", 0, 7, 0, 12, 0)
-    >>> without_coordinator([held], [TransactionDetails("x", "Ongoing", 7, 0, 1, 1, (("t", 0),))])
-    []
-    >>> len(without_coordinator([held], [TransactionDetails("x", "CompleteCommit", 7, 0)]))
-    1
-    """
-    ended_some_day = {(one.pid, place) for one in known if one.open for place in one.partitions}
-    return [one for one in held if (one.pid, one.place) not in ended_some_day]
+        A coordinator that says CompleteCommit of the same producer and epoch has committed it, and
+        the broker forgot the marker of this partition (KAFKA-20734): an abort would lose records.
+        Of an older epoch nobody knows any more what became of it.
+
+        >>> held = OpenOnPartition(7, 0, -1, 12)
+        >>> Held("t", 0, held, TransactionDetails("x", "Empty", 7, 0)).never_committed
+        True
+        >>> Held("t", 0, held, TransactionDetails("x", "CompleteCommit", 7, 0)).never_committed
+        False
+        >>> Held("t", 0, held, TransactionDetails("x", "Empty", 7, 1)).never_committed
+        False
+        """
+        known = self.known
+        if known is None:
+            return self.all_seen
+        return known.epoch == self.open.epoch and known.state in ("Empty", "CompleteAbort", "Dead")
+
+    def coordinator_says(self) -> str:
+        """What is known of it, in words."""
+        if self.known is None:
+            return "no coordinator knows it" if self.all_seen else "this user may not see whose"
+        epoch = "" if self.known.epoch == self.open.epoch else f", epoch {self.known.epoch}"
+        return f"{self.known.tid}, {self.known.state}{epoch}"
+
+    def same_as(self, other: Held) -> bool:
+        """Whether this is the same transaction on the same partition."""
+        return (self.place, self.open) == (other.place, other.open)
 
 
 def by_producer(known: Iterable[TransactionDetails]) -> Mapping[int, TransactionDetails]:
