@@ -25,6 +25,7 @@ from raystream.observe.status import StatusDocument
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.failure import failure_of
 from raystream.runtime.points import points_of
+from raystream.runtime.ray.guard import NAMESPACE
 from raystream.runtime.ray.logs import (
     Marks,
     Piece,
@@ -265,7 +266,3 @@ def actor_options(job: str, *, detached: bool) -> dict[str, Any]:
     # affinity is not kept for an actor that reserves nothing.
     here = ray.get_runtime_context().get_node_id()
     return {**options, "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}
-
-
-NAMESPACE = "raystream"
-"""Where the coordinators of all jobs of a cluster have their names."""

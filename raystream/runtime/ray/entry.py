@@ -20,7 +20,8 @@ from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
 from raystream.runtime.points import to_hand_on
 from raystream.runtime.ray.cluster import attached, connect, nodes
-from raystream.runtime.ray.coordinator import NAMESPACE, Coordinator, actor_options
+from raystream.runtime.ray.coordinator import Coordinator, actor_options
+from raystream.runtime.ray.guard import NAMESPACE
 from raystream.runtime.ray.parcels import pack_job
 from raystream.runtime.ray.shared_storage import check_shared
 from raystream.runtime.signals import stop_on_signals

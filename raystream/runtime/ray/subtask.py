@@ -24,6 +24,7 @@ from raystream.runtime.channels.listener import SocketAddress
 from raystream.runtime.failure import failure_of
 from raystream.runtime.points import points_of
 from raystream.runtime.ray.attempt_run import AttemptRun, News, Over
+from raystream.runtime.ray.guard import replace_if_frozen
 from raystream.runtime.ray.logs import Marks, Piece, Process, log_to_stderr, read_here
 from raystream.runtime.ray.parcels import differing, unpack_request
 from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader, SnapshotStream
@@ -92,7 +93,16 @@ class Subtask:
         self._run: AttemptRun | None = None
         self._stream: SnapshotStream | None = None
         self._lease = Lease()
-        watch(self._lease)
+        watch(self._lease, self._end)
+
+    def _end(self, code: int) -> None:
+        """Cut off. One subtask of the job sees to the coordinator before, if that is the cause."""
+        run = self._run
+        if run is not None and self._lease.expired():
+            job = run.request.job
+            if run.request.subtask == job.plan.sources()[0]:
+                replace_if_frozen(job.name)
+        os._exit(code)
 
     @ray.method(concurrency_group="query")
     def whereabouts(self) -> Whereabouts:

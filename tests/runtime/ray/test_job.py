@@ -17,6 +17,7 @@ import pytest
 import ray
 
 from raystream.errors import ConfigurationError
+from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
@@ -199,6 +200,26 @@ def test_a_job_submitted_to_a_private_cluster_lives_as_long_as_its_process(tmp_p
     )
     assert done.stdout.split() == ["finished"], done.stderr
     exact(counting(tmp_path, rows=1000, name="private"), tmp_path)
+
+
+def test_a_frozen_coordinator_of_a_detached_job_is_replaced(tmp_path: Path) -> None:
+    """Nobody looks at it but its own subtasks."""
+    job = counting(tmp_path, rows=None, name="watched")
+    coordinator = submit(job)
+
+    def commits() -> int:
+        return max((int(p.name[-10:]) for p in tmp_path.rglob("done-*")), default=0)
+
+    eventually(lambda: commits() >= 2, 60)
+    kill_one("Coordinator", signal.SIGSTOP)()
+    before = commits()
+    eventually(lambda: commits() >= before + 2, 60)
+    ray.get(coordinator.stop.remote(StopKind.DRAIN), timeout=30)
+    assert ray.get(coordinator.wait.remote(), timeout=30).kind == "stopped"
+    ray.kill(coordinator)
+    rows = written(tmp_path)
+    assert rows
+    assert set(rows.values()) == {1}
 
 
 NOTEBOOK = """
