@@ -135,7 +135,7 @@ class Job:
             left = LOOK_S if deadline is None else min(LOOK_S, deadline - time.monotonic())
             if left <= 0:
                 return None
-            time.sleep(left)
+            self._outcome = self._ask_or_last("ended", None, left)
         return found
 
     def tail(

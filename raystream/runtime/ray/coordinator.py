@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -42,11 +43,15 @@ from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.tail import Row
 from raystream.storage.open import job_store
 
-GROUPS = {"control": 1, "query": 2, "wait": 16}
+GROUPS = {"control": 1, "query": 2, "wait": 16, "watch": 16}
 _SEGMENT_WRITERS = 4
 _ANSWER_TRIES = 40
 _ANSWER_PAUSE = 0.05
 """Seconds for an answer to leave this process."""
+
+_WATCHED_RECENTLY = 2.0
+_WATCHER_PAUSE = 0.5
+"""Seconds for somebody who asked a moment ago to ask again."""
 
 T = TypeVar("T")
 
@@ -73,7 +78,9 @@ class Coordinator:
         self._stop: tuple[StopKind, str | None] | None = None
         self._begun = threading.Event()
         self._asking = 0
+        self._watched = float("-inf")
         self._outcome: Outcome | None = None
+        self._over = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
         watch(Lease())
@@ -88,6 +95,18 @@ class Coordinator:
         self._ended.wait()
         assert self._outcome is not None
         return self._outcome
+
+    @ray.method(concurrency_group="watch", max_task_retries=-1)
+    def ended(self, seconds: float) -> Outcome | None:
+        """As `wait` for others than the driver, who ends this process when it hears of the end.
+
+        Args:
+            seconds: None after so long: nobody who lost interest keeps a thread.
+        """
+        with self._answering():
+            self._over.wait(seconds)
+            self._watched = time.monotonic()
+            return self._outcome
 
     @ray.method(concurrency_group="query")
     def status(self) -> StatusDocument | None:
@@ -169,15 +188,20 @@ class Coordinator:
         return self._answer(lambda loop: loop.request_checkpoint())
 
     def _answer(self, ask: Callable[[ControlLoop], Future[T]]) -> T:
-        with self._lock:
-            self._asking += 1
-        try:
+        with self._answering():
             self._begun.wait()
             if self._loop is None:
                 outcome = self._outcome
                 text = f"the job did not start: {outcome.message if outcome else ''}"
                 raise RaystreamError(text)
             return ask(self._loop).result()
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        with self._lock:
+            self._asking += 1
+        try:
+            yield
         finally:
             with self._lock:
                 self._asking -= 1
@@ -190,18 +214,20 @@ class Coordinator:
             self._outcome = Outcome("failed", "\n".join(failure.lines) or failure.message)
         finally:
             self._begun.set()
+            self._over.set()
             self._let_answers_go()
             self._ended.set()
 
     def _let_answers_go(self) -> None:
         """Before the driver hears of the end, and ends this process."""
         asked = self._asking > 0
+        watched = time.monotonic() - self._watched < _WATCHED_RECENTLY
         for _ in range(_ANSWER_TRIES):
             if not self._asking:
                 break
             time.sleep(_ANSWER_PAUSE)
-        if asked:
-            time.sleep(_ANSWER_PAUSE)
+        if asked or watched:
+            time.sleep(_WATCHER_PAUSE if watched else _ANSWER_PAUSE)
 
     def _drive(self, packed: bytes, environment: Mapping[str, str]) -> Outcome:
         point = points_of("coordinator", environment)
