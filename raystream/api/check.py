@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.environment import doubts, in_effect
+from raystream.api.environment import doubts, in_effect, told_by_environment
 from raystream.api.run import RunOptions, storage_of
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.graph.policies import ErrorPolicy
@@ -67,6 +67,9 @@ class _Check:
 
     def run(self) -> None:
         """Every check, in the order in which a run would need them."""
+        said = told_by_environment(self._graph).partition(": ")[2]
+        if said:
+            self._found(ok("environment", said))
         for doubt in doubts(self._graph):
             self._found(warning("environment", doubt))
         for kafka in self._clusters():

@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 
 PREFIX = "RAYSTREAM_"
 STORAGE_VARIABLE = "RAYSTREAM_CHECKPOINT_STORAGE"
-_OURS = ("RAYSTREAM_SECRET_", "RAYSTREAM_TEST_", "RAYSTREAM_POINTS", "RAYSTREAM_E2E")
-"""Secrets of pipeline files, and what tests use: no settings."""
+_OURS = (
+    "RAYSTREAM_ADDRESS",
+    "RAYSTREAM_SECRET_",
+    "RAYSTREAM_TEST_",
+    "RAYSTREAM_POINTS",
+    "RAYSTREAM_E2E",
+)
+"""Of the command line, secrets of pipeline files, and what tests use: no settings."""
 
 
 def in_effect(settings: Settings, environment: Mapping[str, str] | None = None) -> Settings:

@@ -183,8 +183,11 @@ def _where(said: Mapping[str, Any]) -> Where:
 
 
 def _default_storage() -> str | None:
+    from raystream.api.environment import STORAGE_VARIABLE
     from raystream.api.run import DEFAULT_STORAGE
 
+    if os.environ.get(STORAGE_VARIABLE):
+        return os.environ[STORAGE_VARIABLE]
     path = os.path.expanduser(DEFAULT_STORAGE)
     return path if os.path.isdir(path) else None
 

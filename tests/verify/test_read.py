@@ -46,10 +46,26 @@ def test_aborted_rows_are_not_seen(kafka: Broker, topic_name: str) -> None:
 def test_a_hanging_transaction_is_a_failure(kafka: Broker, topic_name: str) -> None:
     kafka.create_topic(topic_name)
     producer = transaction(kafka, topic_name, topic_name, b'{"n": 1}')
-    with pytest.raises(RaystreamError, match="a transaction hangs: .*/0 from offset 0"):
+    with pytest.raises(RaystreamError) as caught:
         read_topic(kafka.bootstrap, topic_name, timeout=0.3)
+    assert f"a transaction hangs: {topic_name}/0 from offset 0 (producer " in str(caught.value)
+    assert f": {topic_name}, Ongoing) still not stable after 0.3 s; start its" in str(caught.value)
     producer.commit_transaction(30)
     assert read_json_topic(kafka.bootstrap, topic_name) == [{"n": 1}]
+
+
+def test_a_diagnosis_that_fails_hides_nothing(
+    kafka: Broker, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr("raystream.connectors.kafka.inspection.holders", fail)
+    kafka.create_topic(topic_name)
+    producer = transaction(kafka, topic_name, topic_name, b"{}")
+    with pytest.raises(RaystreamError, match="a transaction hangs: .*/0 from offset 0 still not"):
+        read_topic(kafka.bootstrap, topic_name, timeout=0.3)
+    producer.abort_transaction(30)
 
 
 def test_a_topic_that_does_not_exist_is_named(kafka: Broker) -> None:
