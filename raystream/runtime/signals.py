@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STOP = {
+    signal.SIGINT: "stopping after a last commit; Ctrl-C once more ends it at once",
+    signal.SIGTERM: "stopping after a last commit; a second signal ends it at once",
+}
+_NOW = "ending at once, without a last commit"
 
 
 @contextmanager
@@ -29,11 +34,18 @@ def stop_on_signals(stop: Callable[[], None], now: Callable[[], None]) -> Iterat
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal seen
         seen += 1
+        _say(_NOW if seen > 1 else _STOP[signal.Signals(number)])
         (stop if seen == 1 else now)()
 
-    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    before = {number: signal.signal(number, handle) for number in _STOP}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """By a thread: the handler may have interrupted somebody who writes there."""
+    line = {"file": sys.stderr, "flush": True}
+    threading.Thread(target=print, args=(text,), kwargs=line, name="raystream-signal").start()

@@ -49,6 +49,7 @@ def test_stop_and_go_on(tmp_path: Path) -> None:
     run += [f"{tmp_path}/job.py:p", "--local", "--checkpoint-storage", f"{tmp_path}/state"]
     code, said = _interrupted([*run, "--parallelism", "2"], tmp_path / "seen", 3)
     assert (code, _rows(tmp_path / "out")) == (0, [])
+    assert "stopping after a last commit; Ctrl-C once more ends it at once\n" in said
     assert "stopped, read 3, written 3" in said
     _write(tmp_path / "in" / "two.jsonl", [3, 60_000])
     code, said = _interrupted([*run, "--parallelism", "1"], tmp_path / "seen", 5)
@@ -58,3 +59,36 @@ def test_stop_and_go_on(tmp_path: Path) -> None:
     assert "finished, read 0, written 2" in done.stderr
     counts = {(row["window_start"] - T): row["n"] for row in _rows(tmp_path / "out")}
     assert counts == {0: 4, 60_000: 1}
+
+
+HANGS = """\
+import pathlib, time, raystream as rs
+from raystream.connectors.memory import Rows
+p = rs.Pipeline("job", checkpoint_interval="200ms")
+def slow(row):
+    pathlib.Path("{here}/begun").touch()
+    time.sleep({seconds})
+    return row
+rows = p.read(Rows([{{"ts": 1}}] * 3), event_time="ts", schema={{"ts": int}})
+rows.map(slow, schema={{"ts": int}}).write(rs.Collect())
+"""
+
+
+def test_twice_is_now_and_says_so(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(HANGS.format(here=tmp_path, seconds=2))
+    command = [sys.executable, "-c", "from raystream.cli.app import main; main()", "run"]
+    command += [f"{tmp_path}/job.py:p", "--local", "--checkpoint-storage", f"{tmp_path}/state"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "begun").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said = [process.stderr.readline(), process.stderr.readline()]
+    process.send_signal(signal.SIGINT)
+    said += process.communicate(timeout=60)[1].splitlines(keepends=True)
+    assert "stopping after a last commit; Ctrl-C once more ends it at once\n" in said
+    assert "ending at once, without a last commit\n" in said
+    assert any(line.startswith("stopped, read ") for line in said)
+    assert process.returncode == 0
