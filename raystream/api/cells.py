@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raystream.api.origin import origin_of_call
+from raystream.api.origin import code_of_call
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def current_cell() -> CellRun | None:
         return None
     request = _request(ip)
     run = request.get("header", {}).get("msg_id") or ip.execution_count
-    cell = request.get("metadata", {}).get("cellId") or _text(origin_of_call().file)
+    cell = request.get("metadata", {}).get("cellId") or _text(code_of_call())
     return CellRun(str(cell), str(run))
 
 

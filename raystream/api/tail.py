@@ -6,45 +6,39 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from raystream.errors import ConfigurationError
-from raystream.graph.nearest import did_you_mean
-
 if TYPE_CHECKING:
     from raystream.api.job import Job
+
+Row = dict[str, Any]
 
 LOOK_S = 0.3
 """Pause after a look that found no new row."""
 
 
-def tail(job: Job, step: str, limit: int | None, timeout: float | None) -> Iterator[dict[str, Any]]:
+def tail(job: Job, step: str, limit: int | None, timeout: float | None) -> Iterator[Row]:
     """See `Job.tail`.
 
     Raises:
         ConfigurationError: there is no such step.
     """
-    known = [each.name for each in job.status().steps]
-    while not known and job.outcome() is None:  # it is starting
-        time.sleep(LOOK_S)
-        known = [each.name for each in job.status().steps]
-    if known and step not in known:
-        what = f"job {job.name} has no step {step!r}"
-        raise ConfigurationError(what, what_to_do=did_you_mean(step, known))
-    return _rows(job, step, limit, timeout)
+    rows, marks = job.rows_since(step, {})
+    return _rows(job, step, limit, timeout, (rows, marks))
 
 
 def _rows(
-    job: Job, step: str, limit: int | None, timeout: float | None
-) -> Iterator[dict[str, Any]]:
+    job: Job, step: str, limit: int | None, timeout: float | None, first: tuple[list[Row], Any]
+) -> Iterator[Row]:
     deadline = None if timeout is None else time.monotonic() + timeout
-    marks: Any = {}
+    rows, marks = first
     left = limit
     with job.just_looking():
-        while left is None or left > 0:
-            over = job.outcome() is not None
-            rows, marks = job.rows_since(step, marks)
+        while True:
             yield from rows[:left]
             left = None if left is None else left - len(rows)
+            enough = left is not None and left <= 0
+            over = enough or job.outcome() is not None
             if over or (deadline is not None and time.monotonic() >= deadline):
                 return
             if not rows:
                 time.sleep(LOOK_S)
+            rows, marks = job.rows_since(step, marks)

@@ -88,4 +88,14 @@ def _is_ours(code: CodeType) -> bool:
 
 def _short(path: str) -> str:
     here = os.getcwd() + os.sep
-    return path.removeprefix(here)
+    return _cell(path) or path.removeprefix(here)
+
+
+def _cell(path: str) -> str:
+    """`In[3]` for code of a notebook or of IPython's terminal, as their own tracebacks call it."""
+    get = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    shell = get() if get is not None else None
+    if shell is None:
+        return ""
+    named = shell.compile.format_code_name(path)
+    return str(named[1]) if named else ""

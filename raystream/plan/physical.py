@@ -24,7 +24,10 @@ class ExchangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """One step as it will run: its value, its schemas, what is asked of a Read or Write."""
+    """One step as it will run: its value, its schemas, what is asked of a Read or Write.
+
+    `also` are names of further steps of the user whose rows leave it, too.
+    """
 
     name: StepName
     step: Step
@@ -33,6 +36,7 @@ class StepSpec:
     origin: Origin
     read: ReadOptions | None = None
     write: WriteOptions | None = None
+    also: tuple[StepName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

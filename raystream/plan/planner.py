@@ -153,7 +153,8 @@ def _spec(draft: Draft, guarantee: DeliveryGuarantee, message_key: bool) -> Step
     if isinstance(draft.step, Write):
         write = WriteOptions(draft.inputs[0], message_key, str(guarantee))
         _check_rows(draft, write)
-    return StepSpec(draft.name, draft.step, draft.inputs, draft.output, draft.origin, read, write)
+    columns = (draft.inputs, draft.output)
+    return StepSpec(draft.name, draft.step, *columns, draft.origin, read, write, draft.also)
 
 
 def _check_rows(draft: Draft, options: WriteOptions) -> None:

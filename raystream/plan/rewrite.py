@@ -37,7 +37,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A step that will run, not yet in a chain."""
+    """A step that will run, not yet in a chain.
+
+    Args:
+        also: Steps of the user that are part of it, or that let its rows pass as they are.
+    """
 
     name: StepName
     step: Step
@@ -47,6 +51,7 @@ class Draft:
     output: Schema
     parallelism: int
     chaining: bool = True
+    also: tuple[StepName, ...] = ()
 
 
 def rewrite(
@@ -81,7 +86,9 @@ class _Rewriting:
         if isinstance(node.step, WindowAggregate):
             self._window(node, node.step)
         elif isinstance(node.step, KeyBy) and self._says_nothing_new(node, node.step):
-            self._links[Edge(node.id)] = self._links[node.inputs[0]]
+            link = self._links[Edge(node.id)] = self._links[node.inputs[0]]
+            if link.tag == "main":
+                self._also(link.source, node.name)
         else:
             step = resolved_step(node.step, self._inputs(node))
             if isinstance(step, Map | FlatMap | FilterRows):
@@ -89,6 +96,11 @@ class _Rewriting:
             links = tuple(self._link(edge, node) for edge in node.inputs)
             self._draft(node, node.name, step, links, self._inputs(node), Edge(node.id))
             self._name_outputs(node)
+
+    def _also(self, name: StepName, passed: StepName) -> None:
+        number = next(n for n, draft in enumerate(self.drafts) if draft.name == name)
+        draft = self.drafts[number]
+        self.drafts[number] = replace(draft, also=(*draft.also, passed))
 
     def _says_nothing_new(self, node: Node, step: KeyBy) -> bool:
         """The plan knows the key already, and nothing is computed (or first seen) at run time."""
@@ -187,7 +199,8 @@ def _fused(drafts: Sequence[Draft]) -> list[Draft]:
         assert isinstance(before.step, RowFunctions)
         assert isinstance(here.step, RowFunctions)
         both = RowFunctions(before.step.functions + here.step.functions)
-        kept[kept.index(before)] = replace(before, step=both, output=here.output)
+        also = (*before.also, draft.name, *draft.also)
+        kept[kept.index(before)] = replace(before, step=both, output=here.output, also=also)
         renamed[draft.name] = before.name
     return kept
 

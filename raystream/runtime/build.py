@@ -119,8 +119,15 @@ class _Builder:
             metrics=self._metrics,
             point=me.point,
             wake=me.wake,
-            taps=Taps(links, me.clock),
+            taps=Taps(self._named(links), me.clock),
         )
+
+    def _named(self, links: Mapping[StepName, Link]) -> dict[StepName, Link]:
+        """Also by the names of steps that became a part of others."""
+        found = dict(links)
+        for spec in self._chain.steps:
+            found.update(dict.fromkeys(spec.also, links[spec.name]))
+        return found
 
     def _context(self, step: StepName) -> SubtaskContext:
         metrics = self._metrics

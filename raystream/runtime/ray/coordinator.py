@@ -36,7 +36,7 @@ from raystream.runtime.ray.logs import (
     write_diary,
 )
 from raystream.runtime.ray.parcels import unpack_job
-from raystream.runtime.ray.tails import TailMarks, gather
+from raystream.runtime.ray.tails import TailMarks, check, gather
 from raystream.runtime.ray.watchdog import Lease, watch
 from raystream.runtime.ray.workers import RayWorkers
 from raystream.runtime.system_clock import SystemClock
@@ -131,7 +131,13 @@ class Coordinator:
 
     @ray.method(concurrency_group="wait")
     def tail(self, step: StepName, marks: TailMarks) -> tuple[list[Row], TailMarks]:
-        """Rows that passed a step since the last call; see `tails.gather`."""
+        """Rows that passed a step since the last call; see `tails.gather`.
+
+        Raises:
+            ConfigurationError: at the first call: there is no such step.
+        """
+        if not marks:
+            check(unpack_job(self._packed), step)
         workers = self._workers
         return gather(workers.running(step) if workers is not None else {}, step, marks)
 
@@ -269,7 +275,10 @@ class Coordinator:
 
 
 def _check(savepoint: str | None) -> None:
-    """A relative path means something else here than where it was typed."""
+    """A relative path means something else here than where it was typed; memory is lost."""
+    if savepoint and savepoint.startswith("memory://"):
+        what = "a savepoint in memory would end with this process"
+        raise ConfigurationError(what, savepoint, "give a directory, or a URL of object storage")
     if savepoint and not ("://" in savepoint or os.path.isabs(savepoint)):
         what = f"{savepoint} is no absolute path"
         raise ConfigurationError(what, what_to_do="write the whole path, or a URL")

@@ -34,6 +34,7 @@ from raystream.runtime.ray.logs import Process
 from raystream.runtime.ray.parcels import pack_request, versions
 from raystream.runtime.ray.snapshots import SegmentBook, SegmentWriter, SnapshotPull, Streamer
 from raystream.runtime.ray.subtask import OpenOrder, OpenReply, PingReply, Whereabouts
+from raystream.runtime.ray.tails import tappable
 from raystream.runtime.task import SourceDry
 from raystream.runtime.workers import Post
 from raystream.storage.base import Store
@@ -193,7 +194,7 @@ class RayWorkers:
 
     def running(self, step: StepName) -> dict[SubtaskId, Any]:
         """Handles of the subtasks that run a step."""
-        chains = {c.name for c in self._job.plan.chains if step in [s.name for s in c.steps]}
+        chains = {chain.name for chain in self._job.plan.chains if step in tappable([chain])}
         seated = dict(self._seated)  # one C call: the desk may change it meanwhile
         return {s: worker.handle for s, worker in seated.items() if s.chain in chains}
 
