@@ -15,6 +15,7 @@ from raystream.cli.files import add_file_verbs
 from raystream.cli.jobs import add_job_verbs
 from raystream.cli.logs import add_log_verbs
 from raystream.cli.run import add_run_verbs
+from raystream.cli.submit import add_submit_verb
 from raystream.cli.txn import add_txn_verbs
 
 SECTIONS = {
@@ -67,6 +68,7 @@ def app() -> click.Group:
     )
     add_completion(group)
     add_run_verbs(group)
+    add_submit_verb(group)
     add_job_verbs(group)
     add_log_verbs(group)
     add_file_verbs(group)

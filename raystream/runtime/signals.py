@@ -45,6 +45,22 @@ def stop_on_signals(stop: Callable[[], None], now: Callable[[], None]) -> Iterat
             signal.signal(number, handler)
 
 
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """Make SIGTERM what Ctrl-C is, KeyboardInterrupt, where no `stop_on_signals` takes it.
+
+    Ray's own handler, from `ray.init`, would end the process with a trace of C++ on the terminal.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _say(text: str) -> None:
     """By a thread: the handler may have interrupted somebody who writes there."""
     line = {"file": sys.stderr, "flush": True}

@@ -17,6 +17,7 @@ from typing import Any
 import ray
 
 from raystream.errors import ConfigurationError
+from raystream.runtime.signals import interrupted_by_sigterm
 
 _OBJECT_STORE = 256 * 1024 * 1024
 """Rows do not go through the object store; snapshots pass it a few segments at a time."""
@@ -50,7 +51,8 @@ def attached(address: str | None) -> Iterator[bool]:
         return
     private = _connect(address)
     try:
-        yield private
+        with interrupted_by_sigterm():
+            yield private
     finally:
         ray.shutdown()
 

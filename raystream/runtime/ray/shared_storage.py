@@ -14,6 +14,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from raystream.errors import ConfigurationError
 
 _PROBE_SECONDS = 30.0
+_UPLOADED = "working_dir_files"
+"""Folder of Ray's session under which it unpacks the working directories of jobs."""
+
 _remote: Any = ray.remote
 
 
@@ -25,10 +28,15 @@ def check_shared(storage: str, nodes: Sequence[str]) -> None:
         nodes: Ids of the nodes the job may run on.
 
     Raises:
-        ConfigurationError: names how many nodes do not see it.
+        ConfigurationError: names how many nodes do not see it; or it is inside of the copy of the
+            working directory that Ray made for one job, where the next would not find it.
     """
     directory = directory_of(storage)
-    if directory is None or len(nodes) < 2:
+    if directory is None:
+        return
+    if _UPLOADED in directory.parts:
+        raise _temporary(storage)
+    if len(nodes) < 2:
         return
     probe = directory / f".probe-{secrets.token_hex(8)}"
     directory.mkdir(parents=True, exist_ok=True)
@@ -57,6 +65,12 @@ def not_shared(storage: str, blind: int, nodes: int) -> ConfigurationError:
     """
     what = f"{blind} of the cluster's {nodes} nodes do not see this checkpoint storage"
     advice = "use an object store (s3://, gs://, az://) or a directory that all nodes share"
+    return ConfigurationError(what, storage, advice)
+
+
+def _temporary(storage: str) -> ConfigurationError:
+    what = "this checkpoint storage is in Ray's own copy of the working directory, for one job only"
+    advice = "write an absolute path or an object store (s3://, gs://, az://)"
     return ConfigurationError(what, storage, advice)
 
 

@@ -1,0 +1,74 @@
+"""What `raystream submit` would upload: refused before the upload where it can not go well."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import Counter
+from pathlib import Path
+
+from raystream.errors import ConfigurationError
+
+_MEBIBYTE = 2**20
+LIMIT_MIB = 100
+"""More takes long to zip, and every node that runs a subtask fetches it."""
+
+_SHOWN = 3
+_QUIET = logging.getLogger("raystream.submit")
+
+
+def check_working_dir(directory: Path) -> None:
+    """Refuse a directory that is no code, or whose files hide the standard library.
+
+    Args:
+        directory: To be uploaded, without what .gitignore and .rayignore name.
+
+    Raises:
+        ConfigurationError: says what is in the way.
+    """
+    if not directory.is_dir():
+        what = "there is no such directory"
+        raise ConfigurationError(what, str(directory), "name one with --working-dir")
+    hidden = sorted(_names(directory) & sys.stdlib_module_names)
+    if hidden:
+        what = f"{hidden[0]} would hide Python's own module {hidden[0]} in every process of the job"
+        raise ConfigurationError(what, str(directory), "give it another name")
+    sizes = uploaded(directory)
+    if sizes.total() > LIMIT_MIB * _MEBIBYTE:
+        raise _too_much(directory, sizes)
+
+
+def uploaded(directory: Path) -> Counter[str]:
+    """Bytes of what would be uploaded, by entry of the directory; empty if Ray does not tell."""
+    try:
+        from ray._private.ray_constants import get_runtime_env_default_excludes as by_default
+        from ray._private.runtime_env import packaging
+
+        travel, excluded = packaging._dir_travel, packaging._get_excludes
+    except (ImportError, AttributeError):  # no promise of Ray's: it then has its own limit
+        return Counter()
+    sizes: Counter[str] = Counter()
+
+    def note(path: Path) -> None:
+        if path.is_file():
+            sizes[path.relative_to(directory).parts[0]] += path.stat().st_size
+
+    travel(directory, [excluded(directory, by_default())], note, True, _QUIET)
+    return sizes
+
+
+def _too_much(directory: Path, sizes: Counter[str]) -> ConfigurationError:
+    largest = ", ".join(f"{name} {_mib(size)}" for name, size in sizes.most_common(_SHOWN))
+    what = f"{_mib(sizes.total())} to upload, more than {LIMIT_MIB} MiB; largest: {largest}"
+    advice = "name what the job does not need in .rayignore, or a smaller --working-dir"
+    return ConfigurationError(what, str(directory), advice)
+
+
+def _mib(size: int) -> str:
+    return f"{size / _MEBIBYTE:.0f} MiB"
+
+
+def _names(directory: Path) -> set[str]:
+    """Modules that the directory offers."""
+    files = {path.stem for path in directory.glob("*.py")}
+    return files | {path.parent.name for path in directory.glob("*/__init__.py")}
