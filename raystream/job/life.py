@@ -11,6 +11,7 @@ from raystream.checkpoint.protocol.recover import Recovered
 from raystream.checkpoint.records import Checkpoint, Owner, Restore
 from raystream.graph.policies import DeliveryGuarantee
 from raystream.ids import StepName, SubtaskId
+from raystream.job.facts import without_credentials
 from raystream.job.liveness import Liveness
 from raystream.job.messages import (
     Answer,
@@ -108,7 +109,7 @@ class Life:
             records = sum(one.n_records for one in recovered.lost)
             self.note(f"--accept-loss: went on without {records} records of earlier output")
         if self._came_from_savepoint(recovered.base):
-            self.note(f"came from savepoint {self.spec.savepoint}")
+            self.note(f"came from savepoint {without_credentials(self.spec.savepoint or '')}")
 
     def note(self, text: str) -> None:
         """Something that people should know to the end of the run."""

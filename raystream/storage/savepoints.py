@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import blake2b
+from typing import TypeVar
 
 from raystream.checkpoint.codec import decode, encode
 from raystream.checkpoint.keys import segment_key
@@ -16,6 +18,11 @@ from raystream.errors import ConfigurationError, StorageError
 from raystream.ids import StepName
 from raystream.storage.base import Put, Store
 from raystream.storage.segments import read_bytes
+
+T = TypeVar("T")
+
+_COPIES = 4
+"""Segments that are copied at a time; each is in memory meanwhile."""
 
 SAVEPOINT_KEY = "savepoint"
 """The object that makes a savepoint: written last, so that a half copy is none."""
@@ -63,8 +70,7 @@ def write_savepoint(source: Store, target: Store, checkpoint: Checkpoint) -> Non
         return
     mine: list[str] = []
     try:
-        for ref in _segments(kept):
-            _copy(source, target, ref, mine)
+        _each(lambda ref: _copy(source, target, ref, mine), _segments(kept))
         if not _put(target, SAVEPOINT_KEY, data):
             raise _taken(target)
     except BaseException:
@@ -103,13 +109,18 @@ def bring_back(savepoint: Store, target: Store, attempt: int) -> Checkpoint:
         StorageError: it is damaged, or a storage can not be used.
     """
     record = read_savepoint(savepoint)
+    copies: list[tuple[SegmentRef, SegmentRef]] = []
+
+    def moved(step: StepName, subtask: int, state: StoredState) -> StoredState:
+        new = tuple(_at_home(ref, attempt, step, subtask) for ref in state.segments)
+        copies.extend(zip(state.segments, new, strict=True))
+        return replace(state, segments=new)
+
     steps = {
-        step: tuple(
-            _brought_back(savepoint, target, attempt, step, subtask, state)
-            for subtask, state in enumerate(states)
-        )
+        step: tuple(moved(step, subtask, state) for subtask, state in enumerate(states))
         for step, states in record.steps.items()
     }
+    _each(lambda copy: _bring(savepoint, target, *copy), copies)
     return replace(record, steps=steps)
 
 
@@ -127,18 +138,23 @@ def discard_savepoint(store: Store) -> None:
     store.delete([ref.key for ref in segments])
 
 
-def _brought_back(
-    savepoint: Store, target: Store, attempt: int, step: StepName, subtask: int, state: StoredState
-) -> StoredState:
-    refs = []
-    for ref in state.segments:
-        # of another storage: its id may be one that this attempt is about to give
-        tag = blake2b(ref.key.encode(), digest_size=8).hexdigest()
-        name = f"restored-{tag}"
-        key = segment_key(attempt, step, subtask, name)
-        _put(target, key, read_bytes(savepoint, ref))
-        refs.append(replace(ref, id=name, key=key))
-    return replace(state, segments=tuple(refs))
+def _at_home(ref: SegmentRef, attempt: int, step: StepName, subtask: int) -> SegmentRef:
+    """Of another storage: its id may be one that this attempt is about to give."""
+    name = f"restored-{blake2b(ref.key.encode(), digest_size=8).hexdigest()}"
+    return replace(ref, id=name, key=segment_key(attempt, step, subtask, name))
+
+
+def _bring(savepoint: Store, target: Store, there: SegmentRef, here: SegmentRef) -> None:
+    if not _put(target, here.key, read_bytes(savepoint, there)):
+        what = "another segment has this key"
+        raise StorageError(what, f"{target.url}/{here.key}")
+
+
+def _each(do: Callable[[T], None], items: Iterable[T]) -> None:
+    """A few at a time: requests to a cloud wait for their answers, and memory is bounded."""
+    with ThreadPoolExecutor(_COPIES, "raystream-copy") as pool:
+        for _ in pool.map(do, items):
+            pass
 
 
 def _segments(steps: Mapping[StepName, tuple[StoredState, ...]]) -> dict[SegmentRef, None]:

@@ -153,3 +153,17 @@ def test_a_superseded_run_raises() -> None:
     with pytest.raises(Superseded, match="attempt 7 took over"):
         successful(rs.Outcome("superseded", "attempt 7 took over"))
     assert successful(rs.Outcome("stopped")).kind == "stopped"
+
+
+def test_a_checkpoint_that_does_not_fit_the_job_is_refused(tmp_path: Path) -> None:
+    """Exit code 2: nothing is wrong with the run, the job as written can not go on from there."""
+    p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
+    p.read(rs.Rows(ROWS), event_time="ts", name="rows").write(rs.Collect())
+    p.run(until="latest", local=True)
+    renamed = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
+    renamed.read(rs.Rows(ROWS), event_time="ts", name="row").write(rs.Collect())
+    with pytest.raises(ConfigurationError, match="holds state of step 'rows'") as caught:
+        renamed.run(until="latest", local=True)
+    assert caught.value.exit_code == 2
+    outcome = renamed.run(until="latest", local=True, allow_non_restored_state=True)
+    assert outcome.rows_in == 120

@@ -198,6 +198,7 @@ class _Watch:
         self._status_at = 0.0
         self._asked_at = 0.0
         self._patience = _START_SECONDS
+        self._uptime = 0.0
 
     def to_the_end(self) -> Outcome:
         end = self._coordinator.wait.remote()
@@ -249,6 +250,9 @@ class _Watch:
         except ray.exceptions.RayError:
             return  # the coordinator is being restarted
         self._patience = _FROZEN_SECONDS
+        if status is not None:
+            self._asked = self._asked and status.uptime_s >= self._uptime  # else: it is another one
+            self._uptime = status.uptime_s
         if status is not None and self._on_status is not None:
             self._on_status(status)
 
