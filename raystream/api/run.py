@@ -105,10 +105,16 @@ def say_where(pipeline: Pipeline, options: RunOptions, storage: str) -> None:
     graph = pipeline.graph()
     by_command = ("checkpoint_storage", "parallelism")
     said = told_by_environment(graph, but=tuple(n for n in by_command if getattr(options, n)))
-    place = f"{pipeline.name}: checkpoints in {storage.rstrip('/')}/{pipeline.name}/"
+    place = f"{pipeline.name}: checkpoints in {_short(storage.rstrip('/'))}/{pipeline.name}/"
     say(f"{place}; {said}" if said else place)
     for doubt in doubts(graph):
         say(f"warning: {doubt}")
+
+
+def _short(path: str) -> str:
+    """As people write it; and what a notebook keeps tells no home directory."""
+    home = os.path.expanduser("~")
+    return f"~{path.removeprefix(home)}" if path.startswith(f"{home}{os.sep}") else path
 
 
 @contextmanager

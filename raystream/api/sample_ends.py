@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from raystream.checkpoint.records import Committable
 from raystream.connectors.base import (
@@ -25,6 +23,9 @@ from raystream.data.batch import HIDDEN
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.ids import SplitId, StepName
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class SampledSource:
@@ -109,6 +110,8 @@ class Tray:
 
     def frame(self, limit: int) -> pl.DataFrame:
         """The first rows, with the columns of the plan where there are none."""
+        import polars as pl
+
         if self.frames:
             return pl.concat(self.frames, how="diagonal_relaxed").head(limit)
         return pl.DataFrame(schema=dict(self.schema.columns) if self.schema else {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable, Mapping
 
 import polars as pl
@@ -86,6 +88,62 @@ def produce_values(
         message = f"{len(failed) + left} records did not reach topic {topic}: {failed[:1]}"
         raise BrokerError(message)
     return count
+
+
+def refill(
+    bootstrap: str, topic: str, rows: pl.DataFrame | None = None, *, partitions: int = 4
+) -> None:
+    """Make a topic anew, whatever it held, with these rows; for notebooks and demos.
+
+    Args:
+        bootstrap: Addresses of a broker that may be played with.
+        topic: Is deleted if it exists.
+        rows: Written as JSON, in turn to the partitions; None: it stays empty.
+        partitions: How many it has.
+
+    Raises:
+        BrokerError: The topic can not be made, or a record was not delivered.
+    """
+    from confluent_kafka.admin import AdminClient
+
+    from raystream.testing.broker import Broker
+
+    broker = Broker.attach(bootstrap)
+    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    if topic in client.list_topics(timeout=30).topics:
+        broker.delete_topic(topic)
+        deadline = time.monotonic() + 30
+        while topic in client.list_topics(timeout=30).topics and time.monotonic() < deadline:
+            time.sleep(0.05)
+    broker.create_topic(topic, partitions)
+    if rows is not None:
+        produce(bootstrap, topic, [rows], partitions=partitions)
+
+
+def trickle(
+    bootstrap: str, topic: str, rows: pl.DataFrame, *, per_second: int, partitions: int = 4
+) -> threading.Thread:
+    """Write rows little by little from a thread, so that there is something to watch.
+
+    Args:
+        bootstrap: Addresses of the broker.
+        topic: Has at least this many partitions.
+        rows: Written in their order.
+        per_second: How many.
+        partitions: How many are used.
+
+    Returns:
+        The thread; it ends with the rows, or with this process.
+    """
+
+    def write() -> None:
+        for block in rows.iter_slices(max(1, per_second // 5)):
+            produce(bootstrap, topic, [block], partitions=partitions)
+            time.sleep(0.2)
+
+    thread = threading.Thread(target=write, name="trickle", daemon=True)
+    thread.start()
+    return thread
 
 
 def produce_requests(bootstrap: str, topic: str, n: int, seed: int = 1) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import raystream as rs
 from raystream.errors import ConfigurationError, JobFailed
-from raystream.testing.feed import ADVANCE, CRASH, EOF, PAUSE, feed
+from raystream.testing import ADVANCE, CRASH, EOF, PAUSE, feed
 from raystream.verify.evaluate import evaluate
 
 Row = dict[str, Any]
