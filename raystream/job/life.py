@@ -34,6 +34,9 @@ from raystream.plan.physical import PhysicalPlan
 
 NO_ATTEMPT = -1
 
+RESTARTS = "restarts"
+"""Field of the header: how often the run was restarted before this attempt."""
+
 Base = Checkpoint | Restore
 RestoreStates = Callable[[Base, PhysicalPlan], Mapping[SubtaskId, Mapping[StepName, RestoreRefs]]]
 """What each subtask restores (plan.restore); raises ConfigurationError if it does not fit."""
@@ -97,7 +100,8 @@ class Life:
         progress = recovered.base is not None and (
             recovered.base.number > self.report.checkpoint.number
         )
-        if self.first_attempt is None:
+        first = self.first_attempt is None
+        if first:
             self.first_attempt = recovered.owner.attempt
         elif progress:
             self.policy.completed()  # the commit under way at the failure was completed
@@ -105,11 +109,24 @@ class Life:
         self.recovered = recovered
         self.strays = True
         self.report.recovered(recovered.next_checkpoint - 1, recovered.base)
+        if first:
+            self._count_on(recovered.base)
         if recovered.lost:
             records = sum(one.n_records for one in recovered.lost)
             self.note(f"--accept-loss: went on without {records} records of earlier output")
         if self._came_from_savepoint(recovered.base):
             self.note(f"came from savepoint {without_credentials(self.spec.savepoint or '')}")
+
+    def _count_on(self, base: Base | None) -> None:
+        """An earlier process of this run died: its restarts count, and its death is one."""
+        if base is None or not self.spec.run or base.job.get("run") != self.spec.run:
+            return
+        self.report.restart_count = int(base.job.get(RESTARTS, 0)) + 1
+        self.note("the coordinator died and was replaced")
+
+    def header_now(self) -> dict[str, Any]:
+        """What goes into the checkpoints of this attempt."""
+        return {**self.header, RESTARTS: self.report.restart_count}
 
     def note(self, text: str) -> None:
         """Something that people should know to the end of the run."""

@@ -21,6 +21,7 @@ from raystream.job.messages import (
     Pong,
     ProcedureDone,
     ProcedureFailed,
+    RunProcedure,
     StopKind,
     StopRequested,
     Tick,
@@ -210,6 +211,26 @@ def test_a_restarted_coordinator_of_the_same_run_finds_its_final_checkpoint() ->
     base = Checkpoint(Owner(3, "other"), 7, {}, final=True, job={"run": "r1"})
     log.tell(ProcedureDone("recover", Recovered(Owner(4, "nonce-1"), 12, base, 11)))
     assert log.idle() == ["end finished"]
+
+
+def test_restarts_are_counted_on_by_a_restarted_coordinator() -> None:
+    log = Log(run="r1").running()
+    log.died(COUNT)
+    log.wait(0.1)
+    log.deployed()
+    log.idle()
+    log.wait(10.1)
+    log.acked(1)
+    [written] = [
+        command.procedure.gi_frame.f_locals["checkpoint"]
+        for command in log.commands
+        if isinstance(command, RunProcedure) and command.then == "commit"
+    ]
+    again = Log(run="r1")
+    again.begin()
+    again.tell(ProcedureDone("recover", Recovered(Owner(4, "nonce-1"), 12, written, 11)))
+    assert again.machine.life.report.restart_count == 2
+    assert again.machine.life.report.notes == ("the coordinator died and was replaced",)
 
 
 def test_from_scratch_is_a_record_in_the_log_before_anything_runs_and_only_once() -> None:

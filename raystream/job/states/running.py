@@ -24,7 +24,7 @@ class Running(Checkpointing):
             life.spec.plan.subtasks(),
             Position(recovered.owner, recovered.head, recovered.next_checkpoint),
             settings(life),
-            life.header,
+            life.header_now(),
         )
         for ticket in life.savepoints.waiting:  # asked before: one checkpoint serves them all
             self.tell(life, checkpoints.CheckpointRequested(ticket))
