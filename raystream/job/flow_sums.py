@@ -31,9 +31,15 @@ ROWS_FOR_SKEW = 1000
 _KINDS = ("busy_seconds", "backpressured_seconds", "idle_seconds")
 
 
-def chain_status(chain: ChainSpec, told: Told, before: Told) -> ChainStatus:
+def chain_status(
+    chain: ChainSpec, told: Told, before: Told, nodes: Mapping[SubtaskId, str]
+) -> ChainStatus:
     """One chain: shares of time between the last two pings, event time, state, skew."""
-    subtasks = [_subtask(chain, each, told, before) for each in chain.subtasks() if each in told]
+    subtasks = [
+        replace(_subtask(chain, each, told, before), node=nodes.get(each, ""))
+        for each in chain.subtasks()
+        if each in told
+    ]
     if not subtasks:
         return ChainStatus(chain.name)
     silent = any(each.watermark_ms is None for each in subtasks)

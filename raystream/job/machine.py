@@ -89,6 +89,7 @@ class JobMachine:
             header=_with_run(spec, header or {}),
             savepoints=_savepoints(spec),
         )
+        self.life.report.nodes = self.life.nodes
         self.state: State = Recovering()
         self._published = float("-inf")
 

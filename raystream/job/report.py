@@ -59,6 +59,7 @@ class Report:
     restarts: tuple[RestartStatus, ...] = ()
     restart_count: int = 0
     notes: tuple[str, ...] = ()
+    nodes: Mapping[SubtaskId, str] = field(default_factory=dict)
     _stats: dict[SubtaskId, Stats] = field(default_factory=dict)
     _before: dict[SubtaskId, Stats] = field(default_factory=dict)
     _earlier: Counters = field(default_factory=dict)
@@ -149,7 +150,9 @@ class Report:
 
     def status(self, state: str, attempt: int, now: float, outcome: str | None) -> StatusDocument:
         """The job at this moment."""
-        chains = tuple(chain_status(c, self._stats, self._before) for c in self.plan.chains)
+        chains = tuple(
+            chain_status(c, self._stats, self._before, self.nodes) for c in self.plan.chains
+        )
         marks = [c.watermark_ms for c in chains if c.watermark_ms is not None]
         transactions = transaction_statuses(self._stats)
         document = replace(
