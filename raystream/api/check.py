@@ -199,8 +199,9 @@ class _Check:
         return not errors(self.findings[before:])
 
     def _found(self, finding: Finding) -> None:
-        self.findings.append(finding)
-        self._say(finding)
+        if finding not in self.findings:  # two sinks share a job name, two sources a group
+            self.findings.append(finding)
+            self._say(finding)
 
 
 def _key(kafka: Kafka) -> str:

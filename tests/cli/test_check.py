@@ -132,12 +132,20 @@ def test_a_user_without_rights_is_told_each_one(secured: Broker, check: Check) -
         f"ok       transactions to {sink}: open for at most 900 s (the brokers do not tell their"
         " limit), checkpoints every 10 s",
     ]
-    secured.allow(read=[sink], write=[source])
+    secured.allow(write=[source, sink])
+    found = check(secured.bootstrap, source, sink, name=job, security=options_of(secured))
+    assert (
+        f"warning  topic {sink}: no right to read it: a commit that a broker forgot to show"
+        f" (KAFKA-20734) is not seen; allow READ on Topic {sink}"
+    ) in found.lines
+    other = secured.create_topic(unique("out"), 1)
+    secured.allow(read=[other])
     found = check(secured.bootstrap, source, sink, name=job, security=options_of(secured))
     assert f"error    topic {source}: no right to read it; allow READ on Topic {source}" in (
         found.lines
     )
-    assert f"error    topic {sink}: no right to write to it; allow WRITE on Topic {sink}" in (
+    found = check(secured.bootstrap, source, other, name=job, security=options_of(secured))
+    assert f"error    topic {other}: no right to write to it; allow WRITE on Topic {other}" in (
         found.lines
     )
 
@@ -147,7 +155,7 @@ def test_the_least_rights_are_enough_and_nothing_changes(secured: Broker, check:
     source = secured.create_topic(unique("in"), 2)
     sink = secured.create_topic(unique("out"), 1)
     write(secured, source, *map(row, range(10)))
-    secured.allow(read=[source], write=[sink], prefix=job)
+    secured.allow(read=[source, sink], write=[sink], prefix=job)
     admin = KafkaPythonInspection(
         from_librdkafka({"bootstrap.servers": secured.bootstrap, **secured.security_of("admin")})
     )
@@ -225,8 +233,9 @@ def test_topics_and_limits(kafka: Broker, check: Check) -> None:
         topic=', transaction_timeout="1m"',
     )
     assert found.code == 2
-    assert found.lines[1:] == [
-        f"error    topic {source}x: there is no such topic; did you mean '{source}'?",
+    missing = f"error    topic {source}x: there is no such topic; did you mean '{source}'"
+    assert found.lines[1].startswith(missing)
+    assert found.lines[2:] == [
         "ok       group job: may be used",
         f"ok       topic {sink}: 1 partition, may be written",
         f"error    topic {sink}: min.insync.replicas is 2, but it has 1 replica: nothing can be"

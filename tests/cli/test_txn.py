@@ -15,11 +15,13 @@ from confluent_kafka import Producer
 
 from raystream.checkpoint.protocol.recover import claim_attempt, seal_log
 from raystream.cli.app import main
+from raystream.cli.exits import SUPERSEDED
 from raystream.runtime.procedures import run_procedure
 from raystream.runtime.system_clock import SystemClock
 from raystream.storage.open import job_store, store_id
 from raystream.testing import generator
 from raystream.testing.broker import Broker
+from raystream.testing.chaos import until
 from raystream.testing.topics import produce
 from tests.conftest import unique
 from tests.e2e.harness import JOBS, Input, Job
@@ -183,6 +185,26 @@ def test_a_running_job_is_not_robbed(
     assert (code, out) == (2, "")
     assert err.endswith("its job runs; stop it: that ends its transactions, too\n")
     assert cli.mine() != []
+
+
+def test_a_wrong_word_ends_the_job_and_loses_nothing(
+    kafka: Broker, requests: Input, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It runs all the same: the sealed log supersedes it before anything of it is aborted."""
+    output = kafka.create_topic(unique("txn-counts"), 2)
+    job = Job(kafka.bootstrap, requests.topic, output, unique("job"), tmp_path)
+    cli = Cli(job, capsys)
+
+    def aborted() -> bool:
+        code, out, err = cli("abort", "--job", job.name, *cli.here, "--not-running")
+        assert code == 0 or "names it" in err or "is ending it" in err, err
+        return code == 0 and ": aborted" in out
+
+    with job.start("", (), E2E_RATE="1500", E2E_INTERVAL="1s") as process:
+        until(aborted, 60, "an open transaction that no checkpoint names")
+        assert process.wait(60) == SUPERSEDED, process.output()
+    job.finish()
+    job.check(requests.answer())
 
 
 def test_without_its_storage_it_takes_a_word(left_by: Callable[[str], Cli]) -> None:

@@ -111,6 +111,7 @@ def check_sink(
         yield from _durability(topic, facts, asking)
     if (topic.delivery_guarantee or job.guarantee) == DeliveryGuarantee.EXACTLY_ONCE:
         yield from _transactional_id(topic, asking, job)
+        yield from _markers(facts)
         yield from _timeouts(topic, asking, job)
         yield from _foreign(topic, asking, job)
 
@@ -170,6 +171,14 @@ def _durability(
         said = f"it takes records of {largest} bytes, our producer sends up to {wanted}"
         advice = "raise max.message.bytes, or lower message.max.bytes in producer_config"
         yield warning(about, said, advice)
+
+
+def _markers(facts: TopicFacts) -> Iterator[Finding]:
+    if not facts.code and facts.rights is not None and "READ" not in facts.rights:
+        said = (
+            "no right to read it: a commit that a broker forgot to show (KAFKA-20734) is not seen"
+        )
+        yield warning(f"topic {facts.name}", said, f"allow READ on Topic {facts.name}")
 
 
 def _transactional_id(
