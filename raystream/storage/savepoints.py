@@ -89,7 +89,7 @@ def read_savepoint(store: Store) -> Checkpoint:
     data = store.get(SAVEPOINT_KEY)
     if data is None:
         raise _missing(store.url)
-    record = decode(SAVEPOINT_KEY, data)
+    record = decode(f"{store.url}/{SAVEPOINT_KEY}", data)
     if not isinstance(record, Checkpoint):
         what = f"found a {type(record).__name__} record instead of a savepoint"
         raise StorageError(what, store.url)

@@ -128,3 +128,16 @@ def test_another_record_is_no_savepoint() -> None:
     place.create(SAVEPOINT_KEY, encode(Seal(Owner(1, "x"))))
     with pytest.raises(StorageError, match="found a Seal record instead of a savepoint"):
         read_savepoint(place)
+
+
+def test_a_damaged_or_newer_one_is_named_with_its_address() -> None:
+    place = taken()
+    data = place.get(SAVEPOINT_KEY) or b""
+    for content, said in (
+        (data[:-1] + b"?", "memory://savepoint/savepoint: the object is damaged"),
+        (b'{"raystream_record":99,"blake2b":"0"}\n{}', "format 99 is newer than this raystream"),
+    ):
+        place.delete([SAVEPOINT_KEY])
+        place.create(SAVEPOINT_KEY, content)
+        with pytest.raises(StorageError, match=said):
+            read_savepoint(place)
