@@ -17,7 +17,7 @@ from raystream.runtime.control import ControlLoop
 from raystream.storage.open import open_store
 from raystream.storage.savepoints import SAVEPOINT_KEY, read_savepoint
 from tests.conftest import unique
-from tests.runtime.test_control import crash_at
+from tests.runtime.test_control import crash_at, range_of
 from tests.runtime.world import TOTAL, Crash, World
 
 
@@ -183,3 +183,28 @@ def test_the_same_command_again_restores_again() -> None:
     world.spec = replace(world.spec, run="r2")
     world.drive(world.coordinator())
     assert len(world.broker.output) == 2 * TOTAL + (2 * TOTAL - before)
+
+
+def test_an_older_savepoint_is_restored_once_whatever_crashes() -> None:
+    """T15, V8: the newer checkpoints in the same log do not come back, also not after a crash."""
+    names = set()
+    for number in count():
+        world, address = World(), place()
+        loop = world.coordinator()
+        turn(world, loop, 6)
+        answered(world, loop, loop.request_savepoint(address))
+        at = read_savepoint(open_store(address)).steps["read"]
+        world.drive(loop)
+        world.assert_exact()
+        world.spec = replace(world.spec, savepoint=address, run="r1")
+        passed, point = crash_at(number)
+        try:
+            world.drive(world.coordinator(point=point))  # type: ignore[arg-type]
+        except Crash:
+            names.add(passed[number])
+            world.drive(world.coordinator())
+        else:
+            break
+        again = [(i, n) for i, state in enumerate(at) for n in range(state.header["next"], TOTAL)]
+        assert sorted(world.broker.output) == sorted([*range_of(0), *range_of(1), *again])
+    assert {"bring back done", "create restore", "create restore done", "commit"} <= names
