@@ -1,8 +1,10 @@
-"""What many tests share: one real Kafka broker per session, and fresh names on it."""
+"""What many tests share: a real Kafka broker and a Ray head per session, and fresh names."""
 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 
@@ -43,6 +45,33 @@ def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in s3.environment().items():
         monkeypatch.setenv(name, value)
     return s3.make_bucket(unique("bucket"))
+
+
+_HEAD = """
+import sys, ray
+ray.init(address="local", num_cpus=4, include_dashboard=False, object_store_memory=120_000_000,
+         log_to_driver=False, logging_level="ERROR")
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def ray_head() -> Iterator[str]:
+    """Address of a Ray cluster that stands for the whole session, in processes of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _HEAD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as head:
+        assert head.stdin is not None
+        assert head.stdout is not None
+        yield head.stdout.readline().strip()
+        head.stdin.close()
+        head.wait(30)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: Instead of those of the process.
     """
+    gc.set_threshold(50_000)  # hardly anything that a short verb makes is garbage: 30 ms of 340
     given = None if arguments is None else list(arguments)
     verbs = app()
     raise SystemExit(

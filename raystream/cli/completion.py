@@ -14,6 +14,7 @@ from click.shell_completion import get_completion_class
 
 VARIABLE = "_RAYSTREAM_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
+THIS_SHELL = "this"
 _START_FILES = {"bash": ".bashrc", "zsh": ".zshrc"}
 _ZSH_FIRST = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n"
 
@@ -27,9 +28,9 @@ def add_completion(app: click.Group) -> None:
     for name, act in (("--show-completion", _show), ("--install-completion", _install)):
         option = click.Option(
             [name],
-            type=click.Choice(SHELLS),
+            type=click.Choice([*SHELLS, THIS_SHELL]),
             is_flag=False,
-            flag_value="",
+            flag_value=THIS_SHELL,
             hidden=True,
             expose_value=False,
             is_eager=True,
@@ -40,13 +41,13 @@ def add_completion(app: click.Group) -> None:
 
 def _show(context: click.Context, option: click.Parameter, said: str | None) -> None:
     if said is not None:
-        print(script(context.command, said or _shell()), end="")
+        print(script(context.command, _shell(said)), end="")
         context.exit()
 
 
 def _install(context: click.Context, option: click.Parameter, said: str | None) -> None:
     if said is not None:
-        shell = said or _shell()
+        shell = _shell(said)
         print(f"completion for {shell} is in {install(context.command, shell)}; open a new shell")
         context.exit()
 
@@ -91,7 +92,9 @@ def _written(path: Path, text: str) -> Path:
     return path
 
 
-def _shell() -> str:
+def _shell(said: str) -> str:
+    if said != THIS_SHELL:
+        return said
     named = os.path.basename(os.environ.get("SHELL", ""))
     if named not in SHELLS:
         what = f"say for which shell: one of {', '.join(SHELLS)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.metadata import version as version_of
 from typing import Any
 
 import click
@@ -65,6 +64,7 @@ def _document(pipeline: Any, parallelism: int | None) -> dict[str, Any]:
 @options.as_json
 def version(as_json: bool) -> None:
     """Print the version; with --json those of the libraries that matter, too."""
+    from importlib.metadata import version as version_of
     from platform import python_version
 
     from raystream import __version__

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raystream.cli import options
+from raystream.cli.console import painted
 from raystream.cli.exits import FAILED, GOOD, USAGE
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def validate(files: Sequence[str], param: Mapping[str, str], as_json: bool) -> i
         if not as_json:
             _tell(found, sys.stderr)
             if not found:
-                print(f"{path}: valid")
+                print(f"{path}: {painted('valid', 'green')}")
     if as_json:
         print(_as_json(problems))
     return USAGE if problems else GOOD

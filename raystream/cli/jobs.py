@@ -59,7 +59,7 @@ def list_jobs(address: str | None, as_json: bool) -> None:
 @options.as_json
 def status(name: str, watch: bool, address: str | None, as_json: bool) -> int:
     """How a job is, and what it waits for."""
-    from raystream.cli.listing import LOOK_S, status_lines
+    from raystream.cli.listing import LOOK_S, show
 
     if watch and as_json:
         what = "--watch and --json do not go together"
@@ -75,12 +75,12 @@ def status(name: str, watch: bool, address: str | None, as_json: bool) -> int:
     if now.state == "running":
         time.sleep(LOOK_S)
         now = job.status()
-    print("\n".join(status_lines(now, before)))
+    show(now, before)
     return GOOD
 
 
 @click.command()
-@options.name
+@click.argument("name", required=False, metavar="NAME", help="Name of the job")
 @click.option("--drain", is_flag=True, help="Close every window first: event time goes to its end")
 @click.option(
     "--savepoint",
@@ -95,7 +95,7 @@ def status(name: str, watch: bool, address: str | None, as_json: bool) -> int:
 @options.address
 @options.as_json
 def stop(
-    name: str,
+    name: str | None,
     drain: bool,
     savepoint: str | None,
     timeout: float | None,
@@ -106,6 +106,11 @@ def stop(
 
     Open windows stay in the last checkpoint; the next run goes on with them.
     """
+    if name is None and savepoint and "/" not in savepoint:
+        name, savepoint = savepoint, DEFAULT  # raystream stop --savepoint NAME
+    if name is None:
+        what = "Missing argument 'NAME'."
+        raise click.UsageError(what)
     kept: str | bool = False if savepoint is None else _place(savepoint) or True
     job = _job(name, address)
     if job.outcome() is None:

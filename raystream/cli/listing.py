@@ -8,9 +8,8 @@ from typing import Any
 
 from raystream.cli import console
 from raystream.observe.rates import rates
-from raystream.observe.status import DROPPED, StatusDocument
-from raystream.observe.waiting import why_waiting
-from raystream.observe.words import count, duration, instant, short, size
+from raystream.observe.status import StatusDocument
+from raystream.observe.words import count, duration
 
 HEADER = ("NAME", "STATE", "UPTIME", "READ", "ROWS/S", "WRITTEN", "CHECKPOINT", "RESTARTS")
 LOOK_S = 1.2
@@ -81,51 +80,24 @@ def as_document(now: StatusDocument, before: StatusDocument) -> dict[str, Any]:
     }
 
 
-def status_lines(now: StatusDocument, before: StatusDocument | None = None) -> list[str]:
-    """One job for people: a label and what there is to say, line by line.
+def show(now: StatusDocument, before: StatusDocument | None = None) -> None:
+    """Print one job for people, as the live view shows it.
 
     Args:
         now: Its status.
         before: A moment before, for rates.
     """
-    rate = rates(now, before)
-    lines = [
-        ("job", now.job),
-        ("state", _state(now)),
-        ("uptime", f"{duration(now.uptime_s)}, {_restarts(now)}"),
-        ("read", _rows(now.rows_read, rate.rows_in)),
-        ("written", _rows(now.rows_written, rate.rows_out)),
-        ("lag", ", ".join(f"{split} {count(n)}" for split, n in now.lag.items() if n) or "none"),
-        ("event time", _event_time(now)),
-        ("checkpoint", _checkpoint(now)),
-        ("transactions", _transactions(now)),
-        ("left out", _left_out(now)),
-        *(("note", note) for note in now.notes),
-        *(("ended", line) for line in now.message.splitlines()),
-    ]
-    return console.columns([line for line in lines if line[1]])
+    from raystream.observe.live_lines import live_lines
 
+    lines = live_lines(now, before)
+    if console.in_colour():
+        from raystream.api.live_view import drawn
 
-def _state(now: StatusDocument) -> str:
-    ended = f" {console.state(now.outcome)}" if now.outcome else ""
-    return f"{console.state(now.state)}{ended}"
-
-
-def _restarts(now: StatusDocument) -> str:
-    if not now.restart_count:
-        return "no restarts"
-    last = f", the last: {now.restarts[-1].cause}" if now.restarts else ""
-    return f"{now.restart_count} restarts{last}"
-
-
-def _rows(n: int, per_second: float | None) -> str:
-    rate = "" if per_second is None else f" ({count(round(per_second))}/s)"
-    return f"{count(n)} rows{rate}"
-
-
-def _event_time(now: StatusDocument) -> str:
-    why = why_waiting(now)
-    return instant(now.watermark_ms, now.at_ms) + (f"; {why}" if why else "")
+        console.console().print(drawn(lines), soft_wrap=True)
+    else:
+        print("\n".join("".join(text for text, _ in line) for line in lines))
+    if now.message:
+        print(now.message)
 
 
 def _last_checkpoint(now: StatusDocument) -> str:
@@ -133,23 +105,3 @@ def _last_checkpoint(now: StatusDocument) -> str:
     if not done.number:
         return "-"
     return f"{done.number}" + ("" if done.age_s is None else f", {duration(done.age_s)} ago")
-
-
-def _checkpoint(now: StatusDocument) -> str:
-    done = now.checkpoint
-    if not done.number:
-        return "none yet"
-    took = f", took {short(done.duration_s)}" if done.duration_s else ""
-    failed = f"; {done.failed} failed" if done.failed else ""
-    return f"{_last_checkpoint(now)}{took}, {size(done.size_bytes)} of state{failed}"
-
-
-def _transactions(now: StatusDocument) -> str:
-    if not now.open_transactions:
-        return ""
-    return f"{now.open_transactions} open, the oldest for {short(now.oldest_transaction_s)}"
-
-
-def _left_out(now: StatusDocument) -> str:
-    found = {name.removesuffix("_rows"): now.total(name) for name in DROPPED}
-    return ", ".join(f"{name} {count(n)}" for name, n in found.items() if n)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from typing import TYPE_CHECKING
 
+from raystream.cli.console import console, on_terminal
 from raystream.cli.exits import GOOD
 
 if TYPE_CHECKING:
     from raystream.api.job import Job
 
+LOOK_S = 0.5
 PIPED_S = 2.0
 """Between two lines where they go to a file or a pipe."""
 
@@ -20,7 +22,27 @@ def watch(job: Job) -> int:
     Args:
         job: The job.
     """
-    return _lines(job)
+    from raystream.runtime.ray.remote_job import Gone
+
+    try:
+        return _live(job) if on_terminal() else _lines(job)
+    except Gone:
+        print(f"{job.name} has ended; how was told where it was started", file=sys.stderr)
+        return GOOD
+
+
+def _live(job: Job) -> int:
+    from raystream.cli.live import LiveView
+
+    view = LiveView(console())
+    try:
+        while True:
+            view.update(job.status())
+            if job.wait(LOOK_S) is not None:
+                view.update(job.status())
+                return _code(job)
+    finally:
+        view.end()
 
 
 def _lines(job: Job) -> int:
@@ -30,10 +52,10 @@ def _lines(job: Job) -> int:
     while True:
         now = job.status()
         print(live_line(now, before), flush=True)
-        if job.outcome() is not None:
+        if now.state == "ended":
             return _code(job)
         before = now
-        time.sleep(PIPED_S)
+        job.wait(PIPED_S)
 
 
 def _code(job: Job) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,33 +36,6 @@ def rows(n: int, first: int = 0) -> pl.DataFrame:
 def answer(requests: Input) -> pl.DataFrame:
     """What every job on `requests` must write."""
     return requests.answer()
-
-
-_HEAD = """
-import sys, ray
-ray.init(address="local", num_cpus=4, include_dashboard=False, object_store_memory=120_000_000,
-         log_to_driver=False, logging_level="ERROR")
-print(ray.get_runtime_context().gcs_address, flush=True)
-sys.stdin.read()
-"""
-
-
-@pytest.fixture(scope="session")
-def ray_head() -> Iterator[str]:
-    """Address of a Ray cluster that stands for the whole session, in processes of its own."""
-    with subprocess.Popen(
-        [sys.executable, "-c", _HEAD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as head:
-        assert head.stdin is not None
-        assert head.stdout is not None
-        yield head.stdout.readline().strip()
-        head.stdin.close()
-        head.wait(30)
 
 
 @pytest.fixture
