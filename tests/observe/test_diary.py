@@ -50,3 +50,10 @@ def test_a_checkpoint_is_told_once_and_not_when_it_was_restored() -> None:
 def test_new_notes_and_the_end() -> None:
     now = replace(START, state="ended", outcome="stopped", notes=("read is slow",))
     assert entries(START, now) == ["the run has ended: stopped", "read is slow"]
+
+
+def test_who_is_slow_at_the_moment_is_no_event() -> None:
+    before = StatusDocument("sale", "running", attempt=1)
+    slow = ("count is the slowest step (busy 97 %)",)
+    now = StatusDocument("sale", "running", attempt=1, notes=("a node left", *slow), culprits=slow)
+    assert entries(before, now) == ["a node left"]
