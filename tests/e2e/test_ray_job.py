@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -258,62 +258,9 @@ def test_a_stop_that_does_not_come_to_its_end_and_a_dead_head_lose_nothing(
     project.check()
 
 
-Mistake = tuple[Callable[[Project], list[str]], str]
-
-
-MISTAKES: dict[str, Mistake] = {
-    "no such file": (lambda p: ["jobs/nothing.py:p"], "there is no file jobs/nothing.py"),
-    "outside": (lambda p: [str(outside(p))], "is not in the working directory"),
-    "relative storage": (
-        lambda p: ["jobs/per_minute.yaml", "--checkpoint-storage", "state"],
-        "a relative checkpoint storage would be in Ray's copy of the working directory",
-    ),
-    "variable": (lambda p: ["jobs/per_minute.py:p", "--env", "NOBODY_SET"], "NOBODY_SET is not"),
-    "hides a module": (lambda p: hiding(p, "re.py"), "re would hide Python's own module re"),
-    "too much": (lambda p: large(p), "MiB to upload, more than 100 MiB; largest: data 12"),
-    "nobody there": (
-        lambda p: ["jobs/per_minute.py:p", "--address", "http://127.0.0.1:9"],
-        "no Ray cluster answers at http://127.0.0.1:9: Connection refused",
-    ),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_before_anything_is_submitted(
-    head: RayHead, project: Project, mistake: str
-) -> None:
-    arguments, message = MISTAKES[mistake]
-    code, said = project.command(head, "raystream", "submit", *arguments(project))
-    assert code == 2, said
-    assert message in said
-    assert "raysubmit" not in said
-    assert "Traceback" not in said
-
-
 def test_without_the_token_it_is_asked_for(head: RayHead, project: Project) -> None:
     home = str(project.home.parent / "home")
     without = {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN_PATH": "", "HOME": home}
     code, said = project.command(head, "raystream", "submit", "jobs/per_minute.py:p", **without)
     assert code == 2, said
     assert "asks for a token; put it into ~/.ray/auth_token or RAY_AUTH_TOKEN" in said
-
-
-def outside(project: Project) -> Path:
-    file = project.home.parent / "outside.yaml"
-    file.write_text(YAML)
-    return file
-
-
-def hiding(project: Project, name: str) -> list[str]:
-    (project.home / name).touch()
-    return ["jobs/per_minute.py:p"]
-
-
-def large(project: Project) -> list[str]:
-    """120 MiB that count, 120 MiB that are ignored; both are holes."""
-    for name in ("data", "ignored"):
-        (project.home / name).mkdir()
-        with (project.home / name / "rows").open("wb") as file:
-            file.truncate(120 * 2**20)
-    (project.home / ".gitignore").write_text("ignored/\n")
-    return ["jobs/per_minute.py:p"]

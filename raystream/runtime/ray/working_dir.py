@@ -58,7 +58,8 @@ def uploaded(directory: Path) -> Counter[str]:
 
 
 def _too_much(directory: Path, sizes: Counter[str]) -> ConfigurationError:
-    largest = ", ".join(f"{name} {_mib(size)}" for name, size in sizes.most_common(_SHOWN))
+    heavy = [(name, size) for name, size in sizes.most_common(_SHOWN) if size >= _MEBIBYTE]
+    largest = ", ".join(f"{name} {_mib(size)}" for name, size in heavy)
     what = f"{_mib(sizes.total())} to upload, more than {LIMIT_MIB} MiB; largest: {largest}"
     advice = "name what the job does not need in .rayignore, or a smaller --working-dir"
     return ConfigurationError(what, str(directory), advice)

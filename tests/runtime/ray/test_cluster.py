@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from raystream.errors import ConfigurationError
 from raystream.runtime.ray import shared_storage
 from raystream.runtime.ray.cluster import attached, nodes, started_head
+from raystream.runtime.signals import interrupted_by_sigterm
 
 
 @pytest.fixture
@@ -58,3 +60,16 @@ def test_a_node_that_does_not_see_the_storage_is_found(tmp_path: Path) -> None:
 def test_one_node_needs_no_shared_storage(tmp_path: Path) -> None:
     shared_storage.check_shared(str(tmp_path / "new"), ["only one"])
     assert not (tmp_path / "new").exists()
+
+
+def test_a_storage_in_the_copy_of_the_working_directory_is_refused() -> None:
+    storage = "/tmp/ray/session_1/runtime_resources/working_dir_files/_ray_pkg_0f/state"
+    with pytest.raises(ConfigurationError, match="in Ray's own copy of the working directory"):
+        shared_storage.check_shared(storage, ["only one"])
+
+
+def test_sigterm_interrupts_what_does_not_run_yet() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), interrupted_by_sigterm():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
