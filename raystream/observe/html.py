@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-GOOD, FAIR, BAD, CALM, FAINT = "#2f9e62", "#c77d0a", "#d9484c", "#3b82d6", "#8a8f98"
+GOOD, FAIR, BAD, CALM, FAINT = "#2f9e62", "#c77d0a", "#d9484c", "#3b82d6", "#7a808a"
 """Colours with contrast against white and against near-black."""
 
 _TABLE = "border-collapse:collapse;margin:2px 0;background:transparent;font-size:12px"
@@ -41,15 +41,18 @@ def section(question: str, parts: Iterable[str]) -> str:
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table; heads are text, cells are HTML already; nothing if there are no rows."""
-    body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in rows)
+    body = "".join(_row("td", row) for row in rows)
     if not body:
         return ""
-    top = f"<tr>{_cells('th', [faint(head) for head in heads])}</tr>"
+    top = _row("th", [faint(head) for head in heads])
     return f'<table style="{_TABLE}">{top}{body}</table>'
 
 
-def _cells(kind: str, cells: Sequence[str]) -> str:
-    return "".join(f'<{kind} style="{_CELL};font-weight:normal">{cell}</{kind}>' for cell in cells)
+def _row(kind: str, cells: Sequence[str]) -> str:
+    inside = "".join(
+        f'<{kind} style="{_CELL};font-weight:normal">{cell}</{kind}>' for cell in cells
+    )
+    return f'<tr style="background:transparent">{inside}</tr>'  # JupyterLab stripes rows
 
 
 def bar(shares: Sequence[tuple[float, str, str]], width: int = 120) -> str:

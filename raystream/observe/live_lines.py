@@ -104,7 +104,7 @@ def _rows_left(status: StatusDocument, step: StepStatus) -> int:
 def _event_time(status: StatusDocument) -> Iterator[Line]:
     if status.watermark_ms is None and not status.splits:
         return
-    holders = [each.split for each in status.splits if each.holds_back]
+    holders = [each.split for each in status.splits if each.holds_back and not status.outcome]
     idle = sum(each.idle for each in status.splits)
     parts = [instant(status.watermark_ms, status.at_ms)]
     parts += [f"held back by {listed(holders, 2)}"] if holders and len(status.splits) > 1 else []

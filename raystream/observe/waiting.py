@@ -8,6 +8,9 @@ from raystream.observe.flow import ChainStatus, SplitStatus
 from raystream.observe.status import StatusDocument
 from raystream.observe.words import count, duration, instant, listed, split_name
 
+NEAR_MS = 1_000
+"""Splits that are so near one another do not wait for each other."""
+
 SPREAD_MS = 60_000
 """A split that is so far behind the furthest one is worth a sentence."""
 
@@ -55,7 +58,7 @@ def event_time(status: StatusDocument, *, always: bool = False) -> str:
         return ""
     lowest = min(active, key=lambda split: split.watermark_ms or 0)
     ahead = max(split.watermark_ms or 0 for split in status.splits) - (lowest.watermark_ms or 0)
-    if ahead <= (0 if always else SPREAD_MS):
+    if ahead <= (NEAR_MS if always else SPREAD_MS):
         return ""
     return _lowest(lowest, ahead, status.at_ms)
 

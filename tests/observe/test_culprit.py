@@ -142,3 +142,12 @@ def test_a_transaction_near_the_limit_of_the_broker_is_named() -> None:
     )
     unlimited = TransactionStatus("", "write", 0, "open", 5, 500.0)
     assert culprits(job(transactions=(unlimited,))) == ()
+
+
+def test_splits_that_are_near_one_another_wait_for_nobody() -> None:
+    splits = (
+        SplitStatus("r/0", lag_rows=9, watermark_ms=NOON - 900),
+        SplitStatus("r/1", lag_rows=9, watermark_ms=NOON),
+    )
+    assert culprits(job(splits=splits)) == ()
+    assert why_waiting(job(splits=splits)) == ""
