@@ -60,7 +60,7 @@ def _document(pipeline: Any, parallelism: int | None) -> dict[str, Any]:
     return document(pipeline.plan(parallelism=parallelism), pipeline.name)
 
 
-@click.command()
+@click.command(short_help="Print the version.")
 @options.as_json
 def version(as_json: bool) -> None:
     """Print the version; with --json those of the libraries that matter, too."""

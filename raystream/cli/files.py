@@ -107,7 +107,7 @@ def schema() -> None:
     print(json.dumps(pipeline_schema(), indent=1))
 
 
-@click.command(short_help="Print a pipeline file to start from: kafka/kafka, datagen/files, ..")
+@click.command(short_help="Print a pipeline file to start from: kafka/kafka, ..")
 @click.argument("kinds", metavar="SOURCE/SINK", help="kafka/kafka, files/kafka, datagen/files, ..")
 @click.option("--small", is_flag=True, help="The smallest form")
 def init(kinds: str, small: bool) -> None:

@@ -142,7 +142,7 @@ def savepoint(name: str, uri: str | None, address: str | None) -> None:
     print(_job(name, address).savepoint(_place(uri) if uri else None))
 
 
-@click.command()
+@click.command(short_help="Make a checkpoint now, and print its number.")
 @options.name
 @options.address
 def checkpoint(name: str, address: str | None) -> None:

@@ -45,6 +45,7 @@ address = click.option(
 parallelism = click.option(
     "--parallelism",
     type=click.IntRange(min=1),
+    metavar="N",
     help="Subtasks of each chain",
 )
 checkpoint_storage = click.option(
