@@ -40,3 +40,23 @@ def test_it_travels_as_json_and_is_a_copy() -> None:
     metrics.add("read", "rows_in", 1)
     assert before["steps"]["read"]["rows_in"] == 0
     assert json.loads(json.dumps(before)) == before
+
+
+def test_waiting_for_the_own_sink_is_told_apart() -> None:
+    metrics = TaskMetrics(["read"])
+    metrics.spent("backpressured", 1.0)
+    metrics.waits_for_sink = True
+    metrics.spent("backpressured", 0.5)
+    metrics.spent("idle", 9.0)
+    told = metrics.to_dict()
+    assert (told["backpressured_seconds"], told["sink_wait_seconds"]) == (1.5, 0.5)
+
+
+def test_times_of_the_last_checkpoints_are_remembered() -> None:
+    metrics = TaskMetrics(["read"])
+    for number in range(1, 9):
+        metrics.took(number, align_s=0.1, sync_s=0.2)
+        metrics.took(number, flush_s=0.3, handed_in_ms=number)
+    told = metrics.to_dict()["checkpoints"]
+    assert list(told) == ["5", "6", "7", "8"]
+    assert told["8"] == {"align_s": 0.1, "sync_s": 0.2, "flush_s": 0.3, "handed_in_ms": 8}

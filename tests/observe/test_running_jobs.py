@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import polars as pl
 import pytest
 from confluent_kafka import Producer
 
 import raystream as rs
 from raystream.api.run import RunOptions, run
+from raystream.connectors.base import SinkWriter, WriteOptions
+from raystream.connectors.collect import CollectWriter
+from raystream.context import SubtaskContext
 from raystream.job.outcome import Outcome
 from raystream.observe.card import card
 from raystream.observe.progress import progress
@@ -164,6 +168,42 @@ def test_a_slow_step_is_named_and_its_shares_are_told(job: Watched) -> None:
     assert busiest.subtasks[0].busy >= 0.8
     assert sum((busiest.subtasks[0].busy, busiest.subtasks[0].idle)) <= 1.01
     assert f"{busiest.name} is the slowest step" in told.culprits[0]
+
+
+class Full(CollectWriter):
+    """A writer that takes a batch now and then."""
+
+    _next = 0.0
+
+    def write(self, frame: pl.DataFrame) -> None:
+        super().write(frame)
+        self._next = self._ctx.clock.now() + 0.2
+
+    def has_room(self) -> bool:
+        return self._ctx.clock.now() >= self._next
+
+    def poll(self, now: float) -> float | None:
+        return now + 0.02
+
+
+class Narrow(rs.Collect):
+    """A sink that is slower than its job."""
+
+    def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
+        return Full(self.id, ctx, options.guarantee)
+
+
+def test_a_slow_sink_is_named(job: Watched) -> None:
+    job.pipeline.read(rs.Datagen(rate=None), event_time="ts", name="read").write(
+        Narrow(), name="out"
+    )
+
+    def named(status: StatusDocument) -> bool:
+        return any(said.startswith("out is slow: rows in memory") for said in status.culprits)
+
+    job.run(until=named)
+    told = next(status for status in job.told if named(status))
+    assert max(chain.sink_wait for chain in told.chains) > 0.2
 
 
 def put(broker: Broker, topic: str, partition: int, *rows: dict[str, Any]) -> int:

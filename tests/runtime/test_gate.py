@@ -8,6 +8,7 @@ from raystream.checkpoint.barrier import Barrier
 from raystream.runtime.channels.base import ChannelBroken
 from raystream.runtime.channels.memory import MemoryChannel
 from raystream.runtime.gate import InputGate
+from raystream.time.clock import VirtualClock
 from raystream.time.watermark import Idle, Watermark
 from tests.runtime.parts import channels, timed
 
@@ -57,3 +58,16 @@ def test_a_broken_channel_is_an_error_after_what_was_sent() -> None:
 
 def drained_one(gate: InputGate) -> list[object]:
     return [gate.poll()]
+
+
+def test_the_time_from_the_first_barrier_to_the_last_is_told() -> None:
+    clock = VirtualClock()
+    left, right = MemoryChannel(), MemoryChannel()
+    gate = InputGate(dict(zip(channels(2), (left, right), strict=True)), clock.now)
+    for number, pause in ((1, 0.5), (2, 2.0), (3, 0.0)):
+        left.send(Barrier(number))
+        assert drained(gate) == []
+        clock.advance(pause)
+        right.send(Barrier(number))
+        assert drained(gate) == [Barrier(number)]
+        assert gate.align_seconds() == pause
