@@ -92,7 +92,8 @@ def left_by(
     def make(point: str) -> Cli:
         output = kafka.create_topic(unique("txn-counts"), 2)
         job = Job(kafka.bootstrap, requests.topic, output, unique("job"), tmp_path)
-        with job.start(point) as process:
+        # its only checkpoint is the last one, so that there is something in it
+        with job.start(point, E2E_INTERVAL="60s", E2E_TIMEOUT="120s") as process:
             job.reached(process, point)
             process.wait(30)
         for name, value in (
@@ -112,7 +113,7 @@ def test_what_a_checkpoint_names_is_refused_and_then_committed(
     left_by: Callable[[str], Cli], requests: Input
 ) -> None:
     cli = left_by(NAMED)
-    (one,) = [seen for seen in cli.mine() if seen["named_by"]]  # its successor may be open, too
+    (one,) = cli.mine()
     assert (one["state"], one["attempt"], one["named_by"]["checkpoint"]) == ("Ongoing", 0, 1)
     assert one["named_by"]["records"] > 0
     tid = one["transactional_id"]
