@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 LOOK_S = 0.3
 """Pause between two looks at a job that is waited for."""
 
-PROGRESS_S = 1.0
-"""Rates over less than a second say nothing."""
+PROGRESS_S = 2.5
+"""Counters are up to a second old, so rates over less say nothing."""
 
 
 class Job:
@@ -82,7 +82,8 @@ class Job:
     def progress(self) -> dict[str, Any]:
         """The time since the last look as a plain dict, like `lastProgress` of Spark.
 
-        Rates are of at least a second; `why_waiting` says what the job waits for.
+        Rates are of some seconds, for which the first call waits; `why_waiting` says what the
+        job waits for.
 
         Raises:
             RaystreamError: as `status`.

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from shutil import get_terminal_size
 
 from raystream.api.cells import in_notebook
 from raystream.api.sample import Sample
+
+WIDTH = 160
+"""Characters of a line of text where no terminal is that wide."""
 
 
 def show(samples: Sequence[Sample]) -> None:
@@ -49,7 +53,8 @@ def _title(sample: Sample) -> str:
 def _text(sample: Sample) -> str:
     import polars as pl
 
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True):
+    wide = max(WIDTH, get_terminal_size().columns)
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=wide):
         return str(sample.frame)
 
 

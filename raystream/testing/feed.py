@@ -57,7 +57,7 @@ def feed(
         wall_ms: Where the virtual wall clock starts, epoch ms.
 
     Returns:
-        Per sink, by the name of its topic if it has one, else of its step: committed rows.
+        Per sink, by the name given to its step, else of its topic: committed rows.
 
     Raises:
         ConfigurationError: Rows for a source that there is not, or a source without rows.
@@ -192,7 +192,7 @@ def _sources(
     nodes = [node for node in graph.nodes if isinstance(node.step, Read)]
     found: dict[StepName, FedSource] = {}
     for given, items in rows.items():
-        node = next((n for n in nodes if given in (n.name, _label(n))), None)
+        node = next((n for n in nodes if given in (n.name, *_topics(n))), None)
         if node is None:
             known = ", ".join(sorted({_label(n) for n in nodes}))
             raise ConfigurationError(f"no source {given!r}", what_to_do=f"there are: {known}")  # noqa: EM102
@@ -206,6 +206,11 @@ def _sources(
 
 def _label(node: Node) -> str:
     """What people call a source or sink: its topic if it has just one, else the step's name."""
+    topics = _topics(node)
+    return topics[0] if len(topics) == 1 and not node.named else node.name
+
+
+def _topics(node: Node) -> Sequence[str]:
     end = node.step.source if isinstance(node.step, Read) else getattr(node.step, "sink", None)
-    topics: Sequence[str] = getattr(end, "topics", ())
-    return str(topics[0]) if len(topics) == 1 and not node.named else node.name
+    found: Sequence[str] = getattr(end, "topics", ())
+    return found

@@ -3,14 +3,17 @@
 A worker process of Ray runs one polars thread: parallelism comes from subtasks. It must be said
 before polars is imported, and this file is the first of ours that such a process imports. Likewise
 Ray must be told before its import not to print a paragraph for each process that we end ourselves:
-who died, and why, is in the status and in the outcome.
+who died, and why, is in the status and in the outcome. In a notebook it recommends ipywidgets,
+which nothing here uses.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
 if os.path.basename(sys.argv[0]) == "default_worker.py":
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
+logging.getLogger("ray.widgets").setLevel(logging.ERROR)
 os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "A worker died or was killed")
