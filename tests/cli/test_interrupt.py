@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -92,3 +95,37 @@ def test_twice_is_now_and_says_so(tmp_path: Path) -> None:
     assert "ending at once, without a last commit\n" in said
     assert any(line.startswith("stopped, read ") for line in said)
     assert process.returncode == 0
+
+
+def test_on_a_terminal_ctrl_c_is_answered_above_the_live_view(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "job.py").write_text(JOB.format(here=tmp_path))
+    _write(tmp_path / "in" / "one.jsonl", [0, 1, 2])
+    command = [sys.executable, "-c", "from raystream.cli.app import main; main()", "run"]
+    command += [f"{tmp_path}/job.py:p", "--local", "--checkpoint-storage", f"{tmp_path}/state"]
+    master, slave = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color", "NO_COLOR": "1"}
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env) as process:
+        os.close(slave)
+        shown = _until(master, "3 rows")
+        process.send_signal(signal.SIGINT)
+        shown += _until(master, None)
+        assert process.wait(60) == 0
+    os.close(master)
+    assert "stopping after a last commit; Ctrl-C once more ends it at once\r\n" in shown
+    assert "stopped, read 3, written 3\r\n" in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")  # the cursor is back
+    assert "\x1b[3" not in shown  # no colours
+
+
+def _until(terminal: int, text: str | None) -> str:
+    """What the terminal shows until this text has come; None: until everybody has left it."""
+    shown, deadline = "", time.monotonic() + 60
+    while text is None or text not in shown:
+        assert time.monotonic() < deadline, shown
+        if select.select([terminal], [], [], 1.0)[0]:
+            try:
+                shown += os.read(terminal, 65536).decode(errors="replace")
+            except OSError:  # nobody has it open any more
+                return shown
+    return shown
