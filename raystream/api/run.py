@@ -94,9 +94,15 @@ def storage_of(pipeline: Pipeline, options: RunOptions) -> str:
 
     The first of: said to `run`, $RAYSTREAM_CHECKPOINT_STORAGE, said to the pipeline,
     ~/.raystream/checkpoints.
+
+    Raises:
+        ConfigurationError: it has a password in it.
     """
+    from raystream.storage.open import refuse_credentials
+
     settings = in_effect(pipeline.settings)
     said = options.checkpoint_storage or settings.checkpoint_storage or DEFAULT_STORAGE
+    refuse_credentials(said)  # before it is shown
     return said if "://" in said else os.path.abspath(os.path.expanduser(said))
 
 

@@ -42,6 +42,7 @@ def open_store(url: str) -> Store:
     scheme, colon, rest = url.partition("://")
     if not colon:
         return LocalStore(url)
+    refuse_credentials(url)
     if scheme == "file":
         return LocalStore(_path_of(url))
     if scheme == "memory":
@@ -52,6 +53,19 @@ def open_store(url: str) -> Store:
         return ObjectStore.open(url)
     what = f"{scheme}:// is no checkpoint storage that raystream knows"
     raise ConfigurationError(what, what_to_do="use a directory, s3://, gs:// or az://")
+
+
+def refuse_credentials(url: str) -> None:
+    """Refuse an address with a password: addresses are shown in logs and status.
+
+    Raises:
+        ConfigurationError: it has one; the message does not show it.
+    """
+    if "://" in url and urlsplit(url).password is not None:
+        what = "the address of a checkpoint storage takes no credentials"
+        raise ConfigurationError(
+            what, what_to_do="put them into the environment, AWS_... and the like"
+        )
 
 
 def job_store(url: str, job: str) -> Store:

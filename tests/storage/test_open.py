@@ -58,6 +58,13 @@ def test_an_unknown_kind_of_storage_is_refused() -> None:
         open_store("file://host/x")
 
 
+@pytest.mark.parametrize("address", ["s3://key:hush@bucket/x", "gs://:hush@bucket"])
+def test_credentials_in_an_address_are_refused_and_not_shown(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="takes no credentials") as caught:
+        job_store(address, "requests")
+    assert "hush" not in str(caught.value)
+
+
 def test_the_id_is_made_once_and_differs_between_storages(tmp_path: Path) -> None:
     first = store_id(LocalStore(tmp_path / "a"))
     assert store_id(LocalStore(tmp_path / "a")) == first
