@@ -5,11 +5,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from raystream.connectors.base import (
     Chunk,
@@ -26,7 +24,11 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.ids import SplitId
 
-Words = NDArray[np.uint64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.uint64]  # who only names this source does not wait 80 ms for numpy
 
 DEFAULT_SCHEMA: Mapping[str, Any] = {"ts": "int", "key": "string", "value": "int"}
 
@@ -100,6 +102,8 @@ class Datagen:
 
     def frame(self, partition: int, first: int, last: int, options: ReadOptions) -> pl.DataFrame:
         """Rows first .. last - 1 of a partition, with hidden columns."""
+        import numpy as np
+
         numbers = np.arange(first, last, dtype=np.uint64)
         time = self._time(partition, numbers)
         columns = [
@@ -112,6 +116,8 @@ class Datagen:
         return frame if options.event_time else frame.with_columns(time.alias(TIME))
 
     def _time(self, partition: int, numbers: Words) -> pl.Series:
+        import numpy as np
+
         global_number = numbers.astype(np.float64) * self.partitions + partition
         milliseconds = global_number * 1000.0 / (self.rate or 1000.0)
         return pl.Series("time", milliseconds.astype(np.int64) + self.start_ms)
@@ -187,6 +193,8 @@ class DatagenReader:
 
 def _mix(numbers: Words, salt: int) -> Words:
     """SplitMix64 (Steele, Lea, Flood 2014) of row number and salt: 64 random bits per row."""
+    import numpy as np
+
     z = numbers * np.uint64(0x9E3779B97F4A7C15) + np.uint64(salt * 0xD1342543DE82EF95 % 2**64)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -194,10 +202,14 @@ def _mix(numbers: Words, salt: int) -> Words:
 
 
 def _integers(name: str, bits: Words, cardinality: int) -> pl.Series:
+    import numpy as np
+
     return pl.Series(name, (bits % np.uint64(cardinality)).astype(np.int64))
 
 
 def _floats(name: str, bits: Words, cardinality: int) -> pl.Series:
+    import numpy as np
+
     return pl.Series(name, (bits >> np.uint64(11)).astype(np.float64) / 2.0**53)
 
 
@@ -206,6 +218,8 @@ def _strings(name: str, bits: Words, cardinality: int) -> pl.Series:
 
 
 def _booleans(name: str, bits: Words, cardinality: int) -> pl.Series:
+    import numpy as np
+
     return pl.Series(name, (bits & np.uint64(1)).astype(bool))
 
 
