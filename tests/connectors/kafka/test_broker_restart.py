@@ -6,10 +6,16 @@ import threading
 import time
 
 import polars as pl
+import pytest
 
 from raystream.connectors.base import Verdict
+from raystream.connectors.kafka.handle import Handle
 from raystream.data.schema import Schema
 from raystream.testing.broker import Broker
+from tests.e2e.harness import FULL
+
+PAUSES = [0.02, *([0.002, 0.005, 0.01, 0.015, 0.025, 0.03] if FULL else [])]
+"""Seconds from the requests to the kill; about one in five finds a broker that forgets."""
 
 
 def test_phase_two_reader_and_writer_survive_a_killed_broker(bench, topic_name):
@@ -46,3 +52,36 @@ def test_phase_two_reader_and_writer_survive_a_killed_broker(bench, topic_name):
         writer.close()
         reader.close()
         committer.close()
+
+
+@pytest.mark.parametrize("pause", PAUSES)
+def test_a_broker_killed_as_it_answers_shows_what_it_committed(bench, topic_name, pause):
+    """Some markers are written, some are under way, some are forgotten (KAFKA-20734)."""
+    with Broker.start() as broker:
+        bench.broker = broker
+        name = broker.create_topic(topic_name, 3)
+        sink = bench.kafka().topic(name)
+        committer, raw = bench.committer(sink), sink.connection.transactions()
+        writers = [bench.writer(sink, attempt=n) for n in range(12)]
+        for n, writer in enumerate(writers):
+            writer.write(bench.rows(*((f"{n}-{i}", i) for i in range(20))))
+        undecided = [bench.pre_commit(writer) for writer in writers]
+        identities = [Handle.from_text(one.handle).identity for one in undecided]
+
+        requests = threading.Thread(target=raw.end, args=(identities,), kwargs={"commit": True})
+        requests.start()
+        time.sleep(pause)
+        broker.kill()
+        requests.join()
+        broker.restart()
+        deadline = time.monotonic() + 60
+        while undecided:
+            assert time.monotonic() < deadline, committer.explain(undecided[0])
+            answers = zip(undecided, committer.commit(undecided), strict=True)
+            undecided = [one for one, verdict in answers if verdict is not Verdict.COMMITTED]
+            time.sleep(0.1)
+        assert len(bench.visible(name, 240)) == 240
+        for writer in writers:
+            writer.close()
+        committer.close()
+        raw.close()
