@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from raystream.errors import RaystreamError
-
 if TYPE_CHECKING:
     from raystream.api.job import Job
     from raystream.observe.status import StatusDocument
@@ -55,5 +53,5 @@ class LiveCard:
         try:
             while not self._over.wait(EVERY_S) and self.update():
                 pass
-        except (RaystreamError, RuntimeError):
-            return  # the job or the kernel is gone; the last card stays
+        except Exception:  # noqa: BLE001 - the job, Ray or the kernel is gone; the last card stays
+            return

@@ -175,6 +175,39 @@ def test_a_failure_is_told_and_the_next_run_goes_on(place: Place) -> None:
     assert (repaired.stop(drain=True) or outcome).kind == "stopped"
 
 
+SCRIPT = """
+import sys
+import raystream as rs
+from beside import doubled
+
+name, directory, address = sys.argv[1:]
+
+def odd(row):
+    return row["value"] % 2
+
+p = rs.Pipeline(name, checkpoint_interval="500ms", checkpoint_storage=f"{directory}/checkpoints")
+rows = p.read(rs.Datagen(rate=1000), event_time="ts", parallelism=1).filter(odd, name="odd")
+rows.with_columns(twice=doubled).write(rs.Files(f"{directory}/out"), name="write")
+p.submit(address=address)
+"""
+
+
+def test_a_job_outlives_the_process_that_submitted_it(place: Place, tmp_path: Path) -> None:
+    beside = "def doubled(row) -> int:\n    return 2 * row['value']\n"
+    (tmp_path / "beside.py").write_text(beside)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    arguments = [place.name, str(tmp_path), place.cluster]
+    for _ in range(2):  # the second time finds the job of the first
+        subprocess.run([sys.executable, tmp_path / "script.py", *arguments], check=True)
+    job = rs.job(place.name)
+    flows(job)
+    (row,) = job.tail("write", limit=1, timeout=60)
+    assert row["twice"] == 2 * row["value"]
+    assert row["value"] % 2
+    assert job.status().restart_count == 0
+    assert (job.stop() or rs.Outcome("failed")).kind == "stopped"
+
+
 def test_nothing_to_read_is_a_job_that_has_finished(place: Place, tmp_path: Path) -> None:
     (tmp_path / "empty.json").touch()
     p = rs.Pipeline(place.name, checkpoint_storage=str(tmp_path / "c"))
