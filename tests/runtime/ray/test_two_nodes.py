@@ -24,6 +24,7 @@ from ray.cluster_utils import Cluster
 from raystream.errors import ConfigurationError
 from raystream.runtime.ray import shared_storage
 from raystream.runtime.ray.entry import run
+from raystream.runtime.ray.logs import logs
 from tests.runtime.ray.conftest import parent, processes
 from tests.runtime.ray.jobs import counting, expected, written
 
@@ -36,7 +37,12 @@ cluster.wait_for_nodes()
 mine = ray.get_runtime_context().get_node_id()  # the coordinator is beside its driver
 victim = next(node for node in workers if node.node_id != mine)
 told = {"log": []}
-job = counting(directory, rows=32000, parallelism=2, name="two-nodes")
+
+def say(frame):
+    print("a user prints")
+    return frame
+
+job = counting(directory, rows=32000, parallelism=2, name="two-nodes", function=say)
 
 # One node has another file system: what the driver wrote is not there.
 blind, exists = workers[1].node_id, shared_storage._exists
@@ -61,6 +67,7 @@ def on_status(status):
 def kill_a_raylet():
     global killed
     told["nodes"] = len({parent(pid) for pid in processes("read") + processes("count")})
+    told["logs"] = logs("two-nodes", 1000)
     killed = time.monotonic()
     victim.kill_raylet()
 
@@ -106,6 +113,11 @@ def test_storage_that_one_node_does_not_see_is_refused(told: dict[str, Any]) -> 
 
 def test_a_job_is_placed_on_both_nodes(told: dict[str, Any]) -> None:
     assert told["nodes"] == 2
+
+
+def test_logs_are_read_on_every_node(told: dict[str, Any]) -> None:
+    assert {"read[0] | a user prints", "read[1] | a user prints"} <= set(told["logs"])
+    assert any(line.startswith("coordinator | ") for line in told["logs"])
 
 
 def test_a_killed_raylet_costs_a_restart_and_no_row(told: dict[str, Any]) -> None:
