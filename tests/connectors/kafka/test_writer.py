@@ -304,5 +304,5 @@ def test_guarantee_none_counts_what_is_not_delivered(kafka, bench, topic_name):
     writer.write(pl.DataFrame({"value": [bytes(range(256)) * 20]}))
     assert bench.wait(writer.prepare(1, final=True)) is None
     writer.poll(0.0)
-    assert bench.counts == {"delivery_errors": 1}
+    assert bench.counts["delivery_errors"] == 1
     writer.close()
