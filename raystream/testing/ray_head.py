@@ -22,6 +22,9 @@ from raystream.testing.chaos import send
 
 _START_SECONDS = 90.0
 _WORKERS_LAST_PORT = 19_999
+_WATCH = 'read _; kill -TERM "$1"; sleep 10; rm -rf "$2"'
+"""Once the last copy of its input is closed: when the tests were killed."""
+
 _READY = "Ray runtime started"
 
 
@@ -72,7 +75,16 @@ class RayHead:
                 env={**self.environment, "RAY_worker_niceness": "0"},
                 start_new_session=True,
             )
-        self._wait_ready()
+        self._watchdog = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH, "raystream-watchdog", str(self._process.pid), self._home],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            self._wait_ready()
+        except BaseException:
+            self.end()
+            raise
 
     def __enter__(self) -> Self:
         """The head itself."""
@@ -85,6 +97,12 @@ class RayHead:
         trace: TracebackType | None,
     ) -> None:
         """End every process of it."""
+        self.end()
+
+    def end(self) -> None:
+        """Leave neither processes nor files."""
+        self._watchdog.kill()
+        self._watchdog.communicate()
         self.kill()
         shutil.rmtree(self._home, ignore_errors=True)
 
@@ -125,7 +143,6 @@ class RayHead:
         while _READY not in log.read_text(errors="replace"):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 said = log.read_text(errors="replace")[-2000:]
-                self.kill()
                 message = f"the Ray head did not start: {said}"
                 raise TimeoutError(message)
             time.sleep(0.05)
