@@ -55,11 +55,9 @@ class Running:
 
     name: str
     address: str
+    command: list[str]
+    storage: Path
     process: subprocess.Popen[str]
-
-    def ask(self, *arguments: str) -> Done:
-        """A command on its cluster."""
-        return raystream(*arguments, "--address", self.address)
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +68,14 @@ def running(ray_head: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     command = [*COMMAND, "run", f"{here}/job.py:p", "--address", ray_head, "--parallelism", "1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         wait_for_checkpoint(here / "state" / name, process)
-        yield Running(name, ray_head, process)
+        yield Running(name, ray_head, command, here / "state" / name, process)
         process.terminate()
         process.communicate(timeout=60)
 
 
 def wait_for_checkpoint(storage: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 90
-    while not list(storage.glob("**/*done*")):
+    before, deadline = set(storage.glob("done-*")), time.monotonic() + 90
+    while not set(storage.glob("done-*")) - before:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.1)

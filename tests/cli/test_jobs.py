@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from raystream.observe.status import StatusDocument
-from tests.cli.conftest import Running, raystream, raystream_many
+from tests.cli.conftest import (
+    COMMAND,
+    Running,
+    raystream,
+    raystream_many,
+    wait_for_checkpoint,
+)
 
 VERBS = [
     ["list"],
@@ -87,7 +94,7 @@ def test_a_job_that_does_not_run_names_those_that_do(running: Running) -> None:
 
 
 def test_stop_tells_how_it_ended_and_the_run_elsewhere_is_good(running: Running) -> None:
-    """Last: it ends the job of this module."""
+    """Last of this run: it ends."""
     watched = raystream_many(running.address, ["stop", running.name, "--savepoint"])[0]
     assert watched.code == 0
     assert f"{running.name} is ending after a last commit" in watched.err
@@ -96,6 +103,24 @@ def test_stop_tells_how_it_ended_and_the_run_elsewhere_is_good(running: Running)
     assert (Path(watched.out.strip()) / "savepoint").is_file()
     said = running.process.communicate(timeout=60)[1]
     assert running.process.returncode == 0
+    assert "stopped, read " in said
+
+
+def test_who_watches_sees_a_cancelled_job_end(running: Running) -> None:
+    where = ["--address", running.address]
+    with subprocess.Popen(running.command, stderr=subprocess.PIPE, text=True) as again:
+        wait_for_checkpoint(running.storage, again)
+        watch = [*COMMAND, "status", running.name, "--watch", *where]
+        with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as watching:
+            assert watching.stdout is not None
+            first = watching.stdout.readline()
+            done = raystream("cancel", running.name, *where)
+            shown = watching.communicate(timeout=60)[0].splitlines()
+        said = again.communicate(timeout=60)[1]
+    assert first.startswith(f"{running.name}  running")
+    assert shown[-1].startswith(f"{running.name}  ended")
+    assert (done.code, watching.returncode, again.returncode) == (0, 0, 0)
+    assert "stopped, read " in done.err
     assert "stopped, read " in said
 
 
