@@ -1,4 +1,4 @@
-"""The command behind scripts/kafka: start, stop, status of a broker that outlives it."""
+"""The command behind scripts/kafka: a broker that outlives it, and topics to play with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from raystream.errors import RaystreamError
 from raystream.testing.broker.cluster import Broker
 from raystream.testing.broker.failure import BrokerError
 from raystream.testing.broker.jars import exclusive
@@ -24,11 +25,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0 done, 1 failed or (status) nothing runs, 2 usage.
     """
     options = _parser().parse_args(arguments)
-    commands = {"start": _start, "stop": _stop, "status": _status}
+    commands = {
+        "start": _start,
+        "stop": _stop,
+        "status": _status,
+        "fill": _fill,
+        "read": _read,
+    }
     try:
         with exclusive(options.dir.with_name(options.dir.name + ".lock")):
             return commands[options.command](options)
-    except BrokerError as error:
+    except (BrokerError, RaystreamError) as error:
         print(f"scripts/kafka: {error}", file=sys.stderr)
         return 1
 
@@ -43,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/kafka", description="A real Apache Kafka for development."
     )
-    parser.add_argument("command", choices=("start", "stop", "status"))
+    parser.add_argument("command", choices=("start", "stop", "status", "fill", "read"))
+    parser.add_argument("topic", nargs="?", default="counts", help="read: of which topic")
+    parser.add_argument("-n", type=int, default=5, help="read: how many records")
     parser.add_argument("--nodes", type=int, choices=(1, 3), default=1)
     parser.add_argument("--secure", action="store_true", help="SASL_SSL, SCRAM-SHA-512, ACLs")
     parser.add_argument("--throughput", action="store_true", help="larger heap, for benchmarks")
@@ -88,6 +97,28 @@ def _status(options: argparse.Namespace) -> int:
         state = f"running as process {node.pid}" if node.alive() else "stopped"
         print(f"node {node.plan.number}: {HOST}:{node.plan.client_port} {state}")
     return 0 if all(node.alive() for node in broker.nodes) else 1
+
+
+def _running(options: argparse.Namespace) -> str:
+    broker = Broker.open(options.dir)
+    if broker is None or not all(node.alive() for node in broker.nodes):
+        text = f"no cluster runs in {options.dir}; `scripts/kafka start` first"
+        raise BrokerError(text)
+    return broker.bootstrap
+
+
+def _fill(options: argparse.Namespace) -> int:
+    from raystream.testing.play import fill
+
+    fill(_running(options))
+    return 0
+
+
+def _read(options: argparse.Namespace) -> int:
+    from raystream.testing.play import read
+
+    read(_running(options), options.topic, options.n)
+    return 0
 
 
 if __name__ == "__main__":
