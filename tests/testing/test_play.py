@@ -12,19 +12,19 @@ from raystream.testing.broker import Broker
 
 
 def test_topics_of_the_pipelines_are_made_anew_and_read(
-    broker: Broker, capsys: pytest.CaptureFixture[str]
+    kafka: Broker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
-        play.fill(broker.bootstrap, 1000)
+        play.fill(kafka.bootstrap, 1000)
     capsys.readouterr()
-    play.read(broker.bootstrap, "orders", 3)
+    play.read(kafka.bootstrap, "orders", 3)
     told = capsys.readouterr()
     assert len([json.loads(line) for line in told.out.splitlines()]) == 3
     assert told.err == "orders: 250 committed records\n"
-    play.read(broker.bootstrap, "counts", 3)
+    play.read(kafka.bootstrap, "counts", 3)
     assert capsys.readouterr().err == "counts: 0 committed records\n"
 
 
-def test_a_topic_that_is_not_there_is_said(broker: Broker) -> None:
+def test_a_topic_that_is_not_there_is_said(kafka: Broker) -> None:
     with pytest.raises(RaystreamError, match="check the name"):
-        play.read(broker.bootstrap, "no-such-topic", 1)
+        play.read(kafka.bootstrap, "no-such-topic", 1)
