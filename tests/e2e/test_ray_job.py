@@ -73,6 +73,8 @@ counts.write(kafka.topic(os.environ["OUTPUT"]))
 """
 N = 6000
 VARIABLES = ("JOB", "STORAGE", "INPUT", "OUTPUT", "PAUSE", "RAYSTREAM_BOOTSTRAP_SERVERS")
+NAMED = [word for name in VARIABLES for word in ("--env", name)]
+SUBMIT = ["raystream", "submit", "jobs/per_minute.py:p", *NAMED]
 
 
 @dataclass
@@ -98,6 +100,7 @@ class Project:
             "STORAGE": str(self.storage),
             "INPUT": self.input,
             "OUTPUT": self.output,
+            "PAUSE": "0",
             "RAYSTREAM_BOOTSTRAP_SERVERS": self.broker.bootstrap,
         }
 
@@ -121,6 +124,18 @@ class Project:
         )
         self.said.append(done.stdout)
         return done.returncode, done.stdout
+
+    def followed(self, head: RayHead, **variables: str) -> subprocess.Popen[str]:
+        """`raystream submit` of the Python pipeline, showing its output."""
+        return subprocess.Popen(
+            SUBMIT,
+            cwd=self.home,
+            env={**head.environment, **self.variables, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def start(self, head: RayHead, *arguments: str, **variables: str) -> str:
         """`ray job submit` of the Python pipeline without waiting; its submission id."""
@@ -185,6 +200,17 @@ def project(kafka: Broker, tmp_path: Path) -> Project:
     return made
 
 
+def submission_of(view: subprocess.Popen[str]) -> str:
+    """The id that `raystream submit` tells."""
+    assert view.stdout is not None
+    said = ""
+    for line in view.stdout:
+        if line.startswith("submitted "):
+            return line.split()[1].rstrip(":")
+        said += line
+    raise AssertionError(said)
+
+
 def ended(head: RayHead, submission: str) -> bool:
     return head.job(submission)["status"] in {"SUCCEEDED", "FAILED", "STOPPED"}
 
@@ -211,8 +237,19 @@ def test_a_pipeline_file_by_ray_job_submit(head: RayHead, project: Project) -> N
 def test_a_submitted_job_is_one_of_its_name_stops_and_goes_on(
     head: RayHead, project: Project
 ) -> None:
-    first = project.start(head, PAUSE="0.0005")
-    project.running(head, first)
+    with project.followed(head, PAUSE="0.0005") as view:
+        try:
+            first = submission_of(view)
+            project.running(head, first)
+            view.send_signal(signal.SIGINT)
+            said = view.communicate(timeout=60)[0]
+        finally:
+            view.kill()
+    assert view.returncode == 0, said
+    assert f"{project.job}: checkpoints in " in said
+    assert f"the run goes on; to end it: ray job stop {first}" in said
+    assert not ended(head, first)
+
     second = project.start(head)
     assert end_of(head, second) == ("FAILED", 2)
     assert f"job {project.job} runs on this Ray cluster already, started by " in head.logs(second)
@@ -225,11 +262,7 @@ def test_a_submitted_job_is_one_of_its_name_stops_and_goes_on(
     assert open_transactions(project.broker.bootstrap, project.job) == []
 
     project.feed()
-    named = [word for name in VARIABLES if name != "PAUSE" for word in ("--env", name)]
-    until_latest = ["--until", "latest"]
-    code, said = project.command(
-        head, "raystream", "submit", "jobs/per_minute.py:p", *named, *until_latest
-    )
+    code, said = project.command(head, *SUBMIT, "--until", "latest")
     assert code == 0, said
     assert "finished, read " in said
     project.check()
