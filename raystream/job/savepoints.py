@@ -85,8 +85,9 @@ class Savepoints:
 
     def serve_at_the_end(self, checkpoint: Checkpoint) -> Orders:
         """The last checkpoint is committed: it serves everybody."""
-        if self._of_stop is not None and self.of_the_end is None:
-            self.ask(self._of_stop)
+        stop = self._of_stop
+        if stop is not None and self.of_the_end is None and stop.ticket not in self._copying:
+            self.ask(stop)
         return self.serve(self.waiting, checkpoint)
 
     def kept(self, event: SavepointKept) -> list[Answer]:

@@ -214,6 +214,19 @@ def test_the_last_checkpoint_serves_who_asked_too_late_for_another() -> None:
     assert outcome(log).kind == "finished"
 
 
+def test_the_last_checkpoint_serves_also_a_stop_that_comes_too_late() -> None:
+    log = Log(bounded=True).running()
+    log.dry()
+    log.acked(1)
+    log.commit_returned()
+    assert log.tell(StopRequested(StopKind.STOP, AT_THE_END)) == ["keep 1 at /kept"]
+    assert log.tell(CHECKPOINT) == ["answer 1: 1"]  # and nothing is copied twice
+    log.tell(*log.pongs())
+    log.tell(SavepointKept(3, "/kept"))
+    log.idle()
+    assert (outcome(log).kind, outcome(log).savepoint) == ("finished", "/kept")
+
+
 def test_a_final_checkpoint_that_the_recovery_finds_is_kept_too() -> None:
     log = Log().running()
     log.tell(StopRequested(StopKind.STOP, AT_THE_END))

@@ -87,6 +87,8 @@ class Ended:
                 commands += life.in_background()
             case StopRequested(StopKind.CANCEL) if self._final is not None:  # wait for nothing
                 return self, self._end(life)
+            case StopRequested() if self._final is not None:  # its savepoint, if it wants one
+                commands += self._asked(life)
         return self, [*commands, *self._end_if_idle(life)]
 
     def _asked(self, life: Life) -> list[JobCommand]:
