@@ -56,7 +56,7 @@ class StatusDocument:
         bounded: It ends when everything is read.
         storage: Where its checkpoints are; without credentials.
         came_from: What the run started from: `nothing`, `checkpoint 17`, a savepoint's address.
-        splits: Every split of every source.
+        splits: Splits of the sources; of those with more than 1,000 in a subtask the lowest.
         edges: The edges between the chains.
         transactions: The open transactions, oldest first.
         culprits: Who holds the job back, in words, the most useful first (also among the notes).

@@ -23,7 +23,7 @@ from raystream.ids import SplitId, StepName
 from raystream.operators.base import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
 from raystream.runtime.element import Element
-from raystream.time.split_watermarks import SplitWatermarks
+from raystream.time.split_watermarks import SplitTime, SplitWatermarks
 from raystream.time.watermark import END_OF_TIME, Watermark
 
 POLL_ROWS = 2_000
@@ -34,6 +34,9 @@ BATCH_ROWS = 20_000
 
 BATCH_SECONDS = 0.05
 """... or at this age."""
+
+MOST_SPLITS = 1000
+"""Splits that a subtask tells of: thousands of files must not make the status heavy."""
 
 EMPTY_POLL_SECONDS = 0.005
 """Pause after a poll that gave nothing."""
@@ -181,9 +184,15 @@ class SourceInput:
         return self._reader.lag()
 
     def splits(self) -> list[dict[str, Any]]:
-        """Position and event time of every split (names: observe.flow.SplitStatus)."""
+        """Position and event time of the splits (names: observe.flow.SplitStatus).
+
+        If there are too many, those that hold event time back are told.
+        """
         clock = self._ctx.clock
         now, wall = clock.now(), clock.wall_ms()
+        told = self._marks.splits()
+        if len(told) > MOST_SPLITS:
+            told = sorted(told, key=_holding_back)[:MOST_SPLITS]
         return [
             {
                 "split": each.split,
@@ -193,7 +202,7 @@ class SourceInput:
                 "quiet_seconds": None if each.quiet_since is None else now - each.quiet_since,
                 "behind_seconds": None if each.highest is None else (wall - each.highest) / 1000,
             }
-            for each in self._marks.splits()
+            for each in told
         ]
 
     def align_seconds(self) -> float:
@@ -343,6 +352,11 @@ class SourceInput:
         fresh = [split for split in future.result() if split.id not in self._known]
         self._known |= {split.id for split in fresh}
         self._add(owned(fresh, me.subtask.index, me.parallelism))
+
+
+def _holding_back(split: SplitTime) -> tuple[bool, bool, int]:
+    """The silent come first, then the lowest, the idle last."""
+    return (split.idle, split.watermark is not None, split.watermark or 0)
 
 
 def _discovery_interval(source: Source) -> float:

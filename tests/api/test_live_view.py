@@ -220,6 +220,7 @@ def test_a_real_job_on_a_real_terminal(tmp_path: Path) -> None:
     assert text.count(HIDDEN) == 1
     assert text.rstrip().endswith("ended: stopped")
     assert text.index(SHOWN) < text.index("ended: stopped")
+    assert sum("● watched" in line for line in screen(text)) == 1
     prints = [line for line in screen(text) if "a row with" in line]
     assert prints
     assert all(re.fullmatch(r"a row with \d+00|a row with 0", line) for line in prints), prints

@@ -258,3 +258,13 @@ def test_partitions_transactions_and_bytes_of_a_job_on_kafka(
     assert read.description == f"kafka topic {source}"
     assert size * 0.9 <= read.bytes_in <= size * 1.3
     assert write.bytes_out == pytest.approx(read.bytes_in, rel=0.2)
+
+
+def test_of_very_many_splits_those_are_told_that_hold_event_time_back(job: Watched) -> None:
+    rows = [{"ts": NOON + n} for n in range(1500)]
+    source = rs.Rows(rows, partitions=len(rows))
+    job.pipeline.read(source, event_time="ts", name="read").write(rs.Collect(), name="out")
+    job.run()
+    told = [status for status in job.told if status.splits]
+    assert {len(status.splits) for status in told} == {1000}
+    assert job.step("read").rows_out == 1500

@@ -124,3 +124,24 @@ def test_the_watermark_is_the_minimum_over_splits_that_are_not_idle(events: list
             assert news in (None, Idle())
         else:
             assert news is None
+
+
+def test_each_split_is_told_with_its_time_and_how_long_it_has_been_quiet() -> None:
+    m = marks("a", "b")
+    m.observe("a", 100)
+    m.tick(3.0, {"b"})
+    m.add("c")  # found later: holds nobody back before its first row
+    told = {each.split: each for each in m.splits()}
+    assert (told["a"].watermark, told["a"].highest, told["a"].idle) == (89, 100, False)
+    assert (told["a"].quiet_since, told["b"].quiet_since) == (None, 3.0)
+    assert (told["b"].watermark, told["b"].highest, told["b"].idle) == (None, None, False)
+    assert told["c"].idle
+    m.tick(4.0, {"b"})
+    assert {each.split for each in m.splits() if each.idle} == {"b", "c"}
+
+
+def test_a_split_is_quiet_also_where_none_is_ever_idle() -> None:
+    m = SplitWatermarks(WatermarkStrategy(idle_timeout_ms=None))
+    m.add("a")
+    m.tick(1.0, {"a"})
+    assert [(each.quiet_since, each.idle) for each in m.splits()] == [(1.0, False)]
