@@ -68,6 +68,7 @@ def app() -> click.Group:
         epilog=IN_HELP,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
+    group.params.append(_version_option())
     add_completion(group)
     add_run_verbs(group)
     add_submit_verb(group)
@@ -78,3 +79,21 @@ def app() -> click.Group:
     add_txn_verbs(group)
     add_check_verb(group)
     return group
+
+
+def _version_option() -> click.Option:
+    def show(context: click.Context, option: click.Parameter, asked: bool) -> None:
+        if asked:
+            from raystream import __version__
+
+            print(__version__)
+            context.exit()
+
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=show,
+        help="Show the version and exit.",
+    )

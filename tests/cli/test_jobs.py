@@ -135,6 +135,10 @@ def test_without_a_cluster_there_are_no_jobs_and_no_ray_is_started(
 
 
 def test_a_cluster_that_does_not_answer() -> None:
-    done = raystream("list", "--address", "127.0.0.1:1")
-    assert (done.code, done.out) == (2, "")
-    assert "no Ray cluster answers at 127.0.0.1:1: " in done.err
+    nobody, dashboard = raystream_many(
+        None, ["list", "--address", "127.0.0.1:1"], ["list", "--address", "http://127.0.0.1:8265"]
+    )
+    assert (nobody.code, nobody.out) == (2, "")
+    assert "no Ray cluster answers at 127.0.0.1:1: " in nobody.err
+    assert (dashboard.code, dashboard.out) == (2, "")
+    assert "http://127.0.0.1:8265 is the address of a dashboard; give that of" in dashboard.err

@@ -78,6 +78,8 @@ def test_every_reading_verb_has_json() -> None:
 def test_json_is_one_document_on_standard_output(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
     assert exit_code("version", "--json") == 0
     assert json.loads(capsys.readouterr().out)["raystream"] == __version__
     assert exit_code("explain", FILE, "--json") == 0

@@ -164,6 +164,9 @@ def _join(address: str) -> None:
 
 def _check_reachable(address: str) -> None:
     """Ray itself tries for a minute and prints to the terminal meanwhile; `auto` is left to it."""
+    if address.startswith(("http://", "https://")):
+        what = f"{address} is the address of a dashboard"
+        raise ConfigurationError(what, what_to_do="give that of the head, HOST:6379 as a rule")
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdigit()):
         return
@@ -171,7 +174,7 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_JOIN_SECONDS).close()
     except OSError as error:
         what = f"no Ray cluster answers at {address}: {error.strerror or error}"
-        advice = "check the address and that it runs, or leave it out for a Ray of your own"
+        advice = "check the address and that it runs; `run` without one starts a Ray of its own"
         raise ConfigurationError(what, what_to_do=advice) from None
 
 
