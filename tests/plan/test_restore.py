@@ -76,8 +76,8 @@ def test_a_renamed_step_with_state_is_refused() -> None:
         restore_states(checkpoint(planned()), planned(window="w2"))
     assert str(caught.value) == (
         "checkpoint 7: the checkpoint holds state of step 'w', which the job no longer has; "
-        "did you mean 'w2'? If it was renamed, give it name='w'; if it is to go with its state, run "
-        "once with --allow-non-restored-state"
+        "did you mean 'w2'? If it was renamed, give it name='w'; if it is to go with its state, "
+        "run once with --allow-non-restored-state"
     )
 
 
