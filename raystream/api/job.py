@@ -91,8 +91,10 @@ class Job:
         from raystream.observe.progress import progress
 
         before = self._last or self.status()
-        now = self.status()
+        now, deadline = self.status(), time.monotonic() + PROGRESS_S
         while now.state != "ended" and now.uptime_s - before.uptime_s < PROGRESS_S:
+            if time.monotonic() >= deadline:  # it does not run yet, or began anew
+                break
             time.sleep(LOOK_S)
             now = self.status()
         return progress(now, before if before.run == now.run else None)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import _thread
 import gc
+import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +20,7 @@ import ray
 
 import raystream as rs
 from raystream.errors import ConfigurationError, RaystreamError
+from raystream.testing import processes
 from raystream.testing.chaos import until
 
 pytestmark = pytest.mark.timeout(240)
@@ -147,6 +150,19 @@ def test_what_can_be_seen_of_a_running_job(place: Place) -> None:
     assert len(list(job.tail("rows", timeout=0.5))) < 2000 * 60
     with pytest.raises(ConfigurationError, match=f"no job '{place.name}x'.*mean '{place.name}'"):
         rs.job(f"{place.name}x")
+
+
+def test_a_look_goes_on_when_a_subtask_is_replaced(place: Place) -> None:
+    job = place.pipeline().submit()
+    rows = job.tail("checked", timeout=120)
+    next(rows)
+    chain = job.status().chains[0].name
+    victim = next(each for each in processes.subtasks(os.getpid(), [chain]))
+    os.kill(victim.pid, signal.SIGKILL)
+    until(lambda: job.status().restart_count > 0, 60, "restart")
+    before = max(row["ts"] for row in itertools.islice(rows, 100))
+    assert any(row["ts"] > before + 1000 for row in rows)  # a second of event time later
+    assert job.outcome() is None
 
 
 def test_an_interrupt_ends_the_view_only(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
