@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +50,21 @@ def raystream(*arguments: str, environment: Mapping[str, str] | None = None) -> 
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+@contextmanager
+def started(
+    command: list[str], environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A command that is ended with the block, whatever happens in it."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.communicate(timeout=60)
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """A `raystream run` in the foreground of another process."""
@@ -66,11 +82,9 @@ def running(ray_head: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     here, name = tmp_path_factory.mktemp("running"), unique("job")
     (here / "job.py").write_text(JOB.format(name=name, here=here))
     command = [*COMMAND, "run", f"{here}/job.py:p", "--address", ray_head, "--parallelism", "1"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with started(command) as process:
         wait_for_checkpoint(here / "state" / name, process)
         yield Running(name, ray_head, command, here / "state" / name, process)
-        process.terminate()
-        process.communicate(timeout=60)
 
 
 def wait_for_checkpoint(storage: Path, process: subprocess.Popen[str]) -> None:

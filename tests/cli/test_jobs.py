@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tests.cli.conftest import (
     Running,
     raystream,
     raystream_many,
+    started,
     wait_for_checkpoint,
 )
 
@@ -108,10 +108,10 @@ def test_stop_tells_how_it_ended_and_the_run_elsewhere_is_good(running: Running)
 
 def test_who_watches_sees_a_cancelled_job_end(running: Running) -> None:
     where = ["--address", running.address]
-    with subprocess.Popen(running.command, stderr=subprocess.PIPE, text=True) as again:
+    with started(running.command) as again:
         wait_for_checkpoint(running.storage, again)
         watch = [*COMMAND, "status", running.name, "--watch", *where]
-        with subprocess.Popen(watch, stdout=subprocess.PIPE, text=True) as watching:
+        with started(watch) as watching:
             assert watching.stdout is not None
             first = watching.stdout.readline()
             done = raystream("cancel", running.name, *where)
