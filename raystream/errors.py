@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from raystream.cell_names import rendered
+
 
 class RaystreamError(Exception):
     """Base of every error that raystream raises on purpose.
@@ -28,6 +30,10 @@ class RaystreamError(Exception):
         place = f"{self.where}: " if self.where else ""
         advice = f"; {self.what_to_do}" if self.what_to_do else ""
         return f"{place}{self.what}{advice}"
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback, whose frames of ours only bury it."""
+        return rendered(self)
 
 
 class ConfigurationError(RaystreamError):

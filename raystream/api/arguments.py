@@ -77,6 +77,8 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except RaystreamError as error:  # says where by itself: frames of ours only bury it
             raise error.with_traceback(None) from None
+        except KeyboardInterrupt as stop:  # so do they where somebody pressed stop
+            raise stop.with_traceback(None) from None
 
     return call
 

@@ -12,6 +12,7 @@ from raystream.api.arguments import checked
 from raystream.api.cells import in_notebook, shell
 from raystream.api.live_card import LiveCard
 from raystream.api.progress import say
+from raystream.cell_names import in_cells
 from raystream.job.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class Job:
         outcome = self.outcome()
         if outcome is not None:
             found = replace(found, state="ended", outcome=found.outcome or outcome.kind)
-        self._last = found
-        return found
+        self._last = _in_cells(found)
+        return self._last
 
     def progress(self) -> dict[str, Any]:
         """The time since the last look as a plain dict, like `lastProgress` of Spark.
@@ -106,7 +107,7 @@ class Job:
             RaystreamError: as `status`.
         """
         if self._outcome is None:
-            self._outcome = self._ask_or_last("outcome", None)
+            self._outcome = _named(self._ask_or_last("outcome", None))
         return self._outcome
 
     def wait(self, timeout: float | None = None) -> Outcome | None:
@@ -138,9 +139,10 @@ class Job:
             left = LOOK_S if deadline is None else min(LOOK_S, deadline - time.monotonic())
             if left <= 0:
                 return None
-            self._outcome = self._ask_or_last("ended", None, left)
+            self._outcome = _named(self._ask_or_last("ended", None, left))
         return found
 
+    @checked
     def tail(
         self, step: str, *, limit: int | None = None, timeout: float | None = None
     ) -> Iterator[dict[str, Any]]:
@@ -278,6 +280,21 @@ class Job:
             say(f"{self.name} runs on; job.stop() ends it")
             if shell() is None:
                 raise
+
+
+def _named(outcome: Outcome | None) -> Outcome | None:
+    return outcome and replace(outcome, message=in_cells(outcome.message))
+
+
+def _in_cells(status: StatusDocument) -> StatusDocument:
+    """With the names of this notebook's cells where the cluster only knows IPython's files."""
+    restarts = tuple(
+        replace(
+            each, cause=in_cells(each.cause), lines=tuple(in_cells(line) for line in each.lines)
+        )
+        for each in status.restarts
+    )
+    return replace(status, message=in_cells(status.message), restarts=restarts)
 
 
 @checked

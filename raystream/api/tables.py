@@ -33,7 +33,7 @@ class Tables:
 
     def __str__(self) -> str:
         """Text for a terminal."""
-        parts = [f"{_title(each)}\n{_text(each)}" for each in self.samples]
+        parts = [f"{_title(each)}\n{_text(each)}".rstrip("\n") for each in self.samples]
         return "\n\n".join(parts) + f"\n{self.samples[0].note}"
 
     __repr__ = __str__
@@ -53,6 +53,8 @@ def _title(sample: Sample) -> str:
 def _text(sample: Sample) -> str:
     import polars as pl
 
+    if not sample.frame.width:  # nobody knows the columns yet
+        return ""
     wide = max(WIDTH, get_terminal_size().columns)
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=wide):
         return str(sample.frame)
@@ -61,5 +63,7 @@ def _text(sample: Sample) -> str:
 def _html(sample: Sample) -> str:
     import polars as pl
 
+    if not sample.frame.width:
+        return "<br>"
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True):
         return str(sample.frame._repr_html_())

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import CodeType, FrameType
 
+from raystream.cell_names import cell
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Origin
 
@@ -88,14 +89,4 @@ def _is_ours(code: CodeType) -> bool:
 
 def _short(path: str) -> str:
     here = os.getcwd() + os.sep
-    return _cell(path) or path.removeprefix(here)
-
-
-def _cell(path: str) -> str:
-    """`In[3]` for code of a notebook or of IPython's terminal, as their own tracebacks call it."""
-    get = getattr(sys.modules.get("IPython"), "get_ipython", None)
-    shell = get() if get is not None else None
-    if shell is None:
-        return ""
-    named = shell.compile.format_code_name(path)
-    return str(named[1]) if named else ""
+    return cell(path) or path.removeprefix(here)

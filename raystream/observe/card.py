@@ -87,9 +87,11 @@ def _well(status: StatusDocument) -> Iterator[str]:
         yield lines
     if status.restart_count:
         last = status.restarts[-1] if status.restarts else None
-        cause = f"; the last: {last.cause}" if last else ""
-        yield text(f"{status.restart_count} restarts{cause}", f"color:{BAD}")
-        if last and len(last.lines) > 1:
+        told = last is None or last.cause in status.message  # a job that failed says it above
+        cause = "" if last is None or told else f"; the last: {last.cause}"
+        counted = "1 restart" if status.restart_count == 1 else f"{status.restart_count} restarts"
+        yield text(f"{counted}{cause}", f"color:{BAD}")
+        if last and not told and len(last.lines) > 1:
             yield "<br>".join(code(line) for line in last.lines[1:])
     elif status.outcome is None:
         yield text("no restart")
@@ -156,21 +158,23 @@ def _event_time(status: StatusDocument) -> Iterator[str]:
     shown = sorted(
         status.splits, key=lambda each: (each.idle, not each.holds_back, each.watermark_ms or 0)
     )
-    rows = [_split(each, status.at_ms) for each in shown[:MOST_SPLITS]]
+    running = status.outcome is None
+    rows = [_split(each, status.at_ms, running=running) for each in shown[:MOST_SPLITS]]
     yield table(["split", "event time", "lag", ""], rows)
     if len(shown) > MOST_SPLITS:
         yield faint(f"and {len(shown) - MOST_SPLITS} more")
 
 
-def _split(split: SplitStatus, now_ms: int) -> list[str]:
+def _split(split: SplitStatus, now_ms: int, *, running: bool) -> list[str]:
     say = faint if split.idle else text
     lag = "" if split.lag_rows is None else f"{count(split.lag_rows)} rows"
-    why = "idle" if split.idle else "holds event time back" if split.holds_back else ""
+    held = split.holds_back and running
+    why = "idle" if split.idle else "holds event time back" if held else ""
     return [
         say(split.split),
         say(instant(split.watermark_ms, now_ms)),
         say(lag),
-        text(why, f"color:{FAIR}") if split.holds_back else faint(why),
+        text(why, f"color:{FAIR}") if held else faint(why),
     ]
 
 

@@ -21,6 +21,7 @@ class Output:
     text: str = ""
     shown: list[dict[str, str]] = field(default_factory=list)
     error: str = ""
+    trace: str = ""
     updates: int = 0
 
 
@@ -90,6 +91,7 @@ class Kernel:
                 found.updates += 1
             case "error":
                 found.error = f"{content['ename']}: {content['evalue']}"
+                found.trace = "\n".join(content["traceback"])
         return kind == "status" and content["execution_state"] == "idle"
 
     def stop(self) -> None:

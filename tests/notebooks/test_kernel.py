@@ -84,6 +84,55 @@ def test_an_error_names_the_cell(kernel: Kernel) -> None:
     assert "]:3: read: unknown option 'evnt_time'; did you mean 'event_time'?" in error
 
 
+WRONG = """
+def inner(row):
+    return undefined_name
+
+p = rs.Pipeline("wrong-name")
+p.read(rs.Rows([{"a": 1}]), name="rows").filter(inner, name="f").write(rs.Files("never"), name="w")
+p.SHOWN
+""".strip()
+
+
+@pytest.mark.parametrize("way", ["show()", "run(local=True)"])
+def test_an_error_in_a_function_of_the_notebook_ends_on_its_own_line(
+    kernel: Kernel, way: str
+) -> None:
+    lines = kernel.run(WRONG.replace("SHOWN", way)).trace.splitlines()
+    number = lines[0].partition(":")[0]
+    assert lines == [
+        f"{number}:6",
+        f"    p.{way}",
+        f"JobFailed: rows[0] failed at step f: {number}:2: "
+        "NameError: name 'undefined_name' is not defined",
+        "    return undefined_name",
+    ]
+    assert number.startswith("In[")
+
+
+def test_a_job_that_failed_names_the_cell(kernel: Kernel) -> None:
+    kernel.run(WRONG.replace("p.SHOWN", "job = p.submit()"))
+    ended = kernel.run("job.wait()").shown[-1]["text/plain"]
+    assert "failed at step f: In[" in ended
+    card = kernel.run("job").shown[0]["text/html"]
+    assert "]:2: NameError" in card
+    assert "ipykernel" not in ended + card
+
+
+def test_a_look_that_is_interrupted_shows_no_frames_of_ours(kernel: Kernel) -> None:
+    kernel.run("q = rs.Pipeline('long')\nmade = q.read(rs.Datagen(rate=1), event_time='ts')")
+    shown = kernel.run("print('go', flush=True)\nmade.show(999)", interrupt_at="go")
+    assert shown.error.startswith("KeyboardInterrupt")
+    assert len(shown.trace.splitlines()) < 20
+
+
+def test_an_empty_source_is_an_empty_table(kernel: Kernel) -> None:
+    kernel.run("q = rs.Pipeline('nothing')\nnone = q.read(rs.Rows([]), event_time='ts')")
+    (shown,) = kernel.run("none.show()").shown
+    assert shown["text/plain"].startswith("read-memory: 0 rows\na sample of 0 rows")
+    assert "<table" not in shown["text/html"]
+
+
 def test_a_job_of_a_notebook(kernel: Kernel, home: Path) -> None:
     """One kernel: submitted twice, a live card, an interrupt, the tail, the end."""
     assert kernel.run(JOB, "job").error == ""
@@ -94,6 +143,9 @@ def test_a_job_of_a_notebook(kernel: Kernel, home: Path) -> None:
     rows = kernel.run("for row in job.tail('twice', limit=3): print(row)", "tail").text
     assert rows.count("'twice': ") == 3
 
+    refused = kernel.run("job.tail('nope')").trace
+    assert "job live has no step 'nope'; one of rows, small, twice, write" in refused
+    assert len(refused.splitlines()) == 3
     card = kernel.run("job", "card")
     assert "live" in card.shown[0]["text/html"]
     code = "print('waiting', flush=True)\njob.wait()"

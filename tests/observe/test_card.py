@@ -73,6 +73,18 @@ def test_it_answers_the_questions_in_their_order() -> None:
         assert said in text
 
 
+def test_after_the_end_a_cause_is_told_once_and_nothing_holds_event_time_back() -> None:
+    status = document()
+    last = status.restarts[-1]
+    message = f"{last.cause}\n{last.lines[-1]}"
+    ended = replace(status, state="ended", outcome="failed", message=message, restart_count=1)
+    assert "holds event time back" in card(status)
+    text = " ".join(read(card(ended)).text)
+    assert text.count("KeyError: 'ip'") == 1
+    assert "1 restart " in text
+    assert "holds event time back" not in text
+
+
 def test_nothing_that_a_user_or_a_row_says_becomes_markup() -> None:
     sample = SampleStatus("late_rows", 0, EVIL, EVIL, EVIL)
     status = document(job=EVIL, notes=(EVIL,), message=EVIL, outcome=EVIL, came_from=EVIL)
