@@ -205,7 +205,7 @@ class Job:
                 None if savepoint is False else "" if savepoint is True else absolute(savepoint)
             )
             self._ask("stop", kind, target)
-        with self.just_looking():
+        with self.just_looking(ending=True):
             return self._wait(timeout, self.outcome)
         return None
 
@@ -216,7 +216,7 @@ class Job:
 
         if self.outcome() is None:
             self._ask("stop", StopKind.CANCEL)
-        with self.just_looking():
+        with self.just_looking(ending=True):
             return self._wait(None, self.outcome)
         return None
 
@@ -272,12 +272,13 @@ class Job:
             return last
 
     @contextmanager
-    def just_looking(self) -> Iterator[None]:
+    def just_looking(self, ending: bool = False) -> Iterator[None]:
         """An interrupt of a cell is no error; a script that is interrupted goes no further."""
         try:
             yield
         except KeyboardInterrupt:
-            say(f"{self.name} runs on; job.stop() ends it")
+            what = "goes on ending" if ending else "runs on; job.stop() ends it"
+            say(f"{self.name} {what}")
             if shell() is None:
                 raise
 

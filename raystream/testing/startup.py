@@ -106,7 +106,7 @@ class Bench:
             here.pop("RAY_ADDRESS", None)
             self._run(["--local"], here)  # the first transaction of a broker takes seconds
             found = [self._runs("--local", 1.5, ["--local"], here)]
-            with RayHead() as head:
+            with RayHead(os.cpu_count() or 1) as head:
                 there = {
                     **here,
                     **head.environment,
