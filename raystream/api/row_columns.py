@@ -20,6 +20,19 @@ class RowColumns:
 
     functions: Mapping[str, Callable[[dict[str, Any]], Any]]
 
+    @property
+    def described(self) -> str:
+        """What `explain` says of it.
+
+        >>> RowColumns({"size": len}).described
+        'with size = len(row)'
+        """
+        named = {
+            name: getattr(function, "__name__", type(function).__name__).strip("<>")
+            for name, function in self.functions.items()
+        }
+        return "with " + ", ".join(f"{column} = {name}(row)" for column, name in named.items())
+
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row with the computed columns."""
         return {**row, **{name: function(row) for name, function in self.functions.items()}}

@@ -155,6 +155,9 @@ def _columns(schema: Schema) -> str:
 def _function(step: object) -> str:
     kind = {"Map": "map", "FlatMap": "flat_map", "FilterRows": "filter"}[type(step).__name__]
     function = getattr(step, "function", None)
+    described = getattr(function, "described", "")
+    if described:
+        return str(described)
     named = getattr(function, "__name__", type(function).__name__)
     return f"{kind} {named.replace('<lambda>', 'lambda')}"
 
