@@ -20,7 +20,6 @@ from raystream.runtime.ray.remote_job import RemoteJob
 from raystream.storage.open import open_store
 from raystream.storage.savepoints import read_savepoint
 from raystream.testing.points import environment, happened
-from tests.runtime.ray.conftest import processes
 from tests.runtime.ray.jobs import counting, written
 from tests.runtime.ray.test_job import eventually, exact
 
@@ -97,7 +96,8 @@ def test_who_asks_is_answered_whoever_dies_meanwhile(tmp_path: Path) -> None:
 
     def ask() -> None:
         try:
-            eventually(lambda: processes("count"), 90)
+            eventually(lambda: RemoteJob.find("delayed") is not None, 90)
+            eventually(lambda: list((tmp_path / "markers").glob("count*.here")), 90)
             coordinator = RemoteJob.find("delayed")
             assert coordinator is not None
             answers.append(coordinator.ask("savepoint", None))
