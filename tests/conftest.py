@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -12,6 +13,9 @@ import pytest
 
 from raystream.testing.broker import Broker
 from raystream.testing.s3 import S3Server
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as behind a script's `&`: deaf to Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore_glob = ["e2e/jobs/*.py"]
 """Programs that tests start, not modules with doctests."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -14,13 +15,16 @@ from raystream.config.place import Place, Problems
 from raystream.config.scalars import plain_value
 from raystream.config.yaml import MAX_ALIASES, MAX_DEPTH, Mapping, Node, Scalar, parse, to_data
 
+# PyYAML writes `0E0` and `08` as plain text, for YAML 1.1 they are no numbers: to us the first is
+# one, and the second a trap.
+texts = st.text().filter(lambda text: not re.match(r"[-+]?\.?[0-9]", text))
 json_values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
 )
 
@@ -32,7 +36,7 @@ def read(text: str) -> tuple[Node | None, list[str]]:
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.text(), json_values), st.booleans())
+@given(st.dictionaries(texts, json_values), st.booleans())
 def test_what_another_writer_wrote_is_read_back(data: dict[str, Any], flow: bool) -> None:
     text = yaml.safe_dump(data, default_flow_style=flow)
     assume(not (flow and "(" in text))  # `[quantile(x, 1)]` is two items to YAML: refused
