@@ -149,6 +149,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
     """
     from raystream.job.spec import CheckpointSettings, JobSpec
     from raystream.plan.planner import plan, reads
+    from raystream.plan.restore import other_sources
     from raystream.storage.open import job_store
 
     graph = pipeline.graph()
@@ -165,6 +166,10 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
     planned = plan(graph, width, learnt, caps=caps, guarantee=guarantee)
     if savepoint is not None:
         check_fits(savepoint, planned, store, options, say)
+    if not options.from_scratch:
+        header = stored_header(store) if savepoint is None else savepoint.content.job
+        for moved in other_sources(header, planned):
+            say(f"warning: {moved}")
     _check_sinks(graph, pipeline.name, store)
     checkpoint = CheckpointSettings(
         storage,

@@ -49,6 +49,24 @@ def schemas_of(header: Mapping[str, Any]) -> dict[StepName, Schema]:
     return {name: Schema.from_json(value) for name, value in header.get("schemas", {}).items()}
 
 
+def other_sources(header: Mapping[str, Any], plan: PhysicalPlan) -> list[str]:
+    """Sentences about steps that read something else than before, whose positions are void.
+
+    Args:
+        header: What the checkpoint or savepoint says of its job.
+        plan: What is to run.
+    """
+    before = header.get("steps", {})
+    reads = [spec for _, spec in plan.steps() if isinstance(spec.step, Read)]
+    found = [(s.name, before.get(s.name, {}).get("source"), described(s.step)) for s in reads]
+    return [
+        f"step {name!r} read {was} before, and reads {now['source']} now: what is new begins where "
+        "a new job would, what is gone is not read to its end"
+        for name, was, now in found
+        if was and was != now["source"] and not was.endswith(" in memory")
+    ]
+
+
 def restore_states(
     base: Checkpoint | Restore, plan: PhysicalPlan, *, allow_removed: bool = False
 ) -> dict[SubtaskId, dict[StepName, RestoreRefs]]:

@@ -11,7 +11,13 @@ from raystream.checkpoint.records import Checkpoint, Owner, SegmentRef, StoredSt
 from raystream.errors import ConfigurationError
 from raystream.ids import SubtaskId
 from raystream.plan.physical import PhysicalPlan
-from raystream.plan.restore import RestoreRefs, job_header, restore_states, schemas_of
+from raystream.plan.restore import (
+    RestoreRefs,
+    job_header,
+    other_sources,
+    restore_states,
+    schemas_of,
+)
 from tests.plan.graphs import KAFKA, reading
 
 
@@ -93,6 +99,18 @@ def test_a_removed_source_is_refused() -> None:
     )
     with pytest.raises(ConfigurationError, match="state of step 'requests'"):
         restore_states(checkpoint(planned()), p.plan(parallelism=2))
+
+
+def test_another_topic_under_the_same_name_is_told() -> None:
+    p = rs.Pipeline("job")
+    read = p.read(KAFKA.topic("orders"), schema={"ip": str}, name="requests")
+    read.write(KAFKA.topic("out"), name="out")
+    [said] = other_sources(job_header(planned()), p.plan(parallelism=2))
+    assert said.startswith(
+        "step 'requests' read kafka topic requests before, and reads kafka topic orders now"
+    )
+    assert other_sources(job_header(planned()), planned(parallelism=3)) == []
+    assert other_sources({}, planned()) == []
 
 
 def test_a_stateless_step_may_go() -> None:
