@@ -35,7 +35,9 @@ class Memory:
         seen = self._seen
         if seen and seen[-1].uptime_s > status.uptime_s:
             seen.clear()  # the coordinator was restarted
-        while len(seen) > 1 and seen[1].uptime_s <= status.uptime_s - LOOK_BACK_S:
+        then = status.uptime_s - LOOK_BACK_S
+        # the nearest, not the first before it: counts come once a second, documents at odd times
+        while len(seen) > 1 and abs(seen[1].uptime_s - then) <= abs(seen[0].uptime_s - then):
             seen.popleft()
         seen.append(status)
         return seen[0] if seen[0] is not status else None

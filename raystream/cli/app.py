@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -54,9 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     gc.set_threshold(50_000)  # hardly anything that a short verb makes is garbage: 30 ms of 340
     given = None if arguments is None else list(arguments)
     verbs = app()
-    raise SystemExit(
-        exit_code_of(lambda: verbs.main(given, prog_name="raystream", standalone_mode=False))
-    )
+    code = exit_code_of(lambda: verbs.main(given, prog_name="raystream", standalone_mode=False))
+    if arguments is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # all is said and done: Ctrl-C while the interpreter ends its threads is no traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    raise SystemExit(code)
 
 
 def app() -> click.Group:

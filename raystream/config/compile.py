@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from raystream.api.environment import PREFIX
 from raystream.api.origin import written_at
 from raystream.api.pipeline import Pipeline
 from raystream.api.stream import Stream
@@ -135,6 +136,8 @@ class _Compiler:
         except InvalidFile:
             raise
         except ConfigurationError as error:
+            if error.where.startswith(PREFIX):
+                raise  # a variable of the environment is wrong, not the file
             place, path = self._place_of(error, value, within or value)
             advice = f"; {_for_yaml(error.what_to_do)}" if error.what_to_do else ""
             last = re.escape(path.rpartition(".")[2])

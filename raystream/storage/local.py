@@ -243,6 +243,7 @@ def _explained(path: Path) -> Iterator[None]:
 
 def _explain(error: OSError, path: Path) -> StorageError:
     advice = {
+        errno.ENOENT: "check the address",
         errno.ENOSPC: "free space on the disk, then run again",
         errno.EDQUOT: "raise the quota, then run again",
         errno.EACCES: "give this user read and write access",

@@ -137,9 +137,12 @@ def trickle(
     """
 
     def write() -> None:
-        for block in rows.iter_slices(max(1, per_second // 5)):
+        size = max(1, per_second // 5)
+        due = time.monotonic()
+        for block in rows.iter_slices(size):
             produce(bootstrap, topic, [block], partitions=partitions)
-            time.sleep(0.2)
+            due += size / per_second
+            time.sleep(max(0.0, due - time.monotonic()))
 
     thread = threading.Thread(target=write, name="trickle", daemon=True)
     thread.start()

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from raystream.api.live_view import LINE_EVERY_S, LiveView, PlainLines
+from raystream.api.live_view import LINE_EVERY_S, LiveView, Memory, PlainLines
+from raystream.observe.rates import rates
 from raystream.observe.status import RestartStatus, StatusDocument
 from tests.observe.example import document
 
@@ -111,6 +112,16 @@ def test_rates_are_means_over_the_last_seconds() -> None:
     view.end()
     last = written(console).rpartition("● ")[2]
     assert "2.0 k/s" in last
+
+
+def test_rates_bear_documents_that_come_at_odd_times() -> None:
+    memory = Memory()
+    times = [half / 2 + 0.05 for half in range(20)] + [half / 2 + 0.02 for half in range(20, 28)]
+    for time_s in times:  # counts come once a second, documents twice, and one at a checkpoint
+        now = document(1000 * int(time_s + 0.5), time_s)
+        rate = rates(now, memory.before(now)).rows_in
+        if time_s > 10:
+            assert rate == pytest.approx(1000, rel=0.02)
 
 
 def test_colours_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,25 @@ def test_twice_is_now_and_says_so(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
+def test_ctrl_c_after_the_end_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(HANGS.format(here=tmp_path, seconds=0))
+    lingers = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); "
+    main = "from raystream.cli.app import main; main()"
+    command = [sys.executable, "-c", lingers + main, "run"]
+    command += [f"{tmp_path}/job.py:p", "--local", "--checkpoint-storage", f"{tmp_path}/state"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = ""
+        while "finished, " not in said:
+            said += process.stderr.readline()
+            assert process.poll() is None, said
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        said += process.communicate(timeout=30)[1]
+    assert "Traceback" not in said
+    assert process.returncode == -signal.SIGINT
+
+
 def test_on_a_terminal_ctrl_c_is_answered_above_the_live_view(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "job.py").write_text(JOB.format(here=tmp_path))

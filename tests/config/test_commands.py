@@ -112,6 +112,8 @@ def test_the_full_template_leaves_nothing_to_say(tmp_path: Path, capsys: Capture
 
 
 def test_init_of_what_there_is_not(capsys: Capture) -> None:
+    assert exit_code("init", "kafka") == 2
+    assert "'kafka' is no SOURCE/SINK; write for instance kafka/kafka" in capsys.readouterr().err
     assert exit_code("init", "kafak/kafka") == 2
     assert "there is no 'kafak'; did you mean 'kafka'?" in capsys.readouterr().err
 
@@ -205,3 +207,16 @@ def test_run_reads_a_file(tmp_path: Path, capsys: Capture, monkeypatch: pytest.M
 def test_wrong_use_is_2(capsys: Capture, arguments: list[str], message: str) -> None:
     assert exit_code(*arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("small", [[], ["--small"]])
+def test_a_wrong_variable_is_not_the_fault_of_the_file(
+    small: list[str], tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exit_code("init", "kafka/kafka", *small)
+    (tmp_path / "job.yaml").write_text(capsys.readouterr().out)
+    monkeypatch.setenv("RAYSTREAM_CHECKPOINT_INTERVAL", "10")
+    assert exit_code("explain", str(tmp_path / "job.yaml")) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("RAYSTREAM_CHECKPOINT_INTERVAL: ")
+    assert "job.yaml" not in said

@@ -181,3 +181,6 @@ def test_a_place_that_can_not_be_made_says_so(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught:
         LocalStore(tmp_path / "file" / "job")
     assert "in the way" in str(caught.value)
+    with pytest.raises(StorageError) as caught:
+        LocalStore(Path("/proc/nowhere"))
+    assert str(caught.value) == "/proc/nowhere: No such file or directory; check the address"

@@ -112,6 +112,7 @@ def use_token_if_there_is_one() -> None:
         from ray._private.authentication import authentication_token_setup as setup
     except ImportError:
         return
+    logging.getLogger(setup.__name__).setLevel(logging.ERROR)  # that it did is no news
     setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
