@@ -52,6 +52,9 @@ class InputGate:
                     return seen
         return None
 
+    def handled(self, element: Element, seconds: float) -> None:
+        """Whoever sent it decided about its size."""
+
     def _seen(self, channel: ChannelId, element: Element) -> Element | None:
         if isinstance(element, Batch):
             return element

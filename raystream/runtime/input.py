@@ -18,6 +18,10 @@ class Input(Protocol):
         """The next element, or None if nothing is ready. Does one bounded piece of work."""
         ...
 
+    def handled(self, element: Element, seconds: float) -> None:
+        """The task has worked so long on what `poll` gave."""
+        ...
+
     def deadline(self) -> float | None:
         """Monotonic time before which poll has nothing to do; None: only when woken."""
         ...

@@ -22,6 +22,7 @@ from raystream.graph.policies import ErrorPolicy
 from raystream.ids import SplitId, StepName
 from raystream.operators.base import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
+from raystream.runtime.batch_size import BatchSize
 from raystream.runtime.element import Element
 from raystream.time.split_watermarks import SplitTime, SplitWatermarks
 from raystream.time.watermark import END_OF_TIME, Watermark
@@ -29,11 +30,8 @@ from raystream.time.watermark import END_OF_TIME, Watermark
 POLL_ROWS = 2_000
 """Rows asked of one poll: larger lists leave the L2 cache, up to 60 % more CPU (hot-path.md 3)."""
 
-BATCH_ROWS = 20_000
-"""A batch is handed on at this size: group-by costs 36 ns/row here against 95 at 2,000 rows."""
-
 BATCH_SECONDS = 0.05
-"""... or at this age."""
+"""A batch is handed on at this age, if it has not its size before."""
 
 MOST_SPLITS = 1000
 """Splits that a subtask tells of: thousands of files must not make the status heavy."""
@@ -83,6 +81,7 @@ class SourceInput:
         self._ready: deque[Element] = deque()
         self._frames: list[pl.DataFrame] = []
         self._rows = 0
+        self._size = BatchSize()
         self._since = 0.0
         self._quiet_until: float | None = None
         self._drained = False
@@ -128,13 +127,18 @@ class SourceInput:
         if self._ended:
             return None
         self._discover()
-        chunk = None if self._drained else self._reader.poll(POLL_ROWS)
+        chunk = None if self._drained else self._reader.poll(min(POLL_ROWS, self._size.rows))
         if chunk is not None:
             self._quiet_until = None
             self._collect(chunk)
         else:
             self._nothing_came()
         return self._ready.popleft() if self._ready else None
+
+    def handled(self, element: Element, seconds: float) -> None:
+        """Batches become as large as they can be without holding up what comes behind them."""
+        if isinstance(element, Batch):
+            self._size.took(element.frame.height, seconds)
 
     def deadline(self) -> float | None:
         """When to poll again: after an empty poll in a while, after a chunk at once."""
@@ -230,7 +234,7 @@ class SourceInput:
             self._since = self._since if self._frames else self._ctx.clock.now()
             self._frames.append(frame)
             self._rows += frame.height
-        if self._rows >= BATCH_ROWS or self._aged():
+        if self._rows >= self._size.rows or self._aged():
             self._flush()
 
     def _timed(self, chunk: Chunk) -> tuple[pl.DataFrame, list[tuple[SplitId, int, int, Position]]]:

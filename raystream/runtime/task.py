@@ -190,7 +190,9 @@ class Task:
             return Waiting(due, "backpressured")
         element = self._input.poll()
         if element is not None:
+            began = self._clock.now()
             self._handle(element)
+            self._input.handled(element, self._clock.now() - began)
             return WORKED
         if not self._told_dry and self._input.dry():
             self._told_dry = True

@@ -63,6 +63,7 @@ class AttemptRun:
         self._snapshots: dict[int, Snapshot] = {}
         self._reported = threading.Condition()
         self._task: Task | None = None
+        self._working_since: float | None = None
         self._thread: threading.Thread | None = None
         self._writers: list[SocketWriter] = []
         self._background = ThreadPoolExecutor(BACKGROUND_THREADS, "raystream-background")
@@ -126,7 +127,13 @@ class AttemptRun:
 
     def stats(self) -> Mapping[str, object]:
         """Counters of the task; empty before it is built."""
-        return self._task.observe().to_dict() if self._task is not None else {}
+        if self._task is None:
+            return {}
+        found = self._task.observe().to_dict()
+        since = self._working_since
+        if since is not None:  # on one batch, perhaps for long
+            found["busy_seconds"] += time.monotonic() - since
+        return found
 
     def tail(self, step: StepName, mark: Mark | None) -> tuple[list[Row], Mark | None]:
         """Rows that passed a step since; see `Taps.since`."""
@@ -169,18 +176,20 @@ class AttemptRun:
     def _loop(self, task: Task) -> None:
         metrics, before = task.metrics, time.monotonic()
         while not self._stopping:
+            self._working_since = before
             self._woken.clear()
             progress = task.step()
             if isinstance(progress, Finished):
                 # Downstream may still read what we sent: channels stay until the attempt is ended.
                 self._wait(None)
             elif isinstance(progress, Waiting):
-                began = time.monotonic()
+                began, self._working_since = time.monotonic(), None
                 metrics.spent("busy", began - before)
                 self._wait(progress.until)
                 before = time.monotonic()
                 metrics.spent(progress.reason, before - began)
             elif (now := time.monotonic()) - before > _ACCOUNTING:
+                self._working_since = None
                 metrics.spent("busy", now - before)
                 before = now
 
