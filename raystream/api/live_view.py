@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import sys
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, TextIO
 
@@ -86,6 +87,7 @@ class LiveView:
         self._console = console
         self._memory = Memory()
         self._live: Live | None = None
+        self._turn = threading.RLock()
         drawable = console.is_terminal and not console.is_dumb_terminal
         self._plain = None if drawable else PlainLines(console.file)  # type: ignore[arg-type]
 
@@ -99,13 +101,15 @@ class LiveView:
         lines = live_lines(status, self._memory.before(status))
         if self._live is None:
             self._live = self._begin()
-        self._live.update(drawn(lines[: self._console.size.height - 1]), refresh=True)
+        with self._turn:
+            self._live.update(drawn(lines[: self._console.size.height - 1]), refresh=True)
 
     def end(self) -> None:
         """Leave the last view; the cursor is as before. Any number of times."""
         live, self._live = self._live, None
         if live is not None:
-            live.stop()
+            with self._turn:
+                live.stop()
             atexit.unregister(self.end)
 
     def _begin(self) -> Live:
@@ -120,8 +124,33 @@ class LiveView:
             vertical_overflow="crop",
         )
         live.start()
+        self._take_turns()
         atexit.register(self.end)
         return live
+
+    def _take_turns(self) -> None:
+        """Threads print above the view only between two frames.
+
+        Rich counts the lines to erase before it draws and notes the new count while it draws: a
+        thread that prints in between erases too few lines, or one too many.
+        """
+        from rich.file_proxy import FileProxy
+
+        turn = self._turn
+
+        class InTurn(FileProxy):
+            def write(self, text: str) -> int:
+                with turn:
+                    return super().write(text)
+
+            def flush(self) -> None:
+                with turn:
+                    super().flush()
+
+        for name in ("stdout", "stderr"):  # Rich puts back what was there before both
+            stream = getattr(sys, name)
+            if isinstance(stream, FileProxy):
+                setattr(sys, name, InTurn(self._console, stream.rich_proxied_file))
 
 
 def drawn(lines: list[Line]) -> Text:
