@@ -20,6 +20,9 @@ STARVED_ROWS = 10_000
 LONG_CHECKPOINT_S = 5.0
 """A checkpoint under way for longer than this, and than its interval, is worth a sentence."""
 
+FUNCTIONS = ("row_functions", "map_batches")
+"""Verbs of steps that run Python of the user."""
+
 OLD_TRANSACTION = 0.5
 """Share of the broker's limit beyond which an open transaction is worth a sentence."""
 
@@ -35,7 +38,7 @@ def culprits(status: StatusDocument) -> tuple[str, ...]:
     ('count is the slowest step (busy 97 %); read waits for it',)
     """
     found = (
-        slowest(status.chains) or slow_sink(status) or slow_source(status),
+        slowest(status.chains, status.steps) or slow_sink(status) or slow_source(status),
         event_time(status),
         slow_checkpoint(status),
         old_transaction(status),
@@ -43,8 +46,11 @@ def culprits(status: StatusDocument) -> tuple[str, ...]:
     return tuple(sentence for sentence in found if sentence)
 
 
-def slowest(chains: Sequence[ChainStatus]) -> str:
-    """The last busy chain behind a back-pressured one, or a chain that is simply full."""
+def slowest(chains: Sequence[ChainStatus], steps: Sequence[StepStatus] = ()) -> str:
+    """The last busy chain behind a back-pressured one, or a chain that is simply full.
+
+    Where functions of the user run in it, they are named: most often it is they.
+    """
     busy = [chain for chain in chains if chain.busy >= SLOW]
     if not busy:
         return ""
@@ -52,9 +58,13 @@ def slowest(chains: Sequence[ChainStatus]) -> str:
     before = chains[: chains.index(worst)]
     waiting = [chain.name for chain in before if chain.backpressured >= 1 - SLOW]
     tail = f"; {', '.join(waiting)} wait{'s' if len(waiting) == 1 else ''} for it"
-    return (_skewed(worst) or f"{worst.name} is the slowest step (busy {percent(worst.busy)})") + (
-        tail if waiting else ""
-    )
+    plain = f"{worst.name} is the slowest step (busy {percent(worst.busy)}){_in_it(worst, steps)}"
+    return (_skewed(worst) or plain) + (tail if waiting else "")
+
+
+def _in_it(chain: ChainStatus, steps: Sequence[StepStatus]) -> str:
+    mine = [step.name for step in steps if step.chain == chain.name and step.verb in FUNCTIONS]
+    return f"; in it runs {listed(mine)}" if mine else ""
 
 
 def _skewed(chain: ChainStatus) -> str:

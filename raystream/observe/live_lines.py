@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from raystream.observe.rates import Rates, rates
 from raystream.observe.status import DROPPED, StatusDocument, StepStatus
-from raystream.observe.waiting import why_waiting
+from raystream.observe.waiting import FOR_DATA, why_waiting
 from raystream.observe.words import age, count, duration, instant, listed, short, size
 
 Line = list[tuple[str, str]]
@@ -49,7 +49,7 @@ def live_lines(status: StatusDocument, before: StatusDocument | None = None) -> 
         *_transactions(status),
         *_left_out(status),
         *_restarts(status),
-        *([("! ", "fair"), (said, "fair")] for said in _brakes(status)),
+        *([("! ", "fair"), (said, "fair")] for said in _brakes(status, rate)),
     ]
 
 
@@ -149,7 +149,9 @@ def _restarts(status: StatusDocument) -> Iterator[Line]:
         yield _labelled("restarts", f"{status.restart_count}{cause}", "bad")
 
 
-def _brakes(status: StatusDocument) -> list[str]:
+def _brakes(status: StatusDocument, rate: Rates) -> list[str]:
     said = list(status.culprits[:MOST_CULPRITS])
     waits = why_waiting(status)
+    if rate.rows_in and waits.startswith(FOR_DATA):  # it has just read all: no brake
+        waits = ""
     return [*said, waits] if waits and waits not in said and len(said) < MOST_CULPRITS else said

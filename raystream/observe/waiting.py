@@ -14,6 +14,9 @@ NEAR_MS = 1_000
 SPREAD_MS = 60_000
 """A split that is so far behind the furthest one is worth a sentence."""
 
+FOR_DATA = "waiting for data"
+"""How the sentence begins where all is well and nothing comes."""
+
 _STATES = {
     "recovering": "the log of checkpoints is read, and what was under way is finished",
     "deploying": "its subtasks are opening",
@@ -37,7 +40,7 @@ def why_waiting(status: StatusDocument) -> str:
     if status.state != "running" or not status.splits:
         return ""
     if all(_at_end(split) for split in status.splits):
-        return "waiting for data: " + _all_read(status.splits)
+        return f"{FOR_DATA}: {_all_read(status.splits)}"
     return event_time(status, always=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from raystream.observe.culprit import culprits
@@ -40,6 +41,12 @@ def test_who_waits_behind_the_slowest_does_not_wait_for_it() -> None:
     assert culprits(job(chain("read", 0.95), chain("count", 0.1, 0.9))) == (
         "read is the slowest step (busy 95 %)",
     )
+
+
+def test_functions_of_the_user_in_the_slowest_are_named() -> None:
+    function = StepStatus("geo", "read", 1, verb="row_functions")
+    status = replace(job(chain("read", 0.95)), steps=(READ, function, WRITE))
+    assert culprits(status) == ("read is the slowest step (busy 95 %); in it runs geo",)
 
 
 def test_one_subtask_with_most_of_the_rows_is_skew() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from raystream.observe.live_lines import live_lines
 from raystream.observe.status import SplitStatus, StatusDocument
 from tests.observe.example import document, step
@@ -42,6 +44,14 @@ def test_many_sources_are_cut_to_those_that_lag_most() -> None:
         "               and 5 more sources",
     ]
     assert len(lines) <= 20
+
+
+def test_a_job_that_has_just_read_all_has_no_brake() -> None:
+    at_end = SplitStatus("requests/0", "read", 0, 0, None, 5)
+    status = replace(document(30_000, 12.0, splits=(at_end,)), culprits=())
+    brakes = [line for line in plain(status) if line.startswith("! ")]
+    assert brakes == ["! waiting for data: partition requests/0 is read to its end"]
+    assert not any(line.startswith("! ") for line in plain(status, document(10_000, 10.0)))
 
 
 def test_what_is_not_there_takes_no_line() -> None:
