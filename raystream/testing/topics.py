@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import polars as pl
 
@@ -136,13 +136,16 @@ def trickle(
         The thread; it ends with the rows, or with this process.
     """
 
-    def write() -> None:
+    def blocks() -> Iterator[pl.DataFrame]:
         size = max(1, per_second // 5)
         due = time.monotonic()
         for block in rows.iter_slices(size):
-            produce(bootstrap, topic, [block], partitions=partitions)
+            yield block
             due += size / per_second
             time.sleep(max(0.0, due - time.monotonic()))
+
+    def write() -> None:
+        produce(bootstrap, topic, blocks(), partitions=partitions)
 
     thread = threading.Thread(target=write, name="trickle", daemon=True)
     thread.start()
