@@ -76,7 +76,7 @@ class Job:
         found = self._ask_or_last("status", self._last) or StatusDocument(self.name, "recovering")
         outcome = self.outcome()
         if outcome is not None:
-            found = replace(found, state="ended", outcome=found.outcome or outcome.kind)
+            found = found.ended(outcome.kind, outcome.message)
         self._last = _in_cells(found)
         return self._last
 

@@ -179,7 +179,9 @@ class Report:
             splits=split_statuses(self.plan, self._stats),
             transactions=transactions,
         )
-        found = culprits(document) if outcome is None else ()
+        if outcome is not None:  # what subtasks told last was before their last commit
+            return replace(document, notes=self.notes).ended(outcome)
+        found = culprits(document)
         return replace(document, notes=self.notes + found, culprits=found)
 
     def outcome(self, kind: OutcomeKind, message: str, now: float) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raystream.observe.flow import ChainStatus as ChainStatus  # noqa: PLC0414 - one place to import
@@ -124,6 +124,29 @@ class StatusDocument:
     def total(self, counter: str) -> int:
         """A counter summed over all steps: `status.total("late_rows")`."""
         return sum(step.counters.get(counter, 0) for step in self.steps)
+
+    def ended(self, outcome: str, message: str = "") -> StatusDocument:
+        """The same after the end: what was under way is over.
+
+        Args:
+            outcome: How it ended, if the document does not say it yet.
+            message: For people, if the document has none yet.
+
+        >>> StatusDocument("sale", "stopping", open_transactions=1).ended("stopped")
+        ... # doctest: +ELLIPSIS
+        StatusDocument(job='sale', state='ended', ... open_transactions=0, ...
+        """
+        return replace(
+            self,
+            state="ended",
+            outcome=self.outcome or outcome,
+            message=self.message or message,
+            transactions=(),
+            open_transactions=0,
+            oldest_transaction_s=0.0,
+            culprits=(),
+            notes=tuple(note for note in self.notes if note not in self.culprits),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types, the field names as keys."""

@@ -137,6 +137,14 @@ def test_open_transactions_are_told_oldest_first() -> None:
     assert [each.name for each in told.transactions] == ["b", "a"]
 
 
+def test_after_the_end_no_transaction_is_open() -> None:
+    books = report()
+    one = {"name": "a", "step": "write", "subtask": 0, "rows": 1, "age_s": 1.0, "limit_s": 900}
+    books.pong(COUNT, stats(0, transactions=[one], open_transactions=1))
+    told = books.status("ended", 0, 1.0, "stopped")
+    assert (told.transactions, told.open_transactions, told.state) == ((), 0, "ended")
+
+
 def test_shares_and_skew_are_told_per_subtask() -> None:
     books = report()
     for index, (rows, busy) in enumerate(((9000, 0.9), (3000, 0.3))):
