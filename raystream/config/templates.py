@@ -18,7 +18,10 @@ _SINK = {
     "kafka": "kafka: {bootstrap_servers: " + _KAFKA + ", topic: counts, format: json}",
     "files": "files: {path: counts, format: json}",
 }
-_MODELINE = "# yaml-language-server: $schema=pipeline.schema.json\n"
+_MODELINE = (
+    "# completion in editors: raystream schema > pipeline.schema.json\n"
+    "# yaml-language-server: $schema=pipeline.schema.json\n"
+)
 _SMALL = """\
 name: requests-per-minute
 delivery_guarantee: exactly_once

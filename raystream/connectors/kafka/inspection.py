@@ -6,6 +6,7 @@ No question here changes a cluster.
 from __future__ import annotations
 
 import secrets
+import time
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ with warnings.catch_warnings():
 
 _GROUP = 0
 _NO_SUCH_ID = 105
+_COORDINATOR_STARTS = {14, 15, 16}
+_COORDINATOR_LOOKS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,14 @@ class KafkaPythonInspection(KafkaPythonTransactions):
         """The answer to an EndTxn of an id that nobody has used: 53 no right, 49 right.
 
         It needs the right to WRITE to the TransactionalId and changes nothing: the coordinator
-        looks for the id after it has checked the right, and finds none.
+        looks for the id after it has checked the right, and finds none. Brokers on which nobody
+        has used transactions yet make a topic for them first, which takes some seconds.
         """
-        code: int = self._asked(lambda: self._end_nothing(tid))
+        for _ in range(_COORDINATOR_LOOKS):
+            code: int = self._asked(lambda: self._end_nothing(tid))
+            if code not in _COORDINATOR_STARTS:
+                break
+            time.sleep(0.5)
         return code
 
     def may_use_group(self, group: str) -> int:
