@@ -59,6 +59,7 @@ ELSEWHERE = {
     # only when a transaction expired: test_expiry.py
     *("re-read done", "abort for rollback", "create rollback"),
     "create restore",  # only with --from-scratch, below
+    "bring back",  # only with --from-savepoint: tests/runtime/test_savepoints.py
 }
 
 SPLIT = {"E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_RATE": "5000", "E2E_INTERVAL": "200ms"}

@@ -113,6 +113,8 @@ def write_in_transactions(
             producer.begin_transaction()
             for index, line in enumerate(generator.to_json(chunk)):
                 producer.produce(topic, line, partition=partitions[index % len(partitions)])
+            # librdkafka aborts a transaction that the coordinator may not have heard of yet
+            assert producer.flush(30) == 0
             if again == "commit":
                 producer.commit_transaction(30)
             else:
