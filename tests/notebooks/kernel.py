@@ -41,13 +41,16 @@ class Kernel:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=LONGEST_S)
 
-    def run(self, code: str, cell: str = "", interrupt_at: str = "") -> Output:
+    def run(
+        self, code: str, cell: str = "", interrupt_at: str = "", *, at_update: bool = False
+    ) -> Output:
         """Run a cell.
 
         Args:
             code: What is in it.
             cell: Its id, as JupyterLab and VS Code send it.
             interrupt_at: Press stop when this was printed.
+            at_update: Press stop when something that is shown was shown anew.
         """
         request = self._client.session.msg(
             "execute_request",
@@ -62,9 +65,9 @@ class Kernel:
             metadata={"cellId": cell} if cell else {},
         )
         self._client.shell_channel.send(request)
-        return self._outputs(request["header"]["msg_id"], interrupt_at)
+        return self._outputs(request["header"]["msg_id"], interrupt_at, at_update=at_update)
 
-    def _outputs(self, asked: str, interrupt_at: str) -> Output:
+    def _outputs(self, asked: str, interrupt_at: str, *, at_update: bool) -> Output:
         found, deadline = Output(), time.monotonic() + LONGEST_S
         while time.monotonic() < deadline:
             try:
@@ -75,8 +78,9 @@ class Kernel:
                 continue
             if self._take(message["msg_type"], message["content"], found):
                 return found
-            if interrupt_at and interrupt_at in found.text:
-                interrupt_at = ""
+            printed = interrupt_at and interrupt_at in found.text
+            if printed or (at_update and found.updates):
+                interrupt_at, at_update = "", False
                 self._manager.interrupt_kernel()
         raise AssertionError(found)
 

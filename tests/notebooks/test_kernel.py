@@ -148,8 +148,7 @@ def test_a_job_of_a_notebook(kernel: Kernel, home: Path) -> None:
     assert len(refused.splitlines()) == 3
     card = kernel.run("job", "card")
     assert "live" in card.shown[0]["text/html"]
-    code = "print('waiting', flush=True)\njob.wait()"
-    waited = kernel.run(code, "wait", interrupt_at="waiting")
+    waited = kernel.run("job.wait()", "wait", at_update=True)
     assert waited.error == ""
     assert "live runs on; job.stop() ends it" in waited.text
     tailed = kernel.run("for row in job.tail('twice'): print(row)", "tail", interrupt_at="twice")
