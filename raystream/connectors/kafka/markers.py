@@ -1,8 +1,8 @@
 """Sees to it that an ended transaction is ended on its partitions too, also if a broker forgot.
 
 EndTxn answers once the coordinator has written down its decision; the markers that let readers go
-on follow. A coordinator that starts again in between must write them, but Kafka 4.0 to 4.4 take a
-partition whose leader is still starting for a deleted one, skip its marker and call the
+on follow. A coordinator that starts again in between must write them, but Kafka 4.4.0 takes a
+partition whose leader is still starting for a deleted one, skips its marker and calls the
 transaction complete (KAFKA-20734): what was committed is never shown, and readers wait for ever.
 """
 
