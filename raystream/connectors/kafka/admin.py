@@ -123,7 +123,7 @@ class KafkaPythonTransactions:
     def ongoing(self) -> list[str]:
         """Ids of ongoing transactions of every broker."""
         try:
-            listed: list[str] = self._manager.run(self._ongoing)
+            listed: list[str] = self._manager.run(lambda: self._ids(["Ongoing"]))
         except (KafkaError, OSError) as error:
             raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
         return listed
@@ -179,24 +179,32 @@ class KafkaPythonTransactions:
         return {one.key: (one.node_id, one.error_code) for one in answer.coordinators}
 
     async def _describe(self, tids: Sequence[str]) -> dict[str, TransactionState]:
-        found: dict[str, TransactionState] = {}
+        described, refused = await self._descriptions(tids)
+        found = {tid: TransactionState(code) for tid, code in refused.items()}
+        for one in described:
+            found[one.transactional_id] = TransactionState(
+                one.error_code,
+                one.transaction_state,
+                one.producer_id,
+                one.producer_epoch,
+                partitions_of(one),
+            )
+        return found
+
+    async def _descriptions(self, tids: Sequence[str]) -> tuple[list[Any], dict[str, int]]:
+        """What coordinators say; ids whose coordinator is not told, with the error code."""
         by_node: dict[int, list[str]] = {}
+        refused: dict[str, int] = {}
         for tid, (node, code) in (await self._coordinators(tids)).items():
             if code:
-                found[tid] = TransactionState(code)
+                refused[tid] = code
             else:
                 by_node.setdefault(node, []).append(tid)
+        described: list[Any] = []
         for node, wanted in by_node.items():
             request = DescribeTransactionsRequest(transactional_ids=wanted)
-            for one in (await self._send(request, node)).transaction_states:
-                found[one.transactional_id] = TransactionState(
-                    one.error_code,
-                    one.transaction_state,
-                    one.producer_id,
-                    one.producer_epoch,
-                    tuple((t.topic, number) for t in one.topics for number in t.partitions),
-                )
-        return found
+            described += (await self._send(request, node)).transaction_states
+        return described, refused
 
     async def _leaders(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Leader of each partition that exists; -1: none now."""
@@ -233,17 +241,23 @@ class KafkaPythonTransactions:
         code: int = answer.markers[0].topics[0].partitions[0].error_code
         return code
 
-    async def _ongoing(self) -> list[str]:
+    async def _ids(self, states: list[str]) -> list[str]:
+        """Transactional ids in one of these states (none given: in any) of every broker."""
         await self._coordinators(["raystream"])  # any request: refreshes a lost connection
         listed: list[str] = []
         for broker in self._manager.cluster.brokers():
-            request = ListTransactionsRequest(state_filters=["Ongoing"], producer_id_filters=[])
+            request = ListTransactionsRequest(state_filters=states, producer_id_filters=[])
             answer = await self._send(request, broker.node_id)
             if answer.error_code:
                 text = f"ListTransactions answered {answer.error_code}"
                 raise KafkaError(text)
             listed += [one.transactional_id for one in answer.transaction_states]
         return listed
+
+
+def partitions_of(described: Any) -> tuple[Partition, ...]:
+    """What a transaction writes to, from an answer to DescribeTransactions."""
+    return tuple((each.topic, number) for each in described.topics for number in each.partitions)
 
 
 def _producers_request(partitions: Sequence[Partition]) -> Any:

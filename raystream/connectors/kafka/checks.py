@@ -9,13 +9,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from raystream.connectors.kafka.answers import name_of
+from raystream.connectors.kafka.answers import (
+    INVALID_PRODUCER_ID_MAPPING,
+    TOPIC_AUTHORIZATION_FAILED,
+    UNKNOWN_TOPIC_OR_PARTITION,
+    name_of,
+)
 from raystream.connectors.kafka.inspection import KafkaPythonInspection, TopicFacts
 from raystream.connectors.kafka.sink import DEFAULT_TIMEOUT_MS
-from raystream.connectors.kafka.transactional_id import TransactionalId, parse
+from raystream.connectors.kafka.source import advice_for_missing
+from raystream.connectors.kafka.transactional_id import TransactionalId, of_other_storage
 from raystream.connectors.kafka.transactions import OPEN
 from raystream.graph.policies import DeliveryGuarantee
 from raystream.observe.finding import Finding, error, ok, warning
@@ -27,11 +32,8 @@ OLDEST = (3, 0)
 """The first brokers that list transactions (KIP-664)."""
 
 _LIMIT = "transaction.max.timeout.ms"
-_NO_TOPIC = 3
-_NOT_FOR_US = 29
 _NO_GROUP_RIGHT = 30
 _NO_TRANSACTION_RIGHT = 53
-_NO_SUCH_PRODUCER = 49
 _PRODUCER_BYTES = 1_000_000
 
 
@@ -118,9 +120,9 @@ def check_sink(
 
 def _topic(facts: TopicFacts, right: str, asking: KafkaPythonInspection) -> Iterator[Finding]:
     about = f"topic {facts.name}"
-    if facts.code == _NO_TOPIC:
+    if facts.code == UNKNOWN_TOPIC_OR_PARTITION:
         yield error(about, "there is no such topic", _for_missing(facts.name, asking))
-    elif facts.code == _NOT_FOR_US:
+    elif facts.code == TOPIC_AUTHORIZATION_FAILED:
         said = "no right to see it, or it does not exist"
         yield error(about, said, f"allow {right} on Topic {facts.name}")
     elif facts.code:
@@ -140,10 +142,7 @@ def _topic(facts: TopicFacts, right: str, asking: KafkaPythonInspection) -> Iter
 
 def _for_missing(name: str, asking: KafkaPythonInspection) -> str:
     known = [one.name for one in asking.topics(None).values() if not one.name.startswith("__")]
-    near = get_close_matches(name, known, 3, 0.6)
-    if near:
-        return f"did you mean {' or '.join(repr(n) for n in near)}?"
-    return "create it first"
+    return advice_for_missing(name, known)
 
 
 def _durability(
@@ -191,7 +190,7 @@ def _transactional_id(
     if code == _NO_TRANSACTION_RIGHT:
         advice = f"allow WRITE on TransactionalId {prefix}, prefixed"
         yield error(about, "no right to use them", advice)
-    elif code != _NO_SUCH_PRODUCER:
+    elif code != INVALID_PRODUCER_ID_MAPPING:
         yield warning(about, f"the brokers answer {name_of(code)}", "look again in a minute")
     else:
         yield ok(about, "may be used")
@@ -226,8 +225,7 @@ def _timeouts(topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts) -
 
 def _foreign(topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts) -> Iterator[Finding]:
     mine = f"{topic.transactional_id_prefix}{job.name}"
-    found = [one for one in map(parse, asking.transaction_ids(OPEN)) if one is not None]
-    foreign = [str(one) for one in found if one.job == mine and one.store_id != job.store_id]
+    foreign = of_other_storage(asking.transaction_ids(OPEN), mine, job.store_id)
     if foreign:
         number = _count(len(foreign), "open transaction")
         said = f"{number} of a job of this name with other storage: {', '.join(foreign[:3])}"

@@ -21,7 +21,11 @@ from raystream.connectors.kafka.clients import (
 )
 from raystream.connectors.kafka.handle import Handle
 from raystream.connectors.kafka.markers import Ended, Markers, partition_of
-from raystream.connectors.kafka.transactional_id import TransactionalId, parse
+from raystream.connectors.kafka.transactional_id import (
+    TransactionalId,
+    of_other_storage,
+    parse,
+)
 
 _FENCE_TRIES = 8
 _DESCRIBE_TRIES = 20
@@ -163,8 +167,7 @@ def foreign_transactions(admin: TransactionAdmin, job: str, store_id: str) -> li
     Raises:
         ClientError: the brokers could not be asked.
     """
-    parsed = [one for one in map(parse, admin.ongoing()) if one is not None]
-    return [str(one) for one in parsed if one.job == job and one.store_id != store_id]
+    return of_other_storage(admin.ongoing(), job, store_id)
 
 
 def _reason_against(

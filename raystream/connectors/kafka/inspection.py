@@ -12,12 +12,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from raystream.connectors.kafka.admin import END_TXN_MAX_VERSION, KafkaPythonTransactions
-from raystream.connectors.kafka.clients import NO_ANSWER, ClientError
+from raystream.connectors.kafka.admin import (
+    END_TXN_MAX_VERSION,
+    KafkaPythonTransactions,
+    partitions_of,
+)
+from raystream.connectors.kafka.clients import NO_ANSWER, ClientError, Partition
 from raystream.connectors.kafka.settings import from_librdkafka
 from raystream.connectors.kafka.transactions import (
     Held,
-    Place,
     TransactionDetails,
     by_producer,
 )
@@ -27,10 +30,6 @@ with warnings.catch_warnings():
     from kafka.admin import ConfigResource, ConfigResourceType
     from kafka.admin._acls import valid_acl_operations
     from kafka.errors import KafkaError
-    from kafka.protocol.admin.transactions import (
-        DescribeTransactionsRequest,
-        ListTransactionsRequest,
-    )
     from kafka.protocol.consumer.group import HeartbeatRequest
     from kafka.protocol.metadata import FindCoordinatorRequest, MetadataRequest
     from kafka.protocol.producer.transaction import EndTxnRequest
@@ -78,7 +77,7 @@ class KafkaPythonInspection(KafkaPythonTransactions):
         """What coordinators know; ids that they do not know, or we may not see, are left out."""
         return self._asked(lambda: self._details(list(tids))) if tids else []
 
-    def held(self, places: Iterable[Place]) -> list[Held]:
+    def held(self, places: Iterable[Partition]) -> list[Held]:
         """What these partitions wait for, with what coordinators know of it."""
         states = self.producers(sorted(set(places)))
         found = [(place, one) for place, state in states.items() for one in state.open]
@@ -144,26 +143,9 @@ class KafkaPythonInspection(KafkaPythonTransactions):
         except (KafkaError, OSError) as error:
             raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
 
-    async def _ids(self, states: list[str]) -> list[str]:
-        await self._coordinators(["raystream"])  # any request: refreshes a lost connection
-        listed: list[str] = []
-        for broker in self._manager.cluster.brokers():
-            request = ListTransactionsRequest(state_filters=states, producer_id_filters=[])
-            answer = await self._send(request, broker.node_id)
-            _good(answer.error_code, "ListTransactions")
-            listed += [one.transactional_id for one in answer.transaction_states]
-        return listed
-
     async def _details(self, tids: list[str]) -> list[TransactionDetails]:
-        by_node: dict[int, list[str]] = {}
-        for tid, (node, code) in (await self._coordinators(tids)).items():
-            if not code:
-                by_node.setdefault(node, []).append(tid)
-        found = []
-        for node, wanted in by_node.items():
-            request = DescribeTransactionsRequest(transactional_ids=wanted)
-            answer = await self._send(request, node)
-            found += [_details(one) for one in answer.transaction_states if not one.error_code]
+        described, _ = await self._descriptions(tids)
+        found = [_details(one) for one in described if not one.error_code]
         return sorted(found, key=lambda one: one.tid)
 
     async def _topics(self, names: Sequence[str] | None) -> dict[str, TopicFacts]:
@@ -211,7 +193,7 @@ class KafkaPythonInspection(KafkaPythonTransactions):
         return answer
 
 
-def holders(client: Mapping[str, Any], places: Sequence[Place]) -> dict[Place, str]:
+def holders(client: Mapping[str, Any], places: Sequence[Partition]) -> dict[Partition, str]:
     """Whose transactions hold partitions, in words.
 
     Args:
@@ -231,14 +213,7 @@ def holders(client: Mapping[str, Any], places: Sequence[Place]) -> dict[Place, s
         asking.close()
 
 
-def _good(code: int, what: str) -> None:
-    if code:
-        text = f"{what} answered {code}"
-        raise KafkaError(text)
-
-
 def _details(one: Any) -> TransactionDetails:
-    places = ((topic.topic, number) for topic in one.topics for number in topic.partitions)
     return TransactionDetails(
         one.transactional_id,
         str(one.transaction_state),
@@ -246,7 +221,7 @@ def _details(one: Any) -> TransactionDetails:
         one.producer_epoch,
         one.transaction_start_time_ms,
         one.transaction_timeout_ms,
-        tuple(sorted(places)),
+        tuple(sorted(partitions_of(one))),
     )
 
 

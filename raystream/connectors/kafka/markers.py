@@ -29,6 +29,7 @@ from raystream.connectors.kafka.clients import (
     TransactionAdmin,
     TransactionState,
 )
+from raystream.connectors.kafka.transactions import OPEN
 
 log = logging.getLogger("raystream.kafka")
 
@@ -39,8 +40,6 @@ _CAN_NOT_TELL = frozenset(
     {UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION}
 )
 """Nothing there, no READ on the topic, or a broker before 2.8: then the coordinator is trusted."""
-
-_UNDER_WAY = ("Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class Markers:
         if coordinator.code or any(states[p].code for p in left):
             return Verdict.AGAIN
         same = (coordinator.pid, coordinator.epoch) == (one.identity.pid, one.identity.epoch)
-        if coordinator.state in _UNDER_WAY and (same or not one.commit):
+        if coordinator.state in OPEN and (same or not one.commit):
             return Verdict.BUSY
         codes = [self._write(one, p, found) for p in left for found in _mine(states[p], one)]
         if CLUSTER_AUTHORIZATION_FAILED in codes:

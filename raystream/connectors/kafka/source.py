@@ -179,10 +179,18 @@ class _Asking:
 
 def missing_topic(name: str, known: list[str], topic: KafkaTopic) -> ConfigurationError:
     """The error for a topic that is not there, with the nearest names."""
-    near = get_close_matches(name, known, 3, 0.6)
-    advice = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "create it first"
     where = topic.connection.settings().address()
-    return ConfigurationError(f"there is no topic {name!r}", where, advice)
+    return ConfigurationError(f"there is no topic {name!r}", where, advice_for_missing(name, known))
+
+
+def advice_for_missing(name: str, known: list[str]) -> str:
+    """The nearest names, if any is near.
+
+    >>> advice_for_missing("reqests", ["requests", "counts"])
+    "did you mean 'requests'?"
+    """
+    near = get_close_matches(name, known, 3, 0.6)
+    return f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "create it first"
 
 
 def unreachable(topic: KafkaTopic, error: ClientError) -> RaystreamError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 ROTATION = 3
@@ -49,3 +50,13 @@ def parse(text: str) -> TransactionalId | None:
         return None
     job, store_id, attempt, step, subtask, place = match.groups()
     return TransactionalId(job, store_id, int(attempt), step, int(subtask), int(place))
+
+
+def of_other_storage(tids: Iterable[str], job: str, store_id: str) -> list[str]:
+    """Those of a job of this name that has other storage: somebody else's job.
+
+    >>> of_other_storage(["a.00000000.1.w.0.0", "a.11111111.1.w.0.0", "x"], "a", "00000000")
+    ['a.11111111.1.w.0.0']
+    """
+    parsed = [one for one in map(parse, tids) if one is not None]
+    return [str(one) for one in parsed if one.job == job and one.store_id != store_id]

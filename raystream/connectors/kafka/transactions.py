@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from raystream.connectors.kafka.clients import OpenOnPartition
+from raystream.connectors.kafka.clients import OpenOnPartition, Partition
 from raystream.connectors.kafka.transactional_id import TransactionalId, parse
 
 OPEN = ("Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence")
 """States of a transaction that holds readers back."""
-
-Place = tuple[str, int]
-"""Topic and partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class TransactionDetails:
     epoch: int
     started_ms: int = -1
     timeout_ms: int = -1
-    partitions: tuple[Place, ...] = ()
+    partitions: tuple[Partition, ...] = ()
 
     @property
     def open(self) -> bool:
@@ -72,7 +69,7 @@ class Held:
     all_seen: bool = True
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Partition:
         """Topic and partition."""
         return self.topic, self.partition
 
