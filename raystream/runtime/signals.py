@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM: once is a stop with a last commit, twice is now."""
+"""Ctrl-C, SIGTERM and a closed terminal: once is a stop with a last commit, twice is now."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -12,15 +13,18 @@ from types import FrameType
 _STOP = {
     signal.SIGINT: "stopping after a last commit; Ctrl-C once more ends it at once",
     signal.SIGTERM: "stopping after a last commit; a second signal ends it at once",
+    signal.SIGHUP: "the terminal is gone: stopping after a last commit",
 }
 _NOW = "ending at once, without a last commit"
 
 
 @contextmanager
 def stop_on_signals(stop: Callable[[], None], now: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT or SIGTERM and `now` at each further one.
+    """Call `stop` at the first SIGINT, SIGTERM or SIGHUP and `now` at each further one.
 
-    Outside the main thread (a notebook's worker, a test) no handler can be set: nothing happens.
+    A closed terminal sends SIGHUP more than once (the kernel and the shell do): however often it
+    comes, it is a stop. `nohup`, which ignores it, stays in force. Outside the main thread (a
+    notebook's worker, a test) no handler can be set: nothing happens.
 
     Args:
         stop: Asks the job for a last commit; must return at once.
@@ -30,14 +34,19 @@ def stop_on_signals(stop: Callable[[], None], now: Callable[[], None]) -> Iterat
         yield
         return
     seen = 0
+    terminals = [stream for stream in (1, 2) if os.isatty(stream)]
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal seen
+        if number == signal.SIGHUP:
+            _write_nowhere(terminals)
+            if seen:
+                return
         seen += 1
         _say(_NOW if seen > 1 else _STOP[signal.Signals(number)])
         (stop if seen == 1 else now)()
 
-    before = {number: signal.signal(number, handle) for number in _STOP}
+    before = {number: signal.signal(number, handle) for number in _STOP if _is_heard(number)}
     try:
         yield
     finally:
@@ -47,18 +56,32 @@ def stop_on_signals(stop: Callable[[], None], now: Callable[[], None]) -> Iterat
 
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """Make SIGTERM what Ctrl-C is, KeyboardInterrupt, where no `stop_on_signals` takes it.
+    """Make SIGTERM and SIGHUP what Ctrl-C is, KeyboardInterrupt, without `stop_on_signals`.
 
     Ray's own handler, from `ray.init`, would end the process with a trace of C++ on the terminal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if _is_heard(number)]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_heard(number: signal.Signals) -> bool:
+    return number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
+
+
+def _write_nowhere(streams: list[int]) -> None:
+    """Every write to a terminal that is gone would raise, in whoever reports the last commit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 def _say(text: str) -> None:

@@ -57,7 +57,8 @@ def feed(
         wall_ms: Where the virtual wall clock starts, epoch ms.
 
     Returns:
-        Per sink, by the name given to its step, else of its topic: committed rows.
+        Per sink, by the name given to its step, else of its topic: committed rows. What several
+        steps write to one topic comes together, in the order of the steps.
 
     Raises:
         ConfigurationError: Rows for a source that there is not, or a source without rows.
@@ -117,7 +118,10 @@ class _Feeding:
                 outcome = self._run()
             if outcome.kind != "finished":
                 raise JobFailed(outcome.message or outcome.kind, self._pipeline.name)
-        return {self._labels[name]: sink.rows() for name, sink in self._sinks.items()}
+        written: dict[str, list[dict[str, Any]]] = {}
+        for name, sink in self._sinks.items():
+            written.setdefault(self._labels[name], []).extend(sink.rows())
+        return written
 
     def _run(self) -> Outcome | None:
         """One process: to the end of the run (its outcome) or to a crash (None)."""

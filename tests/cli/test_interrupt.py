@@ -137,6 +137,44 @@ def test_on_a_terminal_ctrl_c_is_answered_above_the_live_view(tmp_path: Path) ->
     assert "\x1b[3" not in shown  # no colours
 
 
+def test_a_closed_terminal_stops_the_job_after_a_last_commit(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "job.py").write_text(JOB.format(here=tmp_path))
+    _write(tmp_path / "in" / "one.jsonl", [0, 1, 2])
+    command = [sys.executable, "-c", "from raystream.cli.app import main; main()", "run"]
+    command += [f"{tmp_path}/job.py:p", "--local", "--checkpoint-storage", f"{tmp_path}/state"]
+    pid, master = pty.fork()
+    if not pid:  # in a session of its own, whose terminal this is
+        os.execv(command[0], command)
+    _until(master, "3 rows")
+    _write(tmp_path / "in" / "two.jsonl", [3, 4])
+    time.sleep(0.1)
+    os.close(master)
+    os.kill(pid, signal.SIGHUP)  # as a shell does, beside the kernel
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    done = subprocess.run(
+        [*command, "--until", "latest"], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.splitlines()[-1].startswith("finished, read ")
+    counts = {(row["window_start"] - T): row["n"] for row in _rows(tmp_path / "out")}
+    assert counts == {0: 5}
+
+
+def test_under_nohup_a_closed_terminal_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(HANGS.format(here=tmp_path, seconds=0.5))
+    command = ["nohup", sys.executable, "-c", "from raystream.cli.app import main; main()", "run"]
+    command += [f"{tmp_path}/job.py:p", "--local", "--checkpoint-storage", f"{tmp_path}/state"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "begun").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr is not None
+        assert "finished, read 3, written 3" in process.stderr.read()
+    assert process.returncode == 0
+
+
 def _until(terminal: int, text: str | None) -> str:
     """What the terminal shows until this text has come; None: until everybody has left it."""
     shown, deadline = "", time.monotonic() + 60

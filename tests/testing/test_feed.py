@@ -100,3 +100,13 @@ def test_topics_name_sources_and_sinks() -> None:
         kafka.topic("late-ones")
     )
     assert feed(p, {"requests": requests(3)}) == {"late-ones": [{"ts": 2000, "ip": "a"}]}
+
+
+def test_two_writes_to_one_topic_come_together() -> None:
+    p = rs.Pipeline("two-writes")
+    kafka = rs.Kafka("nowhere:9092")
+    rows = p.read(kafka.topic("in"), schema={"n": int})
+    rows.filter("n > 1").write(kafka.topic("out"))
+    rows.filter("n <= 1").write(kafka.topic("out"))
+    out = feed(p, {"in": [{"n": 1}, {"n": 2}, {"n": 3}]})
+    assert sorted(row["n"] for row in out["out"]) == [1, 2, 3]
