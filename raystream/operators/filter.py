@@ -8,9 +8,9 @@ from raystream.data.batch import Batch
 from raystream.data.left_out import left_out
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
+from raystream.expressions.compiled import compiled
 from raystream.graph import steps
 from raystream.operators.base import Operator
-from raystream.operators.expressions import compile_expression, configuration_errors
 
 
 class Filter(Operator):
@@ -23,7 +23,7 @@ class Filter(Operator):
     def process(self, batch: Batch) -> None:
         """Emit the rows that pass."""
         if self._condition is None:
-            self._condition = compile_expression(self._step.condition, batch.frame.schema)
+            self._condition = compiled(self._step.condition, batch.frame.schema).value
         kept = batch.frame.filter(self._condition)
         if kept.height < batch.frame.height:
             self.ctx.count("filtered_rows", batch.frame.height - kept.height)
@@ -42,10 +42,8 @@ def output_schema(step: steps.Filter, schema: Schema) -> Schema:
     Raises:
         ConfigurationError: the condition names a missing column or is not true or false.
     """
-    condition = compile_expression(step.condition, schema.columns)
-    with configuration_errors("filter"):
-        kinds = schema.empty().select(condition.alias("condition")).dtypes
-    if kinds != [pl.Boolean]:
-        what = f"filter: the condition is {kinds[0]}, not true or false"
+    kind = compiled(step.condition, schema.columns).dtype
+    if kind != pl.Boolean:
+        what = f"filter: the condition is {kind}, not true or false"
         raise ConfigurationError(what, what_to_do="write a comparison")
     return schema

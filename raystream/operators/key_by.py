@@ -8,11 +8,11 @@ from raystream.data.batch import Batch
 from raystream.data.inference import infer_type
 from raystream.data.rows import to_rows
 from raystream.data.schema import Schema
+from raystream.expressions.compiled import compiled
 from raystream.graph import steps
 from raystream.operators.base import Operator
 from raystream.operators.expressions import (
     check_columns,
-    compile_expression,
     configuration_errors,
     join_hidden,
     split_hidden,
@@ -54,7 +54,7 @@ def _with_keys(step: steps.KeyBy, user: pl.DataFrame) -> pl.DataFrame:
     expressions = {n: how for n, how in step.computed.items() if not _is_function(how)}
     functions = {n: how for n, how in step.computed.items() if _is_function(how)}
     keyed = user.with_columns(
-        compile_expression(how, user.schema).alias(name) for name, how in expressions.items()
+        compiled(how, user.schema).value.alias(name) for name, how in expressions.items()
     )
     if not functions:
         return keyed

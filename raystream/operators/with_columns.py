@@ -6,10 +6,10 @@ import polars as pl
 
 from raystream.data.batch import Batch
 from raystream.data.schema import Schema
+from raystream.expressions.compiled import compiled
 from raystream.graph import steps
 from raystream.operators.base import Operator
 from raystream.operators.expressions import (
-    compile_expression,
     configuration_errors,
     join_hidden,
     split_hidden,
@@ -45,4 +45,4 @@ def output_schema(step: steps.WithColumns, schema: Schema) -> Schema:
 
 
 def _compile(step: steps.WithColumns, user: pl.DataFrame) -> list[pl.Expr]:
-    return [compile_expression(e, user.schema).alias(name) for name, e in step.columns.items()]
+    return [compiled(e, user.schema).value.alias(name) for name, e in step.columns.items()]
