@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raystream.checkpoint.barrier import Barrier
@@ -57,6 +57,7 @@ class _Pending:
     barrier: Barrier
     triggered: float
     acks: dict[SubtaskId, Ack] = field(default_factory=dict)
+    acked: dict[SubtaskId, float] = field(default_factory=dict)
     checkpoint: Checkpoint | None = None
     tickets: tuple[int, ...] = ()
 
@@ -164,17 +165,23 @@ class CheckpointCoordinator:
             same = pending.acks[ack.subtask] == ack
             return [] if same else self._fail(f"{ack.subtask} acked twice, differently")
         pending.acks[ack.subtask] = ack
+        pending.acked[ack.subtask] = self._now or 0.0
         return [] if self.missing() else self._complete(pending)
 
     def _complete(self, pending: _Pending) -> list[Command]:
         pending.checkpoint = Checkpoint(
             self._owner,
             pending.barrier.checkpoint,
-            assemble(pending.acks.values()),
+            assemble(self._aged(pending)),
             pending.barrier.final,
             self._job,
         )
         return [CommitCheckpoint(self._head + 1, pending.checkpoint)]
+
+    def _aged(self, pending: _Pending) -> list[Ack]:
+        """5: a transaction grows older while the slowest subtask is waited for."""
+        now = self._now or 0.0
+        return [_aged(ack, now - pending.acked[who]) for who, ack in pending.acks.items()]
 
     def _committed(self, number: int) -> list[Command]:
         pending = self._pending
@@ -218,6 +225,10 @@ def assemble(acks: Iterable[Ack]) -> dict[StepName, tuple[StoredState, ...]]:
         for chain in by_chain.values()
         for step in sorted({step for ack in chain for step in ack.steps})
     }
+
+
+def _aged(ack: Ack, seconds: float) -> Ack:
+    return replace(ack, steps={step: state.older(seconds) for step, state in ack.steps.items()})
 
 
 def _some(subtasks: list[SubtaskId]) -> str:

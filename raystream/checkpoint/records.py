@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raystream.ids import StepName, SubtaskId
@@ -37,7 +37,8 @@ class Committable:
         n_records: How many records it holds.
         partitions: Where they go, for messages: `counts/3`, a file name.
         handle: Opaque text that only the sink's committer reads.
-        age_s: Seconds since before its first record, on the sink's monotonic clock, at pre-commit.
+        age_s: Seconds since before its first record: on the sink's monotonic clock up to the
+            pre-commit, then on the coordinator's up to step 5.
     """
 
     sink: StepName
@@ -48,6 +49,15 @@ class Committable:
     age_s: float = 0.0
 
 
+def older(one: Committable, seconds: float) -> Committable:
+    """The same after this time.
+
+    >>> older(Committable("sink", 0, 5, (), "", age_s=1.5), 2.0).age_s
+    3.5
+    """
+    return replace(one, age_s=one.age_s + max(0.0, seconds))
+
+
 @dataclass(frozen=True, slots=True)
 class StoredState:
     """Durable state of a step in one subtask: small JSON header, segments, maybe a committable."""
@@ -55,6 +65,11 @@ class StoredState:
     header: Mapping[str, Any] = field(default_factory=dict)
     segments: tuple[SegmentRef, ...] = ()
     committable: Committable | None = None
+
+    def older(self, seconds: float) -> StoredState:
+        """The same after this time: an open transaction ages."""
+        one = self.committable
+        return self if one is None else replace(self, committable=older(one, seconds))
 
 
 @dataclass(frozen=True, slots=True)

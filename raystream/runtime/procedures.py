@@ -20,7 +20,7 @@ from raystream.checkpoint.protocol.commands import (
     Sleep,
 )
 from raystream.checkpoint.protocol.procedure import Command, Procedure
-from raystream.checkpoint.records import Checkpoint, Committable, Record
+from raystream.checkpoint.records import Checkpoint, Committable, Record, older
 from raystream.checkpoint.verdicts import AbortVerdict, Problem, Put, Verdict
 from raystream.connectors.base import Committer
 from raystream.context import Points, nowhere
@@ -137,7 +137,8 @@ class _World:
         self._insist(lambda: self._store.delete(command.keys))
 
     def _check(self, command: CheckPrepared) -> tuple[Problem, ...]:
-        groups = self._by_sink(command.committables)
+        waited = 0.0 if command.at is None else self._clock.now() - command.at
+        groups = self._by_sink([older(one, waited) for one in command.committables])
         return tuple(problem for committer, cs in groups for problem in committer.check(cs))
 
     def _commit(self, command: Commit) -> tuple[Verdict, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -27,7 +28,7 @@ from raystream.checkpoint.messages import (
     Tick,
     TriggerBarrier,
 )
-from raystream.checkpoint.records import Ack, Checkpoint, Owner, StoredState
+from raystream.checkpoint.records import Ack, Checkpoint, Committable, Owner, StoredState
 from raystream.ids import SubtaskId
 
 OWNER = Owner(4, "nonce")
@@ -284,3 +285,19 @@ def test_a_step_left_out_by_some_subtasks_was_empty_there() -> None:
         "a": (StoredState(), StoredState({"i": 1})),
         "e": (StoredState(),),
     }
+
+
+def test_an_open_transaction_ages_while_the_slowest_subtask_is_waited_for() -> None:
+    machine = coordinator()
+    for event in (Tick(0.0), Tick(10.0)):
+        machine.handle(event)
+    committable = Committable("sink", 0, 5, ("counts/0",), "handle", age_s=9.0)
+    early = Ack(COUNT_0, 7, {"sink": StoredState(committable=committable)})
+    late = Ack(COUNT_1, 7, {"sink": StoredState(committable=replace(committable, subtask=1))})
+    machine.handle(Acked(early))
+    machine.handle(Acked(Ack(READ, 7, {})))
+    machine.handle(Tick(52.0))
+    machine.handle(Acked(early))  # delivered twice
+    (commit,) = machine.handle(Acked(late))
+    assert isinstance(commit, CommitCheckpoint)
+    assert [one.age_s for one in commit.checkpoint.committables()] == [51.0, 9.0]

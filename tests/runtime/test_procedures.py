@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,6 +113,17 @@ def test_what_was_prepared_is_checked_by_each_sink(stage: Stage) -> None:
     one, other = committable("a", 0), committable("b", 0)
     stage.committers["a"].broker.open[one.handle] = []
     assert stage.run(ask(CheckPrepared((one, other)))) == (Problem(other, "not open"),)
+
+
+def test_what_waits_for_its_turn_is_checked_with_the_age_that_it_has_then(stage: Stage) -> None:
+    one = replace(committable("a", 0), age_s=2.0)
+    seen: list[float] = []
+    check = stage.committers["a"].check
+    stage.committers["a"].check = lambda cs: (seen.extend(c.age_s for c in cs), check(cs))[1]  # type: ignore[method-assign]
+    stage.clock.advance(7.5)
+    stage.run(ask(CheckPrepared((one,), at=1.5)))
+    stage.run(ask(CheckPrepared((one,))))
+    assert seen == [8.0, 2.0]
 
 
 def test_strays_of_all_sinks_are_added_up(stage: Stage) -> None:

@@ -86,9 +86,15 @@ class Delete(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class CheckPrepared(Command[tuple[Problem, ...]]):
-    """Step 5: is every transaction still open, with the same identity, and young enough?"""
+    """Step 5: is every transaction still open, with the same identity, and young enough?
+
+    Args:
+        committables: Those of the checkpoint.
+        at: When they were as old as they say, monotonic seconds; None: now.
+    """
 
     committables: tuple[Committable, ...]
+    at: float | None = None
     name: str = "check prepared"
 
 

@@ -30,12 +30,15 @@ class NotCommitted:
 CommitOutcome = Committed | NotCommitted
 
 
-def commit_checkpoint(slot: int, checkpoint: Checkpoint) -> Procedure[CommitOutcome]:
+def commit_checkpoint(
+    slot: int, checkpoint: Checkpoint, at: float | None = None
+) -> Procedure[CommitOutcome]:
     """Commit a checkpoint whose acks are all in.
 
     Args:
         slot: The head of the log, known to the checkpoint's owner, plus one.
         checkpoint: All states and committables; its owner is the running attempt.
+        at: When its committables were as old as they say, monotonic seconds; None: now.
 
     Raises:
         Superseded: a newer attempt exists; it finds and finishes the manifest, if it was written.
@@ -43,7 +46,7 @@ def commit_checkpoint(slot: int, checkpoint: Checkpoint) -> Procedure[CommitOutc
     """
     committables = tuple(checkpoint.committables())
     if committables:  # 5
-        problems = yield from ask(CheckPrepared(committables))
+        problems = yield from ask(CheckPrepared(committables, at))
         if problems:
             return NotCommitted(_say(problems))
     yield from create_slot(slot, checkpoint, "manifest")  # 6, the commit point

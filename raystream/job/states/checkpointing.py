@@ -122,4 +122,5 @@ class Checkpointing:
 
     def _commit(self, life: Life, slot: int, checkpoint: Checkpoint) -> list[JobCommand]:
         life.report.acked(life.now)
-        return [*life.turns.add("commit", lambda: commit_checkpoint(slot, checkpoint))]
+        at = life.now
+        return [*life.turns.add("commit", lambda: commit_checkpoint(slot, checkpoint, at))]

@@ -6,11 +6,13 @@ time, so that neither this process nor the object store ever holds a whole state
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from traceback import format_exc
 from typing import Any
 
 import ray
@@ -28,6 +30,8 @@ from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader
 from raystream.runtime.workers import Post
 from raystream.storage.base import Put, Store
 from raystream.storage.open import job_store
+
+log = logging.getLogger("raystream.snapshots")
 
 _INLINE = 100 * 1024
 """Bytes up to which Ray sends a value with the answer, so this process has it anyway."""
@@ -128,6 +132,10 @@ def put(store: Store, item: NewSegment) -> None:
 class SnapshotPull:
     """One checkpoint of one attempt; `start` returns at once, the rest are events.
 
+    While a Ray stream is referred to, its actor keeps a thread for it and serves no other one; so
+    nothing here waits for Python's cyclic collector: the streams are known to the pulling thread
+    alone, and they go with it.
+
     Args:
         attempt: Number of the attempt.
         checkpoint: Number of the checkpoint.
@@ -146,82 +154,109 @@ class SnapshotPull:
         writer: SegmentWriter,
         post: Post,
     ) -> None:
-        self._attempt, self._checkpoint = attempt, checkpoint
-        self._writer = writer
         self._over = threading.Event()
-        self._inbound = {
-            self._stream(streamer): _Inbound(
-                subtask, attempt, streamer.node, book, self._once(post)
+        tell = _until(self._over, post)
+        self._streams: dict[Any, _Inbound] = {
+            _stream(streamer, attempt, checkpoint): _Inbound(
+                subtask, attempt, streamer.node, book, tell
             )
             for subtask, streamer in streamers.items()
         }
+        self._writer = writer
 
     def start(self) -> None:
         """Pull in a thread of its own."""
-        threading.Thread(target=self._pull, name="raystream-pull", daemon=True).start()
+        streams, self._streams = self._streams, {}
+        threading.Thread(
+            target=_pull,
+            args=(streams, self._writer, self._over),
+            name="raystream-pull",
+            daemon=True,
+        ).start()
 
     def abandon(self) -> None:
         """The attempt is over: tell nothing more."""
         self._over.set()
+        self._streams = {}
 
-    def _stream(self, streamer: Streamer) -> Any:
-        take = streamer.handle.take_snapshot.options(
-            num_returns="streaming", _generator_backpressure_num_objects=_BACK_PRESSURE
-        )
-        return take.remote(self._attempt, self._checkpoint)
 
-    def _once(self, post: Post) -> Post:
-        def tell(event: Any) -> None:
-            if not self._over.is_set():
-                post(event)
+def _stream(streamer: Streamer, attempt: int, checkpoint: int) -> Any:
+    take = streamer.handle.take_snapshot.options(
+        num_returns="streaming", _generator_backpressure_num_objects=_BACK_PRESSURE
+    )
+    return take.remote(attempt, checkpoint)
 
-        return tell
 
-    def _pull(self) -> None:
-        streams, writes = dict(self._inbound), dict[Any, _Inbound]()
-        while (streams or writes) and not self._over.is_set():
-            sources = list(streams) if len(writes) < self._writer.most else []
-            ready, _ = ray.wait(
-                [*sources, *writes], num_returns=1, timeout=_LOOK, fetch_local=False
-            )
-            for item in ready:
-                if item in writes:
-                    _written(writes.pop(item), item)
-                elif not self._next_item(item, streams[item], writes):
-                    del streams[item]
+def _until(over: threading.Event, post: Post) -> Post:
+    def tell(event: Any) -> None:
+        if not over.is_set():
+            post(event)
 
-    def _next_item(self, stream: Any, inbound: _Inbound, writes: dict[Any, _Inbound]) -> bool:
-        """Take one item of a stream; False: it has ended."""
-        try:
-            ref = next(stream)
-        except StopIteration:
-            inbound.ended()
-            return False
-        except Exception as error:  # noqa: BLE001 - the actor died: its death watch tells more
-            inbound.failed(_death(error))
-            return False
-        if inbound.next_is_large():
-            writes[self._writer.there(ref, inbound.node)] = inbound
-            return True
-        return self._small_item(ref, inbound)
+    return tell
 
-    def _small_item(self, ref: Any, inbound: _Inbound) -> bool:
-        try:
-            item = ray.get(ref)
-        except Exception as error:  # noqa: BLE001 - see _next_item
-            inbound.failed(_death(error))
-            return False
-        match item:
-            case SnapshotHeader():
-                inbound.header(item)
-            case NewSegment():
-                step = item.step
-                self._writer.here(item, lambda result: inbound.stored(step, result))
-            case Failure():
-                inbound.failed(item)
-            case Over():
-                return False
+
+def _pull(streams: dict[Any, _Inbound], writer: SegmentWriter, over: threading.Event) -> None:
+    """Until every stream has ended and all of it is written, or the attempt is over."""
+    everybody = tuple(streams.values())
+    try:
+        _take_turns(streams, writer, over)
+    except Exception as error:  # noqa: BLE001 - nobody else would notice before the timeout
+        # As text: a record with the exception would refer to the streams.
+        log.error("the snapshots of a checkpoint can not be pulled:\n%s", format_exc())  # noqa: TRY400
+        what = f"the snapshot can not be fetched: {type(error).__name__}: {error}"
+        for inbound in everybody:
+            inbound.failed(Failure("infrastructure", what))
+    finally:
+        streams.clear()
+
+
+def _take_turns(streams: dict[Any, _Inbound], writer: SegmentWriter, over: threading.Event) -> None:
+    writes = dict[Any, _Inbound]()
+    while (streams or writes) and not over.is_set():
+        sources = list(streams) if len(writes) < writer.most else []
+        ready, _ = ray.wait([*sources, *writes], num_returns=1, timeout=_LOOK, fetch_local=False)
+        for item in ready:
+            if item in writes:
+                _written(writes.pop(item), item)
+            elif not _next_item(item, streams[item], writes, writer):
+                del streams[item]
+
+
+def _next_item(
+    stream: Any, inbound: _Inbound, writes: dict[Any, _Inbound], writer: SegmentWriter
+) -> bool:
+    """Take one item of a stream; False: it has ended."""
+    try:
+        ref = next(stream)
+    except StopIteration:
+        inbound.ended()
+        return False
+    except Exception as error:  # noqa: BLE001 - the actor died: its death watch tells more
+        inbound.failed(_death(error))
+        return False
+    if inbound.next_is_large():
+        writes[writer.there(ref, inbound.node)] = inbound
         return True
+    return _small_item(ref, inbound, writer)
+
+
+def _small_item(ref: Any, inbound: _Inbound, writer: SegmentWriter) -> bool:
+    try:
+        item = ray.get(ref)
+    except Exception as error:  # noqa: BLE001 - see _next_item
+        inbound.failed(_death(error))
+        return False
+    match item:
+        case SnapshotHeader():
+            inbound.header(item)
+        case NewSegment():
+            step = item.step
+            writer.here(item, lambda result: inbound.stored(step, result))
+        case Failure():
+            inbound.failed(item)
+        case Over():
+            return False
+    return True
 
 
 class _Inbound:
@@ -241,8 +276,10 @@ class _Inbound:
         self._new: dict[tuple[StepName, str], SegmentRef] = {}
         self._ended = False
         self._told = False
+        self._arrived = 0.0
 
     def header(self, header: SnapshotHeader) -> None:
+        self._arrived = time.monotonic()
         self._header = header
         self._sizes = iter(header.sizes)
         self._missing = len(header.sizes)
@@ -285,10 +322,11 @@ class _Inbound:
             for segment in state.segments
         }
         self._book.replace(self._subtask, used)
+        writing = time.monotonic() - self._arrived
         steps = {
             step: StoredState(
                 state.header, tuple(used[step, s] for s in state.segments), state.committable
-            )
+            ).older(writing)
             for step, state in header.steps.items()
         }
         self._post(Acked(self._attempt, Ack(self._subtask, header.checkpoint, steps)))

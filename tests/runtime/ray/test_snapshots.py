@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import queue
+import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -112,6 +115,104 @@ def test_a_subtask_that_dies_before_its_snapshot_is_an_event(puller: Puller) -> 
     event = puller.events.get(timeout=30)
     assert isinstance(event, Died)
     assert event.failure.kind == "died"
+
+
+class Blocked(Streams):
+    """Its stream is longer than back-pressure lets it go; whoever asks next has to wait for it."""
+
+    def take_snapshot(self, attempt: int, checkpoint: int) -> Iterator[Any]:
+        yield SnapshotHeader(ME, checkpoint, {}, (200_000,) * (50 if checkpoint == 1 else 0))
+        if checkpoint == 1:
+            yield from range(50)
+
+
+def test_an_abandoned_pull_lets_go_of_its_stream_without_the_collector(puller: Puller) -> None:
+    actor = _remote(num_cpus=0, concurrency_groups={"snap": 1})(Blocked).remote(puller.request)
+
+    def pull(checkpoint: int) -> SnapshotPull:
+        streamers = {ME: Streamer(actor, "")}
+        return SnapshotPull(5, checkpoint, streamers, puller.book, puller.writer, puller.events.put)
+
+    puller.writer.most = 0  # nothing but the header is taken: the stream stands still
+    gc.collect()
+    gc.disable()
+    try:
+        first = pull(1)
+        first.start()
+        time.sleep(1.0)
+        first.abandon()
+        puller.writer.most = 1
+        second = pull(2)
+        second.start()
+        assert isinstance(puller.events.get(timeout=10), Acked)
+    finally:
+        gc.enable()
+        ray.kill(actor)
+
+
+class Stream:
+    """Stands for Ray's."""
+
+    def __next__(self) -> Any:
+        raise StopIteration
+
+
+class Handle:
+    """Stands for that of an actor; knows who refers to the streams it gave."""
+
+    def __init__(self) -> None:
+        self.given: list[weakref.ref[Stream]] = []
+        self.take_snapshot = self
+
+    def options(self, **options: object) -> Handle:
+        return self
+
+    def remote(self, attempt: int, checkpoint: int) -> Stream:
+        stream = Stream()
+        self.given.append(weakref.ref(stream))
+        return stream
+
+    def living(self) -> list[Stream | None]:
+        return [stream() for stream in self.given if stream() is not None]
+
+
+@pytest.mark.parametrize("ending", ["abandoned", "dropped", "ended", "failed"])
+def test_a_stream_goes_with_its_pull_without_the_collector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    def wait(refs: list[Any], **options: object) -> tuple[list[Any], list[Any]]:
+        if ending == "failed":
+            raise RuntimeError("Ray is gone")
+        return refs[:1], refs[1:]
+
+    monkeypatch.setattr("raystream.runtime.ray.snapshots.ray.wait", wait)
+    monkeypatch.setattr("raystream.runtime.ray.snapshots.cpus", lambda: 2)
+    job, handle = counting(tmp_path), Handle()
+    events: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    writer = SegmentWriter(job, job_store(job.checkpoint.storage, job.name), ThreadPoolExecutor(1))
+    gc.disable()
+    try:
+        pull = SnapshotPull(5, 1, {ME: Streamer(handle, "")}, SegmentBook(), writer, events.put)
+        if ending == "abandoned":
+            pull.abandon()
+        elif ending == "dropped":
+            del pull
+        else:
+            pull.start()
+            _until_nobody(handle)
+        assert not handle.living()
+    finally:
+        gc.enable()
+    if ending == "failed":
+        died = events.get(timeout=5)
+        assert "RuntimeError: Ray is gone" in died.failure.message
+        assert died.failure.kind == "infrastructure"
+
+
+def _until_nobody(handle: Handle) -> None:
+    deadline = time.monotonic() + 5
+    while handle.living() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def test_restored_segments_are_named_not_sent(tmp_path: Path) -> None:
