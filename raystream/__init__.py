@@ -94,10 +94,11 @@ def __dir__() -> list[str]:
 
 
 def _unknown(name: str) -> AttributeError:
-    from raystream.api.arguments import RENAMED
+    from raystream.api.arguments import NOT_YET, RENAMED
     from raystream.graph.nearest import did_you_mean
 
-    advice = f"it is rs.{RENAMED[name]}" if name in RENAMED else did_you_mean(name, _WHERE)
+    advice = f"it is rs.{RENAMED[name]}" if name in RENAMED else NOT_YET.get(name)
+    advice = advice or did_you_mean(name, _WHERE)
     return AttributeError(f"raystream has no {name!r}; {advice}")
 
 

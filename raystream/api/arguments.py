@@ -60,6 +60,24 @@ VERBS: Mapping[str, str] = {
 }
 """Verbs of other systems, and ours."""
 
+_LACKING = (
+    ("joins are", "join left_join interval_join window_join join_asof connect co_group"),
+    ("session windows are", "session session_window"),
+    ("count windows are", "count_window global_window over"),
+    ("process functions are", "process Process stateful_map transform_with_state"),
+    ("state of user functions is", "reduce fold scan State state"),
+    ("deduplication is", "dedupe drop_duplicates distinct unique"),
+    ("top-N is", "top top_n top_k"),
+    ("asynchronous functions are", "async_map infer lookup enrich_cached"),
+    ("tables are", "table to_table Table broadcast"),
+    ("this aggregate is", "count_distinct quantile stddev variance collect_list arg_max arg_min"),
+)
+
+NOT_YET: Mapping[str, str] = {
+    word: f"{what} not in this version" for what, words in _LACKING for word in words.split()
+}
+"""Words of other systems for what this version lacks."""
+
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """A public function whose wrong arguments are a ConfigurationError at the user's line."""

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.arguments import VERBS, checked, chosen
+from raystream.api.arguments import NOT_YET, VERBS, checked, chosen
 from raystream.api.expressions import (
     check_visible,
     column_name,
@@ -75,7 +75,8 @@ class Stream:
         def __getattr__(self, name: str) -> Any:
             """Only called for what is not there: tells the verb that was probably meant."""
             verbs = [verb for verb in dir(type(self)) if not verb.startswith("_")]
-            meant = f"it is .{VERBS[name]}" if name in VERBS else did_you_mean(name, verbs)
+            meant = f"it is .{VERBS[name]}" if name in VERBS else NOT_YET.get(name)
+            meant = meant or did_you_mean(name, verbs)
             text = f"a stream has no {name!r}; {meant}"
             raise AttributeError(text)
 

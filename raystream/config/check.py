@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from raystream.api.arguments import NOT_YET
 from raystream.config.place import Place, Problems
 from raystream.config.scalars import plain_value
 from raystream.config.shapes import (
@@ -216,7 +217,7 @@ def _missing(
 def _advice(word: str, known: list[str]) -> str:
     if MEANT.get(word) in known:
         return f"did you mean {MEANT[word]!r}?"
-    return ELSEWHERE.get(word) or did_you_mean(word, known)
+    return ELSEWHERE.get(word) or NOT_YET.get(word) or did_you_mean(word, known)
 
 
 def _variant(node: Node, shape: Variants, problems: Problems, path: str) -> Value | None:

@@ -205,3 +205,21 @@ def test_words_of_other_systems_are_translated() -> None:
         stream.groupby("a")
     with pytest.raises(AttributeError, match=r"no 'key_bye'; did you mean 'key_by'\?"):
         stream.key_bye("a")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("join", "a stream has no 'join'; joins are not in this version"),
+        ("drop_duplicates", "a stream has no 'drop_duplicates'; deduplication is not in this"),
+    ],
+)
+def test_what_is_not_there_yet_is_told_so(word: str, said: str) -> None:
+    rows = rs.Pipeline("words").read(rs.Rows([]))
+    with pytest.raises(AttributeError, match=said):
+        getattr(rows, word)
+
+
+def test_what_the_package_does_not_have_yet_is_told_so() -> None:
+    with pytest.raises(AttributeError, match="raystream has no 'session'; session windows are not"):
+        rs.session("5m")  # type: ignore[attr-defined]
