@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import raystream as rs
 from raystream.errors import ConfigurationError
 
 HEAD = """\
@@ -194,8 +195,6 @@ def test_a_pipeline_without_output_is_refused(tmp_path: Path) -> None:
 
 
 def test_words_of_other_systems_are_translated() -> None:
-    import raystream as rs
-
     with pytest.raises(AttributeError, match=r"no 'sliding'; it is rs\.hopping"):
         _ = rs.sliding
     with pytest.raises(AttributeError, match=r"no 'tumblin'; did you mean 'tumbling'\?"):
