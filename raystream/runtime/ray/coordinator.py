@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -57,22 +57,21 @@ T = TypeVar("T")
 
 
 class Coordinator:
-    """Runs one job to its end.
+    """Runs one job to its end; made by `of_job`.
 
     Args:
-        job: The job, packed by its driver.
         driver: Who started it, for the message to a second one.
         environment: Variables of the driver: its brokers' address, named points.
     """
 
-    def __init__(
-        self, job: bytes, driver: str = "", environment: Mapping[str, str] | None = None
-    ) -> None:
+    job: ClassVar[bytes] = b""
+    """The job, packed by its driver."""
+
+    def __init__(self, driver: str = "", environment: Mapping[str, str] | None = None) -> None:
         # The dead of an attempt fail many calls at once; their cause is told once, by the status.
         os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
         log_to_stderr()
         self._driver = driver
-        self._packed = job
         self._loop: ControlLoop | None = None
         self._workers: RayWorkers | None = None
         self._stop: tuple[StopKind, str | None] | None = None
@@ -86,7 +85,7 @@ class Coordinator:
         watch(Lease())
         # A constructor that takes long would keep status() and stop() waiting.
         threading.Thread(
-            target=self._run, args=(job, dict(environment or {})), name="raystream-control"
+            target=self._run, args=(self.job, dict(environment or {})), name="raystream-control"
         ).start()
 
     @ray.method(concurrency_group="wait", max_task_retries=-1)
@@ -137,14 +136,14 @@ class Coordinator:
             ConfigurationError: at the first call: there is no such step.
         """
         if not marks:
-            check(unpack_job(self._packed), step)
+            check(unpack_job(self.job), step)
         workers = self._workers
         return gather(workers.running(step) if workers is not None else {}, step, marks)
 
     @ray.method(concurrency_group="query")
     def fingerprint(self) -> str:
         """What was submitted, as `JobSpec.fingerprint`."""
-        return unpack_job(self._packed).fingerprint
+        return unpack_job(self.job).fingerprint
 
     @ray.method(concurrency_group="query")
     def driver(self) -> str:
@@ -282,6 +281,16 @@ def _check(savepoint: str | None) -> None:
     if savepoint and not ("://" in savepoint or os.path.isabs(savepoint)):
         what = f"{savepoint} is no absolute path"
         raise ConfigurationError(what, what_to_do="write the whole path, or a URL")
+
+
+def of_job(packed: bytes) -> type[Coordinator]:
+    """The class of the coordinator of one job.
+
+    The job is part of its class, which Ray keeps in the cluster's control service: an argument of
+    more than 100 KB would be an object of the store, and Ray starts no actor again whose argument
+    is gone.
+    """
+    return type(Coordinator.__name__, (Coordinator,), {"job": packed})
 
 
 def actor_options(job: str, *, detached: bool) -> dict[str, Any]:

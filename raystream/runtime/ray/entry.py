@@ -20,7 +20,7 @@ from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
 from raystream.runtime.points import to_hand_on
 from raystream.runtime.ray.cluster import attached, connect, nodes
-from raystream.runtime.ray.coordinator import Coordinator, actor_options
+from raystream.runtime.ray.coordinator import actor_options, of_job
 from raystream.runtime.ray.guard import NAMESPACE
 from raystream.runtime.ray.parcels import pack_job
 from raystream.runtime.ray.shared_storage import check_shared
@@ -122,10 +122,10 @@ def launch(job: str, packed: bytes, points: Mapping[str, str], *, detached: bool
         ConfigurationError: a job of this name runs on the cluster.
     """
     _clear_ended(job)
-    make = _remote(**actor_options(job, detached=detached))(Coordinator)
+    make = _remote(**actor_options(job, detached=detached))(of_job(packed))
     driver = f"{socket.gethostname()}, process {os.getpid()}"
     try:
-        return make.remote(packed, driver, dict(points))
+        return make.remote(driver, dict(points))
     except ValueError as error:  # ActorAlreadyExistsError is one
         raise _runs_already(job) from error
 

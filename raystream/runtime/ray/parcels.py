@@ -15,20 +15,27 @@ from raystream.errors import ConfigurationError
 from raystream.job.spec import JobSpec, OpenRequest
 
 _JOB = "raystream job"
+_MOST_BYTES = 80 * 2**20
+"""Ray refuses 95 MiB; every subtask unpacks it at each start."""
 
 
 def pack_job(job: JobSpec) -> bytes:
     """The job with its user functions (by value where they can not be imported).
 
     Raises:
-        ConfigurationError: something in the job can not leave this process.
+        ConfigurationError: something in the job can not leave this process, or it is too large.
     """
     try:
-        return bytes(cloudpickle.dumps(job))
+        packed = bytes(cloudpickle.dumps(job))
     except Exception as error:
         what = f"the job can not be sent to other processes: {error}"
         advice = "open files, locks and connections inside your functions, not outside"
         raise ConfigurationError(what, job.name, advice) from error
+    if len(packed) > _MOST_BYTES:
+        what = f"the job with all that its functions refer to is {len(packed) // 2**20} MiB large"
+        advice = "let your functions load large tables when they are first called"
+        raise ConfigurationError(what, job.name, advice)
+    return packed
 
 
 def unpack_job(data: bytes) -> JobSpec:

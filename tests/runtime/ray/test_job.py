@@ -22,6 +22,7 @@ from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
 from raystream.runtime.ray.entry import find, names, run, submit
+from raystream.runtime.ray.parcels import pack_job
 from raystream.testing.points import environment, happened
 from tests.runtime.ray.conftest import processes
 from tests.runtime.ray.jobs import counting, expected, written
@@ -90,6 +91,18 @@ def test_kills_at_named_points_lose_and_repeat_nothing(tmp_path: Path, orders: l
     assert outcome.kind == "finished"
     assert happened(tmp_path / "markers") == sorted(orders)
     assert timeline.seen[-1][1].attempt == len(orders)
+    exact(job, tmp_path)
+
+
+def test_a_job_with_a_large_table_outlives_its_coordinator(tmp_path: Path) -> None:
+    job = counting(tmp_path, rows=6000, name="table", function=looked_up(10_000))
+    assert len(pack_job(job)) > 300_000
+    (tmp_path / "markers").mkdir()
+    deaths = environment(";".join(COORDINATOR), tmp_path / "markers")
+    timeline = Timeline()
+    assert run(job, on_status=timeline, points=deaths).kind == "finished"
+    assert happened(tmp_path / "markers") == sorted(COORDINATOR)
+    assert timeline.seen[-1][1].attempt == len(COORDINATOR)
     exact(job, tmp_path)
 
 
@@ -246,6 +259,17 @@ def tell(status):
 
 run(counting(Path(sys.argv[1]), rows=6000, name="driven"), address=sys.argv[2], on_status=tell)
 """
+
+
+def looked_up(entries: int) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """A user's function that has captured a table."""
+    table = {f"key-{number:06}": f"value of the key {number:06}" for number in range(entries)}
+
+    def look(frame: pl.DataFrame) -> pl.DataFrame:
+        assert len(table) == entries
+        return frame
+
+    return look
 
 
 def divide_by_zero(frame: pl.DataFrame) -> pl.DataFrame:

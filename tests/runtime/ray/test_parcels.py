@@ -45,3 +45,12 @@ def test_a_function_that_holds_a_lock_is_refused_with_advice(tmp_path: Path) -> 
 def test_other_versions_are_named() -> None:
     theirs = {**versions(), "polars": "0.1"}
     assert differing(theirs) == f"polars {versions()['polars']} here, 0.1 there"
+
+
+def test_a_job_that_is_too_large_for_ray_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = b"x" * 2**20
+    monkeypatch.setattr("raystream.runtime.ray.parcels._MOST_BYTES", 2**20)
+    with pytest.raises(ConfigurationError, match="is 1 MiB large"):
+        pack_job(counting(tmp_path, function=lambda frame: frame if table else None))
