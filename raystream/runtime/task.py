@@ -141,6 +141,8 @@ class Task:
         self._final: int | None = None
         self._finished = False
         self._told_dry = False
+        self._told_barrier: int | None = None
+        self._told_committed = -1
         self._look = 0.0
         self._snapped = 0.0
 
@@ -176,10 +178,16 @@ class Task:
             case Drain(close_windows):
                 self._input.drain(close_windows=close_windows)
             case Committed(checkpoint):
-                self._input.committed(checkpoint)
-                self._chain.committed(checkpoint)
+                self._committed(checkpoint)
                 self._finished = checkpoint == self._final
         return WORKED
+
+    def _committed(self, checkpoint: int) -> None:
+        """Each once and in order, whichever comes first: the letter, or the next barrier."""
+        if checkpoint > self._told_committed:
+            self._told_committed = checkpoint
+            self._input.committed(checkpoint)
+            self._chain.committed(checkpoint)
 
     def _take_element(self, due: float | None) -> Progress:
         if self._final is not None:
@@ -220,6 +228,11 @@ class Task:
     def _snapshot(self, barrier: Barrier) -> None:
         self._point("aligned")
         number = barrier.checkpoint
+        if self._told_barrier is not None:
+            # It came through the channels and may overtake the letter, but it is only sent when
+            # the checkpoint before it is committed (step 1).
+            self._committed(self._told_barrier)
+        self._told_barrier = number
         began = self._clock.now()
         steps = {**self._input.snapshot(number)}
         steps.update(self._chain.snapshot(number, final=barrier.final))

@@ -123,6 +123,21 @@ def test_final_barrier_ends_the_task_once_it_is_committed() -> None:
     assert bench.operator.seen == [("snapshot", 1, True), ("committed", 1)]
 
 
+def test_a_barrier_that_overtakes_the_news_of_the_commit_before_it_brings_that_news() -> None:
+    """It is sent only when the checkpoint before it is committed; the letter takes another way."""
+    bench = Bench()
+    for number in (1, 2, 3):
+        bench.into.send(Barrier(number, final=number == 3))
+    bench.run()
+    for number in (1, 2, 2, 3):
+        bench.task.mail(Committed(number))
+    assert bench.run() == FINISHED
+    told = [seen for seen in bench.operator.seen if seen[0] == "committed"]
+    assert told == [("committed", 1), ("committed", 2), ("committed", 3)]
+    assert bench.operator.seen.index(told[0]) < bench.operator.seen.index(("snapshot", 2, False))
+    assert bench.operator.seen.index(told[1]) < bench.operator.seen.index(("snapshot", 3, True))
+
+
 def test_error_names_the_innermost_step() -> None:
     class Broken(Recorder):
         def process(self, batch: Any) -> None:

@@ -105,7 +105,8 @@ class KafkaSinkWriter:
         self._uncommitted = None
         if self._standby is None and not self._final:
             place, self._next_place = self._next_place, (self._next_place + 1) % ROTATION
-            self._standby = self._submit(self._re_init, place)
+            sealed, self._sealed = self._sealed, None
+            self._standby = self._submit(self._re_init, place, sealed)
 
     def poll(self, now: float) -> float | None:
         """Serve callbacks; when to be called again, on the context's clock.
@@ -175,11 +176,10 @@ class KafkaSinkWriter:
     def _open(self, place: int) -> Transaction:
         return self._open_transaction(place, lambda: not self._closed)
 
-    def _re_init(self, place: int) -> Transaction:
+    def _re_init(self, place: int, sealed: Transaction | None) -> Transaction:
         self._ctx.point("re-init")
-        if self._sealed is not None:
-            self._sealed.retire()
-            self._sealed = None
+        if sealed is not None:  # that of the next checkpoint may be sealed meanwhile
+            sealed.retire()
         return self._open(place)
 
     def _seal(self, opening: Future[Transaction], backlog: Backlog) -> Committable | None:

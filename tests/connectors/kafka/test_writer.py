@@ -87,6 +87,19 @@ def test_rows_after_prepare_wait_for_the_next_transaction(bench, topic):
     committer.close()
 
 
+def test_a_barrier_right_behind_the_commit_retires_the_right_producer(bench, topic):
+    sink = bench.kafka().topic(topic)
+    writer, committer = bench.writer(sink), bench.committer(sink)
+    for number in range(1, 6):
+        writer.write(bench.rows(("a", number)))
+        prepared = writer.prepare(number, final=False)  # the standby is not open yet
+        assert bench.committed(committer.commit([bench.wait(prepared)]))
+        writer.committed(number)
+    assert len(bench.values(topic, 5)) == 5
+    writer.close()
+    committer.close()
+
+
 def test_a_second_prepare_before_the_commit_is_refused(bench, topic):
     writer = bench.writer(bench.kafka().topic(topic))
     writer.write(bench.rows(("a", 1)))
