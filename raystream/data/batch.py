@@ -15,6 +15,13 @@ from raystream.ids import HIDDEN as HIDDEN  # noqa: PLC0414 - re-export
 TIME = "__time"
 """Int64, epoch ms: the event time of the row. In every batch before a window."""
 
+ORDER = f"{HIDDEN}order"
+"""Int128: place of the record a row came from, greater the later it is in its partition; null where
+no single record is known. Only where the plan needs it (runtime/row_order.py)."""
+
+IS_FINAL = f"{HIDDEN}final"
+"""Boolean: nothing replaces this row any more. Only behind a window that emits early rows."""
+
 MESSAGE_KEY = "__key"
 """Binary, nullable: key of the record a row came from; only where the plan needs it."""
 

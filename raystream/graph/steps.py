@@ -149,10 +149,17 @@ class WindowLocal:
 
 @dataclass(frozen=True, slots=True)
 class WindowGlobal:
-    """Merge after the exchange; `pre_aggregated` tells whether the input is partials or rows."""
+    """Merge after the exchange.
+
+    Args:
+        aggregate: What is asked.
+        pre_aggregated: The input is partials, not rows.
+        columns: Schema of the rows, where it is known; tells what older state must become.
+    """
 
     aggregate: WindowAggregate
     pre_aggregated: bool
+    columns: Any = None
 
 
 @dataclass(frozen=True, slots=True)

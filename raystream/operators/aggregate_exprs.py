@@ -1,9 +1,9 @@
 """How aggregates are computed: per batch (partial), merged, and finished.
 
-Nulls do not count, in any aggregate. Of no value at all: `count` and `sum` are 0, the others null.
-Sums of integers and booleans are Int64, all other sums and means Float64. `first` and `last` are by
-event time; among values of the same time `first` is the smallest and `last` the largest, so that
-the result does not depend on the order of arrival.
+Nulls do not count, but for `first` and `last`, which give the value of a row as it is. Of no value
+at all: `count` and `sum` are 0, the others null. Sums of integers and booleans are Int64, of
+decimals decimal(38), all others Float64; an answer that does not fit has a reason instead. NaN is
+a value: sums and means with it are NaN, and it is greater than every number, as in SQL.
 """
 
 from __future__ import annotations
@@ -14,29 +14,30 @@ from dataclasses import dataclass
 import polars as pl
 
 from raystream.data.batch import HIDDEN, TIME
-from raystream.errors import ConfigurationError
+from raystream.errors import ConfigurationError, DataError
 from raystream.graph.aggregates import Aggregate, AggregateKind
-from raystream.operators.expressions import compile_expression
+from raystream.operators.aggregate_numbers import Answer, mean_of, merged, sum_of, summed
+from raystream.operators.aggregate_picks import picks, upgraded
+from raystream.operators.aggregate_values import Taken, Values
 
 ROWS = "__rows"
 """Int64: how many rows are in a partial."""
 
-_MAIN, _NUMBER, _AT = f"{HIDDEN}agg:", f"{HIDDEN}num:", f"{HIDDEN}at:"
+_MAIN, _HIGH, _NUMBER = f"{HIDDEN}agg:", f"{HIDDEN}hi:", f"{HIDDEN}num:"
+_SUMS = (AggregateKind.SUM, AggregateKind.MEAN)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One partial column of an aggregate.
+class Finished:
+    """Merged partials as rows that go out.
 
     Args:
-        name: Hidden name of the column.
-        partial: Over the rows of a group, or None in a subtask that only merges.
-        merge: Over the partials of a group.
+        frame: What was given, and the aggregates.
+        reasons: Why a row cannot go out, null where it can; None: all can.
     """
 
-    name: str
-    partial: pl.Expr | None
-    merge: pl.Expr
+    frame: pl.DataFrame
+    reasons: pl.Series | None
 
 
 class Aggregation:
@@ -44,119 +45,156 @@ class Aggregation:
 
     Args:
         aggregates: Output name -> what is asked.
-        columns: Columns of the rows, or None if the input is partials.
+        columns: Columns of the rows, or None if only partials are merged.
 
     Raises:
-        ConfigurationError: a column does not exist or cannot be summed.
+        ConfigurationError: a value or condition that cannot be used.
     """
 
     def __init__(
         self, aggregates: Mapping[str, Aggregate], columns: Mapping[str, pl.DataType] | None
     ) -> None:
-        self._parts = [
-            part for name, asked in aggregates.items() for part in _parts(name, asked, columns)
-        ]
-        self._finish = [_finish(name, asked.kind) for name, asked in aggregates.items()]
+        self._asked = aggregates
+        self._picks = picks(aggregates, _MAIN)
+        self._values = None if columns is None else Values(aggregates, columns)
+        self._kept: Mapping[str, pl.DataType] | None = None
+        if columns is not None:
+            rows = pl.DataFrame(schema={**columns, TIME: pl.Int64})
+            self._kept = self.partial(rows, [pl.lit(0)]).schema
 
-    def partial(self, frame: pl.DataFrame, by: Sequence[str | pl.Expr]) -> pl.DataFrame:
+    def reasons(self, rows: pl.DataFrame) -> pl.Series | None:
+        """Why a row cannot be aggregated, null where it can; None: no row can fail."""
+        return self._known().reasons(rows)
+
+    def partial(self, rows: pl.DataFrame, by: Sequence[str | pl.Expr]) -> pl.DataFrame:
         """One row of partials per group of rows (with TIME)."""
-        parts = [part.partial.alias(part.name) for part in self._parts if part.partial is not None]
-        return frame.group_by(by).agg(*parts, pl.len().cast(pl.Int64).alias(ROWS))
+        frame = self._known().of(rows)
+        taken = self._known().taken
+        parts = [part for name, one in taken.items() for part in self._partial(name, one)]
+        for pick in self._picks:
+            of = {name: taken[name].column or "" for name in pick.columns.values()}
+            parts.append(pick.of_rows(of, taken[pick.leader].where, frame.schema))
+        return self._grouped(frame, by, [*parts, pl.len().cast(pl.Int64).alias(ROWS)])
 
     def merge(self, frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
         """One row of partials per group of partials."""
-        merged = [part.merge.alias(part.name) for part in self._parts]
-        return frame.group_by(by).agg(*merged, pl.col(ROWS).sum())
+        types = frame.schema
+        parts = [part for name in self._asked for part in self._merge(name, types)]
+        parts += [pick.of_partials(types) for pick in self._picks]
+        return self._grouped(frame, by, [*parts, pl.col(ROWS).sum()])
 
-    def finish(self) -> list[pl.Expr]:
-        """Output columns from merged partials."""
-        return self._finish
+    def finish(self, frame: pl.DataFrame) -> Finished:
+        """The aggregates of merged partials, beside them."""
+        answers = {name: self._answer(name, frame) for name in self._asked}
+        columns = [answer.values.alias(name) for name, answer in answers.items()]
+        return Finished(frame.hstack(columns), self._unfit(answers))
+
+    def restored(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Partials as older versions kept them, as they are kept now.
+
+        Raises:
+            ConfigurationError: an older partial cannot be turned into what is kept now.
+        """
+        sums = [_MAIN + name for name, asked in self._asked.items() if asked.kind in _SUMS]
+        wider = [n for n in sums if frame.schema[n] in (pl.Int64, pl.UInt64)]
+        found = upgraded(frame.with_columns(pl.col(wider).cast(pl.Int128)), self._picks)
+        kept = self._kept or {}
+        for name in sums:
+            if found.schema[name] != kept.get(name, found.schema[name]):
+                raise _other_sum(name.removeprefix(_MAIN), found.schema[name], kept[name])
+        return found
+
+    def _known(self) -> Values:
+        assert self._values is not None, "only partials are merged here"
+        return self._values
+
+    def _grouped(
+        self, frame: pl.DataFrame, by: Sequence[str | pl.Expr], parts: list[pl.Expr]
+    ) -> pl.DataFrame:
+        grouped = frame.group_by(by).agg(parts)
+        for pick in self._picks:
+            grouped = pick.unpacked(grouped)
+        return grouped
+
+    def _partial(self, name: str, taken: Taken) -> list[pl.Expr]:
+        main, column = _MAIN + name, taken.column
+        if column is None:
+            return [pl.len().cast(pl.Int64).alias(main)]
+        value = pl.col(column)
+        match self._asked[name].kind:
+            case AggregateKind.COUNT:
+                return [value.count().cast(pl.Int64).alias(main)]
+            case AggregateKind.SUM:
+                return summed(column, taken.dtype, main, _HIGH + name)
+            case AggregateKind.MEAN:
+                number = value.count().cast(pl.Int64).alias(_NUMBER + name)
+                return [*summed(column, taken.dtype, main, _HIGH + name), number]
+            case AggregateKind.MIN:
+                return [value.min().alias(main)]
+            case AggregateKind.MAX:
+                return [_greatest(value, taken.dtype).alias(main)]
+            case AggregateKind.FIRST | AggregateKind.LAST:
+                return []
+
+    def _merge(self, name: str, types: Mapping[str, pl.DataType]) -> list[pl.Expr]:
+        main = _MAIN + name
+        match self._asked[name].kind:
+            case AggregateKind.COUNT:
+                return [pl.col(main).sum()]
+            case AggregateKind.SUM:
+                return merged(main, _HIGH + name, types)
+            case AggregateKind.MEAN:
+                return [*merged(main, _HIGH + name, types), pl.col(_NUMBER + name).sum()]
+            case AggregateKind.MIN:
+                return [pl.col(main).min()]
+            case AggregateKind.MAX:
+                return [_greatest(pl.col(main), types[main])]
+            case AggregateKind.FIRST | AggregateKind.LAST:
+                return []
+
+    def _answer(self, name: str, frame: pl.DataFrame) -> Answer:
+        main, high = _MAIN + name, _HIGH + name
+        match self._asked[name].kind:
+            case AggregateKind.SUM:
+                return sum_of(frame, main, high)
+            case AggregateKind.MEAN:
+                return mean_of(frame, main, high, _NUMBER + name)
+            case _:
+                return Answer(frame.get_column(main))
+
+    def _unfit(self, answers: Mapping[str, Answer]) -> pl.Series | None:
+        reasons = [
+            pl.when(answer.wrong).then(pl.lit(self._too_large(name, answer.values.dtype)))
+            for name, answer in answers.items()
+            if answer.wrong is not None and answer.wrong.any()
+        ]
+        return pl.select(pl.coalesce(reasons).alias("reason")).to_series() if reasons else None
+
+    def _too_large(self, name: str, dtype: pl.DataType) -> str:
+        words = "a 64-bit integer" if dtype == pl.Int64 else str(dtype)
+        return f"{name}: the {self._asked[name].kind} does not fit {words}"
 
 
-def _parts(
-    name: str, asked: Aggregate, columns: Mapping[str, pl.DataType] | None
-) -> Sequence[Part]:
-    """Partial columns of one aggregate; their expressions over rows only if `columns` are known."""
-    value = _value(name, asked, columns) if columns is not None else None
-    main, time, number = _MAIN + name, _AT + name, _NUMBER + name
-    match asked.kind:
-        case AggregateKind.COUNT:
-            return [Part(main, _counted(asked, value, columns), pl.col(main).sum())]
-        case AggregateKind.SUM:
-            return [Part(main, _sum(value), pl.col(main).sum())]
-        case AggregateKind.MIN:
-            return [Part(main, value.min() if value is not None else None, pl.col(main).min())]
-        case AggregateKind.MAX:
-            return [Part(main, value.max() if value is not None else None, pl.col(main).max())]
-        case AggregateKind.MEAN:
-            count = None if value is None else value.count().cast(pl.Int64)
-            return [
-                Part(main, _sum(value), pl.col(main).sum()),
-                Part(number, count, pl.col(number).sum()),
-            ]
-        case AggregateKind.FIRST | AggregateKind.LAST:
-            return _by_time(asked.kind is AggregateKind.FIRST, value, main, time)
+def computable(rows: pl.DataFrame, reasons: pl.Series | None) -> pl.DataFrame:
+    """The rows, if all of them can be computed.
+
+    Raises:
+        DataError: one cannot.
+    """
+    wrong = None if reasons is None else reasons.drop_nulls()
+    if wrong is not None and wrong.len():
+        raise DataError(str(wrong[0]))
+    return rows
 
 
-def _by_time(first: bool, value: pl.Expr | None, main: str, time: str) -> Sequence[Part]:
-    def extreme(values: pl.Expr, times: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-        ordered = values.sort_by(times, values, descending=not first, nulls_last=True)
-        return ordered.first(), times.min() if first else times.max()
-
-    merged, merged_time = extreme(pl.col(main), pl.col(time))
-    if value is None:
-        return [Part(main, None, merged), Part(time, None, merged_time)]
-    present = pl.when(value.is_not_null()).then(pl.col(TIME))
-    part, part_time = extreme(value, present)
-    return [Part(main, part, merged), Part(time, part_time, merged_time)]
+def _greatest(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    return value.nan_max() if dtype.is_float() else value.max()
 
 
-def _value(name: str, asked: Aggregate, columns: Mapping[str, pl.DataType]) -> pl.Expr | None:
-    """The value that is aggregated, null where `where` is not true; numbers widened for sums."""
-    if asked.value is None:
-        if asked.kind is not AggregateKind.COUNT:
-            what = f"{name}: {asked.kind} of nothing"
-            raise ConfigurationError(what, what_to_do=f"write {asked.kind}(column)")
-        return None
-    value = compile_expression(asked.value, columns)
-    if asked.kind in (AggregateKind.SUM, AggregateKind.MEAN):
-        value = value.cast(_wide(name, asked, value, columns))
-    if asked.where is None:
-        return value
-    return pl.when(compile_expression(asked.where, columns)).then(value)
-
-
-def _wide(
-    name: str, asked: Aggregate, value: pl.Expr, columns: Mapping[str, pl.DataType]
-) -> pl.DataType:
-    dtype = pl.LazyFrame(schema=columns).select(value.alias("v")).collect_schema()["v"]
-    if dtype.is_integer() or dtype == pl.Boolean:
-        return pl.Int64()
-    if dtype.is_float() or dtype.is_decimal():
-        return pl.Float64()
-    what = f"{name}: {asked.kind} of {dtype}"
-    raise ConfigurationError(what, what_to_do="give a column of numbers")
-
-
-def _counted(
-    asked: Aggregate, value: pl.Expr | None, columns: Mapping[str, pl.DataType] | None
-) -> pl.Expr | None:
-    if columns is None:
-        return None
-    if value is not None:
-        return value.count().cast(pl.Int64)
-    if asked.where is None:
-        return pl.len().cast(pl.Int64)
-    return compile_expression(asked.where, columns).sum().cast(pl.Int64)
-
-
-def _sum(value: pl.Expr | None) -> pl.Expr | None:
-    return None if value is None else value.sum()
-
-
-def _finish(name: str, kind: AggregateKind) -> pl.Expr:
-    column = pl.col(_MAIN + name)
-    if kind is AggregateKind.MEAN:
-        number = pl.col(_NUMBER + name)
-        return pl.when(number > 0).then(column / number).alias(name)
-    return column.alias(name)
+def _other_sum(name: str, was: pl.DataType, now: pl.DataType) -> ConfigurationError:
+    what = f"{name}: the checkpoint has a sum of {was}, the job makes one of {now}"
+    advice = (
+        "give the step another name and run once with --allow-non-restored-state, or start with "
+        "--from-scratch"
+    )
+    return ConfigurationError(what, what_to_do=advice)

@@ -6,10 +6,18 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from raystream.data.batch import IS_FINAL
 from raystream.operators.window_assign import WINDOW_END, WINDOW_START, Panes
 from raystream.state.windowed import PANE, Merge, WindowedState
 
 _MAX_NOTES = 64
+
+
+def final_rows(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows that nothing replaces any more: an early row of a window is not one more row."""
+    if IS_FINAL not in frame.columns:
+        return frame
+    return frame.filter(pl.col(IS_FINAL)).drop(IS_FINAL)
 
 
 class ChangedPanes:

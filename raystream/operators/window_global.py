@@ -20,16 +20,16 @@ from functools import partial
 import polars as pl
 
 from raystream.context import LeftOut, SubtaskContext
-from raystream.data.batch import TIME, Batch
+from raystream.data.batch import IS_FINAL, TIME, Batch
 from raystream.data.left_out import left_out
 from raystream.data.schema import Schema
 from raystream.data.segment import Segment
 from raystream.errors import ConfigurationError
 from raystream.graph import steps
 from raystream.graph.policies import Early
-from raystream.operators.aggregate_exprs import ROWS, Aggregation
+from raystream.operators.aggregate_exprs import ROWS, Aggregation, computable
 from raystream.operators.base import Operator, Output, Restored, StepState
-from raystream.operators.early import ChangedPanes
+from raystream.operators.early import ChangedPanes, final_rows
 from raystream.operators.expressions import check_columns, configuration_errors
 from raystream.operators.window_assign import WINDOW_END, WINDOW_START, Panes
 from raystream.state.redistribute import owned
@@ -57,7 +57,8 @@ class WindowGlobal(Operator):
         self._changed = ChangedPanes(self._panes, self._keys)
         self._due: float | None = None
         self._watermark = _BEGIN
-        self._aggregation = Aggregation(self._asked.aggregates, None)
+        columns = step.columns.columns if step.columns is not None else None
+        self._aggregation = Aggregation(self._asked.aggregates, columns)
         self._over_rows: Aggregation | None = None
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
@@ -71,7 +72,11 @@ class WindowGlobal(Operator):
             watermark = state.header.get("watermark")
             if watermark is not None:
                 self._watermark = max(self._watermark, watermark)
-        segments = [segment for state in restored.states for segment in state.segments]
+        segments = [
+            Segment(segment.id, self._aggregation.restored(segment.frame))
+            for state in restored.states
+            for segment in state.segments
+        ]
         if restored.redistribute:
             for segment in segments:
                 self._state.append(self._owned(segment))
@@ -136,14 +141,16 @@ class WindowGlobal(Operator):
                 self.ctx.count("late_rows", int(late[ROWS].sum()))
                 self.ctx.sample("late_rows", partial(self._late_keys, late))
             return on_time
+        rows = final_rows(frame)
         if self._over_rows is None:
-            self._over_rows = Aggregation(self._asked.aggregates, frame.schema)
-        on_time, late = self._split_late(frame.with_columns(self._panes.pane()))
+            self._over_rows = Aggregation(self._asked.aggregates, rows.schema)
+        on_time, late = self._split_late(rows.with_columns(self._panes.pane()))
         if late is not None:
             self.ctx.count("late_rows", late.height)
             self.ctx.sample("late_rows", partial(self._late_rows, late))
             if self.output.consumed("late"):
                 self.output.emit(Batch(late.drop(PANE)), "late")
+        on_time = computable(on_time, self._over_rows.reasons(on_time))
         return self._over_rows.partial(on_time, [PANE, *self._keys])
 
     def _late_keys(self, late: pl.DataFrame) -> list[LeftOut]:
@@ -191,9 +198,11 @@ class WindowGlobal(Operator):
     def _emit(self, merged: pl.DataFrame | None, *, final: bool) -> None:
         if merged is None or not merged.height:
             return
-        ordered = merged.sort(WINDOW_END)
-        columns = _output_columns(self._asked, self._aggregation, final=final)
-        self.output.emit(Batch(ordered.select(columns)))
+        finished = self._aggregation.finish(merged.sort(WINDOW_END))
+        rows = finished.frame.select(_output_columns(self._asked, final=final))
+        rows = computable(rows, finished.reasons)
+        if rows.height:
+            self.output.emit(Batch(rows))
 
     def _note(self, partials: pl.DataFrame) -> None:
         self._changed.note(partials)
@@ -229,19 +238,18 @@ def _checked_output(
         partials = aggregation.partial(rows, list(asked.keys) or [pl.lit(0).alias(PANE)])
         window = pl.lit(None, pl.Int64)
         merged = partials.with_columns(window.alias(WINDOW_START), window.alias(WINDOW_END))
-        found = merged.select(_output_columns(asked, aggregation, final=True)).schema
+        finished = aggregation.finish(merged).frame
+        found = finished.select(_output_columns(asked, final=True)).schema
     required = (schema.required & set(asked.keys)) | {WINDOW_START, WINDOW_END}
     visible = Schema.of_frame(found, asked.keys)
     return Schema(visible.columns, required, asked.keys)
 
 
-def _output_columns(
-    asked: steps.WindowAggregate, aggregation: Aggregation, *, final: bool
-) -> list[pl.Expr]:
-    columns = [pl.col(name) for name in (*asked.keys, WINDOW_START, WINDOW_END)]
-    columns += aggregation.finish()
+def _output_columns(asked: steps.WindowAggregate, *, final: bool) -> list[pl.Expr]:
+    names = (*asked.keys, WINDOW_START, WINDOW_END, *asked.aggregates)
+    columns = [pl.col(name) for name in names]
     if isinstance(asked.emit, Early):
-        columns.append(pl.lit(final).alias(FINAL))
+        columns += [pl.lit(final).alias(FINAL), pl.lit(final).alias(IS_FINAL)]
     return [*columns, (pl.col(WINDOW_END) - 1).alias(TIME)]
 
 

@@ -7,8 +7,9 @@ import polars as pl
 from raystream.data.batch import Batch
 from raystream.data.schema import Schema
 from raystream.graph import steps
-from raystream.operators.aggregate_exprs import Aggregation
+from raystream.operators.aggregate_exprs import Aggregation, computable
 from raystream.operators.base import Operator
+from raystream.operators.early import final_rows
 from raystream.operators.expressions import check_columns, configuration_errors
 from raystream.operators.window_assign import Panes
 
@@ -23,10 +24,13 @@ class WindowLocal(Operator):
 
     def process(self, batch: Batch) -> None:
         """Emit the partials of the batch."""
+        rows = final_rows(batch.frame)
         if self._aggregation is None:
-            self._aggregation = Aggregation(self._asked.aggregates, batch.frame.schema)
-        by: list[str | pl.Expr] = [self._panes.pane(), *self._asked.keys]
-        self.output.emit(Batch(self._aggregation.partial(batch.frame, by)))
+            self._aggregation = Aggregation(self._asked.aggregates, rows.schema)
+        rows = computable(rows, self._aggregation.reasons(rows))
+        if rows.height:
+            by: list[str | pl.Expr] = [self._panes.pane(), *self._asked.keys]
+            self.output.emit(Batch(self._aggregation.partial(rows, by)))
 
 
 def output_schema(step: steps.WindowLocal, schema: Schema) -> Schema:

@@ -116,7 +116,7 @@ class _Rewriting:
             link = self._local(node, step, raw)
         links = (replace(link, keys=step.keys),)
         inputs = (self.drafts[-1].output if pre_aggregated else raw,)
-        merge = WindowGlobal(step, pre_aggregated)
+        merge = WindowGlobal(step, pre_aggregated, None if raw.open else raw)
         self._draft(node, node.name, merge, links, inputs, Edge(node.id))
         self._name_outputs(node)
 

@@ -5,8 +5,11 @@ It knows no late rows: the input must not be out of order by more than the sourc
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
@@ -212,10 +215,32 @@ def _finish(
     chosen = [number for number in members if where is None or where[number]]
     if values is None:
         return len(chosen)
-    present = [number for number in chosen if values[number] is not None]
     if asked.kind in (AggregateKind.FIRST, AggregateKind.LAST):
-        present.sort(key=lambda number: times[number])
-    return _AGGREGATES[asked.kind]([values[number] for number in present])
+        counted = sorted(chosen, key=lambda number: times[number])
+    else:
+        counted = [number for number in chosen if values[number] is not None]
+    return _AGGREGATES[asked.kind]([values[number] for number in counted])
+
+
+def _mean(values: Sequence[Any]) -> Any:
+    """Of decimals with six digits behind the point at least, halves away from zero."""
+    if not isinstance(values[0], Decimal):
+        return sum(values) / len(values)
+    digits = max(6, *(-int(value.as_tuple().exponent) for value in values))
+    exact = Fraction(sum(map(Fraction, values)), len(values)) * 10**digits
+    rounded = math.floor(abs(exact) + Fraction(1, 2))
+    return Decimal(rounded if exact >= 0 else -rounded).scaleb(-digits)
+
+
+def _greatest(values: Sequence[Any]) -> Any:
+    """NaN is greater than every number."""
+    odd = [value for value in values if value != value]  # noqa: PLR0124 - only NaN is not itself
+    return odd[0] if odd else max(values)
+
+
+def _least(values: Sequence[Any]) -> Any:
+    usual = [value for value in values if value == value]  # noqa: PLR0124 - only NaN is not itself
+    return min(usual) if usual else values[0]
 
 
 def _or_none(function: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any]], Any]:
@@ -225,9 +250,9 @@ def _or_none(function: Callable[[Sequence[Any]], Any]) -> Callable[[Sequence[Any
 _AGGREGATES: Mapping[AggregateKind, Callable[[Sequence[Any]], Any]] = {
     AggregateKind.COUNT: len,
     AggregateKind.SUM: sum,
-    AggregateKind.MIN: _or_none(min),
-    AggregateKind.MAX: _or_none(max),
-    AggregateKind.MEAN: _or_none(lambda values: sum(values) / len(values)),
+    AggregateKind.MIN: _or_none(_least),
+    AggregateKind.MAX: _or_none(_greatest),
+    AggregateKind.MEAN: _or_none(_mean),
     AggregateKind.FIRST: _or_none(lambda values: values[0]),
     AggregateKind.LAST: _or_none(lambda values: values[-1]),
 }

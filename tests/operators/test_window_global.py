@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import polars as pl
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raystream.data.batch import ORDER
 from raystream.data.hashing import partition
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
@@ -33,6 +36,8 @@ ALL = {
     "mean": Aggregate(K.MEAN, "n", where="x >= 0.0"),
     "first": Aggregate(K.FIRST, "n"),
     "last": Aggregate(K.LAST, "x"),
+    "last_n": Aggregate(K.LAST, "n"),
+    "last_positive": Aggregate(K.LAST, "n", where="x > 0"),
 }
 COUNT = {"requests": Aggregate(K.COUNT)}
 
@@ -58,8 +63,8 @@ def aggregate(rows: list[dict[str, Any]]) -> dict[str, Any]:
     n = [r["n"] for r in rows if r["n"] is not None]
     big = [v for v in n if v > 2]
     known = [r["n"] for r in rows if r["n"] is not None and r["x"] is not None and r["x"] >= 0]
-    by_time = [(r["t"], r["n"]) for r in rows if r["n"] is not None]
-    x_by_time = [(r["t"], r["x"]) for r in rows if r["x"] is not None]
+    by_time = sorted(rows, key=lambda r: (r["t"], r["place"]))
+    positive = [r for r in by_time if r["x"] is not None and r["x"] > 0]
     return {
         "requests": len(rows),
         "with_n": len(n),
@@ -69,8 +74,10 @@ def aggregate(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "low": min(n, default=None),
         "high": max((2 * v for v in n), default=None),
         "mean": sum(known) / len(known) if known else None,
-        "first": min(by_time)[1] if by_time else None,
-        "last": max(x_by_time)[1] if x_by_time else None,
+        "first": by_time[0]["n"],
+        "last": by_time[-1]["x"],
+        "last_n": by_time[-1]["n"],
+        "last_positive": positive[-1]["n"] if positive else None,
     }
 
 
@@ -88,7 +95,7 @@ class Oracle:
         spans = windows_of(self.window, row["t"])
         alive = [(s, e) for s, e in spans if e + self.lateness > self.watermark]
         if not alive:
-            self.late.append(row)
+            self.late.append({name: row[name] for name in ("ip", "t", "n", "x")})
         for start, end in alive:
             self.open[start, end, row["ip"]].append(row)
 
@@ -129,8 +136,13 @@ EVENTS = st.lists(
 
 
 def frame_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    schema = {"ip": pl.String, "t": pl.Int64, "n": pl.Int64, "x": pl.Float64}
-    return pl.DataFrame(rows, schema=schema).with_columns(__time=pl.col("t"))
+    schema = {"ip": pl.String, "t": pl.Int64, "n": pl.Int64, "x": pl.Float64, "place": pl.Int128}
+    return pl.DataFrame(rows, schema=schema).rename({"place": ORDER}).with_columns(__time="t")
+
+
+def placed(rows: list[dict[str, Any]], places: Iterator[int]) -> list[dict[str, Any]]:
+    """The rows with their place in the input."""
+    return [{**row, "place": next(places)} for row in rows]
 
 
 class Subtasks:
@@ -189,6 +201,7 @@ def test_same_as_the_oracle_through_snapshots_and_rescaling(
 ) -> None:
     asked = WindowAggregate(("ip",), window, ALL)
     subtasks, oracle = Subtasks(harness, asked, pre_aggregated), Oracle(window)
+    places = count()
     for event in [*events, END_OF_TIME]:
         if event == "snapshot":
             subtasks.restart(len(subtasks.tasks))
@@ -198,8 +211,9 @@ def test_same_as_the_oracle_through_snapshots_and_rescaling(
             subtasks.to(event)
             oracle.to(event)
         else:
-            subtasks.rows(event)
-            for row in event:
+            rows = placed(event, places)
+            subtasks.rows(rows)
+            for row in rows:
                 oracle.row(row)
     subtasks.collect()
     assert canonical(subtasks.out) == canonical(oracle.out)
@@ -216,6 +230,7 @@ def test_with_lateness_the_last_row_of_each_window_is_right(
     emit = Early(1000) if early else OnClose()
     asked = WindowAggregate(("ip",), window, ALL, emit, allowed_lateness_ms=lateness)
     subtasks, oracle = Subtasks(harness, asked, True), Oracle(window, lateness)
+    places = count()
     known: dict[tuple[int, int, Any], list] = {}
     for event in [*events, END_OF_TIME]:
         if isinstance(event, str):
@@ -224,8 +239,9 @@ def test_with_lateness_the_last_row_of_each_window_is_right(
             subtasks.to(event)
             oracle.to(event)
         else:
-            subtasks.rows(event)
-            for row in event:
+            rows = placed(event, places)
+            subtasks.rows(rows)
+            for row in rows:
                 oracle.row(row)
         known.update({key: list(rows) for key, rows in oracle.open.items()})
     subtasks.collect()

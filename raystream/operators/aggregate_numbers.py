@@ -1,0 +1,137 @@
+"""Exact sums and means: 128 bits of partials for whole numbers, two columns for decimals.
+
+A sum of 64-bit integers is kept as Int128: 2^64 rows of the greatest value fit. Decimals, and
+integers of 128 bits, are kept as `high * 10^19 + low` with both parts summed apart; neither part
+can overflow. Only what is given out must fit its type, and a row where it does not has a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+WHOLE = pl.Int64()
+"""Type of a sum of integers."""
+
+MEAN_SCALE = 6
+"""Digits behind the point of a mean of decimals, at least."""
+
+_BASE = 10**19
+_EXACT = 2**53
+_WIDE = (pl.Int128(), pl.UInt128())
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an aggregate gives out.
+
+    Args:
+        values: One for each group.
+        wrong: True where the answer does not fit its type; None: they all do.
+    """
+
+    values: pl.Series
+    wrong: pl.Series | None = None
+
+
+def summed(column: str, dtype: pl.DataType, main: str, high: str) -> list[pl.Expr]:
+    """Partial columns `main` (and `high`, of wide numbers) over the rows of a group."""
+    value = pl.col(column)
+    if dtype.is_float():
+        return [value.cast(pl.Float64).sum().alias(main)]
+    if isinstance(dtype, pl.Decimal):
+        whole, base = value.to_physical().cast(pl.Int128), pl.lit(_BASE, pl.Int128)
+        low = (whole % base).reinterpret(dtype=pl.Decimal(38, dtype.scale))
+        return [low.sum().alias(main), (whole // base).sum().alias(high)]
+    if dtype in _WIDE:
+        base = pl.lit(_BASE, dtype)
+        low, rest = (value % base).cast(pl.Int128), (value // base).cast(pl.Int128)
+        return [low.sum().alias(main), rest.sum().alias(high)]
+    if dtype == pl.Boolean:
+        value = value.cast(pl.Int64)
+    return [value.cast(pl.Int128).sum().alias(main)]
+
+
+def merged(main: str, high: str, columns: Iterable[str]) -> list[pl.Expr]:
+    """The same columns over the partials of a group."""
+    return [pl.col(name).sum() for name in (main, high) if name in columns]
+
+
+def sum_of(frame: pl.DataFrame, main: str, high: str) -> Answer:
+    """The sums of merged partials."""
+    dtype = frame.schema[main]
+    if dtype.is_float():
+        return Answer(frame.get_column(main))
+    total = _total(frame, main, high)
+    if isinstance(dtype, pl.Decimal):
+        return _as_decimal(total, dtype.scale)
+    found = total.cast(WHOLE, strict=False)
+    return Answer(found, found.is_null())
+
+
+def mean_of(frame: pl.DataFrame, main: str, high: str, number: str) -> Answer:
+    """The means of merged partials; null where nothing was counted."""
+    dtype = frame.schema[main]
+    if dtype.is_float():
+        mean = pl.when(pl.col(number) > 0).then(pl.col(main) / pl.col(number))
+        return Answer(frame.select(mean.alias("mean")).to_series())
+    total, counts = _total(frame, main, high), frame.get_column(number)
+    if isinstance(dtype, pl.Decimal):
+        scale = max(dtype.scale, MEAN_SCALE)
+        return _decimal_mean(total, counts, dtype.scale, scale)
+    return Answer(_float_mean(total, counts), total.is_null())
+
+
+def _total(frame: pl.DataFrame, main: str, high: str) -> pl.Series:
+    """Int128 of both parts; null where it has more than 38 digits."""
+    low = frame.get_column(main)
+    if isinstance(low.dtype, pl.Decimal):
+        low = low.to_physical().cast(pl.Int128)
+    if high not in frame.columns:
+        return low
+    whole = pl.col("high") + pl.col("low") // _BASE
+    total = whole * _BASE + pl.col("low") % _BASE
+    fits = whole.is_between(-_BASE, _BASE - 1)
+    parts = pl.DataFrame({"low": low, "high": frame.get_column(high)})
+    return parts.select(pl.when(fits).then(total).alias("total")).to_series()
+
+
+def _as_decimal(digits: pl.Series, scale: int) -> Answer:
+    """Int128 of a decimal's digits as the decimal."""
+    too_long = digits.is_null() | (digits <= -(_BASE**2)) | (digits >= _BASE**2)
+    found = digits.set(too_long, None).reinterpret(dtype=pl.Decimal(38, scale))
+    return Answer(found, too_long)
+
+
+def _float_mean(totals: pl.Series, counts: pl.Series) -> pl.Series:
+    """The nearest float of the exact quotient: of exact floats their quotient is that."""
+    frame = pl.DataFrame({"total": totals, "count": counts})
+    total, count = pl.col("total"), pl.col("count")
+    quotient = pl.when(count > 0).then(total.cast(pl.Float64) / count).alias("mean")
+    means = frame.select(quotient).to_series()
+    large = frame.select((total > _EXACT) | (total < -_EXACT)).to_series().arg_true()
+    exact = [a / b for a, b in zip(totals[large], counts[large], strict=True)]
+    return means.scatter(large, exact) if exact else means
+
+
+def _decimal_mean(totals: pl.Series, counts: pl.Series, scale: int, wanted: int) -> Answer:
+    """The quotient, rounded half away from zero to `wanted` digits behind the point."""
+    more = 10 ** (wanted - scale)
+    pairs = zip(totals, counts, strict=True)
+    digits = [None if a is None or not b else _rounded(a * more, b) for a, b in pairs]
+    fits = [None if d is None or abs(d) >= _BASE**2 else d for d in digits]
+    answer = _as_decimal(pl.Series("mean", fits, pl.Int128), wanted)
+    assert answer.wrong is not None
+    return Answer(answer.values, answer.wrong & (counts > 0))
+
+
+def _rounded(total: int, count: int) -> int:
+    """Nearest whole number of total / count, halves away from zero.
+
+    >>> [_rounded(total, 2) for total in (3, -3, 4)]
+    [2, -2, 2]
+    """
+    half_up = (2 * abs(total) + count) // (2 * count)
+    return half_up if total >= 0 else -half_up

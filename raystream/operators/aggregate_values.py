@@ -1,0 +1,128 @@
+"""What aggregates take of each row: values and conditions, checked, as columns of the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from raystream.data.batch import HIDDEN
+from raystream.errors import ConfigurationError
+from raystream.expressions.compiled import Compiled, compiled
+from raystream.graph.aggregates import Aggregate, AggregateKind
+
+_VALUE, _WHERE = f"{HIDDEN}val:", f"{HIDDEN}whr:"
+_PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one aggregate takes.
+
+    Args:
+        column: Holds its values, null where they do not count (for first and last: all values);
+            None: every row counts.
+        dtype: Their type.
+        where: For first and last: the column that tells which rows count; None: all.
+    """
+
+    column: str | None
+    dtype: pl.DataType
+    where: str | None = None
+
+
+class Values:
+    """Values and conditions of all aggregates of a window.
+
+    They are columns before rows are grouped: so a constant is one value for each row.
+
+    Args:
+        aggregates: Output name -> what is asked.
+        columns: Columns of the rows.
+
+    Raises:
+        ConfigurationError: a value or condition that cannot be used; names the aggregate.
+    """
+
+    def __init__(
+        self, aggregates: Mapping[str, Aggregate], columns: Mapping[str, pl.DataType]
+    ) -> None:
+        self._columns = columns
+        self._adds: list[pl.Expr] = []
+        self._errors: list[pl.Expr] = []
+        self.taken = {name: self._take(name, asked) for name, asked in aggregates.items()}
+
+    def of(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows with what aggregates take beside them."""
+        return frame.with_columns(self._adds) if self._adds else frame
+
+    def reasons(self, frame: pl.DataFrame) -> pl.Series | None:
+        """Why a row cannot be aggregated, null where it can; None: no row can fail."""
+        if not self._errors:
+            return None
+        return frame.select(pl.coalesce(self._errors).alias("reason")).to_series()
+
+    def _take(self, name: str, asked: Aggregate) -> Taken:
+        if asked.value is None and asked.kind is not AggregateKind.COUNT:
+            what = f"{name}: {asked.kind} of nothing"
+            raise ConfigurationError(what, what_to_do=f"write {asked.kind}(column)")
+        where = None if asked.where is None else _condition(name, asked, self._columns)
+        value = None if asked.value is None else compiled(asked.value, self._columns)
+        if value is not None:
+            _check_type(name, asked.kind, value.dtype)
+        self._note_errors(value, where)
+        if asked.kind in _PICKS and value is not None:
+            condition = None if where is None else self._add(_WHERE + name, where.value)
+            return Taken(self._column(name, value), value.dtype, condition)
+        return self._counted(name, value, where)
+
+    def _counted(self, name: str, value: Compiled | None, where: Compiled | None) -> Taken:
+        if value is None and where is None:
+            return Taken(None, pl.Boolean())
+        if value is None or where is None:
+            known = value if value is not None else where
+            assert known is not None
+            if value is not None:
+                return Taken(self._column(name, value), value.dtype)
+            only_true = pl.when(known.value).then(pl.lit(True))  # noqa: FBT003 - a literal column
+            return Taken(self._add(_VALUE + name, only_true), pl.Boolean())
+        masked = pl.when(where.value).then(value.value)
+        return Taken(self._add(_VALUE + name, masked), value.dtype)
+
+    def _column(self, name: str, value: Compiled) -> str:
+        if value.value.meta.is_column():
+            return value.value.meta.output_name()
+        return self._add(_VALUE + name, value.value)
+
+    def _add(self, column: str, value: pl.Expr) -> str:
+        self._adds.append(value.alias(column))
+        return column
+
+    def _note_errors(self, value: Compiled | None, where: Compiled | None) -> None:
+        """A value counts only where the condition is true, and only there can it be wrong."""
+        if where is not None and where.error is not None:
+            self._errors.append(where.error)
+        if value is not None and value.error is not None:
+            failed = value.error if where is None else pl.when(where.value).then(value.error)
+            self._errors.append(failed)
+
+
+def _condition(name: str, asked: Aggregate, columns: Mapping[str, pl.DataType]) -> Compiled:
+    found = compiled(asked.where, columns)
+    if found.dtype != pl.Boolean:
+        what = f"{name}: where is {found.dtype}, not true or false"
+        raise ConfigurationError(what, what_to_do="write a condition such as where amount > 0")
+    return found
+
+
+def _check_type(name: str, kind: AggregateKind, dtype: pl.DataType) -> None:
+    number = dtype.is_numeric() or dtype == pl.Boolean
+    if kind in (AggregateKind.SUM, AggregateKind.MEAN) and not number:
+        what = f"{name}: {kind} of {dtype}"
+        raise ConfigurationError(what, what_to_do="give a column of numbers")
+    unordered = dtype.is_nested() or dtype == pl.Object
+    if kind in (AggregateKind.MIN, AggregateKind.MAX) and unordered:
+        what = f"{name}: {kind} of {dtype}, which has no order"
+        advice = "give one of its fields, its length, or a text of it"
+        raise ConfigurationError(what, what_to_do=advice)
