@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from raystream.checkpoint.barrier import Barrier
+from raystream.checkpoint.counters import COUNTERS, counters_in, total
 from raystream.checkpoint.messages import (
     Acked,
     CheckpointCommitted,
@@ -69,7 +70,8 @@ class CheckpointCoordinator:
         subtasks: Everyone who acks.
         position: From recovery.
         settings: How often.
-        job: What a restore must know: goes into every checkpoint.
+        job: What a restore must know, and the counters of the run so far: goes into every
+            checkpoint, with what this attempt counted.
 
     >>> one = SubtaskId("read", 0)
     >>> at = Position(Owner(0, "nonce"), head=0)
@@ -169,12 +171,14 @@ class CheckpointCoordinator:
         return [] if self.missing() else self._complete(pending)
 
     def _complete(self, pending: _Pending) -> list[Command]:
+        acks = self._aged(pending)
+        counted = total([counters_in(self._job), *(ack.counters for ack in acks)])
         pending.checkpoint = Checkpoint(
             self._owner,
             pending.barrier.checkpoint,
-            assemble(self._aged(pending)),
+            assemble(acks),
             pending.barrier.final,
-            self._job,
+            {**self._job, COUNTERS: counted} if counted else self._job,
         )
         return [CommitCheckpoint(self._head + 1, pending.checkpoint)]
 

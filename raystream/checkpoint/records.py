@@ -74,11 +74,15 @@ class StoredState:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """All state of `subtask` for checkpoint `checkpoint` is durable."""
+    """All state of `subtask` for checkpoint `checkpoint` is durable.
+
+    `counters`: what it had counted in this attempt when it took the snapshot.
+    """
 
     subtask: SubtaskId
     checkpoint: int
     steps: Mapping[StepName, StoredState]
+    counters: Mapping[StepName, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,8 @@ class Checkpoint:
         number: 1, 2, .. over the life of the storage.
         steps: Step -> state of its subtasks by index (its length is the parallelism then).
         final: The job finished or was stopped with this checkpoint.
-        job: What a restore must know of the job: schemas, steps, hash name, polars version (JSON).
+        job: What a restore must know of the job: schemas, steps, hash name, polars version (JSON);
+            and the counters of the run.
     """
 
     owner: Owner

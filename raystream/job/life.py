@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from raystream.checkpoint.counters import COUNTERS, counters_in
 from raystream.checkpoint.protocol.cleanup import abort_strays, clean_up
 from raystream.checkpoint.protocol.recover import Recovered
 from raystream.checkpoint.records import Checkpoint, Owner, Restore
@@ -108,7 +109,10 @@ class Life:
         self.attempt = recovered.owner.attempt
         self.recovered = recovered
         self.strays = True
-        self.report.recovered(recovered.next_checkpoint - 1, recovered.base)
+        base = recovered.base
+        ours = isinstance(base, Checkpoint) and self.of_this_run(base)
+        counted = counters_in(base.job) if base is not None and ours else {}
+        self.report.recovered(recovered.next_checkpoint - 1, base, counted)
         if first:
             self._count_on(recovered.base)
         if recovered.lost:
@@ -126,7 +130,8 @@ class Life:
 
     def header_now(self) -> dict[str, Any]:
         """What goes into the checkpoints of this attempt."""
-        return {**self.header, RESTARTS: self.report.restart_count}
+        counted = self.report.counted_before
+        return {**self.header, RESTARTS: self.report.restart_count, COUNTERS: counted}
 
     def note(self, text: str) -> None:
         """Something that people should know to the end of the run."""

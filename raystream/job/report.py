@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from raystream.checkpoint.counters import Counters, at_least, counters_in, total
 from raystream.checkpoint.records import Checkpoint, Restore
 from raystream.ids import StepName, SubtaskId
 from raystream.job.cause import Cause
@@ -34,15 +35,13 @@ from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
 
 KEPT_RESTARTS = 20
 
-Counters = dict[StepName, dict[str, int]]
-
 
 @dataclass(slots=True)
 class Report:
     """Books of one run of a job.
 
-    Counters of an attempt that failed count up to its last completed checkpoint (as of the ping
-    before it): what came later is read again and counted again.
+    Counters of an attempt that failed count up to the checkpoint that the next one restores, which
+    holds them: what came later is read again and counted again.
 
     Args:
         job: Name of the job.
@@ -62,8 +61,8 @@ class Report:
     nodes: Mapping[SubtaskId, str] = field(default_factory=dict)
     _stats: dict[SubtaskId, Stats] = field(default_factory=dict)
     _before: dict[SubtaskId, Stats] = field(default_factory=dict)
-    _earlier: Counters = field(default_factory=dict)
-    _kept: Counters = field(default_factory=dict)
+    counted_before: Counters = field(default_factory=dict)
+    _counted_at_the_end: Counters = field(default_factory=dict)
     _samples: Samples = field(default_factory=dict)
     _started_at_ms: int = 0
     _came_from: str = ""
@@ -98,12 +97,24 @@ class Report:
 
     def opening(self) -> None:
         """A new attempt: its counters begin at 0."""
-        self._earlier = _sum((self._earlier, self._kept))
-        self._stats, self._before, self._kept = {}, {}, {}
+        self._stats, self._before = {}, {}
 
-    def recovered(self, number: int, base: Checkpoint | Restore | None = None) -> None:
-        """The job goes on from this checkpoint (0: from the start)."""
+    def recovered(
+        self,
+        number: int,
+        base: Checkpoint | Restore | None = None,
+        counted: Counters | None = None,
+    ) -> None:
+        """The job goes on from this checkpoint (0: from the start).
+
+        Args:
+            number: Of the checkpoint.
+            base: What is restored.
+            counted: What this run had counted up to it.
+        """
         self.checkpoints.number = number
+        self.counted_before = counted or {}
+        self.opening()
         if not self.restart_count and not self.checkpoints.completed:
             self._came_from = _origin(base)
 
@@ -128,7 +139,8 @@ class Report:
 
     def completed(self, checkpoint: Checkpoint, now: float) -> None:
         """A checkpoint is committed."""
-        self._kept = self._counters()
+        if checkpoint.final:
+            self._counted_at_the_end = counters_in(checkpoint.job)
         self.checkpoints.complete(checkpoint, now)
 
     def keeping(self, number: int, savepoint: str) -> None:
@@ -203,10 +215,11 @@ class Report:
     # --- sums
 
     def _counters(self) -> Counters:
-        return _sum(stats.get("steps", {}) for stats in self._stats.values())
+        now = total(stats.get("steps", {}) for stats in self._stats.values())
+        return at_least(total((self.counted_before, now)), self._counted_at_the_end)
 
     def _steps(self) -> tuple[StepStatus, ...]:
-        counters = _sum((self._earlier, self._counters()))
+        counters = self._counters()
         return tuple(
             _step(chain, step, counters.get(step.name, {}), self._samples_of(step.name))
             for chain, step in self.plan.steps()
@@ -253,13 +266,3 @@ def _step(
         samples=samples,
         **values,
     )
-
-
-def _sum(parts: Iterable[Mapping[StepName, Mapping[str, int]]]) -> Counters:
-    total: Counters = {}
-    for part in parts:
-        for step, counters in part.items():
-            mine = total.setdefault(step, {})
-            for name, n in counters.items():
-                mine[name] = mine.get(name, 0) + n
-    return total

@@ -112,10 +112,14 @@ class TaskMetrics:
         known = {**self.checkpoints, checkpoint: {**self.checkpoints.get(checkpoint, {}), **times}}
         self.checkpoints = dict(sorted(known.items())[-KEPT_CHECKPOINTS:])
 
+    def counted(self) -> dict[StepName, dict[str, int]]:
+        """The counters of each step, a copy."""
+        return {step: dict(counts) for step, counts in self._counts.items()}
+
     def to_dict(self) -> dict[str, Any]:
         """A plain copy (JSON types) that travels in a Pong; times of watermarks in epoch ms."""
         return {
-            "steps": {step: dict(counts) for step, counts in self._counts.items()},
+            "steps": self.counted(),
             "busy_seconds": self.busy_seconds,
             "backpressured_seconds": self.backpressured_seconds,
             "idle_seconds": self.idle_seconds,

@@ -237,7 +237,7 @@ class LocalWorkers:
         self._stored[report.subtask] = {
             (step, ref.id): ref for step, state in steps.items() for ref in state.segments
         }
-        self.post(Acked(attempt, Ack(report.subtask, report.checkpoint, steps)))
+        self.post(Acked(attempt, Ack(report.subtask, report.checkpoint, steps, report.counters)))
 
     def _store_step(self, subtask: SubtaskId, step: StepName, state: StepState) -> StoredState:
         refs = tuple(self._store_segment(subtask, step, segment) for segment in state.segments)

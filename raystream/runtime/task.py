@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from raystream.checkpoint.barrier import Barrier
 from raystream.context import Points, nowhere
@@ -52,11 +52,15 @@ Letter = Trigger | Committed | Drain
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Report: the subtask's state at a checkpoint; every preparation in it has succeeded."""
+    """Report: the subtask's state at a checkpoint; every preparation in it has succeeded.
+
+    `counters`: what it had counted by then, per step.
+    """
 
     subtask: SubtaskId
     checkpoint: int
     steps: Mapping[StepName, StepState]
+    counters: Mapping[StepName, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +240,13 @@ class Task:
         began = self._clock.now()
         steps = {**self._input.snapshot(number)}
         steps.update(self._chain.snapshot(number, final=barrier.final))
+        counted = self.metrics.counted()
         self._snapped = self._clock.now()
         align = self._input.align_seconds()
         self.metrics.took(number, align_s=align, sync_s=self._snapped - began)
         self._outputs.broadcast(barrier)
         self._point("barrier passed on")
-        self._preparing = Snapshot(self.subtask, number, steps)
+        self._preparing = Snapshot(self.subtask, number, steps, counted)
         for state in steps.values():
             if state.prepared is not None:
                 state.prepared.add_done_callback(lambda _: self._wake())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -37,9 +39,9 @@ ALL = [READ, COUNT_0, COUNT_1]
 JOB = {"polars": "2.1.0"}
 
 
-def coordinator(**settings: float) -> CheckpointCoordinator:
+def coordinator(job: Mapping[str, Any] = JOB, **settings: float) -> CheckpointCoordinator:
     chosen = CheckpointSettings(**{"interval_s": 10, "timeout_s": 60, **settings})
-    return CheckpointCoordinator(ALL, Position(OWNER, 20, 7), chosen, JOB)
+    return CheckpointCoordinator(ALL, Position(OWNER, 20, 7), chosen, job)
 
 
 def ack(subtask: SubtaskId, number: int = 7, x: int = 0) -> Acked:
@@ -301,3 +303,17 @@ def test_an_open_transaction_ages_while_the_slowest_subtask_is_waited_for() -> N
     (commit,) = machine.handle(Acked(late))
     assert isinstance(commit, CommitCheckpoint)
     assert [one.age_s for one in commit.checkpoint.committables()] == [51.0, 9.0]
+
+
+def test_a_checkpoint_holds_the_counters_of_its_run_up_to_its_barrier() -> None:
+    machine = coordinator(job={**JOB, "counters": {"read": {"rows_out": 100}}})
+    for event in (Tick(0.0), Tick(10.0)):
+        machine.handle(event)
+    machine.handle(Acked(Ack(READ, 7, {}, {"read": {"rows_out": 5}})))
+    machine.handle(Acked(Ack(COUNT_0, 7, {}, {"count": {"rows_in": 2, "late_rows": 1}})))
+    (commit,) = machine.handle(Acked(Ack(COUNT_1, 7, {}, {"count": {"rows_in": 3}})))
+    assert isinstance(commit, CommitCheckpoint)
+    assert commit.checkpoint.job == {
+        **JOB,
+        "counters": {"read": {"rows_out": 105}, "count": {"rows_in": 5, "late_rows": 1}},
+    }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from raystream.checkpoint.records import Checkpoint, Owner, Restore, SegmentRef, StoredState
@@ -41,11 +42,22 @@ def test_what_is_read_again_after_a_failure_is_not_counted_twice() -> None:
     books.completed(checkpoint(1), 101.0)
     books.pong(READ, stats(17))
     books.failed(0, CAUSE, 102.0)
+    books.recovered(1, checkpoint(1), {"read": {"rows_out": 12}})  # between two pings
+    assert books.status("deploying", 1, 103.0, None).rows_read == 12
     books.opening()
-    assert books.status("deploying", 1, 103.0, None).rows_read == 10
-    books.pong(READ, stats(7))
+    books.pong(READ, stats(5))
     assert books.outcome("finished", "", 104.0).rows_in == 17
     assert books.outcome("finished", "", 104.0).restarts == 1
+
+
+def test_the_last_checkpoint_knows_what_no_ping_told_any_more() -> None:
+    books = report()
+    books.pong(READ, stats(10))
+    counted = {"counters": {"read": {"rows_out": 25}}}
+    books.completed(replace(checkpoint(1), final=True, job=counted), 101.0)
+    assert books.outcome("finished", "", 104.0).rows_in == 25
+    books.pong(READ, stats(25))
+    assert books.outcome("finished", "", 104.0).rows_in == 25
 
 
 def test_a_checkpoint_tells_its_times_and_what_is_new_in_it() -> None:

@@ -14,7 +14,7 @@ from raystream.runtime.chain import STEP_OF_ERROR, Chain, Link
 from raystream.runtime.channels.memory import MemoryChannel
 from raystream.runtime.exchange import Exchange, Outputs
 from raystream.runtime.gate import InputGate
-from raystream.runtime.task import FINISHED, Committed, Snapshot, Task, Waiting, Worked
+from raystream.runtime.task import FINISHED, Committed, Task, Waiting, Worked
 from raystream.time.clock import VirtualClock
 from raystream.time.watermark import Watermark
 from tests.runtime.parts import Recorder, channels, context, exchange, timed
@@ -65,8 +65,11 @@ def test_rows_then_watermark_then_barrier_keep_their_order() -> None:
     bench.run()
     assert bench.operator.seen == [("rows", 2), Watermark(2), ("snapshot", 1, False)]
     assert bench.sent() == [rows, Watermark(2), Barrier(1)]
-    assert bench.reports == [Snapshot(ME, 1, bench.reports[0].steps)]
-    assert bench.reports[0].steps["step"].header == {"n": 1}
+    (snapshot,) = bench.reports
+    assert (snapshot.subtask, snapshot.checkpoint) == (ME, 1)
+    counted = {name: n for name, n in snapshot.counters["step"].items() if n}
+    assert counted == {"rows_out": 2, "bytes_out": 16}
+    assert snapshot.steps["step"].header == {"n": 1}
 
 
 def test_snapshot_is_handed_in_when_prepared_and_rows_go_on_meanwhile() -> None:

@@ -8,7 +8,7 @@ will be stored; a segment that is stored already is only named.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,12 +41,14 @@ class SnapshotHeader:
         checkpoint: Which.
         steps: State of each step.
         sizes: Bytes, roughly, of each new segment that follows, in order.
+        counters: What the subtask had counted by then.
     """
 
     subtask: SubtaskId
     checkpoint: int
     steps: Mapping[StepName, StepHeader]
     sizes: tuple[int, ...]
+    counters: Mapping[StepName, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class SnapshotStream:
             for step, state in snapshot.steps.items()
         }
         sizes = tuple(int(segment.frame.estimated_size()) for _, segment in new)
-        yield SnapshotHeader(snapshot.subtask, snapshot.checkpoint, steps, sizes)
+        yield SnapshotHeader(snapshot.subtask, snapshot.checkpoint, steps, sizes, snapshot.counters)
         for step, segment in new:
             yield self._encoded(step, segment)
         self._stored = {(step, segment.id) for step, segment in segments}

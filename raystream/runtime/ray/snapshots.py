@@ -329,7 +329,9 @@ class _Inbound:
             ).older(writing)
             for step, state in header.steps.items()
         }
-        self._post(Acked(self._attempt, Ack(self._subtask, header.checkpoint, steps)))
+        self._post(
+            Acked(self._attempt, Ack(self._subtask, header.checkpoint, steps, header.counters))
+        )
 
 
 def _written(inbound: _Inbound, ref: Any) -> None:

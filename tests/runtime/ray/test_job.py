@@ -92,6 +92,7 @@ def test_kills_at_named_points_lose_and_repeat_nothing(tmp_path: Path, orders: l
     assert happened(tmp_path / "markers") == sorted(orders)
     assert timeline.seen[-1][1].attempt == len(orders)
     exact(job, tmp_path)
+    assert (outcome.rows_in, outcome.rows_out) == (6000, expected(job).total())
 
 
 def test_a_job_with_a_large_table_outlives_its_coordinator(tmp_path: Path) -> None:
