@@ -87,9 +87,9 @@ class Dry:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """A subtask failed or its process is gone."""
+    """A subtask failed or its process is gone; None: no subtask, but what runs them."""
 
-    subtask: SubtaskId
+    subtask: SubtaskId | None
     attempt: int
     failure: Failure
 

@@ -299,13 +299,12 @@ class ControlLoop:
                 self._end(outcome)
 
     def _workers_failed(self, command: JobCommand, error: Exception) -> None:
-        """A call on the workers raised: the attempt fails, as if a subtask had told it."""
+        """A call on the workers raised: the attempt fails, and no subtask is to blame."""
         if isinstance(command, Publish | End):
             return  # a page that can not be written must not stop the job
         text = f"{type(command).__name__}: {type(error).__name__}: {error}"
-        first = self._machine.life.spec.plan.subtasks()[0]
         opened = self._machine.life.opened
-        self.inbox.post(Died(first, opened, Failure("infrastructure", text)))
+        self.inbox.post(Died(None, opened, Failure("infrastructure", text)))
 
     def _show(self, status: StatusDocument) -> None:
         self.status = status

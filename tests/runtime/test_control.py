@@ -202,7 +202,7 @@ def test_workers_that_raise_fail_the_attempt() -> None:
     outcome = world.drive(loop)
     assert (outcome.kind, outcome.restarts) == ("finished", 1)
     assert loop.status is not None
-    assert "Start: OSError: no cluster" in loop.status.restarts[0].cause
+    assert loop.status.restarts[0].cause == "coordinator failed: Start: OSError: no cluster"
 
 
 def test_from_scratch_reads_everything_again_once() -> None:

@@ -73,7 +73,7 @@ class Failing:
 
     def _decide(self, life: Life, now: float) -> Step:
         cause = first_cause(self._failures)
-        lost = {subtask: failure for subtask, failure in self._failures if subtask is not None}
+        lost = dict(self._failures)
         lost |= {died.subtask: died.failure for died in life.silent()}
         commands = kill_of(life, lost)
         delay = life.policy.failed(cause.failure, now)
@@ -86,9 +86,9 @@ class Failing:
         return self, [*commands, *life.pings()]
 
 
-def kill_of(life: Life, lost: Mapping[SubtaskId, Failure]) -> list[JobCommand]:
+def kill_of(life: Life, lost: Mapping[SubtaskId | None, Failure]) -> list[JobCommand]:
     """Kill the dead and the frozen, and remember nodes where nobody answers."""
-    gone = sorted(subtask for subtask, failure in lost.items() if failure.kind in GONE)
+    gone = sorted(who for who, failure in lost.items() if who and failure.kind in GONE)
     if not gone:
         return []
     answering = life.liveness.answering(life.now)

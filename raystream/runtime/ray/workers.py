@@ -83,7 +83,7 @@ class RayWorkers:
         self._job, self._job_bytes = job, job_bytes
         self._environment = dict(environment or {})
         self._writer = SegmentWriter(job, store, background)
-        self._desk = Desk(self._all_died)
+        self._desk = Desk(self._broken)
         self._actors = Actors(self._desk, len(job.plan.chains))
         self._seated: dict[SubtaskId, Worker] = {}
         self._spares: list[Worker] = []
@@ -214,13 +214,12 @@ class RayWorkers:
         if attempt == self._attempt:
             self.post(event)
 
-    def _died(self, subtask: SubtaskId, attempt: int, failure: Failure) -> None:
+    def _died(self, subtask: SubtaskId | None, attempt: int, failure: Failure) -> None:
         self._tell(attempt, Died(subtask, attempt, failure))
 
-    def _all_died(self, error: Exception) -> None:
-        failure = Failure("infrastructure", f"a call to Ray failed: {error}")
-        for subtask in self._requests:
-            self._died(subtask, self._attempt, failure)
+    def _broken(self, error: Exception) -> None:
+        failure = Failure("infrastructure", f"a call to Ray failed: {_first_line(error)}")
+        self._died(None, self._attempt, failure)
 
     def _expect(
         self, ref: Any, subtask: SubtaskId, attempt: int, event: WorkerEvent | None = None
@@ -427,6 +426,11 @@ def _failure(result: Any) -> Failure:
     if isinstance(result, ray.exceptions.RayActorError):
         return Failure("died", "the process of the subtask is gone")
     return Failure("infrastructure", f"a call to a subtask failed: {type(result).__name__}")
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _alive_nodes() -> frozenset[str]:
