@@ -107,10 +107,20 @@ _TOPIC_COMMON: Mapping[str, Field] = {
     "format": Field(FORMAT, "How records are written. Default: json."),
 }
 
+_TOPICS = ByKind(
+    scalar=Text("a topic"),
+    sequence=ListOf(Text("a topic")),
+    mapping=Record(
+        "a pattern of topics",
+        {"pattern": Field(Text("a regular expression"), "Fits whole names.", required=True)},
+        example="{pattern: orders-.*}",
+    ),
+)
+
 SOURCE_KAFKA = Record(
     "a Kafka source",
     {
-        "topic": Field(one_or_more(Text("a topic")), "Topic, or a list of them.", required=True),
+        "topic": Field(_TOPICS, "Topic, a list of them, or {pattern: orders-.*}.", required=True),
         **_TOPIC_COMMON,
         "group_id": Field(Text(), "Group that positions are published to, for lag tools."),
         "starting_offsets": Field(

@@ -202,6 +202,8 @@ class _Writer:
             said["discovery_interval"] = _time(topic.discovery_interval)
         given = {name: text for name, text in said.items() if text}
         first = _literal(names[0]) if len(names) == 1 else _literal(list(names))
+        if topic.pattern is not None:
+            first = _call("rs.pattern", [_literal(topic.pattern.regex)], {})
         return _call(f"{cluster}.topic", [first], given)
 
     def _cluster(self, kafka: Any) -> str:

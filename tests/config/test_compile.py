@@ -175,3 +175,12 @@ def test_parameters_may_be_variables_but_no_secrets(tmp_path: Path) -> None:
         load(str(path), LOADING)
     assert "a secret may only stand in" in str(caught.value)
     assert CANARY not in str(caught.value)
+
+
+def test_topics_by_pattern(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(SMALLEST.replace("topic: requests", 'topic: {pattern: "orders-.*"}'))
+    loaded = load(str(path))
+    (read,) = [n.step for n in loaded.pipeline.graph().nodes if hasattr(n.step, "source")]
+    assert read.source.pattern.regex == "orders-.*"
+    assert 'rs.pattern("orders-.*")' in to_python(loaded.pipeline)

@@ -112,7 +112,6 @@ def test_every_row_once_in_order_in_its_run_up_to_the_end(drawn):
     consumer = _Consumer(messages)
     with ThreadPoolExecutor(1) as pool:
         reader = KafkaReader(
-            ["t"],
             Json(),
             ReadOptions(Schema({"p": pl.Int64(), "o": pl.Int64()})),
             consumer=consumer,
