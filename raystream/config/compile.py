@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.environment import PREFIX
@@ -18,6 +17,7 @@ from raystream.config.aggregate_text import parse_aggregate
 from raystream.config.check import Value
 from raystream.config.ends import Ends
 from raystream.config.functions import function
+from raystream.config.offsets import read_offset
 from raystream.config.place import InvalidFile, Place, Problems
 from raystream.config.references import named, side_sinks
 from raystream.config.yaml import Scalar
@@ -342,19 +342,13 @@ def _window(value: Value) -> Window:
     from raystream.api.windows import cumulative, hopping, tumbling
 
     said = value.get("offset")
-    offset: Any = _offset(said.data) if said is not None else 0
+    offset: Any = read_offset(said.data) if said is not None else 0
     size, hop = value.get("tumbling"), value.get("hopping")
     if size is not None:
         return tumbling(size.data, offset=offset)
     if hop is not None:
         return hopping(**hop.plain(), offset=offset)
     return cumulative(**value["cumulative"].plain(), offset=offset)
-
-
-def _offset(text: str) -> int | str | datetime:
-    if text.isdigit():
-        return int(text)
-    return text if text.rstrip()[-1] in "smhd" and "-" not in text else datetime.fromisoformat(text)
 
 
 def _emit(value: Value | None) -> Any:

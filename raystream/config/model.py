@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
+from raystream.config.offsets import read_offset
 from raystream.config.shapes import (
     CALLABLE,
     DURATION,
@@ -112,7 +114,11 @@ _TOPICS = ByKind(
     sequence=ListOf(Text("a topic")),
     mapping=Record(
         "a pattern of topics",
-        {"pattern": Field(Text("a regular expression"), "Fits whole names.", required=True)},
+        {
+            "pattern": Field(
+                Text("a regular expression", reads=re.compile), "Fits whole names.", required=True
+            )
+        },
         example="{pattern: orders-.*}",
     ),
 )
@@ -250,6 +256,7 @@ OFFSET = Text(
     rf"{DURATION}|\d+|\d{{4}}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)",
     "write a duration, or a moment with its zone: 2024-11-29T00:00:00Z",
     numbers=True,
+    reads=read_offset,
 )
 
 WINDOW = Record(
