@@ -342,13 +342,14 @@ def _window(value: Value) -> Window:
     from raystream.api.windows import cumulative, hopping, tumbling
 
     said = value.get("offset")
-    offset: Any = read_offset(said.data) if said is not None else 0
+    place: Any = {"offset": read_offset(said.data) if said is not None else 0}
+    place |= _options(value, "time_zone")
     size, hop = value.get("tumbling"), value.get("hopping")
     if size is not None:
-        return tumbling(size.data, offset=offset)
+        return tumbling(size.data, **place)
     if hop is not None:
-        return hopping(**hop.plain(), offset=offset)
-    return cumulative(**value["cumulative"].plain(), offset=offset)
+        return hopping(**hop.plain(), **place)
+    return cumulative(**value["cumulative"].plain(), **place)
 
 
 def _emit(value: Value | None) -> Any:

@@ -30,6 +30,7 @@ NAMED = Text("a name", NAME, "use 1 to 60 of A-Z a-z 0-9 _ -")
 TIME = Text("a duration", DURATION, "write for instance 10s, 5m, 250ms")
 SQL = Text("an SQL expression", numbers=True)
 COLUMN = Text("a column name")
+ZONE = Text("a time zone", r"[A-Za-z][\w+-]*(?:/[\w+-]+)*", "write for instance Europe/Berlin")
 FUNCTION = Text("a function", CALLABLE, "write package.module:function")
 COUNT = Number(least=1)
 GUARANTEE = Word(("at_least_once", "exactly_once", "none"))
@@ -284,6 +285,9 @@ WINDOW = Record(
             "Windows with a common start that grow.",
         ),
         "offset": Field(OFFSET, "A window starts here: a duration, epoch ms, or a moment."),
+        "time_zone": Field(
+            ZONE, "Days and hours are those of its clocks: Europe/Berlin. Default: UTC."
+        ),
     },
     one_of=(("tumbling", "hopping", "cumulative"),),
     example="{tumbling: 1m}",

@@ -276,6 +276,8 @@ def _is_word(name: str) -> bool:
 
 def _shape(window: Window) -> str:
     options = {"offset": str(window.offset_ms)} if window.offset_ms else {}
+    if window.time_zone is not None:
+        options["time_zone"] = _literal(window.time_zone)
     match window:
         case Hopping(size_ms=size, slide_ms=slide):
             return _call("rs.hopping", [_time(size / 1000), _time(slide / 1000)], options)

@@ -74,7 +74,17 @@ class Operator:
         raise NotImplementedError
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
-        """Event time moved; the engine hands it on after this returns."""
+        """Event time moved; the engine hands it on when this has returned and nothing is pending.
+
+        Where much is to be given out, give out one piece and leave the rest to `proceed`.
+        """
+
+    def has_more(self) -> bool:
+        """Whether `proceed` has something to give out; until it has not, nothing else comes."""
+        return False
+
+    def proceed(self) -> None:
+        """Give out the next piece; called while those behind have room."""
 
     def deadline(self) -> float | None:
         """Monotonic time (ctx.clock.now()) at which `on_time` wants to be called, or None."""

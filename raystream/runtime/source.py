@@ -77,7 +77,7 @@ class SourceInput:
         self._positions: dict[SplitId, Position] = {}
         self._known: set[SplitId] = {split.id for split in splits}
         self._marks = SplitWatermarks(spec.step.watermark)  # type: ignore[union-attr]
-        self._marks.restore(_watermarks(headers))
+        self._marks.restore(_watermarks(headers), _idle(headers))
         self._add(self._starts(splits, headers))
         self._ready: deque[Element] = deque()
         self._frames: list[pl.DataFrame] = []
@@ -174,6 +174,7 @@ class SourceInput:
             "source": self._source.describe(),
             "positions": dict(self._positions),
             "watermarks": self._marks.header(),
+            "idle": self._marks.resting(),
         }
         return {self._step: StepState(header=header)}
 
@@ -399,6 +400,11 @@ def _watermarks(headers: Sequence[Mapping[str, Any]]) -> dict[SplitId, int]:
     for header in headers:
         merged.update(header.get("watermarks", {}))
     return merged
+
+
+def _idle(headers: Sequence[Mapping[str, Any]]) -> set[SplitId]:
+    """Older checkpoints do not tell."""
+    return {split for header in headers for split in header.get("idle", ())}
 
 
 def _rejects(chunk: Chunk, rows: Sequence[int], reason: str) -> Sequence[Rejected]:

@@ -20,6 +20,7 @@ from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.windows import Hopping, Tumbling, Window
 from raystream.ids import StepName
+from raystream.verify.local_windows import local_windows_of
 
 Row = dict[str, Any]
 _TIME = "__time"
@@ -193,6 +194,8 @@ def windows_of(window: Window, time: int) -> list[tuple[int, int]]:
     >>> windows_of(Cumulative(max_size_ms=30, step_ms=10), 12)
     [(0, 20), (0, 30)]
     """
+    if window.time_zone is not None:
+        return local_windows_of(window, time)
     if isinstance(window, Tumbling):
         start = time - (time - window.offset_ms) % window.size_ms
         return [(start, start + window.size_ms)]

@@ -19,6 +19,7 @@ from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.policies import Early, OnClose
 from raystream.graph.steps import WindowAggregate, WindowGlobal, WindowLocal
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
+from raystream.operators import window_slices
 from raystream.operators.base import Restored
 from raystream.operators.registry import output_schema
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
@@ -145,6 +146,13 @@ def placed(rows: list[dict[str, Any]], places: Iterator[int]) -> list[dict[str, 
     return [{**row, "place": next(places)} for row in rows]
 
 
+@pytest.fixture(autouse=True)
+def _slices_as_they_are() -> Any:
+    usual = window_slices.SLICE_ROWS
+    yield
+    window_slices.SLICE_ROWS = usual
+
+
 class Subtasks:
     """A window behind a hash exchange, as several subtasks that can be snapshotted and rescaled."""
 
@@ -170,6 +178,8 @@ class Subtasks:
     def to(self, watermark: int) -> None:
         for task in self.tasks:
             task.operator.on_watermark(Watermark(watermark))
+            while task.operator.has_more():
+                task.operator.proceed()
 
     def restart(self, parallelism: int) -> None:
         self.collect()
@@ -195,10 +205,11 @@ class Subtasks:
 
 
 @settings(max_examples=200, deadline=None)
-@given(EVENTS, WINDOWS, st.booleans())
+@given(EVENTS, WINDOWS, st.booleans(), st.sampled_from([1, 3, 100_000]))
 def test_same_as_the_oracle_through_snapshots_and_rescaling(
-    harness: Any, events: list, window: Window, pre_aggregated: bool
+    harness: Any, events: list, window: Window, pre_aggregated: bool, at_once: int
 ) -> None:
+    window_slices.SLICE_ROWS = at_once
     asked = WindowAggregate(("ip",), window, ALL)
     subtasks, oracle = Subtasks(harness, asked, pre_aggregated), Oracle(window)
     places = count()
@@ -223,10 +234,11 @@ def test_same_as_the_oracle_through_snapshots_and_rescaling(
 
 
 @settings(max_examples=150, deadline=None)
-@given(EVENTS, WINDOWS, st.integers(1, 30), st.booleans())
+@given(EVENTS, WINDOWS, st.integers(1, 30), st.booleans(), st.sampled_from([1, 3, 100_000]))
 def test_with_lateness_the_last_row_of_each_window_is_right(
-    harness: Any, events: list, window: Window, lateness: int, early: bool
+    harness: Any, events: list, window: Window, lateness: int, early: bool, at_once: int
 ) -> None:
+    window_slices.SLICE_ROWS = at_once
     emit = Early(1000) if early else OnClose()
     asked = WindowAggregate(("ip",), window, ALL, emit, allowed_lateness_ms=lateness)
     subtasks, oracle = Subtasks(harness, asked, True), Oracle(window, lateness)
