@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from raystream.checkpoint.records import Committable
 from raystream.context import SubtaskContext
@@ -60,6 +60,8 @@ class Operator:
 
     ctx: SubtaskContext
     output: Output
+    emits_on_time: ClassVar[bool] = True
+    """Whether `on_time` may give out rows: then it is called when those behind have room."""
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
         """Once, before anything else."""

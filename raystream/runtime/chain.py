@@ -131,15 +131,16 @@ class Chain:
             guarded(step, operator.on_watermark, news)
             self._passing.appendleft((index + 1, news))
 
-    def deadline(self) -> float | None:
-        """The earliest time a step wants to be called at."""
-        times = [operator.deadline() for _, operator in self._operators]
+    def deadline(self, *, may_emit: bool = True) -> float | None:
+        """The earliest time a step wants to be called at; without credit, one that never emits."""
+        called = (one for _, one in self._operators if may_emit or not one.emits_on_time)
+        times = [operator.deadline() for operator in called]
         return min((time for time in times if time is not None), default=None)
 
-    def on_time(self, now: float) -> None:
+    def on_time(self, now: float, *, may_emit: bool = True) -> None:
         """Call the steps whose time has come."""
         for step, operator in self._operators:
-            due = operator.deadline()
+            due = operator.deadline() if may_emit or not operator.emits_on_time else None
             if due is not None and due <= now:
                 guarded(step, operator.on_time, now)
 

@@ -166,12 +166,13 @@ class Task:
             return self._open_letter(self._mailbox.popleft())
         if self._prepared():
             return self._hand_in()
-        due = self._chain.deadline()
+        credit = self._outputs.has_credit()
+        due = self._chain.deadline(may_emit=credit)
         now = self._clock.now()
         if now >= self._look:
             self._look_around(now)
         if due is not None and due <= now:
-            self._chain.on_time(now)
+            self._chain.on_time(now, may_emit=credit)
             return WORKED
         return self._work(due)
 
