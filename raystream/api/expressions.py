@@ -56,12 +56,12 @@ def check_visible(names: Iterable[str], verb: str) -> None:
     """Refuse names of new columns that are kept for the engine's own.
 
     Raises:
-        ConfigurationError: a name begins with two underscores.
+        ConfigurationError: a name begins with the prefix of hidden columns.
     """
     for name in names:
         if name.startswith(HIDDEN):
             text = f"{verb}: {name!r} cannot be the name of a column"
-            raise wrong(text, f"names that begin with {HIDDEN} are raystream's own")
+            raise wrong(text, f"names that begin with {HIDDEN!r} are raystream's own")
 
 
 def column_name(value: Any, verb: str) -> str:

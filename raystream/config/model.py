@@ -36,8 +36,10 @@ COUNT = Number(least=1)
 GUARANTEE = Word(("at_least_once", "exactly_once", "none"))
 COLUMN_TYPE = Text(
     "a type",
-    r"(?:int|float|string|bool|binary|timestamp_ms)(?: not null)?",
-    "write int, float, string, bool, binary or timestamp_ms, perhaps with ' not null' behind",
+    r"(?:int|float|string|bool|binary|bytes|timestamp_ms|date|time|datetime|timestamp|duration"
+    r"|(?:decimal|numeric) ?\( ?[0-9]{1,2} ?(?:, ?[0-9]{1,2} ?)?\))(?: not null)?",
+    "write int, float, decimal(18,2), string, bool, binary, date, time, datetime, timestamp, "
+    "duration or timestamp_ms, perhaps with ' not null' behind",
 )
 SCHEMA = MapOf(COLUMN_TYPE, what="a column name")
 PARALLELISM = Field(COUNT, "Subtasks of this step. Default: as the step above.")

@@ -311,11 +311,10 @@ def _schema(step: Read) -> str:
 
 def _words(schema: Any) -> dict[str, str]:
     """The words of a declared schema; `timestamp_ms` is `int` to the engine."""
-    from raystream.data.types import NAMES
+    from raystream.data.types import word_of
 
-    by_type = {str(dtype): word for word, dtype in reversed([*NAMES.items()])}
     behind = {name: " not null" for name in schema.required}
-    return {n: by_type[str(d)] + behind.get(n, "") for n, d in schema.columns.items()}
+    return {n: f"{word_of(d)}{behind.get(n, '')}" for n, d in schema.columns.items()}
 
 
 def _format(format_: Any) -> str:

@@ -18,7 +18,7 @@ MOST = 3
 def left_out(frame: pl.DataFrame, reason: str = "") -> list[LeftOut]:
     """The first few rows of a frame, user columns only.
 
-    >>> left_out(pl.DataFrame({"ip": ["a"], "__time": [7]}))
+    >>> left_out(pl.DataFrame({"ip": ["a"], f"{HIDDEN}time": [7]}))
     [LeftOut(row='{"ip": "a"}', reason='', origin='')]
     """
     user = [name for name in frame.columns if not name.startswith(HIDDEN)]

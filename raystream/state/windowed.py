@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from raystream.data.segment import Segment
+from raystream.ids import HIDDEN
 
-PANE = "__pane"
+PANE = f"{HIDDEN}pane"
 """Int64, epoch ms: start of the pane of a partial."""
 
 Merge = Callable[[pl.DataFrame, Sequence[str]], pl.DataFrame]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raystream.data.batch import TIME
 from raystream.data.schema import Schema
 from raystream.errors import DataError, UserCodeError
 from raystream.graph.steps import FilterRows, FlatMap, Map, RowFunctions
@@ -34,7 +35,7 @@ def test_fused_functions_do_what_plain_python_does(harness: Any, batches: list) 
         task.process(pl.DataFrame({"n": [n for n, _ in batch]}), time=pl.Series(_ms(batch)))
         for n, time in batch:
             copies = [c for c in range(max(n, 0)) if c != 1]
-            expected += [{"n": 2 * n, "copy": c, "__time": time % 10**9} for c in copies]
+            expected += [{"n": 2 * n, "copy": c, TIME: time % 10**9} for c in copies]
     assert task.take(hidden=True) == expected
 
 

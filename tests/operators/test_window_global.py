@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raystream.data.batch import ORDER
+from raystream.data.batch import ORDER, TIME
 from raystream.data.hashing import partition
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
@@ -138,7 +138,11 @@ EVENTS = st.lists(
 
 def frame_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
     schema = {"ip": pl.String, "t": pl.Int64, "n": pl.Int64, "x": pl.Float64, "place": pl.Int128}
-    return pl.DataFrame(rows, schema=schema).rename({"place": ORDER}).with_columns(__time="t")
+    return (
+        pl.DataFrame(rows, schema=schema)
+        .rename({"place": ORDER})
+        .with_columns(pl.col("t").alias(TIME))
+    )
 
 
 def placed(rows: list[dict[str, Any]], places: Iterator[int]) -> list[dict[str, Any]]:
@@ -276,7 +280,7 @@ def test_rows_go_out_with_the_last_millisecond_of_their_window_in_order(harness:
     task.operator.on_watermark(Watermark(19))
     task.operator.on_watermark(Idle())
     assert task.take(hidden=True) == [
-        {"ip": "b", "window_start": 0, "window_end": 10, "requests": 1, "__time": 9}
+        {"ip": "b", "window_start": 0, "window_end": 10, "requests": 1, TIME: 9}
     ]
     task.operator.on_watermark(Watermark(20))
     task.process([{"ip": "a"}], time=22)
