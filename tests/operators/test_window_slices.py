@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import raystream as rs
+from raystream.data.batch import TIME
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.policies import OnClose
 from raystream.graph.steps import WindowAggregate, WindowGlobal
@@ -33,7 +34,7 @@ def opened(harness: Any, window: Window, keys: tuple[str, ...] = ("k",), emit: A
 
 def minutes(count: int, keys: int) -> pl.DataFrame:
     times = [t * MINUTE for t in range(count) for _ in range(keys)]
-    frame = pl.DataFrame({"k": list(range(keys)) * count, "__time": times})
+    frame = pl.DataFrame({"k": list(range(keys)) * count, TIME: times})
     return frame.with_columns(pl.col("k").cast(pl.String))
 
 
