@@ -190,10 +190,16 @@ class _Compiler:
             watermark = _watermark(value.get("watermark"))
             stream = self._pipeline.read(source, watermark=watermark, **options)
             self._nodes[name] = stream._edge.source
+        self._dead_letters(errors, stream)
+        return stream
+
+    def _dead_letters(self, errors: Value | None, stream: Stream) -> None:
+        """What `errors: {policy: dlq, to: SINK}` lets go reaches its sink."""
         if errors is not None and errors.get("to") is not None:
             sink = errors["to"].data
-            self._sink(sink, self._sinks[sink], stream.errors)
-        return stream
+            with self._noting(errors):
+                dead = stream.errors
+            self._attempt(self._sink, sink, self._sinks[sink], dead)
 
     def _from(self, value: Value) -> Stream | None:
         name = value.get("from")
@@ -209,7 +215,9 @@ class _Compiler:
         verb = next(v for v in _VERBS if step.get(v) is not None)
         value, options = step[verb], _options(step, "name", "parallelism", "batch_format", "schema")
         with self._noting(value, step):
-            return self._plain_step(stream, verb, value, options)
+            made = self._plain_step(stream, verb, value, options | _errors(step))
+        self._dead_letters(step.get("errors"), made)
+        return made
 
     def _alone(self, step: Value) -> None:
         """What can be told of a step without its input."""
@@ -253,12 +261,13 @@ class _Compiler:
         if keys is not None:
             with self._noting(keys, step):
                 stream = _keyed(stream, keys, {})
-        options = _options(step, "name", "parallelism", "allowed_lateness")
+        options = _options(step, "name", "parallelism", "allowed_lateness") | _errors(step)
         with self._noting(window, step):
             windowed = stream.window(_window(window), emit=_emit(step.get("emit")), **options)
         with self._noting(step["aggregate"], step):
             aggregates = {n: _aggregate(v.data) for n, v in step["aggregate"].data.items()}
             result: Stream = windowed.agg(aggregates)
+        self._dead_letters(step.get("errors"), result)
         if late is not None:
             self._attempt(self._sink, late.data, self._sinks[late.data], result.late)
         having = step.get("having")
@@ -322,6 +331,11 @@ def _policy(errors: Value) -> str:
     return str((errors.get("policy") or errors).data)
 
 
+def _errors(step: Value) -> dict[str, str]:
+    errors = step.get("errors")
+    return {} if errors is None else {"errors": _policy(errors)}
+
+
 def _watermark(value: Value | None) -> WatermarkStrategy | None:
     from raystream.api.watermark import Watermark
 
@@ -330,7 +344,7 @@ def _watermark(value: Value | None) -> WatermarkStrategy | None:
 
 def _keyed(stream: Stream, value: Value, options: dict[str, Any]) -> Stream:
     if isinstance(value.data, dict):
-        for name in ("name", "parallelism"):
+        for name in ("name", "parallelism", "errors"):
             if name in value.data:
                 text = f"a key called {name!r} can not be computed here"
                 raise ConfigurationError(text, what_to_do="make the column with with_columns first")

@@ -201,6 +201,17 @@ DATAGEN = Record(
 
 POLICY = Word(("fail", "skip", "dlq"))
 
+ERRORS = ByKind(
+    scalar=Word(("fail", "skip")),
+    mapping=Record(
+        "an error policy",
+        {
+            "policy": Field(POLICY, "fail, skip or dlq.", required=True),
+            "to": Field(NAMED, "Sink for dlq."),
+        },
+    ),
+)
+
 SOURCE = Record(
     "a source",
     {
@@ -222,16 +233,7 @@ SOURCE = Record(
             "How event time is told.",
         ),
         "errors": Field(
-            ByKind(
-                scalar=Word(("fail", "skip")),
-                mapping=Record(
-                    "an error policy",
-                    {
-                        "policy": Field(POLICY, "fail, skip or dlq.", required=True),
-                        "to": Field(NAMED, "Sink for dlq."),
-                    },
-                ),
-            ),
+            ERRORS,
             "Records that do not decode or fit. Default: fail.",
         ),
         "parallelism": PARALLELISM,
@@ -311,7 +313,9 @@ def _step(what: str, verb: str, shape: Shape, doc: str, more: Mapping[str, Field
     return Record(what, {verb: Field(shape, doc, required=True), **more, **_COMMON})
 
 
-_OUTPUT_SCHEMA = {"schema": Field(SCHEMA, "Columns of the new rows.")}
+_ERRORS = {"errors": Field(ERRORS, "Rows that can not be computed. Default: fail.")}
+
+_OUTPUT_SCHEMA = {"schema": Field(SCHEMA, "Columns of the new rows."), **_ERRORS}
 
 AGGREGATE = Record(
     "an aggregation",
@@ -327,6 +331,7 @@ AGGREGATE = Record(
         "emit": Field(EMIT, "on_close, or {early: 10s}: also open windows, with final = false."),
         "allowed_lateness": Field(TIME, "How long a window still takes late rows. Default: 0s."),
         "late": Field(NAMED, "Sink for late rows. Default: dropped and counted."),
+        **_ERRORS,
         **_COMMON,
     },
 )
@@ -336,11 +341,15 @@ STEP = Variants(
     {
         "aggregate": AGGREGATE,
         "window": AGGREGATE,
-        "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", {}),
-        "select": _step("a select", "select", one_or_more(COLUMN), "Only these columns.", {}),
+        "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),
+        "select": _step("a select", "select", one_or_more(COLUMN), "Only these columns.", _ERRORS),
         "drop": _step("a drop", "drop", one_or_more(COLUMN), "All columns but these.", {}),
         "with_columns": _step(
-            "new columns", "with_columns", MapOf(SQL, what="a column name"), "Column -> SQL.", {}
+            "new columns",
+            "with_columns",
+            MapOf(SQL, what="a column name"),
+            "Column -> SQL.",
+            _ERRORS,
         ),
         "map": _step("a map", "map", FUNCTION, "Row (dict) -> row, in Python.", _OUTPUT_SCHEMA),
         "flat_map": _step(
@@ -357,7 +366,7 @@ STEP = Variants(
             },
         ),
         "union": _step("a union", "union", one_or_more(NAMED), "Rows of these steps, too.", {}),
-        "key_by": _step("a key", "key_by", KEYS, "Key columns, or column -> SQL.", {}),
+        "key_by": _step("a key", "key_by", KEYS, "Key columns, or column -> SQL.", _ERRORS),
     },
 )
 

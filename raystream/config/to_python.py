@@ -17,6 +17,7 @@ from raystream.graph.steps import (
     Drop,
     Filter,
     FlatMap,
+    HasErrors,
     KeyBy,
     Map,
     MapBatches,
@@ -37,7 +38,7 @@ _DEFAULTS = {
     "parallelism": None,
     "delivery_guarantee": "exactly_once",
 }
-_OPTIONS = ("name", "parallelism")
+_OPTIONS = ("name", "parallelism", "errors")
 _FILES = {"format": "json", "tail": False, "discovery_interval": 60.0}
 WIDTH = 92
 _DURATIONS = ("checkpoint_interval", "checkpoint_timeout", "checkpoint_min_pause")
@@ -121,6 +122,8 @@ class _Writer:
         options = {"name": _literal(node.name)} if node.named else {}
         if node.parallelism is not None:
             options["parallelism"] = str(node.parallelism)
+        if isinstance(node.step, HasErrors) and node.step.errors != "fail":
+            options = {"errors": _literal(str(node.step.errors)), **options}
         match node.step:
             case Read() as step:
                 return self._read(step, options)
@@ -156,8 +159,6 @@ class _Writer:
             said["watermark"] = _watermark(step.watermark)
         if step.schema is not None:
             said["schema"] = _schema(step)
-        if step.errors != "fail":
-            said["errors"] = _literal(str(step.errors))
         return _call(".read", [self._end(step.source)], {**said, **options})
 
     def _function(self, step: Map | FlatMap | MapBatches, options: dict[str, str]) -> str:

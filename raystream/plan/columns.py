@@ -8,9 +8,11 @@ from typing import Any
 import polars as pl
 
 from raystream.graph.logical import Edge, Node
+from raystream.graph.policies import ErrorPolicy
 from raystream.graph.steps import (
     Drop,
     Filter,
+    HasErrors,
     KeyBy,
     Read,
     Select,
@@ -69,6 +71,8 @@ def needed_by_reads(
 
 def _of_input(node: Node, wanted: Needed, late: Needed, columns: Iterable[str]) -> Needed:
     known = tuple(columns)
+    if isinstance(node.step, HasErrors) and node.step.errors is ErrorPolicy.DLQ:
+        return None  # a dead letter is the whole row
     match node.step:
         case Filter(condition=condition):
             return _either(wanted, roots(condition, known))

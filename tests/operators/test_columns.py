@@ -110,7 +110,7 @@ def test_map_batches_tells_the_line_of_the_user(harness: Any) -> None:
 
     with pytest.raises(UserCodeError) as error:
         harness(MapBatches(broken)).process(ROWS)
-    assert error.value.what == "ValueError: no luck"
+    assert error.value.what.startswith("ValueError: no luck, in a batch of ")
     assert error.value.where == f"{__file__}:{broken.__code__.co_firstlineno + 1}"
     with pytest.raises(UserCodeError, match="the function gave int, not a frame"):
         harness(MapBatches(lambda frame: 5)).process(ROWS)
