@@ -82,7 +82,7 @@ def test_the_first_output_fixes_the_columns_and_checkpoints_keep_them(harness: A
         again.process([{"n": 7}])
     assert error.value.what == (
         "a row of the function does not fit: column 'v': '7' is not Int64, "
-        "in the row {\"v\": \"7\"}"
+        'in the row {"v": "7"}'
     )
     assert error.value.what_to_do == "columns are v Int64; declare others with schema="
     assert error.value.where.startswith(f"{__file__}:")
