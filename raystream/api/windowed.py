@@ -53,10 +53,7 @@ class WindowedStream:
         edge, resolved = self._with_computed(every)
         step = replace(self._base, aggregates=resolved)
         made = self._pipeline.add(step, (edge,), name=self._name, parallelism=self._parallelism)
-        stream = KeyedStream(self._pipeline, made, self._base.keys)
-        if edge != self._edge:  # columns for functions were added
-            stream._dead = (Edge(edge.source, "errors"), *stream._dead)
-        return stream
+        return KeyedStream(self._pipeline, made, self._base.keys)
 
     def _check(self, every: Mapping[str, Any]) -> None:
         if not every:
@@ -91,11 +88,10 @@ class WindowedStream:
             for name, function in functions.items()
         }
         adds = None if None in types.values() else declared(types).columns
-        step = Map(RowColumns(functions), None, adds, self._base.errors)
-        return self._pipeline.add(step, (self._edge,)), resolved
+        return self._pipeline.add(Map(RowColumns(functions), None, adds), (self._edge,)), resolved
 
 
 def _advice(column: str) -> str:
-    if column in ("name", "parallelism", "emit", "allowed_lateness", "errors"):
+    if column in ("name", "parallelism", "emit", "allowed_lateness"):
         return f"the keywords of agg are output columns; write .window(.., {column}=..)"
     return f"write for instance {column}=rs.count()"

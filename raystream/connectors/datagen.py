@@ -84,14 +84,6 @@ class Datagen:
         """None: the number of partitions is fixed."""
         return []
 
-    def grows(self) -> bool:
-        """No."""
-        return False
-
-    def covers(self, split: SplitId) -> bool:
-        """Every split is."""
-        return True
-
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
         return DatagenReader(self, ctx, options)

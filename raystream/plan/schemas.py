@@ -13,7 +13,6 @@ from raystream.formats.rejects import DEAD_LETTER_SCHEMA
 from raystream.graph.logical import Edge, Node
 from raystream.graph.steps import (
     FlatMap,
-    HasErrors,
     KeyBy,
     Map,
     MapBatches,
@@ -63,8 +62,7 @@ def node_outputs(node: Node, inputs: Sequence[Schema]) -> dict[str, Schema]:
     try:
         return _outputs(node.step, inputs)
     except ConfigurationError as error:
-        where = error.where or str(node.origin)
-        raise ConfigurationError(error.what, where, error.what_to_do) from None
+        raise error.placed(error.where or str(node.origin)) from None
 
 
 def resolved_step(step: Step, inputs: Sequence[Schema]) -> Step:
@@ -86,12 +84,10 @@ def _outputs(step: Step, inputs: Sequence[Schema]) -> dict[str, Schema]:
     if isinstance(step, Read):
         _check_event_time(step.event_time, step.schema)
         return {"main": step.schema, "errors": DEAD_LETTER_SCHEMA}
-    found = {"main": _main(resolved_step(step, inputs), inputs)}
+    main = _main(resolved_step(step, inputs), inputs)
     if isinstance(step, WindowAggregate):
-        found["late"] = inputs[0]
-    if isinstance(step, HasErrors):
-        found["errors"] = DEAD_LETTER_SCHEMA
-    return found
+        return {"main": main, "late": inputs[0]}
+    return {"main": main}
 
 
 def _main(step: Step, inputs: Sequence[Schema]) -> Schema:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import replace
 
 from raystream.context import Points, SubtaskContext, nowhere, unsampled
 from raystream.graph.steps import Read, Write
@@ -105,7 +104,7 @@ class _Builder:
             check = checks[index + 1] if index + 1 < len(checks) else None
             before, output = output, Link(name, outputs, self._count, follower, check)
             links[name] = before if isinstance(operator, SinkOperator) else output
-            operator.open(self._context(specs[index]), output)
+            operator.open(self._context(name), output)
         chain = Chain(operators, head)
         chain.restore(self._restored())
         fed = self._source(source, head) if source else InputGate(readers, self._ctx.clock.now)
@@ -130,12 +129,10 @@ class _Builder:
             found.update(dict.fromkeys(spec.also, links[spec.name]))
         return found
 
-    def _context(self, spec: StepSpec) -> SubtaskContext:
-        metrics, step = self._metrics, spec.name
+    def _context(self, step: StepName) -> SubtaskContext:
+        metrics = self._metrics
         sample = metrics.samples.of(step) if metrics.samples else unsampled
-        mine = self._ctx.for_step(step, metrics.counter(step), sample)
-        keys = spec.inputs[0].key if spec.inputs else ()
-        return replace(mine, origin=str(spec.origin), keys=keys)
+        return self._ctx.for_step(step, metrics.counter(step), sample)
 
     def _count(self, step: StepName, name: str, n: int) -> None:
         if step:
@@ -151,7 +148,7 @@ class _Builder:
         request = self._request
         refs = request.restore.get(spec.name)
         return SourceInput(
-            self._context(spec),
+            self._context(spec.name),
             spec,
             output,
             request.splits.get(spec.name, ()),
