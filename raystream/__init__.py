@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from raystream.connectors.datagen import Datagen as Datagen
     from raystream.connectors.files.source import Files as Files
     from raystream.connectors.kafka.connection import Kafka as Kafka
+    from raystream.connectors.kafka.topic_pattern import pattern as pattern
     from raystream.connectors.memory import Payloads as Payloads
     from raystream.connectors.memory import Rows as Rows
     from raystream.data.schema import Schema as Schema
@@ -68,6 +69,7 @@ _WHERE = {
     "max": "raystream.api.aggregates",
     "mean": "raystream.api.aggregates",
     "min": "raystream.api.aggregates",
+    "pattern": "raystream.connectors.kafka.topic_pattern",
     "sum": "raystream.api.aggregates",
     "tumbling": "raystream.api.windows",
 }

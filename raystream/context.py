@@ -57,6 +57,8 @@ class SubtaskContext:
         point: Named places where tests may kill.
         count: Counters of this step.
         sample: Takes a few of the rows that this step leaves out.
+        origin: The user's file and line of this step.
+        keys: Key columns of the rows that this step is given.
         wake: Tells the processing loop that there may be work (any thread may call it).
     """
 
@@ -72,6 +74,8 @@ class SubtaskContext:
     count: Count = uncounted
     wake: Callable[[], None] = lambda: None
     sample: Sample = unsampled
+    origin: str = ""
+    keys: tuple[str, ...] = ()
 
     def for_step(self, step: StepName, count: Count, sample: Sample = unsampled) -> SubtaskContext:
         """The same subtask, seen by another step."""

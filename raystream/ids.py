@@ -7,8 +7,9 @@ from dataclasses import dataclass
 StepName = str
 """Identity of a step in checkpoints, status and transactional ids: `[A-Za-z0-9_-]{1,60}`."""
 
-HIDDEN = "__"
-"""Columns whose names begin so are the engine's own."""
+HIDDEN = "\x1fraystream\x1f"
+"""Columns whose names begin so are the engine's own: no field of anybody's record does. A name of
+letters would be taken one day, as two underscores were (Debezium's `__deleted`)."""
 
 SplitId = str
 """One part of a source that is read in order: `topic/3`, a file name."""

@@ -10,6 +10,9 @@ from raystream.errors import ConfigurationError
 Duration = str | timedelta
 Size = str | int
 
+LONGEST_S = 9_999 * 365.2425 * 86_400
+"""The longest duration, seconds: the years that event time can be in."""
+
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _SIZE = re.compile(r"\s*(\d+)\s*(B|KiB|MiB|GiB)?\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -30,12 +33,20 @@ def seconds(value: Duration, what: str = "duration") -> float:
     (0.25, 60.0, 3600.0)
     """
     if isinstance(value, timedelta):
-        return value.total_seconds()
+        return _possible(value.total_seconds(), value, what)
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         text = f"{what}: {value!r} is not a duration"
         raise ConfigurationError(text, what_to_do="write for instance 10s, 5m, 250ms")
-    return float(match[1]) * _SECONDS[match[2]]
+    return _possible(float(match[1]) * _SECONDS[match[2]], value, what)
+
+
+def _possible(found: float, value: Duration, what: str) -> float:
+    if abs(found) > LONGEST_S:
+        said = str(value) if len(str(value)) <= 40 else f"{str(value)[:37]}..."  # noqa: PLR2004
+        text = f"{what}: {said} is longer than the 9999 years that event time has"
+        raise ConfigurationError(text, what_to_do="write a shorter duration")
+    return found
 
 
 def milliseconds(value: Duration, what: str = "duration") -> int:

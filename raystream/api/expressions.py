@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from raystream.api.origin import origin_of_call, wrong
+from raystream.api.origin import wrong
 from raystream.ids import HIDDEN
 
 
@@ -42,26 +42,26 @@ def check_sql(text: str, what: str) -> None:
     Raises:
         ConfigurationError: it does not parse.
     """
-    from raystream.expressions.problem import BadExpression
-    from raystream.expressions.syntax import check_text
+    import polars as pl
 
     try:
-        check_text(text)
-    except BadExpression as error:
-        error.what = f"{what}: {error.what}"
-        raise error.placed(str(origin_of_call())) from None
+        pl.sql_expr(text)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        message = f"{what}: {text!r} is not SQL: {reason}"
+        raise wrong(message, "write for instance status >= 400 and path like '/api/%'") from None
 
 
 def check_visible(names: Iterable[str], verb: str) -> None:
     """Refuse names of new columns that are kept for the engine's own.
 
     Raises:
-        ConfigurationError: a name begins with two underscores.
+        ConfigurationError: a name begins with the prefix of hidden columns.
     """
     for name in names:
         if name.startswith(HIDDEN):
             text = f"{verb}: {name!r} cannot be the name of a column"
-            raise wrong(text, f"names that begin with {HIDDEN} are raystream's own")
+            raise wrong(text, f"names that begin with {HIDDEN!r} are raystream's own")
 
 
 def column_name(value: Any, verb: str) -> str:

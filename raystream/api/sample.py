@@ -126,18 +126,25 @@ def _above(graph: LogicalGraph, ends: Sequence[Node]) -> LogicalGraph:
             needed |= {edge.source for edge in node.inputs}
     kept = [node for node in graph.nodes if node.id in needed]
     asked = {edge for node in (*kept, *ends) for edge in node.inputs}
-    sampled = [_sampled(node, asked) if isinstance(node.step, Read) else node for node in kept]
+    sampled = [_sampled(_lenient(node, asked)) for node in kept]
     return LogicalGraph(graph.name, (*sampled, *ends))
 
 
-def _sampled(node: Node, asked: set[Edge]) -> Node:
-    """A read of what is there; dead letters that nobody asks for are skipped, as in the job."""
+def _lenient(node: Node, asked: set[Edge]) -> Node:
+    """Dead letters that nobody asks for are skipped, as in the job."""
+    step: Any = node.step
+    if getattr(step, "errors", None) is not ErrorPolicy.DLQ or Edge(node.id, "errors") in asked:
+        return node
+    return replace(node, step=replace(step, errors=ErrorPolicy.SKIP))
+
+
+def _sampled(node: Node) -> Node:
+    """A read of what is there."""
     from raystream.api.sample_ends import SampledSource
 
-    read: Any = node.step
-    unasked = read.errors is ErrorPolicy.DLQ and Edge(node.id, "errors") not in asked
-    errors = ErrorPolicy.SKIP if unasked else read.errors
-    return replace(node, step=replace(read, source=SampledSource(read.source), errors=errors))
+    if not isinstance(node.step, Read):
+        return node
+    return replace(node, step=replace(node.step, source=SampledSource(node.step.source)))
 
 
 class _Sampling:

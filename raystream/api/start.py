@@ -76,11 +76,13 @@ def check_fits(
     Raises:
         ConfigurationError: a step with state is gone, or its state means something else now.
     """
-    from raystream.plan.restore import removed_steps, restore_states
+    from raystream.plan.restore import removed_splits, removed_steps, restore_states
 
     restore_states(savepoint.content, plan, allow_removed=options.allow_non_restored_state)
     for name in removed_steps(savepoint.content, plan):
         say(f"warning: the state of step {name!r} is left behind")
+    for name, splits in removed_splits(savepoint.content, plan).items():
+        say(f"warning: step {name!r} no longer reads {', '.join(splits)}")
     own = _newest(store)
     if own is not None and own.owner != savepoint.content.owner:
         say(

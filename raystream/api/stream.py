@@ -26,6 +26,7 @@ from raystream.graph.steps import (
     Filter,
     FilterRows,
     FlatMap,
+    HasErrors,
     KeyBy,
     Map,
     MapBatches,
@@ -53,13 +54,17 @@ class Stream:
     """Rows on their way; every verb adds a step to the pipeline and gives the stream behind it.
 
     Every verb takes `name=` (identity of the step in checkpoints) and `parallelism=` (its
-    subtasks; default: as the step above).
+    subtasks; default: as the step above). Verbs that compute take `errors=`: what happens to a row
+    that can not be computed, because a function raises or gives what does not fit: `fail` (the
+    job), `skip` (counted as skipped_rows) or `dlq` (the stream's `.errors` gives these rows as
+    dead letters, in the same transactions as all others).
     """
 
     def __init__(self, pipeline: Pipeline, edge: Edge, key: tuple[str, ...] = ()) -> None:
         self._pipeline = pipeline
         self._edge = edge
         self._key = key
+        self._dead: tuple[Edge, ...] = (Edge(edge.source, "errors"),)
 
     def __repr__(self) -> str:
         """The step that makes these rows."""
@@ -84,28 +89,40 @@ class Stream:
 
     @checked
     def filter(
-        self, condition: Any, *, name: str | None = None, parallelism: int | None = None
+        self,
+        condition: Any,
+        *,
+        errors: str = "fail",
+        name: str | None = None,
+        parallelism: int | None = None,
     ) -> typing.Self:
         """Rows for which `condition` is true.
 
         Args:
             condition: SQL text (`"status >= 400"`), an rs.col expression, or a function of the
                 row (a dict).
+            errors: See Stream.
             name: See Stream.
             parallelism: See Stream.
         """
+        policy = _policy(errors)
         if callable(condition):
-            return self._then(FilterRows(condition), name, parallelism)
-        return self._then(Filter(expression(condition, "filter")), name, parallelism)
+            return self._then(FilterRows(condition, policy), name, parallelism)
+        return self._then(Filter(expression(condition, "filter"), policy), name, parallelism)
 
     @checked
     def select(
-        self, *columns: Any, name: str | None = None, parallelism: int | None = None
+        self,
+        *columns: Any,
+        errors: str = "fail",
+        name: str | None = None,
+        parallelism: int | None = None,
     ) -> typing.Self:
         """Only these columns.
 
         Args:
             columns: Names, or rs.col expressions (their output names are the new columns).
+            errors: See Stream.
             name: See Stream.
             parallelism: See Stream.
         """
@@ -117,7 +134,7 @@ class Stream:
                 check_visible([output_name(column, "select")], "select")
             else:
                 column_name(column, "select")
-        return self._then(Select(tuple(columns)), name, parallelism)
+        return self._then(Select(tuple(columns), _policy(errors)), name, parallelism)
 
     @checked
     def drop(
@@ -142,6 +159,7 @@ class Stream:
         columns: Mapping[str, Any] | None = None,
         /,
         *,
+        errors: str = "fail",
         name: str | None = None,
         parallelism: int | None = None,
         **more: Any,
@@ -150,7 +168,8 @@ class Stream:
 
         Args:
             columns: Column name -> SQL text, rs.col expression or function of the row. Needed only
-                for columns called `name` or `parallelism`; others are keywords.
+                for columns called `errors`, `name` or `parallelism`; others are keywords.
+            errors: See Stream.
             name: See Stream.
             parallelism: See Stream.
             more: Further columns.
@@ -163,11 +182,13 @@ class Stream:
         functions = {n: v for n, v in every.items() if callable(v)}
         written = {n: v for n, v in every.items() if n not in functions}
         values = {n: expression(v, f"with_columns({n}=)") for n, v in written.items()}
-        stream = self
+        policy, stream = _policy(errors), self
         if values:
-            stream = stream._then(WithColumns(values), name, parallelism)
+            stream = stream._then(WithColumns(values, policy), name, parallelism)
         if functions:
-            stream = stream._with_row_columns(functions, None if values else name, parallelism)
+            step, first = _row_columns(functions, policy), stream._dead if values else ()
+            stream = stream._then(step, None if values else name, parallelism)
+            stream._dead = (*first, *stream._dead)
         return stream
 
     @checked
@@ -176,6 +197,7 @@ class Stream:
         function: Callable[[Row], Row],
         *,
         schema: Any = None,
+        errors: str = "fail",
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
@@ -185,12 +207,13 @@ class Stream:
             function: dict -> dict.
             schema: Columns of the new rows; also taken from a return annotation that is a
                 TypedDict or dataclass. Default: fixed at the first output.
+            errors: See Stream.
             name: See Stream.
             parallelism: See Stream.
         """
         check_function(function, "map")
         columns = _declared(schema, returned(function))
-        return self._then(Map(function, columns), name, parallelism)
+        return self._then(Map(function, columns, errors=_policy(errors)), name, parallelism)
 
     @checked
     def flat_map(
@@ -198,6 +221,7 @@ class Stream:
         function: Callable[[Row], Any],
         *,
         schema: Any = None,
+        errors: str = "fail",
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
@@ -206,13 +230,14 @@ class Stream:
         Args:
             function: dict -> iterable of dicts.
             schema: As for `map`; a return annotation is for instance `Iterator[Order]`.
+            errors: See Stream.
             name: See Stream.
             parallelism: See Stream.
         """
         check_function(function, "flat_map")
         inner = typing.get_args(returned(function))
         columns = _declared(schema, inner[0] if inner else None)
-        return self._then(FlatMap(function, columns), name, parallelism)
+        return self._then(FlatMap(function, columns, _policy(errors)), name, parallelism)
 
     @checked
     def map_batches(
@@ -221,6 +246,7 @@ class Stream:
         *,
         batch_format: str = "polars",
         schema: Any = None,
+        errors: str = "fail",
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
@@ -234,12 +260,15 @@ class Stream:
             function: Frame -> frame.
             batch_format: `polars`, `pandas` or `pyarrow`.
             schema: Columns of the new rows. Default: fixed at the first output.
+            errors: See Stream. Where the function raises and this is not `fail`, it is called again
+                for parts of the batch, to find the rows.
             name: See Stream.
             parallelism: See Stream.
         """
         check_function(function, "map_batches")
         kind = chosen(batch_format, "batch_format", ["polars", "pandas", "pyarrow"])
-        return self._then(MapBatches(function, kind, _declared(schema, None)), name, parallelism)
+        step = MapBatches(function, kind, _declared(schema, None), _policy(errors))
+        return self._then(step, name, parallelism)
 
     @checked
     def union(
@@ -267,6 +296,7 @@ class Stream:
     def key_by(
         self,
         *keys: Any,
+        errors: str = "fail",
         name: str | None = None,
         parallelism: int | None = None,
         **computed: Any,
@@ -276,6 +306,7 @@ class Stream:
         Args:
             keys: Column names, rs.col expressions, or a function of the row (its column is
                 called `key`).
+            errors: See Stream.
             name: See Stream.
             parallelism: See Stream.
             computed: Keys to compute under a name: an rs.col expression or a function of the row.
@@ -287,7 +318,8 @@ class Stream:
             text = "key_by needs a key"
             raise wrong(text, 'write .key_by("column"), or leave key_by out for one global group')
         check_visible([n for n, v in named.items() if v is not None], "key_by")
-        step = KeyBy(tuple(named), {n: v for n, v in named.items() if v is not None})
+        computed = {n: v for n, v in named.items() if v is not None}
+        step = KeyBy(tuple(named), computed, _policy(errors))
         edge = self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)
         return KeyedStream(self._pipeline, edge, step.keys)
 
@@ -298,6 +330,7 @@ class Stream:
         *,
         emit: str | Emit = "on_close",
         allowed_lateness: Duration = "0s",
+        errors: str = "fail",
         name: str | None = None,
         parallelism: int | None = None,
     ) -> WindowedStream:
@@ -308,6 +341,7 @@ class Stream:
             emit: `"on_close"`: one row per key and window, when the window is over.
                 `rs.early("1s")`: also rows with `final` = false while it is open.
             allowed_lateness: How long after its end a window still takes late rows.
+            errors: See Stream; of rows whose aggregates can not be computed.
             name: Identity of the aggregation in checkpoints.
             parallelism: Subtasks of the aggregation.
         """
@@ -318,7 +352,7 @@ class Stream:
             raise wrong(text, 'write rs.tumbling("1m"), rs.hopping(..) or rs.cumulative(..)')
         with at_call():
             lateness = milliseconds(allowed_lateness, "allowed_lateness")
-        base = WindowAggregate(self._key, window, {}, _emit(emit), lateness)
+        base = WindowAggregate(self._key, window, {}, _emit(emit), lateness, _policy(errors))
         return WindowedStream(self._pipeline, self._edge, base, name, parallelism)
 
     # -- ends ----------------------------------------------------------------------------------
@@ -337,19 +371,21 @@ class Stream:
 
     @property
     def errors(self) -> Stream:
-        """Records of a read that did not decode or fit, with `read(.., errors="dlq")`.
+        """Records of a read, or rows of a step, that its `errors="dlq"` lets go.
 
         Raises:
-            ConfigurationError: this is not a stream read so.
+            ConfigurationError: nothing comes out: there is no such policy.
         """
         step = self._pipeline.node(self._edge).step
-        if not isinstance(step, Read) or self._edge.tag != "main":
-            text = "only a stream made by read has .errors"
-            raise wrong(text, 'write rows = p.read(.., errors="dlq"), then rows.errors.write(..)')
+        if not isinstance(step, HasErrors) or self._edge.tag != "main":
+            text = "this stream has no .errors"
+            raise wrong(text, "they are those of the step that has errors=")
         if step.errors is not ErrorPolicy.DLQ:
+            verb = "p.read(.., errors" if isinstance(step, Read) else "errors"
             text = f"nothing comes out of .errors: the policy is {step.errors!s}"
-            raise wrong(text, 'write p.read(.., errors="dlq")')
-        return Stream(self._pipeline, Edge(self._edge.source, "errors"))
+            raise wrong(text, f'write {verb}="dlq"' + (")" if verb != "errors" else ""))
+        first, *others = (Stream(self._pipeline, edge) for edge in self._dead)
+        return first.union(*others) if others else first
 
     @property
     def late(self) -> Stream:
@@ -401,16 +437,16 @@ class Stream:
     def _like(self, edge: Edge, key: tuple[str, ...]) -> typing.Self:
         return type(self)(self._pipeline, edge, key)
 
-    def _with_row_columns(
-        self,
-        functions: Mapping[str, Callable[[Row], Any]],
-        name: str | None,
-        parallelism: int | None,
-    ) -> typing.Self:
-        types = {column: returned_value(function) for column, function in functions.items()}
-        adds = None if None in types.values() else declared(types).columns
-        step = Map(RowColumns(functions), None, adds)
-        return self._then(step, name, parallelism)
+
+def _row_columns(functions: Mapping[str, Callable[[Row], Any]], errors: ErrorPolicy) -> Map:
+    types = {column: returned_value(function) for column, function in functions.items()}
+    adds = None if None in types.values() else declared(types).columns
+    return Map(RowColumns(functions), None, adds, errors)
+
+
+def _policy(errors: str) -> ErrorPolicy:
+    policy: ErrorPolicy = chosen(errors, "errors", ErrorPolicy)
+    return policy
 
 
 def check_function(value: object, verb: str) -> None:

@@ -53,7 +53,10 @@ class WindowedStream:
         edge, resolved = self._with_computed(every)
         step = replace(self._base, aggregates=resolved)
         made = self._pipeline.add(step, (edge,), name=self._name, parallelism=self._parallelism)
-        return KeyedStream(self._pipeline, made, self._base.keys)
+        stream = KeyedStream(self._pipeline, made, self._base.keys)
+        if edge != self._edge:  # columns for functions were added
+            stream._dead = (Edge(edge.source, "errors"), *stream._dead)
+        return stream
 
     def _check(self, every: Mapping[str, Any]) -> None:
         if not every:
@@ -88,10 +91,11 @@ class WindowedStream:
             for name, function in functions.items()
         }
         adds = None if None in types.values() else declared(types).columns
-        return self._pipeline.add(Map(RowColumns(functions), None, adds), (self._edge,)), resolved
+        step = Map(RowColumns(functions), None, adds, self._base.errors)
+        return self._pipeline.add(step, (self._edge,)), resolved
 
 
 def _advice(column: str) -> str:
-    if column in ("name", "parallelism", "emit", "allowed_lateness"):
+    if column in ("name", "parallelism", "emit", "allowed_lateness", "errors"):
         return f"the keywords of agg are output columns; write .window(.., {column}=..)"
     return f"write for instance {column}=rs.count()"

@@ -2,68 +2,100 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from raystream.api.arguments import checked
 from raystream.api.origin import at_call, wrong
+from raystream.api.time_zones import known_zone
 from raystream.graph.policies import Early
 from raystream.graph.windows import Cumulative, Hopping, Tumbling
-from raystream.units import Duration, milliseconds
+from raystream.units import Duration, milliseconds, seconds
 
 Offset = Duration | int | datetime
 """Where windows start: a duration or ms from the epoch, or a moment (a datetime with a zone)."""
 
+MOST_WINDOWS = 100_000
+"""Windows that a row may be in: each is a row of the result."""
+
+_DAY_MS = 86_400_000
+
 
 @checked
-def tumbling(size: Duration, *, offset: Offset = 0) -> Tumbling:
+def tumbling(size: Duration, *, offset: Offset = 0, time_zone: str | None = None) -> Tumbling:
     """Windows that touch: each row is in one.
 
     Args:
         size: Length.
         offset: A window starts here, and every `size` before and after.
+        time_zone: IANA name, `Europe/Berlin`: days, and hours within them, are those that its
+            clocks show (a day has 23, 24 or 25 hours). `size` is then whole days, or divides a
+            day; `offset` a duration by the clocks. Default: UTC.
+
+    Raises:
+        ConfigurationError: no length that windows can have.
 
     >>> tumbling("1m")
     Tumbling(size_ms=60000, offset_ms=0)
+    >>> tumbling("7d", offset="4d", time_zone="Europe/Berlin").offset_ms // 86_400_000  # Mondays
+    4
     """
     size_ms = _length(size, "size")
-    return Tumbling(size_ms, _offset(offset) % size_ms)
+    return Tumbling(size_ms, _start(offset, size_ms, time_zone, "size"), time_zone)
 
 
 @checked
-def hopping(size: Duration, slide: Duration, *, offset: Offset = 0) -> Hopping:
+def hopping(
+    size: Duration, slide: Duration, *, offset: Offset = 0, time_zone: str | None = None
+) -> Hopping:
     """Windows of `size` that start every `slide`: each row is in size / slide of them.
 
     Args:
         size: Length; a multiple of `slide`.
         slide: Distance of their starts.
         offset: A window starts here, and every `slide` before and after.
+        time_zone: As for `tumbling`; `slide` is then whole days.
 
     Raises:
-        ConfigurationError: `size` is not a multiple of `slide`.
+        ConfigurationError: `size` is not a multiple of `slide`, or a row would be in more than
+            100,000 windows.
 
     >>> hopping("10m", "1m").slide_ms
     60000
     """
     size_ms, slide_ms = _length(size, "size"), _length(slide, "slide")
     _multiple("hopping", "size", size_ms, "slide", slide_ms)
-    return Hopping(size_ms, slide_ms, _offset(offset) % slide_ms)
+    if time_zone is not None and slide_ms % _DAY_MS:
+        text = "hopping: with a time_zone windows hop by whole days"
+        raise wrong(text, "write for instance slide 1d, or leave out time_zone")
+    return Hopping(size_ms, slide_ms, _start(offset, slide_ms, time_zone, "slide"), time_zone)
 
 
 @checked
-def cumulative(max_size: Duration, step: Duration, *, offset: Offset = 0) -> Cumulative:
+def cumulative(
+    max_size: Duration, step: Duration, *, offset: Offset = 0, time_zone: str | None = None
+) -> Cumulative:
     """Windows with a common start that grow by `step` up to `max_size` (SQL's CUMULATE).
 
     Args:
         max_size: Length of the longest; a multiple of `step`.
         step: By how much each is longer than the one before.
         offset: The common start is here, and every `max_size` before and after.
+        time_zone: As for `tumbling`; `max_size` is then whole days.
+
+    Raises:
+        ConfigurationError: `max_size` is not a multiple of `step`, or a row would be in more than
+            100,000 windows.
 
     >>> cumulative("1d", "1h").step_ms
     3600000
     """
     size_ms, step_ms = _length(max_size, "max_size"), _length(step, "step")
     _multiple("cumulative", "max_size", size_ms, "step", step_ms)
-    return Cumulative(size_ms, step_ms, _offset(offset) % size_ms)
+    if time_zone is not None and size_ms % _DAY_MS:
+        text = "cumulative: with a time_zone the longest window is of whole days"
+        raise wrong(text, "write for instance max_size 1d, or leave out time_zone")
+    _zoned_length(step_ms, time_zone, "step")
+    return Cumulative(size_ms, step_ms, _start(offset, size_ms, time_zone, "max_size"), time_zone)
 
 
 @checked
@@ -79,10 +111,35 @@ def early(every: Duration) -> Early:
 def _length(value: Duration, what: str) -> int:
     with at_call():
         length = milliseconds(value, what)
-    if length <= 0:
+        exact = seconds(value, what) * 1000
+    if exact <= 0:
         text = f"{what} must be more than 0"
         raise wrong(text)
+    if abs(exact - length) > 1e-6 * max(1.0, exact * 1e-6):
+        text = f"{what}: {_said(value)} is not a whole number of milliseconds"
+        raise wrong(text, "write for instance 1s, 5m, 250ms")
     return length
+
+
+def _said(value: Duration) -> str:
+    return f"{value.total_seconds()}s" if isinstance(value, timedelta) else value.strip()
+
+
+def _start(offset: Offset, period_ms: int, time_zone: str | None, what: str) -> int:
+    """Where windows begin, within one period."""
+    if time_zone is not None:
+        known_zone(time_zone)
+        _zoned_length(period_ms, time_zone, what)
+        if isinstance(offset, datetime):
+            text = "offset: with a time_zone it is a duration by the clocks, not a moment"
+            raise wrong(text, "write for instance 6h")
+    return _offset(offset) % period_ms
+
+
+def _zoned_length(length_ms: int, time_zone: str | None, what: str) -> None:
+    if time_zone is not None and length_ms % _DAY_MS and _DAY_MS % length_ms:
+        text = f"{what}: with a time_zone it is whole days or divides a day"
+        raise wrong(text, "write for instance 7d, 1d, 6h, 15m")
 
 
 def _offset(value: Offset) -> int:
@@ -101,3 +158,6 @@ def _multiple(window: str, long: str, long_ms: int, short: str, short_ms: int) -
     if long_ms % short_ms:
         text = f"{window}: {long} ({long_ms} ms) is not a multiple of {short} ({short_ms} ms)"
         raise wrong(text)
+    if long_ms // short_ms > MOST_WINDOWS:
+        text = f"{window}: each row would be in {long_ms // short_ms:,} windows"
+        raise wrong(text, f"write a longer {short}, or a shorter {long}")

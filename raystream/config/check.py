@@ -367,12 +367,23 @@ def _text(node: Scalar, shape: Text) -> tuple[str, Any]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = re.fullmatch(shape.pattern, node.text) if shape.pattern else node.text
     if fits and (isinstance(value, str) or (number and shape.numbers)):
-        return "", node.text
+        return _meaningless(node, shape), node.text
     if shape.pattern and not fits:
         return f"{node.shown()} is not {shape.what}; {shape.advice}", None
     if not node.text:
         return f"{shape.what} is missing", None
     return f'{node.text} is not text; quote it: "{node.text}"', None
+
+
+def _meaningless(node: Scalar, shape: Text) -> str:
+    """Why a text that has its form means nothing, such as the 30th of February."""
+    try:
+        if shape.reads is not None:
+            shape.reads(node.text)
+    except (ValueError, re.error) as error:
+        advice = f"; {shape.advice}" if shape.advice else ""
+        return f"{node.shown()} is not {shape.what}: {error}{advice}"
+    return ""
 
 
 def _wanted(shape: Shape) -> str:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.environment import PREFIX
@@ -18,11 +17,11 @@ from raystream.config.aggregate_text import parse_aggregate
 from raystream.config.check import Value
 from raystream.config.ends import Ends
 from raystream.config.functions import function
+from raystream.config.offsets import read_offset
 from raystream.config.place import InvalidFile, Place, Problems
 from raystream.config.references import named, side_sinks
 from raystream.config.yaml import Scalar
 from raystream.errors import ConfigurationError
-from raystream.expressions.problem import BadExpression
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.policies import WatermarkStrategy
 from raystream.graph.windows import Window
@@ -142,25 +141,19 @@ class _Compiler:
             place, path = self._place_of(error, value, within or value)
             advice = f"; {_for_yaml(error.what_to_do)}" if error.what_to_do else ""
             last = re.escape(path.rpartition(".")[2])
-            what = getattr(error, "fault", error.what)
-            said = re.sub(rf"^(?:agg|{last}): |^with_columns\({last}=\): ", "", what)
+            said = re.sub(rf"^(?:agg|{last}): |^with_columns\({last}=\): ", "", error.what)
             self._problems.add(place, path, said + advice)
             raise _Skip from error
 
     def _place_of(self, error: ConfigurationError, value: Value, all_: Value) -> tuple[Place, str]:
         """Where a column that does not exist is named, else the value."""
-        if isinstance(error, BadExpression):
-            for scalar in all_.scalars():
-                start = str(scalar.data).find(error.text)
-                if start >= 0 and not scalar.path.endswith((".name", ".from")):
-                    return _inside(scalar, start + error.offset)
         column = _NO_COLUMN.search(error.what)
         for scalar in all_.scalars() if column is not None else ():
             assert isinstance(scalar.node, Scalar)
             assert column is not None
             at = re.search(rf"(?<!\w){re.escape(column[1])}(?!\w)", scalar.node.text)
             if at is not None and not scalar.path.endswith((".name", ".from")):
-                return _inside(scalar, at.start())
+                return scalar.node.at(at.start()) if at.start() else scalar.place, scalar.path
         output = value.get(error.what.partition(": ")[0])
         return (output or value).place, (output or value).path
 
@@ -197,10 +190,16 @@ class _Compiler:
             watermark = _watermark(value.get("watermark"))
             stream = self._pipeline.read(source, watermark=watermark, **options)
             self._nodes[name] = stream._edge.source
+        self._dead_letters(errors, stream)
+        return stream
+
+    def _dead_letters(self, errors: Value | None, stream: Stream) -> None:
+        """What `errors: {policy: dlq, to: SINK}` lets go reaches its sink."""
         if errors is not None and errors.get("to") is not None:
             sink = errors["to"].data
-            self._sink(sink, self._sinks[sink], stream.errors)
-        return stream
+            with self._noting(errors):
+                dead = stream.errors
+            self._attempt(self._sink, sink, self._sinks[sink], dead)
 
     def _from(self, value: Value) -> Stream | None:
         name = value.get("from")
@@ -216,7 +215,9 @@ class _Compiler:
         verb = next(v for v in _VERBS if step.get(v) is not None)
         value, options = step[verb], _options(step, "name", "parallelism", "batch_format", "schema")
         with self._noting(value, step):
-            return self._plain_step(stream, verb, value, options)
+            made = self._plain_step(stream, verb, value, options | _errors(step))
+        self._dead_letters(step.get("errors"), made)
+        return made
 
     def _alone(self, step: Value) -> None:
         """What can be told of a step without its input."""
@@ -260,12 +261,13 @@ class _Compiler:
         if keys is not None:
             with self._noting(keys, step):
                 stream = _keyed(stream, keys, {})
-        options = _options(step, "name", "parallelism", "allowed_lateness")
+        options = _options(step, "name", "parallelism", "allowed_lateness") | _errors(step)
         with self._noting(window, step):
             windowed = stream.window(_window(window), emit=_emit(step.get("emit")), **options)
         with self._noting(step["aggregate"], step):
             aggregates = {n: _aggregate(v.data) for n, v in step["aggregate"].data.items()}
             result: Stream = windowed.agg(aggregates)
+        self._dead_letters(step.get("errors"), result)
         if late is not None:
             self._attempt(self._sink, late.data, self._sinks[late.data], result.late)
         having = step.get("having")
@@ -300,12 +302,6 @@ class _Compiler:
             self._nodes[name] = len(self._pipeline.graph().nodes) - 1
 
 
-def _inside(scalar: Value, offset: int) -> tuple[Place, str]:
-    """A character of a scalar."""
-    assert isinstance(scalar.node, Scalar)
-    return scalar.node.at(offset) if offset else scalar.place, scalar.path
-
-
 def _check_column(name: str, schema: Schema) -> None:
     from raystream.data.schema import no_column
 
@@ -335,6 +331,11 @@ def _policy(errors: Value) -> str:
     return str((errors.get("policy") or errors).data)
 
 
+def _errors(step: Value) -> dict[str, str]:
+    errors = step.get("errors")
+    return {} if errors is None else {"errors": _policy(errors)}
+
+
 def _watermark(value: Value | None) -> WatermarkStrategy | None:
     from raystream.api.watermark import Watermark
 
@@ -343,7 +344,7 @@ def _watermark(value: Value | None) -> WatermarkStrategy | None:
 
 def _keyed(stream: Stream, value: Value, options: dict[str, Any]) -> Stream:
     if isinstance(value.data, dict):
-        for name in ("name", "parallelism"):
+        for name in ("name", "parallelism", "errors"):
             if name in value.data:
                 text = f"a key called {name!r} can not be computed here"
                 raise ConfigurationError(text, what_to_do="make the column with with_columns first")
@@ -355,19 +356,14 @@ def _window(value: Value) -> Window:
     from raystream.api.windows import cumulative, hopping, tumbling
 
     said = value.get("offset")
-    offset: Any = _offset(said.data) if said is not None else 0
+    place: Any = {"offset": read_offset(said.data) if said is not None else 0}
+    place |= _options(value, "time_zone")
     size, hop = value.get("tumbling"), value.get("hopping")
     if size is not None:
-        return tumbling(size.data, offset=offset)
+        return tumbling(size.data, **place)
     if hop is not None:
-        return hopping(**hop.plain(), offset=offset)
-    return cumulative(**value["cumulative"].plain(), offset=offset)
-
-
-def _offset(text: str) -> int | str | datetime:
-    if text.isdigit():
-        return int(text)
-    return text if text.rstrip()[-1] in "smhd" and "-" not in text else datetime.fromisoformat(text)
+        return hopping(**hop.plain(), **place)
+    return cumulative(**value["cumulative"].plain(), **place)
 
 
 def _emit(value: Value | None) -> Any:

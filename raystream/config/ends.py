@@ -82,7 +82,7 @@ class Ends:
         configs = {name: said[name].plain() for name in _CONFIGS if name in said}
         cluster = Kafka(address, **configs, **security)
         given = {name: value[name].plain() for name in options if value.get(name) is not None}
-        return cluster.topic(value["topic"].plain(), format=self._format(value), **given)
+        return cluster.topic(_topics(value["topic"]), format=self._format(value), **given)
 
     def _connection(self, value: Value) -> dict[str, Value]:
         """Address and security; what stands beside `connection` wins."""
@@ -96,6 +96,15 @@ class Ends:
             name = said.data if said is not None else "json"
             return name if self._to_run else NamedFormat(name)
         return _detailed(said)
+
+
+def _topics(value: Value) -> Any:
+    pattern = value.get("pattern")
+    if pattern is None:
+        return value.plain()
+    from raystream.connectors.kafka.topic_pattern import TopicPattern
+
+    return TopicPattern(pattern.plain())
 
 
 def _detailed(value: Value) -> Any:

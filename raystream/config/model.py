@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
+from raystream.config.offsets import read_offset
 from raystream.config.shapes import (
     CALLABLE,
     DURATION,
@@ -28,13 +30,16 @@ NAMED = Text("a name", NAME, "use 1 to 60 of A-Z a-z 0-9 _ -")
 TIME = Text("a duration", DURATION, "write for instance 10s, 5m, 250ms")
 SQL = Text("an SQL expression", numbers=True)
 COLUMN = Text("a column name")
+ZONE = Text("a time zone", r"[A-Za-z][\w+-]*(?:/[\w+-]+)*", "write for instance Europe/Berlin")
 FUNCTION = Text("a function", CALLABLE, "write package.module:function")
 COUNT = Number(least=1)
 GUARANTEE = Word(("at_least_once", "exactly_once", "none"))
 COLUMN_TYPE = Text(
     "a type",
-    r"(?:int|float|string|bool|binary|timestamp_ms)(?: not null)?",
-    "write int, float, string, bool, binary or timestamp_ms, perhaps with ' not null' behind",
+    r"(?:int|float|string|bool|binary|bytes|timestamp_ms|date|time|datetime|timestamp|duration"
+    r"|(?:decimal|numeric) ?\( ?[0-9]{1,2} ?(?:, ?[0-9]{1,2} ?)?\))(?: not null)?",
+    "write int, float, decimal(18,2), string, bool, binary, date, time, datetime, timestamp, "
+    "duration or timestamp_ms, perhaps with ' not null' behind",
 )
 SCHEMA = MapOf(COLUMN_TYPE, what="a column name")
 PARALLELISM = Field(COUNT, "Subtasks of this step. Default: as the step above.")
@@ -107,10 +112,24 @@ _TOPIC_COMMON: Mapping[str, Field] = {
     "format": Field(FORMAT, "How records are written. Default: json."),
 }
 
+_TOPICS = ByKind(
+    scalar=Text("a topic"),
+    sequence=ListOf(Text("a topic")),
+    mapping=Record(
+        "a pattern of topics",
+        {
+            "pattern": Field(
+                Text("a regular expression", reads=re.compile), "Fits whole names.", required=True
+            )
+        },
+        example="{pattern: orders-.*}",
+    ),
+)
+
 SOURCE_KAFKA = Record(
     "a Kafka source",
     {
-        "topic": Field(one_or_more(Text("a topic")), "Topic, or a list of them.", required=True),
+        "topic": Field(_TOPICS, "Topic, a list of them, or {pattern: orders-.*}.", required=True),
         **_TOPIC_COMMON,
         "group_id": Field(Text(), "Group that positions are published to, for lag tools."),
         "starting_offsets": Field(
@@ -182,6 +201,17 @@ DATAGEN = Record(
 
 POLICY = Word(("fail", "skip", "dlq"))
 
+ERRORS = ByKind(
+    scalar=Word(("fail", "skip")),
+    mapping=Record(
+        "an error policy",
+        {
+            "policy": Field(POLICY, "fail, skip or dlq.", required=True),
+            "to": Field(NAMED, "Sink for dlq."),
+        },
+    ),
+)
+
 SOURCE = Record(
     "a source",
     {
@@ -203,16 +233,7 @@ SOURCE = Record(
             "How event time is told.",
         ),
         "errors": Field(
-            ByKind(
-                scalar=Word(("fail", "skip")),
-                mapping=Record(
-                    "an error policy",
-                    {
-                        "policy": Field(POLICY, "fail, skip or dlq.", required=True),
-                        "to": Field(NAMED, "Sink for dlq."),
-                    },
-                ),
-            ),
+            ERRORS,
             "Records that do not decode or fit. Default: fail.",
         ),
         "parallelism": PARALLELISM,
@@ -240,6 +261,7 @@ OFFSET = Text(
     rf"{DURATION}|\d+|\d{{4}}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)",
     "write a duration, or a moment with its zone: 2024-11-29T00:00:00Z",
     numbers=True,
+    reads=read_offset,
 )
 
 WINDOW = Record(
@@ -267,6 +289,9 @@ WINDOW = Record(
             "Windows with a common start that grow.",
         ),
         "offset": Field(OFFSET, "A window starts here: a duration, epoch ms, or a moment."),
+        "time_zone": Field(
+            ZONE, "Days and hours are those of its clocks: Europe/Berlin. Default: UTC."
+        ),
     },
     one_of=(("tumbling", "hopping", "cumulative"),),
     example="{tumbling: 1m}",
@@ -288,7 +313,9 @@ def _step(what: str, verb: str, shape: Shape, doc: str, more: Mapping[str, Field
     return Record(what, {verb: Field(shape, doc, required=True), **more, **_COMMON})
 
 
-_OUTPUT_SCHEMA = {"schema": Field(SCHEMA, "Columns of the new rows.")}
+_ERRORS = {"errors": Field(ERRORS, "Rows that can not be computed. Default: fail.")}
+
+_OUTPUT_SCHEMA = {"schema": Field(SCHEMA, "Columns of the new rows."), **_ERRORS}
 
 AGGREGATE = Record(
     "an aggregation",
@@ -304,6 +331,7 @@ AGGREGATE = Record(
         "emit": Field(EMIT, "on_close, or {early: 10s}: also open windows, with final = false."),
         "allowed_lateness": Field(TIME, "How long a window still takes late rows. Default: 0s."),
         "late": Field(NAMED, "Sink for late rows. Default: dropped and counted."),
+        **_ERRORS,
         **_COMMON,
     },
 )
@@ -313,11 +341,15 @@ STEP = Variants(
     {
         "aggregate": AGGREGATE,
         "window": AGGREGATE,
-        "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", {}),
-        "select": _step("a select", "select", one_or_more(COLUMN), "Only these columns.", {}),
+        "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),
+        "select": _step("a select", "select", one_or_more(COLUMN), "Only these columns.", _ERRORS),
         "drop": _step("a drop", "drop", one_or_more(COLUMN), "All columns but these.", {}),
         "with_columns": _step(
-            "new columns", "with_columns", MapOf(SQL, what="a column name"), "Column -> SQL.", {}
+            "new columns",
+            "with_columns",
+            MapOf(SQL, what="a column name"),
+            "Column -> SQL.",
+            _ERRORS,
         ),
         "map": _step("a map", "map", FUNCTION, "Row (dict) -> row, in Python.", _OUTPUT_SCHEMA),
         "flat_map": _step(
@@ -334,7 +366,7 @@ STEP = Variants(
             },
         ),
         "union": _step("a union", "union", one_or_more(NAMED), "Rows of these steps, too.", {}),
-        "key_by": _step("a key", "key_by", KEYS, "Key columns, or column -> SQL.", {}),
+        "key_by": _step("a key", "key_by", KEYS, "Key columns, or column -> SQL.", _ERRORS),
     },
 )
 

@@ -28,9 +28,16 @@ def side_sinks(document: Value) -> dict[str, Value]:
     """Sinks that take late rows or dead letters, with the place that says so."""
     steps = document.get("steps")
     late = [step.get("late") for step in steps.data] if steps is not None else []
-    errors = [source.get("errors") for source in named(document, "sources").values()]
-    dead = [e.get("to") for e in errors if e is not None and isinstance(e.data, dict)]
+    dead = [policy.get("to") for policy in _policies(document)]
     return {value.data: value for value in [*late, *dead] if value is not None}
+
+
+def _policies(document: Value) -> list[Value]:
+    """Every `errors:` of sources and steps that is a map."""
+    steps = document.get("steps")
+    every = [*named(document, "sources").values(), *(steps.data if steps is not None else [])]
+    errors = [each.get("errors") for each in every]
+    return [e for e in errors if e is not None and isinstance(e.data, dict)]
 
 
 def check_references(document: Value, problems: Problems) -> None:
@@ -114,10 +121,8 @@ def _side_sinks(document: Value, problems: Problems) -> None:
             place = sinks[name]["from"].place
             text = f"takes what {value.path} sends, so it has no from"
             problems.add(place, sinks[name]["from"].path, text)
-    for source in named(document, "sources").values():
-        errors = source.get("errors")
-        if errors is not None and isinstance(errors.data, dict):
-            _check_policy(errors, problems)
+    for errors in _policies(document):
+        _check_policy(errors, problems)
 
 
 def _check_policy(errors: Value, problems: Problems) -> None:

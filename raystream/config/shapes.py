@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 REFERENCE = r"\$\{[^}]+\}"
@@ -23,6 +23,7 @@ class Text:
         advice: What to write instead of one that does not match.
         secret: May hold a secret.
         numbers: An unquoted number will do, too.
+        reads: Raises ValueError where the text fits the pattern and still means nothing.
     """
 
     what: str = "text"
@@ -30,6 +31,7 @@ class Text:
     advice: str = ""
     secret: bool = False
     numbers: bool = False
+    reads: Callable[[str], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from raystream.graph.steps import (
     Drop,
     Filter,
     FlatMap,
+    HasErrors,
     KeyBy,
     Map,
     MapBatches,
@@ -37,7 +38,7 @@ _DEFAULTS = {
     "parallelism": None,
     "delivery_guarantee": "exactly_once",
 }
-_OPTIONS = ("name", "parallelism")
+_OPTIONS = ("name", "parallelism", "errors")
 _FILES = {"format": "json", "tail": False, "discovery_interval": 60.0}
 WIDTH = 92
 _DURATIONS = ("checkpoint_interval", "checkpoint_timeout", "checkpoint_min_pause")
@@ -121,6 +122,8 @@ class _Writer:
         options = {"name": _literal(node.name)} if node.named else {}
         if node.parallelism is not None:
             options["parallelism"] = str(node.parallelism)
+        if isinstance(node.step, HasErrors) and node.step.errors != "fail":
+            options = {"errors": _literal(str(node.step.errors)), **options}
         match node.step:
             case Read() as step:
                 return self._read(step, options)
@@ -156,8 +159,6 @@ class _Writer:
             said["watermark"] = _watermark(step.watermark)
         if step.schema is not None:
             said["schema"] = _schema(step)
-        if step.errors != "fail":
-            said["errors"] = _literal(str(step.errors))
         return _call(".read", [self._end(step.source)], {**said, **options})
 
     def _function(self, step: Map | FlatMap | MapBatches, options: dict[str, str]) -> str:
@@ -202,6 +203,8 @@ class _Writer:
             said["discovery_interval"] = _time(topic.discovery_interval)
         given = {name: text for name, text in said.items() if text}
         first = _literal(names[0]) if len(names) == 1 else _literal(list(names))
+        if topic.pattern is not None:
+            first = _call("rs.pattern", [_literal(topic.pattern.regex)], {})
         return _call(f"{cluster}.topic", [first], given)
 
     def _cluster(self, kafka: Any) -> str:
@@ -274,6 +277,8 @@ def _is_word(name: str) -> bool:
 
 def _shape(window: Window) -> str:
     options = {"offset": str(window.offset_ms)} if window.offset_ms else {}
+    if window.time_zone is not None:
+        options["time_zone"] = _literal(window.time_zone)
     match window:
         case Hopping(size_ms=size, slide_ms=slide):
             return _call("rs.hopping", [_time(size / 1000), _time(slide / 1000)], options)
@@ -307,11 +312,10 @@ def _schema(step: Read) -> str:
 
 def _words(schema: Any) -> dict[str, str]:
     """The words of a declared schema; `timestamp_ms` is `int` to the engine."""
-    from raystream.data.types import NAMES
+    from raystream.data.types import word_of
 
-    by_type = {str(dtype): word for word, dtype in reversed([*NAMES.items()])}
     behind = {name: " not null" for name in schema.required}
-    return {n: by_type[str(d)] + behind.get(n, "") for n, d in schema.columns.items()}
+    return {n: f"{word_of(d)}{behind.get(n, '')}" for n, d in schema.columns.items()}
 
 
 def _format(format_: Any) -> str:

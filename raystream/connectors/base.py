@@ -150,6 +150,14 @@ class Source(Protocol):
         """Splits that are not in `known`, from their very beginning. Blocking, network."""
         ...
 
+    def grows(self) -> bool:
+        """Whether a run without end may find more splits: who has none yet waits for them."""
+        ...
+
+    def covers(self, split: SplitId) -> bool:
+        """Whether a split of an older run is still one of this source (its topic is read)."""
+        ...
+
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
         ...

@@ -84,6 +84,14 @@ class Datagen:
         """None: the number of partitions is fixed."""
         return []
 
+    def grows(self) -> bool:
+        """No."""
+        return False
+
+    def covers(self, split: SplitId) -> bool:
+        """Every split is."""
+        return True
+
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
         return DatagenReader(self, ctx, options)

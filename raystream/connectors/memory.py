@@ -87,6 +87,14 @@ class Rows:
         """None: rows in memory do not grow."""
         return []
 
+    def grows(self) -> bool:
+        """No."""
+        return False
+
+    def covers(self, split: SplitId) -> bool:
+        """Every split is."""
+        return True
+
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
         schema = decode_schema(options)
@@ -130,6 +138,14 @@ class Payloads:
     def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
         """None: records in memory do not grow."""
         return []
+
+    def grows(self) -> bool:
+        """No."""
+        return False
+
+    def covers(self, split: SplitId) -> bool:
+        """Every split is."""
+        return True
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""

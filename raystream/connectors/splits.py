@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from raystream.connectors.base import Position, Split
@@ -88,6 +88,26 @@ def resume(
         if name not in known
     ]
     return found + kept
+
+
+def made_since(
+    run: Iterable[Split], saved: Collection[SplitId], *, same_source: bool
+) -> set[SplitId]:
+    """Which splits of the run were made after the checkpoint: those are read from their begin.
+
+    The others are of a topic that the user has added: they start where the user says.
+
+    Args:
+        run: Splits of the run.
+        saved: Splits of the checkpoint.
+        same_source: The source is said as it was when the checkpoint was taken.
+
+    >>> made_since([Split("a/1", 9), Split("b/0", 9)], ["a/0"], same_source=False)
+    {'a/1'}
+    """
+    groups = {split.rpartition("/")[0] for split in saved}
+    new = (split.id for split in run if split.id not in saved)
+    return {name for name in new if same_source or name.rpartition("/")[0] in groups}
 
 
 def assign(

@@ -1,4 +1,4 @@
-"""A batch: a Polars frame whose hidden columns (`__` in front) carry what is not the user's.
+"""A batch: a Polars frame whose hidden columns (ids.HIDDEN in front) carry what is not the user's.
 
 Hidden columns travel with their rows through every operator: `select`, `drop` and `map` never
 lose event time, as a record of Flink never loses its timestamp.
@@ -12,7 +12,7 @@ import polars as pl
 
 from raystream.ids import HIDDEN as HIDDEN  # noqa: PLC0414 - re-export
 
-TIME = "__time"
+TIME = f"{HIDDEN}time"
 """Int64, epoch ms: the event time of the row. In every batch before a window."""
 
 ORDER = f"{HIDDEN}order"
@@ -22,7 +22,7 @@ no single record is known. Only where the plan needs it (runtime/row_order.py)."
 IS_FINAL = f"{HIDDEN}final"
 """Boolean: nothing replaces this row any more. Only behind a window that emits early rows."""
 
-MESSAGE_KEY = "__key"
+MESSAGE_KEY = f"{HIDDEN}key"
 """Binary, nullable: key of the record a row came from; only where the plan needs it."""
 
 

@@ -52,7 +52,7 @@ def infer_schema(rows: Iterable[Mapping[str, Any]]) -> Schema | None:
     samples: dict[str, list[Any]] = {}
     for row in rows:
         for name, value in row.items():
-            if isinstance(name, str) and name and not name.startswith(HIDDEN):
+            if isinstance(name, str) and not name.startswith(HIDDEN):
                 samples.setdefault(name, []).append(value)
     if not samples:
         return None

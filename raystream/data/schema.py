@@ -42,8 +42,9 @@ class Schema:
 
         Args:
             declared: A dict of name -> word (`"int"`, `"float"`, `"string"`, `"bool"`, `"binary"`,
-                `"timestamp_ms"`, each with ` not null` behind it if null is an error), Python type
-                or Polars type; a dataclass or TypedDict (`Annotated[int, "not null"]`); a Polars
+                `"decimal(18,2)"`, `"date"`, `"datetime"`, ..., each with ` not null` behind it if
+                null is an error), Python type or Polars type; a dataclass or TypedDict
+                (`Annotated[int, "not null"]`); a Polars
                 schema; or a Schema. All columns are nullable unless declared otherwise.
 
         Raises:
@@ -129,6 +130,7 @@ def _items(declared: Any) -> list[tuple[str, Any]]:
 
 def _check_names(names: Iterable[Any]) -> None:
     for name in names:
-        if not isinstance(name, str) or not name or name.startswith(HIDDEN):
+        if not isinstance(name, str) or name.startswith(HIDDEN):
             what = f"{name!r} cannot be the name of a column"
-            raise ConfigurationError(what, what_to_do=f"names are text without {HIDDEN} in front")
+            advice = f"names are text without {HIDDEN!r} in front"
+            raise ConfigurationError(what, what_to_do=advice)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -18,8 +21,20 @@ NAMES: Mapping[str, pl.DataType] = {
     "bool": pl.Boolean(),
     "binary": pl.Binary(),
     "timestamp_ms": pl.Int64(),
+    "date": pl.Date(),
+    "time": pl.Time(),
+    "datetime": pl.Datetime("us"),
+    "timestamp": pl.Datetime("us", "UTC"),
+    "duration": pl.Duration("us"),
+    "bytes": pl.Binary(),
 }
-"""The words of a declared schema. Times are whole epoch milliseconds."""
+"""The words of a declared schema, beside `decimal(p, s)`; docs/formats.md says what they read.
+
+`timestamp_ms` is whole epoch milliseconds; `datetime` has no zone, `timestamp` is UTC.
+"""
+
+DECIMAL = r"(?:decimal|numeric) ?\( ?([1-9]|[12][0-9]|3[0-8]) ?(?:, ?([0-9]|[12][0-9]|3[0-8]) ?)?\)"
+"""`decimal(p, s)`: p digits, 1 to 38, s of them behind the point (without s: none)."""
 
 _PYTHON: Mapping[Any, pl.DataType] = {
     int: pl.Int64(),
@@ -27,6 +42,11 @@ _PYTHON: Mapping[Any, pl.DataType] = {
     str: pl.String(),
     bool: pl.Boolean(),
     bytes: pl.Binary(),
+    decimal.Decimal: pl.Decimal(38, 9),
+    datetime.datetime: pl.Datetime("us"),
+    datetime.date: pl.Date(),
+    datetime.time: pl.Time(),
+    datetime.timedelta: pl.Duration("us"),
 }
 
 _NOT_NULL = "not null"
@@ -36,8 +56,9 @@ def parse_type(declared: Any, column: str) -> tuple[pl.DataType, bool]:
     """Type of a declared column, and whether it was declared not null.
 
     Args:
-        declared: A word (`"int"`, `"int not null"`), a Python type (`int`, `list[str]`,
-            `Optional[float]`, `Annotated[int, "not null"]`) or a Polars type.
+        declared: A word (`"int"`, `"int not null"`, `"decimal(18,2)"`), a Python type (`int`,
+            `list[str]`, `Optional[float]`, `Annotated[int, "not null"]`,
+            `Annotated[Decimal, "decimal(18,2)"]`) or a Polars type.
         column: Name of the column, for the message.
 
     Raises:
@@ -47,12 +68,16 @@ def parse_type(declared: Any, column: str) -> tuple[pl.DataType, bool]:
     (Int64, True)
     >>> parse_type(list[str], "tags")
     (List(String), False)
+    >>> parse_type("decimal(18,2) not null", "price")
+    (Decimal(precision=18, scale=2), True)
     """
     if isinstance(declared, str):
         return _from_word(declared, column)
     if get_origin(declared) is Annotated:
         inner, *notes = get_args(declared)
-        dtype, required = parse_type(inner, column)
+        words = [note for note in notes if isinstance(note, str) and note != _NOT_NULL]
+        exact = inner is decimal.Decimal and bool(words)
+        dtype, required = parse_type(words[0] if exact else inner, column)
         return dtype, required or _NOT_NULL in notes
     return _from_object(declared, column), False
 
@@ -61,9 +86,19 @@ def _from_word(declared: str, column: str) -> tuple[pl.DataType, bool]:
     word = " ".join(declared.lower().split())
     required = word.endswith(_NOT_NULL)
     name = word.removesuffix(_NOT_NULL).strip()
+    found = re.fullmatch(DECIMAL, name)
+    if found:
+        return _decimal(int(found[1]), int(found[2] or 0), declared, column), required
     if name not in NAMES:
         raise _unknown(declared, column)
     return NAMES[name], required
+
+
+def _decimal(precision: int, scale: int, declared: str, column: str) -> pl.DataType:
+    if scale <= precision:
+        return pl.Decimal(precision, scale)
+    what = f"column {column!r}: {declared!r} has more digits behind the point than digits"
+    raise ConfigurationError(what, what_to_do="write decimal(18,2): 18 digits, 2 of them behind it")
 
 
 def _from_object(declared: Any, column: str) -> pl.DataType:
@@ -93,7 +128,7 @@ def _from_generic(declared: Any, column: str) -> pl.DataType:
 
 def _unknown(declared: Any, column: str) -> ConfigurationError:
     what = f"column {column!r}: {declared!r} is not a type"
-    return ConfigurationError(what, what_to_do=f"write one of {', '.join(NAMES)}")
+    return ConfigurationError(what, what_to_do=f"write one of {', '.join(NAMES)}, decimal(18,2)")
 
 
 def to_json(dtype: pl.DataType) -> Any:
@@ -113,6 +148,8 @@ def to_json(dtype: pl.DataType) -> Any:
         return {"datetime": [dtype.time_unit, dtype.time_zone]}
     if isinstance(dtype, pl.Duration):
         return {"duration": dtype.time_unit}
+    if isinstance(dtype, pl.Decimal):
+        return {"decimal": [dtype.precision, dtype.scale]}
     name = str(dtype)
     if isinstance(getattr(pl, name, None), type):
         return name
@@ -131,7 +168,20 @@ def from_json(value: Any) -> pl.DataType:
         return pl.Struct({name: from_json(inner) for name, inner in rest})
     if kind == "datetime":
         return pl.Datetime(rest[0], rest[1])
+    if kind == "decimal":
+        return pl.Decimal(rest[0], rest[1])
     return pl.Duration(rest)
+
+
+def word_of(dtype: pl.DataType) -> str | None:
+    """The word for a type, None if there is none.
+
+    >>> word_of(pl.Float64()), word_of(pl.Decimal(18, 2)), word_of(pl.List(pl.Int64()))
+    ('float', 'decimal(18,2)', None)
+    """
+    if isinstance(dtype, pl.Decimal):
+        return f"decimal({dtype.precision},{dtype.scale})"
+    return next((word for word, known in NAMES.items() if known == dtype), None)
 
 
 def _instance(dtype: Any) -> pl.DataType:

@@ -12,6 +12,7 @@ from typing import Any
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.policies import Emit, ErrorPolicy, OnClose, WatermarkStrategy
 from raystream.graph.windows import Window
+from raystream.ids import StepName
 
 Expression = Any
 """SQL text (str) or a Polars expression (pl.Expr)."""
@@ -40,9 +41,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rows for which `condition` (Expression) is true."""
+    """Rows for which `condition` (Expression) is true; `errors`: rows it can not be told of."""
 
     condition: Expression
+    errors: ErrorPolicy = ErrorPolicy.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Select:
     """Only these columns: names (str) or pl.Expr with an output name."""
 
     columns: tuple[Expression, ...]
+    errors: ErrorPolicy = ErrorPolicy.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class WithColumns:
     """Columns added or replaced: name -> Expression."""
 
     columns: Mapping[str, Expression]
+    errors: ErrorPolicy = ErrorPolicy.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,13 @@ class Map:
         schema: Declared output Schema or None (fixed at first output).
         adds: The function keeps the row and adds just these columns (name -> Polars type); the
             plan turns it into `schema`. None: nothing is known.
+        errors: Rows for which the function raises, or that do not fit the columns.
     """
 
     function: RowFunction
     schema: Any = None
     adds: Mapping[str, Any] | None = None
+    errors: ErrorPolicy = ErrorPolicy.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,7 @@ class FlatMap:
 
     function: RowFunction
     schema: Any = None
+    errors: ErrorPolicy = ErrorPolicy.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ class FilterRows:
     """dict -> bool, per row (the callable form of filter)."""
 
     function: RowFunction
+    errors: ErrorPolicy = ErrorPolicy.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,7 @@ class MapBatches:
     function: Callable[[Any], Any]
     batch_format: str = "polars"
     schema: Any = None
+    errors: ErrorPolicy = ErrorPolicy.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,7 @@ class KeyBy:
 
     keys: tuple[str, ...]
     computed: Mapping[str, Any] = field(default_factory=dict)
+    errors: ErrorPolicy = ErrorPolicy.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +141,7 @@ class WindowAggregate:
     aggregates: Mapping[str, Aggregate]
     emit: Emit = field(default_factory=OnClose)
     allowed_lateness_ms: int = 0
+    errors: ErrorPolicy = ErrorPolicy.FAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +175,31 @@ class WindowGlobal:
 
 @dataclass(frozen=True, slots=True)
 class RowFunctions:
-    """Neighbouring Map, FlatMap, FilterRows fused by plan/rewrite: converted to dicts once."""
+    """Neighbouring Map, FlatMap, FilterRows fused by plan/rewrite: converted to dicts once.
+
+    Args:
+        functions: In order.
+        said: Name and place of each in the user's file, for messages and dead letters; empty
+            for one alone, whose name is that of the step.
+    """
 
     functions: tuple[Map | FlatMap | FilterRows, ...]
+    said: tuple[tuple[StepName, str], ...] = ()
 
+
+HasErrors = (
+    Read
+    | Filter
+    | Select
+    | WithColumns
+    | Map
+    | FlatMap
+    | FilterRows
+    | MapBatches
+    | KeyBy
+    | WindowAggregate
+)
+"""Steps with an `errors` policy, whose dead letters are their output `errors`."""
 
 Step = (
     Read

@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
-@dataclass(frozen=True, slots=True)
-class Tumbling:
-    """Windows of `size_ms` that touch: [offset + n*size, offset + (n+1)*size)."""
+class _Told:
+    """As a dataclass tells of itself, but of no zone where there is none: checkpoints keep it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        said = [(f.name, getattr(self, f.name)) for f in fields(self)]  # type: ignore[arg-type]
+        inner = ", ".join(f"{n}={v!r}" for n, v in said if v is not None)
+        return f"{type(self).__name__}({inner})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tumbling(_Told):
+    """Windows of `size_ms` that touch: [offset + n*size, offset + (n+1)*size).
+
+    With a `time_zone` (IANA name) days are those that its clocks show (time.local_days).
+
+    >>> Tumbling(10), Tumbling(86_400_000, time_zone="UTC")
+    (Tumbling(size_ms=10, offset_ms=0), Tumbling(size_ms=86400000, offset_ms=0, time_zone='UTC'))
+    """
 
     size_ms: int
     offset_ms: int = 0
+    time_zone: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hopping:
-    """Windows of `size_ms` that start every `slide_ms`; size is a multiple of slide."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Hopping(_Told):
+    """Windows of `size_ms` that start every `slide_ms`; size is a multiple of slide.
+
+    With a `time_zone` both are whole days, as its clocks show them.
+    """
 
     size_ms: int
     slide_ms: int
     offset_ms: int = 0
+    time_zone: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cumulative:
-    """Windows that grow by `step_ms` from a common start up to `max_size_ms` (SQL CUMULATE)."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Cumulative(_Told):
+    """Windows that grow by `step_ms` from a common start up to `max_size_ms` (SQL CUMULATE).
+
+    With a `time_zone` the longest is of whole days, as its clocks show them.
+    """
 
     max_size_ms: int
     step_ms: int
     offset_ms: int = 0
+    time_zone: str | None = None
 
 
 Window = Tumbling | Hopping | Cumulative

@@ -20,7 +20,7 @@ from raystream.operators.aggregate_numbers import Answer, mean_of, merged, sum_o
 from raystream.operators.aggregate_picks import picks, upgraded
 from raystream.operators.aggregate_values import Taken, Values
 
-ROWS = "__rows"
+ROWS = f"{HIDDEN}rows"
 """Int64: how many rows are in a partial."""
 
 _MAIN, _HIGH, _NUMBER = f"{HIDDEN}agg:", f"{HIDDEN}hi:", f"{HIDDEN}num:"

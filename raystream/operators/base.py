@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from raystream.checkpoint.records import Committable
 from raystream.context import SubtaskContext
@@ -60,6 +60,8 @@ class Operator:
 
     ctx: SubtaskContext
     output: Output
+    emits_on_time: ClassVar[bool] = True
+    """Whether `on_time` may give out rows: then it is called when those behind have room."""
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
         """Once, before anything else."""
@@ -74,7 +76,17 @@ class Operator:
         raise NotImplementedError
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
-        """Event time moved; the engine hands it on after this returns."""
+        """Event time moved; the engine hands it on when this has returned and nothing is pending.
+
+        Where much is to be given out, give out one piece and leave the rest to `proceed`.
+        """
+
+    def has_more(self) -> bool:
+        """Whether `proceed` has something to give out; until it has not, nothing else comes."""
+        return False
+
+    def proceed(self) -> None:
+        """Give out the next piece; called while those behind have room."""
 
     def deadline(self) -> float | None:
         """Monotonic time (ctx.clock.now()) at which `on_time` wants to be called, or None."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
 from raystream.data.batch import IS_FINAL
-from raystream.operators.window_assign import WINDOW_END, WINDOW_START, Panes
+from raystream.operators.window_assign import WINDOW_END, WINDOW_START, Assigner
+from raystream.operators.window_slices import Slice, slices
 from raystream.state.windowed import PANE, Merge, WindowedState
 
 _MAX_NOTES = 64
@@ -28,7 +29,7 @@ class ChangedPanes:
         keys: Names of the key columns.
     """
 
-    def __init__(self, panes: Panes, keys: Sequence[str]) -> None:
+    def __init__(self, panes: Assigner, keys: Sequence[str]) -> None:
         self._panes = panes
         self._by = [PANE, *keys]
         self._keys = list(keys)
@@ -47,25 +48,58 @@ class ChangedPanes:
 
     def take(
         self, state: WindowedState, merge: Merge, after: int, until: int | None
-    ) -> pl.DataFrame | None:
+    ) -> Iterator[pl.DataFrame]:
         """Merged partials of the changed windows that end in (after, until]; forgets the changes.
 
         Of a cumulative window only the first end that is still open is told, if `until` is None.
+        The state must not change before all is taken.
         """
         if not self._notes:
-            return None
-        targets = self._panes.explode(self._unique(), after, until)
-        self._notes = []
+            return
+        changed, self._notes = self._unique(), []
+        nearest = self._nearest(changed, after) if until is None else None
+        for part in slices(
+            self._panes,
+            state.pane_counts(),
+            after,
+            until,
+            only=sorted(changed.get_column(PANE).unique().to_list()),
+            by_key=bool(self._keys),
+        ):
+            found = self._part(part, state, changed, nearest)
+            if found is not None and found.height:
+                yield merge(found, [WINDOW_START, WINDOW_END, *self._keys])
+
+    def _part(
+        self,
+        part: Slice,
+        state: WindowedState,
+        changed: pl.DataFrame,
+        nearest: pl.DataFrame | None,
+    ) -> pl.DataFrame | None:
+        """Partials of the changed windows of one slice, a row per window."""
         on = [WINDOW_START, WINDOW_END, *self._keys]
-        targets = targets.select(on).unique()
-        if not targets.height:
-            return None
-        low, high = targets.select(pl.col(WINDOW_START).min(), pl.col(WINDOW_END).max()).row(0)
-        rows = state.select(low, high)
+        if nearest is not None:
+            ends = pl.col(WINDOW_END)
+            targets = nearest.filter((ends > part.after) & (ends <= part.until))
+        else:
+            near = changed.filter(pl.col(PANE).is_between(part.low, part.until, closed="left"))
+            targets = self._panes.explode(near, part.after, part.until).select(on).unique()
+        rows = state.select(part.low, part.until) if targets.height else None
         if rows is None:
             return None
-        windows = self._panes.explode(rows, after, high)
-        return merge(windows.join(targets, on=on, how="semi", nulls_equal=True), on)
+        if self._keys:
+            wanted = part.of_keys(targets.select(self._keys).unique(), self._keys)
+            rows = rows.join(wanted, on=self._keys, how="semi", nulls_equal=True)
+        windows = self._panes.explode(rows, part.after, part.until)
+        return windows.join(targets, on=on, how="semi", nulls_equal=True)
+
+    def _nearest(self, changed: pl.DataFrame, after: int) -> pl.DataFrame | None:
+        """The windows told early, where not every window of a pane is: cumulative ones."""
+        if not self._panes.grows:
+            return None
+        on = [WINDOW_START, WINDOW_END, *self._keys]
+        return self._panes.explode(changed, after, None).select(on).unique()
 
     def _unique(self) -> pl.DataFrame:
         return pl.concat(self._notes, how="vertical_relaxed").unique()

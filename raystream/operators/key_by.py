@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
+from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.data.inference import infer_type
 from raystream.data.rows import to_rows
 from raystream.data.schema import Schema
-from raystream.expressions.compiled import Compiled, compiled
+from raystream.expressions.compiled import compiled
 from raystream.graph import steps
-from raystream.operators.base import Operator
-from raystream.operators.evaluation import Evaluation, FirstFails
+from raystream.graph.policies import ErrorPolicy
+from raystream.operators.base import Operator, Output
 from raystream.operators.expressions import (
     check_columns,
+    configuration_errors,
     join_hidden,
-    naming,
     split_hidden,
 )
-from raystream.operators.user_code import user_code
+from raystream.operators.row_errors import RowErrors, reject_raised
+from raystream.operators.user_code import Raised, called
 
 
 class KeyBy(Operator):
@@ -28,29 +30,48 @@ class KeyBy(Operator):
 
     def __init__(self, step: steps.KeyBy) -> None:
         self._step = step
-        self._errors = FirstFails()
-        self._evaluation: Evaluation | None = None
+        self._errors = RowErrors(step.errors)
+
+    def open(self, ctx: SubtaskContext, output: Output) -> None:
+        """Open the error policy."""
+        super().open(ctx, output)
+        self._errors.open(ctx, output)
 
     def process(self, batch: Batch) -> None:
         """Emit the same rows, with their key."""
         if not self._step.computed:
             self.output.emit(batch)
             return
-        if self._evaluation is None:
-            self._evaluation = self._compiled(batch)
-        keyed = self._evaluation.of(batch.frame, self._errors)
-        if keyed.height:
-            self.output.emit(Batch(keyed))
+        frame, made = self._called(batch.frame)
+        if not frame.height:
+            return
+        user, hidden = split_hidden(frame)
+        keyed = _with_expressions(self._step, user)
+        keyed = keyed.with_columns(
+            pl.Series(name, values, infer_type(values)) for name, values in made.items()
+        )
+        self.output.emit(Batch(join_hidden(keyed, hidden)))
 
-    def _compiled(self, batch: Batch) -> Evaluation:
-        made = _compile(self._step, batch.user_frame().schema)
-        values = [found.value.alias(name) for name, found in made.items()]
-
-        def compute(frame: pl.DataFrame) -> pl.DataFrame:
-            user, hidden = split_hidden(frame)
-            return join_hidden(_by_functions(self._step, user, user.with_columns(values)), hidden)
-
-        return Evaluation(list(made.values()), compute)
+    def _called(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[Any]]]:
+        """The rows whose functions gave a key, and the keys."""
+        functions = {n: how for n, how in self._step.computed.items() if _is_function(how)}
+        if not functions:
+            return frame, {}
+        rows, go_on = to_rows(split_hidden(frame)[0]), self._errors.policy is not ErrorPolicy.FAIL
+        made: dict[str, list[Any]] = {}
+        told: dict[int, Raised] = {}
+        for name, function in functions.items():
+            values, bad = called(function, rows, go_on=go_on)
+            for one in bad:
+                values.insert(one.index, None)
+                told.setdefault(one.index, one)
+            made[name] = values
+            if bad and not go_on:
+                break
+        if told:
+            frame = reject_raised(self._errors, frame, told)
+            made = {n: [v for i, v in enumerate(vs) if i not in told] for n, vs in made.items()}
+        return frame, made
 
 
 def output_schema(step: steps.KeyBy, schema: Schema) -> Schema:
@@ -63,27 +84,16 @@ def output_schema(step: steps.KeyBy, schema: Schema) -> Schema:
     check_columns(existing, schema.columns)
     if any(_is_function(how) for how in step.computed.values()):
         return Schema({}, key=step.keys, open=True)
-    made = {name: found.dtype for name, found in _compile(step, schema.columns).items()}
-    return Schema({**schema.columns, **made}, schema.required - set(step.computed), step.keys)
+    with configuration_errors("key_by"):
+        columns = _with_expressions(step, schema.empty()).schema
+    return Schema(columns, schema.required - set(step.computed), step.keys)
 
 
-def _compile(step: steps.KeyBy, columns: Mapping[str, pl.DataType]) -> dict[str, Compiled]:
+def _with_expressions(step: steps.KeyBy, user: pl.DataFrame) -> pl.DataFrame:
     expressions = {n: how for n, how in step.computed.items() if not _is_function(how)}
-    with naming("key_by"):
-        return {name: compiled(how, columns) for name, how in expressions.items()}
-
-
-def _by_functions(step: steps.KeyBy, user: pl.DataFrame, keyed: pl.DataFrame) -> pl.DataFrame:
-    functions = {n: how for n, how in step.computed.items() if _is_function(how)}
-    if not functions:
-        return keyed
-    rows = to_rows(user)
-    for name, function in functions.items():
-        with user_code(function):
-            values = [function(row) for row in rows]
-            series = pl.Series(name, values, infer_type(values))
-        keyed = keyed.with_columns(series)
-    return keyed
+    return user.with_columns(
+        compiled(how, user.schema).value.alias(name) for name, how in expressions.items()
+    )
 
 
 def _is_function(how: object) -> bool:

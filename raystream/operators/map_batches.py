@@ -8,13 +8,16 @@ from typing import Any
 
 import polars as pl
 
+from raystream.context import SubtaskContext
 from raystream.data.batch import TIME, Batch
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError, UserCodeError
 from raystream.graph import steps
-from raystream.operators.base import Operator
+from raystream.graph.policies import ErrorPolicy
+from raystream.operators.base import Operator, Output
 from raystream.operators.expressions import join_hidden, split_hidden
-from raystream.operators.user_code import defined_at, user_code
+from raystream.operators.row_errors import RowErrors, bad_rows, reject_raised, shown_row
+from raystream.operators.user_code import Raised, defined_at, user_code
 
 
 class MapBatches(Operator):
@@ -22,21 +25,52 @@ class MapBatches(Operator):
 
     A result of as many rows as came in keeps their hidden columns, row by row. Any other number of
     rows takes the latest event time of the batch (it is known only after all of its rows).
+
+    Where the function raises and the policy is not `fail`, it is called again for parts of the
+    batch, until just the rows for which it raises are left.
     """
 
     def __init__(self, step: steps.MapBatches) -> None:
         self._step = step
+        self._errors = RowErrors(step.errors)
         self._columns: Mapping[str, pl.DataType] | None = None
         declared = output_schema(step, Schema({}))
         if not declared.open:
             self._columns = declared.columns
 
+    def open(self, ctx: SubtaskContext, output: Output) -> None:
+        """Open the error policy."""
+        super().open(ctx, output)
+        self._errors.open(ctx, output)
+
     def process(self, batch: Batch) -> None:
         """Emit what the function makes of the batch."""
-        user, hidden = split_hidden(batch.frame)
-        with user_code(self._step.function):
-            result = self._to_polars(self._step.function(_given(user, self._step.batch_format)))
-        fitted = self._fit(result)
+        frame = batch.frame
+        try:
+            with user_code(self._step.function):
+                given = _given(split_hidden(frame)[0], self._step.batch_format)
+                result = self._to_polars(self._step.function(given))
+        except UserCodeError as error:
+            self._failed(frame, error)
+            return
+        self._emit(frame, result)
+
+    def _failed(self, frame: pl.DataFrame, error: UserCodeError) -> None:
+        """Find the rows for which the function raises, by halves: it is called again for parts."""
+        if self._errors.policy is ErrorPolicy.FAIL:
+            (first,) = bad_rows(frame.head(1), [""])
+            what = f"{error.what}, in a batch of {frame.height} rows from {shown_row(first)}"
+            raise UserCodeError(what, error.where, error.what_to_do) from error.__cause__
+        if frame.height == 1:
+            cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+            reject_raised(self._errors, frame, {0: Raised(0, error.what, error.where, cause)})
+            return
+        half = frame.height // 2
+        self.process(Batch(frame[:half]))
+        self.process(Batch(frame[half:]))
+
+    def _emit(self, frame: pl.DataFrame, result: pl.DataFrame) -> None:
+        fitted, (user, hidden) = self._fit(result), split_hidden(frame)
         if not fitted.height:
             return
         if fitted.height != user.height:

@@ -1,10 +1,12 @@
-"""Errors of the user's functions, told at the user's own line."""
+"""Errors of the user's functions, told at the user's own line; calls of them row by row."""
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import length_hint
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,27 @@ from raystream.errors import RaystreamError, UserCodeError
 _OURS = str(Path(__file__).resolve().parents[1])
 
 
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What a function raised.
+
+    Args:
+        index: Number of the row it was called with.
+        reason: Type and text.
+        where: The last line of the traceback that is neither ours nor a library's: the line that
+            its author can change; else where the function was defined.
+        cause: What was raised.
+    """
+
+    index: int
+    reason: str
+    where: str
+    cause: Exception
+
+
 @contextmanager
 def user_code(function: Callable[..., Any]) -> Iterator[None]:
-    """Turn what `function` raises into a UserCodeError.
-
-    `where` is the last line of the traceback that is neither ours nor a library's: the line that
-    its author can change; else where the function was defined.
+    """Turn what `function` raises into a UserCodeError; see Raised for its parts.
 
     Raises:
         UserCodeError: with the type and text of what was raised, which is its cause.
@@ -28,8 +45,47 @@ def user_code(function: Callable[..., Any]) -> Iterator[None]:
     except RaystreamError:
         raise
     except Exception as error:
-        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise UserCodeError(what, _line(error) or defined_at(function)) from error
+        told = raised(function, error)
+        raise UserCodeError(told.reason, told.where) from error
+
+
+def raised(function: Callable[..., Any], error: Exception, index: int = 0) -> Raised:
+    """What a function raised, for people."""
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return Raised(index, what, _line(error) or defined_at(function), error)
+
+
+def called(
+    function: Callable[[Any], Any], rows: Sequence[Any], *, go_on: bool
+) -> tuple[list[Any], list[Raised]]:
+    """The function of each row: results of the rows for which it did not raise, and the others.
+
+    Args:
+        function: The user's.
+        rows: What it is called with.
+        go_on: Call it for the rows behind one for which it raised, too.
+
+    >>> results, bad = called(lambda n: 6 // n, [1, 0, 2], go_on=True)
+    >>> results, [(one.index, one.reason) for one in bad]
+    ([6, 3], [(1, 'ZeroDivisionError: integer division or modulo by zero')])
+    """
+    results: list[Any] = []
+    bad: list[Raised] = []
+    rest = iter(rows)
+    while len(results) + len(bad) < len(rows):
+        try:
+            results.extend(map(function, rest))  # keeps what came before an error
+            if len(results) + len(bad) == len(rows):
+                break
+            error: Exception = StopIteration("the function raised it")  # which ends a map quietly
+        except RaystreamError:
+            raise
+        except Exception as caught:  # noqa: BLE001 - whatever the user's code raises
+            error = caught
+        bad.append(raised(function, error, len(rows) - length_hint(rest) - 1))
+        if not go_on:
+            break
+    return results, bad
 
 
 def defined_at(function: Callable[..., Any]) -> str:

@@ -7,6 +7,8 @@ kinds end on the grid `offset + n * width`, which makes the rules below the same
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import polars as pl
 
 from raystream.data.batch import TIME
@@ -20,6 +22,58 @@ WINDOW_END = "window_end"
 """Int64, epoch ms, exclusive."""
 
 
+class Assigner(Protocol):
+    """Panes and windows of one kind of window; what each method does is said at `Panes`."""
+
+    grows: bool
+    """Whether windows have a common start and ever later ends."""
+
+    def pane(self) -> pl.Expr:
+        """Column: start of the pane of a row."""
+        ...
+
+    def pane_of(self, time: int) -> int:
+        """Start of the pane of a time."""
+        ...
+
+    def next_end(self, time: int) -> int:
+        """First end of a window behind a time."""
+        ...
+
+    def end(self) -> pl.Expr:
+        """Column: end of the pane that PANE names."""
+        ...
+
+    def last_end(self, pane: int) -> int:
+        """End of the last window with this pane."""
+        ...
+
+    def horizon(self, time: int) -> int:
+        """First pane with a window that ends after a time."""
+        ...
+
+    def first_pane(self, window_end: int) -> int:
+        """First pane of the windows that end here or later."""
+        ...
+
+    def explode(self, frame: pl.DataFrame, after: int, until: int | None) -> pl.DataFrame:
+        """A row per row and window of it that ends in (after, until]."""
+        ...
+
+    def coalesced(self, watermark: int) -> pl.Expr | None:
+        """PANE, where closed panes became alike."""
+        ...
+
+
+def panes_of(window: Window) -> Assigner:
+    """The panes of a window, with or without a time zone."""
+    if window.time_zone is None:
+        return Panes(window)
+    from raystream.operators.local_panes import LocalPanes
+
+    return LocalPanes(window)
+
+
 class Panes:
     """The panes and windows of a kind of window; all numbers are epoch ms, negative ones too.
 
@@ -31,6 +85,7 @@ class Panes:
     def __init__(self, window: Window) -> None:
         self._window = window
         self._offset = window.offset_ms
+        self.grows = isinstance(window, Cumulative)
         match window:
             case Tumbling(size_ms=size):
                 self.width, self._span = size, size
@@ -46,6 +101,14 @@ class Panes:
     def pane_of(self, time: int) -> int:
         """Start of the pane of one time."""
         return time - (time - self._offset) % self.width
+
+    def next_end(self, time: int) -> int:
+        """The first end of a window behind `time`."""
+        return self.pane_of(time) + self.width
+
+    def end(self) -> pl.Expr:
+        """End of the pane that PANE names."""
+        return pl.col(PANE) + self.width
 
     def last_end(self, pane: int) -> int:
         """End of the last window that contains this pane."""

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import polars as pl
@@ -31,7 +31,8 @@ from raystream.operators.aggregate_exprs import ROWS, Aggregation, computable
 from raystream.operators.base import Operator, Output, Restored, StepState
 from raystream.operators.early import ChangedPanes, final_rows
 from raystream.operators.expressions import check_columns, configuration_errors
-from raystream.operators.window_assign import WINDOW_END, WINDOW_START, Panes
+from raystream.operators.window_assign import WINDOW_END, WINDOW_START, panes_of
+from raystream.operators.window_slices import slices
 from raystream.state.redistribute import owned
 from raystream.state.windowed import PANE, WindowedState
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
@@ -49,13 +50,14 @@ class WindowGlobal(Operator):
         self._step = step
         self._asked = step.aggregate
         self._keys = list(step.aggregate.keys)
-        self._panes = Panes(step.aggregate.window)
+        self._panes = panes_of(step.aggregate.window)
         self._lateness = step.aggregate.allowed_lateness_ms
         emit = step.aggregate.emit
         self._every = emit.every_ms / 1000 if isinstance(emit, Early) else None
         self._delay = self._lateness if self._every is not None else 0
         self._changed = ChangedPanes(self._panes, self._keys)
         self._due: float | None = None
+        self._work: Iterator[None] | None = None
         self._watermark = _BEGIN
         columns = step.columns.columns if step.columns is not None else None
         self._aggregation = Aggregation(self._asked.aggregates, columns)
@@ -105,25 +107,45 @@ class WindowGlobal(Operator):
         if reached <= self._watermark:
             return
         before, self._watermark = self._watermark, reached
+        self._work = self._advance(before, reached)
+        self.proceed()
+
+    def has_more(self) -> bool:
+        """Whether windows that are closed, or early rows that are due, are not all given out."""
+        return self._work is not None
+
+    def proceed(self) -> None:
+        """Give out the next slice of them."""
+        if self._work is not None and next(self._work, self) is self:
+            self._work = None
+
+    def _advance(self, before: int, reached: int) -> Iterator[None]:
         if self._panes.pane_of(before - self._delay) < self._panes.pane_of(reached - self._delay):
-            self._close_windows(before - self._delay, reached - self._delay)
+            yield from self._close_windows(before - self._delay, reached - self._delay)
         if self._panes.pane_of(before - self._lateness) < self._panes.pane_of(
             reached - self._lateness
         ):
             self._forget(reached - self._lateness)
 
     def deadline(self) -> float | None:
-        """When early rows are due."""
-        return self._due
+        """When early rows are due; not before what is given out now is out."""
+        return self._due if self._work is None else None
 
     def on_time(self, now: float) -> None:
         """Emit early rows."""
-        if self._due is None or now < self._due:
+        if self._due is None or now < self._due or self._work is not None:
             return
         self._due = None
+        self._work = self._tell_early()
+        self.proceed()
+
+    def _tell_early(self) -> Iterator[None]:
         after = self._watermark - self._lateness
-        merged = self._changed.take(self._state, self._aggregation.merge, after, None)
-        self._emit(merged, final=False)
+        parts = self._changed.take(self._state, self._aggregation.merge, after, None)
+        for number, merged in enumerate(parts):
+            if number:
+                yield
+            self._emit(merged, final=False)
 
     def gauges(self) -> Mapping[str, float]:
         """Memory of the open windows."""
@@ -172,22 +194,27 @@ class WindowGlobal(Operator):
 
     def _update_closed(self, partials: pl.DataFrame) -> None:
         """Rows for windows that were given out but are kept: give them out again."""
-        touched = partials.filter(pl.col(PANE) + self._panes.width <= self._watermark)
+        touched = partials.filter(self._panes.end() <= self._watermark)
         if not touched.height:
             return
         self._changed.note(touched)
         after = self._watermark - self._lateness
         merge = self._aggregation.merge
-        self._emit(self._changed.take(self._state, merge, after, self._watermark), final=True)
+        for merged in self._changed.take(self._state, merge, after, self._watermark):
+            self._emit(merged, final=True)
 
-    def _close_windows(self, after: int, until: int) -> None:
-        low = self._panes.first_pane(self._panes.pane_of(after) + self._panes.width)
-        rows = self._state.select(low, until)
-        if rows is None:
-            return
-        windows = self._panes.explode(rows, after, until)
+    def _close_windows(self, after: int, until: int) -> Iterator[None]:
         by = [WINDOW_START, WINDOW_END, *self._keys]
-        self._emit(self._aggregation.merge(windows, by), final=True)
+        counts = self._state.pane_counts()
+        parts = slices(self._panes, counts, after, until, by_key=bool(self._keys))
+        for number, part in enumerate(parts):
+            if number:
+                yield  # those behind take this slice before the next is made
+            rows = self._state.select(part.low, part.until)
+            if rows is None:
+                continue
+            windows = self._panes.explode(part.of_keys(rows, self._keys), part.after, part.until)
+            self._emit(self._aggregation.merge(windows, by), final=True)
 
     def _forget(self, until: int) -> None:
         self._state.drop_before(self._panes.horizon(until))

@@ -11,7 +11,7 @@ from raystream.operators.aggregate_exprs import Aggregation, computable
 from raystream.operators.base import Operator
 from raystream.operators.early import final_rows
 from raystream.operators.expressions import check_columns, configuration_errors
-from raystream.operators.window_assign import Panes
+from raystream.operators.window_assign import panes_of
 
 
 class WindowLocal(Operator):
@@ -19,7 +19,7 @@ class WindowLocal(Operator):
 
     def __init__(self, step: steps.WindowLocal) -> None:
         self._asked = step.aggregate
-        self._panes = Panes(step.aggregate.window)
+        self._panes = panes_of(step.aggregate.window)
         self._aggregation: Aggregation | None = None
 
     def process(self, batch: Batch) -> None:

@@ -7,13 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from raystream.expressions.parser import parse
-from raystream.expressions.problem import BadExpression
-from raystream.expressions.tree import columns_of
 from raystream.graph.logical import Edge, Node
+from raystream.graph.policies import ErrorPolicy
 from raystream.graph.steps import (
     Drop,
     Filter,
+    HasErrors,
     KeyBy,
     Read,
     Select,
@@ -39,12 +38,11 @@ def roots(written: Any, columns: Iterable[str] = ()) -> Needed:
     True
     """
     if isinstance(written, str):
-        known = frozenset(columns)
-        if written in known:
+        if written in set(columns):
             return frozenset([written])
         try:
-            return columns_of(parse(written), known)
-        except BadExpression:  # a column called like a word of SQL, not known yet
+            written = pl.sql_expr(written)
+        except pl.exceptions.PolarsError:  # a column called like a word of SQL, not known yet
             return None
     if not isinstance(written, pl.Expr) or written.meta.has_multiple_outputs():
         return None
@@ -73,6 +71,8 @@ def needed_by_reads(
 
 def _of_input(node: Node, wanted: Needed, late: Needed, columns: Iterable[str]) -> Needed:
     known = tuple(columns)
+    if isinstance(node.step, HasErrors) and node.step.errors is ErrorPolicy.DLQ:
+        return None  # a dead letter is the whole row
     match node.step:
         case Filter(condition=condition):
             return _either(wanted, roots(condition, known))

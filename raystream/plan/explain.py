@@ -170,6 +170,7 @@ def _aggregation(step: WindowAggregate) -> str:
 
 def _window(window: Window) -> str:
     at = f" from {window.offset_ms} ms" if window.offset_ms else ""
+    at += f" by the clocks of {window.time_zone}" if window.time_zone else ""
     match window:
         case Hopping(size_ms=size, slide_ms=slide):
             return f"hopping {_duration(size)} every {_duration(slide)}{at}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raystream.graph.steps import Read, WindowGlobal, WindowLocal, Write
+from raystream.graph.policies import ErrorPolicy
+from raystream.graph.steps import Read, RowFunctions, WindowGlobal, WindowLocal, Write
 from raystream.ids import StepName
 from raystream.plan.rewrite import Draft
 
@@ -20,7 +21,8 @@ def keyed_by_message(drafts: Sequence[Draft]) -> frozenset[StepName]:
         if _carries(draft, carrying):
             carrying.add(draft.name)
     writes = {d.name for d in drafts if d.name in carrying and _wants(d)}
-    return frozenset(writes | _sources_of(writes, drafts))
+    dead = {d.name for d in drafts if d.name in carrying and _has_dead_letters(d)}
+    return frozenset(writes | _sources_of(writes | dead, drafts))
 
 
 def _carries(draft: Draft, carrying: set[StepName]) -> bool:
@@ -39,6 +41,13 @@ def _wants(draft: Draft) -> bool:
         and _has_message_keys(step.sink)
         and getattr(step.sink, "key", None) is None
     )
+
+
+def _has_dead_letters(draft: Draft) -> bool:
+    """Dead letters keep the key of the record they come from."""
+    step = draft.step
+    functions = step.functions if isinstance(step, RowFunctions) else (step,)
+    return any(getattr(each, "errors", None) is ErrorPolicy.DLQ for each in functions)
 
 
 def _sources_of(names: set[StepName], drafts: Sequence[Draft]) -> set[StepName]:

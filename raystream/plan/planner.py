@@ -11,7 +11,7 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import LogicalGraph, Node
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy
-from raystream.graph.steps import Read, Write
+from raystream.graph.steps import HasErrors, Read, Write
 from raystream.ids import StepName
 from raystream.plan.chains import physical_plan
 from raystream.plan.columns import needed_by_reads
@@ -90,11 +90,14 @@ def _used(graph: LogicalGraph) -> tuple[Node, ...]:
 
 def _check_dead_letters(graph: LogicalGraph) -> None:
     for node in graph.nodes:
-        if not isinstance(node.step, Read) or node.step.errors is not ErrorPolicy.DLQ:
+        if not isinstance(node.step, HasErrors) or node.step.errors is not ErrorPolicy.DLQ:
             continue
         if not graph.users(node.id, "errors"):
-            text = f'read {node.name!r} has errors="dlq", but its .errors go nowhere'
+            verb = "read" if isinstance(node.step, Read) else "step"
+            text = f'{verb} {node.name!r} has errors="dlq", but its .errors go nowhere'
             advice = "write rows = p.read(..), then rows.errors.write(..)"
+            if verb == "step":
+                advice = "keep the stream it gives: rows = .., then rows.errors.write(..)"
             raise ConfigurationError(text, str(node.origin), advice)
 
 

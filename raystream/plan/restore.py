@@ -79,15 +79,17 @@ def restore_states(
     Args:
         base: The checkpoint, or the restore record.
         plan: What is to run.
-        allow_removed: Steps that are gone may leave their state behind.
+        allow_removed: Steps that are gone may leave their state behind, and so may topics.
 
     Raises:
-        ConfigurationError: a step with state is gone, or its state means something else now.
+        ConfigurationError: a step with state or a topic is gone, or state means something else.
     """
     specs = {spec.name: spec for _, spec in plan.steps()}
     if not allow_removed:
         for name in removed_steps(base, plan):
             raise _removed(name, specs, f"checkpoint {base.number}")
+        for name, splits in removed_splits(base, plan).items():
+            raise _removed_splits(name, splits, specs[name])
     _check_meaning(base, specs)
     found: dict[SubtaskId, dict[StepName, RestoreRefs]] = {}
     same_hash = _same_hash(base.job)
@@ -159,6 +161,35 @@ def removed_steps(base: Checkpoint | Restore, plan: PhysicalPlan) -> list[StepNa
         if name not in present
         and (any(state.segments for state in states) or _was_read(was, name, states))
     )
+
+
+def removed_splits(base: Checkpoint | Restore, plan: PhysicalPlan) -> dict[StepName, list[str]]:
+    """Splits with a position in the checkpoint that their step reads no more, such as of a topic.
+
+    Args:
+        base: The checkpoint, or the restore record.
+        plan: What is to run.
+    """
+    found: dict[StepName, list[str]] = {}
+    for _, spec in plan.steps():
+        if isinstance(spec.step, Read):
+            headers = (state.header or {} for state in base.steps.get(spec.name, ()))
+            saved = {split for header in headers for split in header.get("positions", ())}
+            gone = sorted(split for split in saved if not spec.step.source.covers(split))
+            found |= {spec.name: gone} if gone else {}
+    return found
+
+
+def _removed_splits(name: StepName, splits: list[str], spec: StepSpec) -> ConfigurationError:
+    topics = sorted({split.rpartition("/")[0] or split for split in splits})
+    shown = ", ".join(topics)
+    source = spec.step.source.describe() if isinstance(spec.step, Read) else ""
+    text = f"step {name!r} has read {shown} so far, and now reads only {source}"
+    advice = (
+        f"read {shown} with it too; if it is to go, not read to its end, run once with "
+        "--allow-non-restored-state"
+    )
+    return ConfigurationError(text, str(spec.origin), advice)
 
 
 def _was_read(was: Mapping[str, Any], name: StepName, states: Iterable[StoredState]) -> bool:

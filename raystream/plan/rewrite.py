@@ -21,6 +21,7 @@ from raystream.graph.steps import (
 )
 from raystream.ids import StepName
 from raystream.operators.registry import output_schema
+from raystream.operators.side_outputs import dead_letters_of
 from raystream.plan.schemas import resolved_step
 
 _LONGEST_NAME = 60
@@ -77,7 +78,7 @@ class _Rewriting:
         self.drafts: list[Draft] = []
         self._schemas = schemas
         self._widths = widths
-        self._links: dict[Edge, Link] = {}
+        self._links: dict[Edge, tuple[Link, ...]] = {}
         self._consumed = {edge for node in nodes for edge in node.inputs}
         self._names = {node.name for node in nodes}
 
@@ -86,14 +87,14 @@ class _Rewriting:
         if isinstance(node.step, WindowAggregate):
             self._window(node, node.step)
         elif isinstance(node.step, KeyBy) and self._says_nothing_new(node, node.step):
-            link = self._links[Edge(node.id)] = self._links[node.inputs[0]]
-            if link.tag == "main":
-                self._also(link.source, node.name)
+            links = self._links[Edge(node.id)] = self._links[node.inputs[0]]
+            if links[0].tag == "main":
+                self._also(links[0].source, node.name)
         else:
             step = resolved_step(node.step, self._inputs(node))
             if isinstance(step, Map | FlatMap | FilterRows):
                 step = RowFunctions((step,))
-            links = tuple(self._link(edge, node) for edge in node.inputs)
+            links = tuple(link for edge in node.inputs for link in self._link(edge, node))
             self._draft(node, node.name, step, links, self._inputs(node), Edge(node.id))
             self._name_outputs(node)
 
@@ -105,37 +106,41 @@ class _Rewriting:
     def _says_nothing_new(self, node: Node, step: KeyBy) -> bool:
         """The plan knows the key already, and nothing is computed (or first seen) at run time."""
         known = not step.computed and not self._inputs(node)[0].open
-        return known and self._same_width(node)
+        asked = Edge(node.id, "errors") in self._consumed
+        return known and not asked and self._same_width(node)
 
     def _window(self, node: Node, step: WindowAggregate) -> None:
         late = Edge(node.id, "late") in self._consumed
         raw = self._inputs(node)[0]
         pre_aggregated = not late  # late rows are wanted whole
-        link = self._links[node.inputs[0]]
+        before = self._links[node.inputs[0]]
         if pre_aggregated:
-            link = self._local(node, step, raw)
-        links = (replace(link, keys=step.keys),)
+            before = self._local(node, step, raw)
+        links = tuple(replace(link, keys=step.keys) for link in before)
         inputs = (self.drafts[-1].output if pre_aggregated else raw,)
         merge = WindowGlobal(step, pre_aggregated, None if raw.open else raw)
         self._draft(node, node.name, merge, links, inputs, Edge(node.id))
         self._name_outputs(node)
+        if pre_aggregated:
+            dead = Edge(node.id, "errors")
+            self._links[dead] += (Link(before[0].source, "errors"),)
 
-    def _local(self, node: Node, step: WindowAggregate, raw: Schema) -> Link:
-        source = self._links[node.inputs[0]]
+    def _local(self, node: Node, step: WindowAggregate, raw: Schema) -> tuple[Link, ...]:
+        sources = self._links[node.inputs[0]]
         local = WindowLocal(step)
         name = self._free(f"{node.name[: _LONGEST_NAME - 8]}-local")
         draft = Draft(
             name,
             local,
             node.origin,
-            (source,),
+            sources,
             (raw,),
             output_schema(local, [raw]),
-            self._width_of(source.source),
+            self._width_of(sources[0].source),
             node.chaining,
         )
         self.drafts.append(draft)
-        return Link(name)
+        return (Link(name),)
 
     def _draft(
         self,
@@ -152,17 +157,17 @@ class _Rewriting:
             Draft(name, step, node.origin, links, inputs, output, width, node.chaining)
         )
 
-    def _link(self, edge: Edge, node: Node) -> Link:
+    def _link(self, edge: Edge, node: Node) -> tuple[Link, ...]:
         """Rows that change subtask keep their order per key, where they have one."""
-        link = self._links[edge]
+        links = self._links[edge]
         schema = self._schemas[edge]
-        if schema.key and self._width_of(link.source) != self._widths[node.id]:
-            return replace(link, keys=schema.key)
-        return link
+        if schema.key and self._width_of(links[0].source) != self._widths[node.id]:
+            return tuple(replace(link, keys=schema.key) for link in links)
+        return links
 
     def _name_outputs(self, node: Node) -> None:
         for tag in ("main", "late", "errors"):
-            self._links[Edge(node.id, tag)] = Link(node.name, tag)
+            self._links[Edge(node.id, tag)] = (Link(node.name, tag),)
 
     def _inputs(self, node: Node) -> tuple[Schema, ...]:
         return tuple(self._schemas[edge] for edge in node.inputs)
@@ -171,7 +176,7 @@ class _Rewriting:
         return next(draft.parallelism for draft in self.drafts if draft.name == name)
 
     def _same_width(self, node: Node) -> bool:
-        return self._width_of(self._links[node.inputs[0]].source) == self._widths[node.id]
+        return self._width_of(self._links[node.inputs[0]][0].source) == self._widths[node.id]
 
     def _free(self, name: StepName) -> StepName:
         while name in self._names:
@@ -189,7 +194,8 @@ def _fused(drafts: Sequence[Draft]) -> list[Draft]:
     renamed: dict[StepName, StepName] = {}
     for draft in drafts:
         links = tuple(
-            replace(link, source=renamed.get(link.source, link.source)) for link in draft.links
+            _of_fused(link, renamed[link.source]) if link.source in renamed else link
+            for link in draft.links
         )
         here = replace(draft, links=links)
         before = _neighbour(here, kept, drafts)
@@ -198,23 +204,35 @@ def _fused(drafts: Sequence[Draft]) -> list[Draft]:
             continue
         assert isinstance(before.step, RowFunctions)
         assert isinstance(here.step, RowFunctions)
-        both = RowFunctions(before.step.functions + here.step.functions)
+        said = before.step.said or ((before.name, str(before.origin)),)
+        said += ((here.name, str(here.origin)),)
+        both = RowFunctions(before.step.functions + here.step.functions, said)
         also = (*before.also, draft.name, *draft.also)
         kept[kept.index(before)] = replace(before, step=both, output=here.output, also=also)
         renamed[draft.name] = before.name
     return kept
 
 
+def _of_fused(link: Link, name: StepName) -> Link:
+    """Dead letters of a function that is part of another step are an output of their own there."""
+    return Link(name, dead_letters_of(link.source) if link.tag == "errors" else link.tag, link.keys)
+
+
 def _neighbour(draft: Draft, kept: Sequence[Draft], drafts: Sequence[Draft]) -> Draft | None:
-    if not isinstance(draft.step, RowFunctions) or draft.links[0].keys is not None:
+    link = draft.links[0] if draft.links else None
+    if not isinstance(draft.step, RowFunctions) or link is None or not _plain(link):
         return None
-    before = next(d for d in kept if d.name == draft.links[0].source)
+    before = next(d for d in kept if d.name == link.source)
     same = before.parallelism == draft.parallelism and before.chaining and draft.chaining
     if not isinstance(before.step, RowFunctions) or not same:
         return None
     original = next(d for d in drafts if d.name == draft.name).links[0].source
-    users = [d for d in drafts for link in d.links if link.source == original]
+    users = [d for d in drafts for o in d.links if o.source == original and o.tag == "main"]
     return before if len(users) == 1 else None
+
+
+def _plain(link: Link) -> bool:
+    return link.keys is None and link.tag == "main"
 
 
 def widths(

@@ -13,6 +13,7 @@ from raystream.formats.rejects import DEAD_LETTER_SCHEMA
 from raystream.graph.logical import Edge, Node
 from raystream.graph.steps import (
     FlatMap,
+    HasErrors,
     KeyBy,
     Map,
     MapBatches,
@@ -62,7 +63,8 @@ def node_outputs(node: Node, inputs: Sequence[Schema]) -> dict[str, Schema]:
     try:
         return _outputs(node.step, inputs)
     except ConfigurationError as error:
-        raise error.placed(error.where or str(node.origin)) from None
+        where = error.where or str(node.origin)
+        raise ConfigurationError(error.what, where, error.what_to_do) from None
 
 
 def resolved_step(step: Step, inputs: Sequence[Schema]) -> Step:
@@ -84,10 +86,12 @@ def _outputs(step: Step, inputs: Sequence[Schema]) -> dict[str, Schema]:
     if isinstance(step, Read):
         _check_event_time(step.event_time, step.schema)
         return {"main": step.schema, "errors": DEAD_LETTER_SCHEMA}
-    main = _main(resolved_step(step, inputs), inputs)
+    found = {"main": _main(resolved_step(step, inputs), inputs)}
     if isinstance(step, WindowAggregate):
-        return {"main": main, "late": inputs[0]}
-    return {"main": main}
+        found["late"] = inputs[0]
+    if isinstance(step, HasErrors):
+        found["errors"] = DEAD_LETTER_SCHEMA
+    return found
 
 
 def _main(step: Step, inputs: Sequence[Schema]) -> Schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 
 from raystream.context import Points, SubtaskContext, nowhere, unsampled
 from raystream.graph.steps import Read, Write
@@ -104,7 +105,7 @@ class _Builder:
             check = checks[index + 1] if index + 1 < len(checks) else None
             before, output = output, Link(name, outputs, self._count, follower, check)
             links[name] = before if isinstance(operator, SinkOperator) else output
-            operator.open(self._context(name), output)
+            operator.open(self._context(specs[index]), output)
         chain = Chain(operators, head)
         chain.restore(self._restored())
         fed = self._source(source, head) if source else InputGate(readers, self._ctx.clock.now)
@@ -129,10 +130,12 @@ class _Builder:
             found.update(dict.fromkeys(spec.also, links[spec.name]))
         return found
 
-    def _context(self, step: StepName) -> SubtaskContext:
-        metrics = self._metrics
+    def _context(self, spec: StepSpec) -> SubtaskContext:
+        metrics, step = self._metrics, spec.name
         sample = metrics.samples.of(step) if metrics.samples else unsampled
-        return self._ctx.for_step(step, metrics.counter(step), sample)
+        mine = self._ctx.for_step(step, metrics.counter(step), sample)
+        keys = spec.inputs[0].key if spec.inputs else ()
+        return replace(mine, origin=str(spec.origin), keys=keys)
 
     def _count(self, step: StepName, name: str, n: int) -> None:
         if step:
@@ -148,7 +151,7 @@ class _Builder:
         request = self._request
         refs = request.restore.get(spec.name)
         return SourceInput(
-            self._context(spec.name),
+            self._context(spec),
             spec,
             output,
             request.splits.get(spec.name, ()),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from raystream.data.batch import Batch
@@ -91,25 +92,55 @@ class Chain:
     def __init__(self, operators: Sequence[tuple[StepName, Operator]], head: Link) -> None:
         self._operators = list(operators)
         self._head = head
+        self._passing: deque[tuple[int, Watermark | Idle]] = deque()
+        self._passed: deque[Watermark | Idle] = deque()
 
     def process(self, batch: Batch) -> None:
         """Rows from the input enter the first step."""
         self._head.emit(batch)
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
-        """Event time passes through every step in order."""
-        for step, operator in self._operators:
-            guarded(step, operator.on_watermark, watermark)
+        """Event time passes through every step in order; it waits where output is pending."""
+        self._passing.append((0, watermark))
+        self._pass_on()
 
-    def deadline(self) -> float | None:
-        """The earliest time a step wants to be called at."""
-        times = [operator.deadline() for _, operator in self._operators]
+    def has_more(self) -> bool:
+        """Whether a step has more to give out, and holds event time back meanwhile."""
+        return any(operator.has_more() for _, operator in self._operators)
+
+    def proceed(self) -> None:
+        """One piece of what is pending: of the last such step, which others would add to."""
+        for step, operator in reversed(self._operators):
+            if operator.has_more():
+                guarded(step, operator.proceed)
+                break
+        self._pass_on()
+
+    def passed(self) -> Iterator[Watermark | Idle]:
+        """Event time that every step has seen; it is taken."""
+        while self._passed:
+            yield self._passed.popleft()
+
+    def _pass_on(self) -> None:
+        while self._passing and not self.has_more():
+            index, news = self._passing.popleft()
+            if index == len(self._operators):
+                self._passed.append(news)
+                continue
+            step, operator = self._operators[index]
+            guarded(step, operator.on_watermark, news)
+            self._passing.appendleft((index + 1, news))
+
+    def deadline(self, *, may_emit: bool = True) -> float | None:
+        """The earliest time a step wants to be called at; without credit, one that never emits."""
+        called = (one for _, one in self._operators if may_emit or not one.emits_on_time)
+        times = [operator.deadline() for operator in called]
         return min((time for time in times if time is not None), default=None)
 
-    def on_time(self, now: float) -> None:
+    def on_time(self, now: float, *, may_emit: bool = True) -> None:
         """Call the steps whose time has come."""
         for step, operator in self._operators:
-            due = operator.deadline()
+            due = operator.deadline() if may_emit or not operator.emits_on_time else None
             if due is not None and due <= now:
                 guarded(step, operator.on_time, now)
 

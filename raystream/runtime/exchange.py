@@ -9,6 +9,7 @@ from raystream.data.hashing import partition
 from raystream.ids import ChannelId, StepName
 from raystream.plan.physical import ExchangeKind, ExchangeSpec
 from raystream.runtime.channels.base import ChannelWriter
+from raystream.runtime.channels.outbox import Outbox
 from raystream.runtime.element import Element
 
 
@@ -22,7 +23,7 @@ class Exchange:
 
     def __init__(self, spec: ExchangeSpec, writers: Sequence[ChannelWriter]) -> None:
         self.spec = spec
-        self._writers = list(writers)
+        self._writers = [Outbox(writer) for writer in writers]
         self._turn = 0
 
     def emit(self, batch: Batch) -> None:
@@ -50,8 +51,8 @@ class Exchange:
             writer.send(element)
 
     def has_credit(self) -> bool:
-        """Whether every target can take a batch."""
-        return all(writer.has_credit() for writer in self._writers)
+        """Whether every target can take a batch; each is sent what waited for its credit."""
+        return all([writer.has_credit() for writer in self._writers])
 
     def close(self) -> None:
         """Close every channel."""
@@ -90,8 +91,8 @@ class Outputs:
             exchange.broadcast(element)
 
     def has_credit(self) -> bool:
-        """Whether every exchange can take a batch."""
-        return all(exchange.has_credit() for exchange in self._all)
+        """Whether every exchange can take a batch; each channel is sent what waited for credit."""
+        return all([exchange.has_credit() for exchange in self._all])
 
     def close(self) -> None:
         """Close every channel."""

@@ -40,6 +40,9 @@ class InputGate:
 
     def poll(self) -> Element | None:
         """One element of one channel, watermarks merged; None if no open channel has any."""
+        owed = self._merge.owed()
+        if owed is not None:
+            return owed
         for _ in range(len(self._order)):
             channel = self._order[self._next]
             self._next = (self._next + 1) % len(self._order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from raystream.connectors.base import Sink, SinkWriter, Transactional, WriteOptions
 from raystream.context import SubtaskContext
@@ -18,6 +19,9 @@ class SinkOperator(Operator):
         sink: The user's sink.
         options: What the plan asks of the writer.
     """
+
+    emits_on_time: ClassVar[bool] = False
+    """It serves callbacks then, and must while those before it wait."""
 
     def __init__(self, sink: Sink, options: WriteOptions) -> None:
         self._sink = sink

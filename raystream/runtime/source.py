@@ -12,7 +12,7 @@ import polars as pl
 
 from raystream.checkpoint.barrier import Barrier
 from raystream.connectors.base import Chunk, Position, Rejected, Source, SourceReader, Split
-from raystream.connectors.splits import assign, owned
+from raystream.connectors.splits import assign, made_since, owned
 from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import TIME, Batch
 from raystream.data.left_out import raw
@@ -71,12 +71,13 @@ class SourceInput:
         self._bounded = bounded
         source: Source = spec.step.source  # type: ignore[union-attr]
         self._source = source
+        self._may_grow = not bounded and source.grows()
         self._reader: SourceReader = source.reader(ctx, spec.read)
-        headers = [state.header for state in restored.states] if restored else []
+        headers = _of(source, restored)
         self._positions: dict[SplitId, Position] = {}
         self._known: set[SplitId] = {split.id for split in splits}
         self._marks = SplitWatermarks(spec.step.watermark)  # type: ignore[union-attr]
-        self._marks.restore(_watermarks(headers))
+        self._marks.restore(_watermarks(headers), _idle(headers))
         self._add(self._starts(splits, headers))
         self._ready: deque[Element] = deque()
         self._frames: list[pl.DataFrame] = []
@@ -94,20 +95,25 @@ class SourceInput:
         me = self._ctx
         saved = [header["positions"] for header in headers]
         if saved:
-            splits = self._from_the_beginning(splits, saved)
+            splits = self._from_the_beginning(splits, headers)
         self._known |= {split for positions in saved for split in positions}
         return assign(splits, saved, me.subtask.index, me.parallelism, bounded=self._bounded)
 
     def _from_the_beginning(
-        self, splits: Sequence[Split], saved: list[dict[SplitId, Position]]
+        self, splits: Sequence[Split], headers: list[Mapping[str, Any]]
     ) -> list[Split]:
         """A split that is newer than the checkpoint is read from its very start."""
-        old = {split for positions in saved for split in positions}
-        if all(split.id in old for split in splits):
+        old = {split for header in headers for split in header["positions"]}
+        now = self._source.describe()
+        same = all(header.get("source") == now for header in headers)
+        new = made_since(splits, old, same_source=same)
+        if not new:
             return list(splits)
         starts = {split.id: split for split in self._source.discover_new(frozenset(old))}
         return [
-            replace(split, start=starts[split.id].start) if split.id in starts else split
+            replace(split, start=starts[split.id].start)
+            if split.id in starts and split.id in new
+            else split
             for split in splits
         ]
 
@@ -164,7 +170,12 @@ class SourceInput:
     def snapshot(self, checkpoint: int) -> Mapping[StepName, StepState]:
         """Positions and watermarks per split; small, so a header."""
         self._checkpoints[checkpoint] = dict(self._positions)
-        header = {"positions": dict(self._positions), "watermarks": self._marks.header()}
+        header = {
+            "source": self._source.describe(),
+            "positions": dict(self._positions),
+            "watermarks": self._marks.header(),
+            "idle": self._marks.resting(),
+        }
         return {self._step: StepState(header=header)}
 
     def committed(self, checkpoint: int) -> None:
@@ -276,7 +287,7 @@ class SourceInput:
             return
         if not self._frames:
             self._speak()
-        if self._reader.finished():
+        if not self._may_grow and self._reader.finished():
             self._end(close_windows=True)
             return
         self._quiet_until = now + EMPTY_POLL_SECONDS
@@ -336,7 +347,7 @@ class SourceInput:
     # -- new splits ----------------------------------------------------------------------------
 
     def _discover(self) -> None:
-        if self._bounded or self._drained:
+        if not self._may_grow or self._drained:
             return
         now = self._ctx.clock.now()
         if self._discovering is None:
@@ -367,11 +378,33 @@ def _discovery_interval(source: Source) -> float:
     return float(getattr(source, "discovery_interval", None) or 60.0)
 
 
+def _of(source: Source, restored: Restored | None) -> list[Mapping[str, Any]]:
+    """Headers without the splits that are read no more: plan.restore has allowed that."""
+    headers = [state.header for state in restored.states] if restored else []
+
+    def kept(of: Mapping[SplitId, Any]) -> dict[SplitId, Any]:
+        return {split: value for split, value in of.items() if source.covers(split)}
+
+    return [
+        {
+            **header,
+            "positions": kept(header["positions"]),
+            "watermarks": kept(header.get("watermarks", {})),
+        }
+        for header in headers
+    ]
+
+
 def _watermarks(headers: Sequence[Mapping[str, Any]]) -> dict[SplitId, int]:
     merged: dict[SplitId, int] = {}
     for header in headers:
         merged.update(header.get("watermarks", {}))
     return merged
+
+
+def _idle(headers: Sequence[Mapping[str, Any]]) -> set[SplitId]:
+    """Older checkpoints do not tell."""
+    return {split for header in headers for split in header.get("idle", ())}
 
 
 def _rejects(chunk: Chunk, rows: Sequence[int], reason: str) -> Sequence[Rejected]:

@@ -166,14 +166,15 @@ class Task:
             return self._open_letter(self._mailbox.popleft())
         if self._prepared():
             return self._hand_in()
-        due = self._chain.deadline()
+        credit = self._outputs.has_credit()
+        due = self._chain.deadline(may_emit=credit)
         now = self._clock.now()
         if now >= self._look:
             self._look_around(now)
         if due is not None and due <= now:
-            self._chain.on_time(now)
+            self._chain.on_time(now, may_emit=credit)
             return WORKED
-        return self._take_element(due)
+        return self._work(due)
 
     def _open_letter(self, letter: Letter) -> Progress:
         match letter:
@@ -193,13 +194,20 @@ class Task:
             self._input.committed(checkpoint)
             self._chain.committed(checkpoint)
 
-    def _take_element(self, due: float | None) -> Progress:
+    def _work(self, due: float | None) -> Progress:
         if self._final is not None:
             return Waiting(due)
         room = self._chain.has_room()
         if not (room and self._outputs.has_credit()):
             self.metrics.waits_for_sink = not room
             return Waiting(due, "backpressured")
+        if self._chain.has_more():  # rows and barriers wait: a snapshot sees all of it or none
+            self._chain.proceed()
+            self._hand_on()
+            return WORKED
+        return self._take_element(due)
+
+    def _take_element(self, due: float | None) -> Progress:
         element = self._input.poll()
         if element is not None:
             began = self._clock.now()
@@ -225,9 +233,13 @@ class Task:
         if isinstance(news, Watermark):
             self.metrics.watermark_in = news.time
         self._chain.on_watermark(news)
-        self._outputs.broadcast(news)
-        if isinstance(news, Watermark):
-            self.metrics.watermark_out = news.time
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        for news in self._chain.passed():
+            self._outputs.broadcast(news)
+            if isinstance(news, Watermark):
+                self.metrics.watermark_out = news.time
 
     def _snapshot(self, barrier: Barrier) -> None:
         self._point("aligned")

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from raystream.data.segment import Segment
+from raystream.ids import HIDDEN
 
-PANE = "__pane"
+PANE = f"{HIDDEN}pane"
 """Int64, epoch ms: start of the pane of a partial."""
 
 Merge = Callable[[pl.DataFrame, Sequence[str]], pl.DataFrame]
@@ -96,6 +97,15 @@ class WindowedState:
         highs = [piece.high for piece in self._pieces]
         highs += [high for frame in self._recent if (high := _high(frame)) is not None]
         return max(highs, default=None)
+
+    def pane_counts(self) -> list[tuple[int, int]]:
+        """Rows held by pane, rising; a row that is not merged yet counts."""
+        frames = [piece.frame for piece in self._pieces] + self._recent
+        if not frames:
+            return []
+        counted = pl.concat([frame.select(PANE).group_by(PANE).len() for frame in frames])
+        found: list[tuple[int, int]] = counted.group_by(PANE).sum().sort(PANE).rows()
+        return found
 
     def drop_before(self, horizon: int) -> None:
         """Forget panes < horizon (rows of kept pieces go once they are more than half)."""

@@ -9,6 +9,7 @@ import polars as pl
 
 from raystream.checkpoint.keys import segment_key
 from raystream.checkpoint.records import SegmentRef
+from raystream.data.hidden_names import renamed
 from raystream.data.ipc import from_ipc, to_ipc
 from raystream.data.segment import Segment
 from raystream.errors import StorageError
@@ -41,7 +42,7 @@ def read_segment(store: Store, ref: SegmentRef) -> Segment:
     """
     data = read_bytes(store, ref)
     try:
-        return Segment(ref.id, from_ipc(data))
+        return Segment(ref.id, renamed(from_ipc(data)))
     except (pl.exceptions.PolarsError, OSError) as error:
         text = f"the segment can not be read: {error}"
         raise _damaged(store, ref, text) from error

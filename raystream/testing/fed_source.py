@@ -75,6 +75,14 @@ class FedSource:
         """None."""
         return []
 
+    def grows(self) -> bool:
+        """No."""
+        return False
+
+    def covers(self, split: SplitId) -> bool:
+        """Every split is."""
+        return True
+
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader."""
         return FedReader(self, ctx, options)

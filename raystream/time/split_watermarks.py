@@ -3,12 +3,14 @@
 Rules: a split's watermark is its highest time - out-of-orderness - 1 ms (Flink's bounded
 out-of-orderness); nothing is told before every split that was there at the start has spoken or is
 idle; a split is idle only after it was read to its end and stayed empty for the timeout, never
-because it was merely not read; a split found later joins at its first record.
+because it was merely not read; one that was idle before a restart is so again as soon as it is read
+to its end, if no row came; a split found later joins at its first record. When all are idle, their
+maximum is told first (Flink's rule): complete windows must not wait for rows that nobody sends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,6 +75,7 @@ class SplitWatermarks:
     def __init__(self, strategy: Strategy) -> None:
         self._strategy = strategy
         self._restored: dict[SplitId, int] = {}
+        self._resting: set[SplitId] = set()
         self._times: dict[SplitId, int | None] = {}
         self._waiting_to_join: set[SplitId] = set()
         self._caught_up_since: dict[SplitId, float] = {}
@@ -86,9 +89,15 @@ class SplitWatermarks:
         """The watermark last told, epoch ms; None before the first."""
         return self._current
 
-    def restore(self, watermarks: Mapping[SplitId, int]) -> None:
-        """Watermarks per split as `header` gave them, of any subtask; before `add`."""
+    def restore(self, watermarks: Mapping[SplitId, int], idle: Iterable[SplitId] = ()) -> None:
+        """What `header` and `resting` gave, of any subtask; before `add`.
+
+        Args:
+            watermarks: Watermark per split, epoch ms.
+            idle: Splits that were idle: they wait for no timeout again, only for their end.
+        """
         self._restored = dict(watermarks)
+        self._resting = set(idle)
 
     def add(self, split: SplitId) -> None:
         """A split is read here from now on. After the first `tick` it joins at its first record."""
@@ -103,6 +112,7 @@ class SplitWatermarks:
         self._times[split] = time if before is None else max(before, time)
         self._waiting_to_join.discard(split)
         self._idle.discard(split)
+        self._resting.discard(split)
         self._caught_up_since.pop(split, None)
 
     def tick(self, now: float, caught_up: Collection[SplitId]) -> Watermark | Idle | None:
@@ -154,6 +164,10 @@ class SplitWatermarks:
         """Watermark per split that has spoken; JSON, for the checkpoint."""
         return {split: time for split, time in self._times.items() if time is not None}
 
+    def resting(self) -> list[SplitId]:
+        """Splits that are idle, or were before a restart and gave no row since; sorted."""
+        return sorted(self._idle | (self._resting & self._times.keys()))
+
     def _active(self) -> list[SplitId]:
         away = self._idle | self._waiting_to_join
         return [split for split in self._times if split not in away]
@@ -166,10 +180,16 @@ class SplitWatermarks:
                 self._idle.discard(split)
                 continue
             since = self._caught_up_since.setdefault(split, now)
-            if timeout is not None and (now - since) * 1000 >= timeout:
+            rested = split in self._resting
+            if timeout is not None and (rested or (now - since) * 1000 >= timeout):
                 self._idle.add(split)
 
-    def _say_idle(self) -> Idle | None:
+    def _say_idle(self) -> Watermark | Idle | None:
+        highest = max((time for time in self._times.values() if time is not None), default=None)
+        if highest is not None and (self._current is None or highest > self._current):
+            self._told_idle = False
+            self._current = highest
+            return Watermark(highest)
         if self._told_idle:
             return None
         self._told_idle = True

@@ -1,4 +1,8 @@
-"""Watermarks and their merge: the minimum over the inputs that are not idle (Flink's rule)."""
+"""Watermarks and their merge: the minimum over the inputs that are not idle (Flink's rule).
+
+When the last of them falls idle there is nobody to wait for any more: the maximum over all inputs
+is told first, then that there is nothing to be told (Flink's StatusWatermarkValve).
+"""
 
 from __future__ import annotations
 
@@ -38,6 +42,8 @@ class WatermarkMerge(Generic[Input]):
     ['b']
     >>> merge.update("b", Idle())
     Watermark(time=5)
+    >>> merge.update("a", Idle())
+    Idle()
     """
 
     def __init__(self, inputs: Iterable[Input]) -> None:
@@ -52,7 +58,10 @@ class WatermarkMerge(Generic[Input]):
         return self._emitted
 
     def update(self, source: Input, news: Watermark | Idle) -> Watermark | Idle | None:
-        """Take news of one input; give the merged watermark if it changed, else None."""
+        """Take news of one input; give the merged watermark if it changed, else None.
+
+        A watermark that came because all fell idle leaves their Idle to `owed`.
+        """
         if isinstance(news, Idle):
             self._idle.add(source)
         else:
@@ -60,6 +69,11 @@ class WatermarkMerge(Generic[Input]):
             before = self._times[source]
             self._times[source] = news.time if before is None else max(before, news.time)
         return self._merged()
+
+    def owed(self) -> Idle | None:
+        """What is to be told behind the last update, before anything else."""
+        all_idle = bool(self._idle) and len(self._idle) == len(self._times)
+        return self._all_idle() if all_idle else None
 
     def held_back_by(self) -> list[Input]:
         """The inputs that hold the merged watermark where it is."""
@@ -73,7 +87,7 @@ class WatermarkMerge(Generic[Input]):
     def _merged(self) -> Watermark | Idle | None:
         active = [time for name, time in self._times.items() if name not in self._idle]
         if not active:
-            return self._all_idle()
+            return self._highest() or self._all_idle()
         if None in active:
             return None
         low = min(time for time in active if time is not None)
@@ -82,6 +96,14 @@ class WatermarkMerge(Generic[Input]):
             return Watermark(self._emitted) if was_idle else None
         self._emitted = low
         return Watermark(low)
+
+    def _highest(self) -> Watermark | None:
+        spoken = [time for time in self._times.values() if time is not None]
+        if not spoken or (self._emitted is not None and max(spoken) <= self._emitted):
+            return None
+        self._was_idle = False
+        self._emitted = max(spoken)
+        return Watermark(self._emitted)
 
     def _all_idle(self) -> Idle | None:
         if self._was_idle:

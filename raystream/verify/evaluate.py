@@ -15,15 +15,15 @@ from typing import Any
 import polars as pl
 
 from raystream.errors import ConfigurationError
-from raystream.expressions.compiled import compiled
 from raystream.graph import steps
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.windows import Hopping, Tumbling, Window
-from raystream.ids import StepName
+from raystream.ids import HIDDEN, StepName
+from raystream.verify.local_windows import local_windows_of
 
 Row = dict[str, Any]
-_TIME = "__time"
+_TIME, _WANTED = f"{HIDDEN}time", f"{HIDDEN}wanted"
 
 
 def evaluate(
@@ -71,7 +71,7 @@ def _apply(node: Node, rows: list[Row]) -> list[Row]:
 
 
 def _visible(row: Row) -> Row:
-    return {name: value for name, value in row.items() if not name.startswith("__")}
+    return {name: value for name, value in row.items() if not name.startswith(HIDDEN)}
 
 
 def column(expression: Any, rows: Sequence[Row]) -> list[Any]:
@@ -80,9 +80,12 @@ def column(expression: Any, rows: Sequence[Row]) -> list[Any]:
         return []
     if callable(expression) and not isinstance(expression, pl.Expr):
         return [expression(_visible(row)) for row in rows]
+    wanted = pl.sql_expr(expression) if isinstance(expression, str) else expression
     frame = pl.DataFrame(list(rows), infer_schema_length=None)
-    wanted = compiled(expression, frame.schema).value
-    return frame.with_columns(wanted.alias("__wanted")).get_column("__wanted").to_list()
+    values = frame.with_columns(wanted.alias(_WANTED)).get_column(_WANTED)
+    if isinstance(values.dtype, pl.Decimal):  # a number like 1.0 in SQL text
+        values = values.cast(pl.Float64)
+    return values.to_list()
 
 
 def _filter(step: steps.Filter, rows: list[Row]) -> list[Row]:
@@ -191,6 +194,8 @@ def windows_of(window: Window, time: int) -> list[tuple[int, int]]:
     >>> windows_of(Cumulative(max_size_ms=30, step_ms=10), 12)
     [(0, 20), (0, 30)]
     """
+    if window.time_zone is not None:
+        return local_windows_of(window, time)
     if isinstance(window, Tumbling):
         start = time - (time - window.offset_ms) % window.size_ms
         return [(start, start + window.size_ms)]

@@ -33,8 +33,8 @@ MISTAKES = {
     ),
     'rows.drop("x")': "no column 'x'; columns: ts, ip, status",
     'rows.with_columns(bad="status >=")': (
-        'with_columns(bad=): something is missing at the end, at character 10 of "status >="; '
-        "a value is expected"
+        "with_columns(bad=): 'status >=' is not SQL: unable to parse 'status >=' as Expr; "
+        "write for instance status >= 400 and path like '/api/%'"
     ),
     'counts.filter("counts > 1")': (
         "no column 'counts'; did you mean 'count'? columns: ip, window_start, window_end, count"
@@ -47,8 +47,7 @@ MISTAKES = {
         "key_by: '__k' cannot be the name of a column; names that begin with __ are raystream's own"
     ),
     'rows.with_columns(total="sum(status)")': (
-        "with_columns(total=): sum() is over many rows; it belongs to an aggregate step, "
-        'at character 1 of "sum(status)"'
+        "sum(status) makes one value out of all rows; aggregate with window(...).agg(...)"
     ),
     'rows.window(rs.tumbling("1m")).agg(n=rs.max("order"))': (
         "no column 'order'; columns: ts, ip, status"
@@ -99,6 +98,32 @@ MISTAKES = {
     ),
     'rs.tumbling("1x")': "size: '1x' is not a duration; write for instance 10s, 5m, 250ms",
     'rs.tumbling("0s")': "size must be more than 0",
+    'rs.tumbling("0.4ms")': "size: 0.4ms is not a whole number of milliseconds; write for instance "
+    "1s, 5m, 250ms",
+    'rs.tumbling("200000000000d")': "size: 200000000000d is longer than the 9999 years that event "
+    "time has; write a shorter duration",
+    'rs.hopping("9" * 400 + "d", "1d")': f"size: {'9' * 37}... is longer than the 9999 years that "
+    "event time has; write a shorter duration",
+    'rs.tumbling("1m", offset="99999999999h")': "offset: 99999999999h is longer than the 9999 "
+    "years that event time has; write a shorter duration",
+    'rows.window(rs.tumbling("1m"), allowed_lateness="200000000000d")': "allowed_lateness: "
+    "200000000000d is longer than the 9999 years that event time has; write a shorter duration",
+    'rs.Watermark(out_of_orderness="200000000000d")': "out_of_orderness: 200000000000d is longer "
+    "than the 9999 years that event time has; write a shorter duration",
+    'rs.hopping("365d", "1ms")': "hopping: each row would be in 31,536,000,000 windows; write a "
+    "longer slide, or a shorter size",
+    'rs.cumulative("1d", "7h")': "cumulative: max_size (86400000 ms) is not a multiple of step "
+    "(25200000 ms)",
+    'rs.tumbling("1d", time_zone="Europe/Berln")': "time_zone: 'Europe/Berln' is no time zone; is "
+    "it Europe/Berlin? write a name like Europe/Berlin or UTC",
+    'rs.tumbling("1d", time_zone="../x")': "time_zone: '../x' is no time zone; write a name like "
+    "Europe/Berlin or UTC",
+    'rs.tumbling("7h", time_zone="Europe/Berlin")': "size: with a time_zone it is whole days or "
+    "divides a day; write for instance 7d, 1d, 6h, 15m",
+    'rs.hopping("1d", "1h", time_zone="Europe/Berlin")': "hopping: with a time_zone windows hop by "
+    "whole days; write for instance slide 1d, or leave out time_zone",
+    'rs.cumulative("12h", "1h", time_zone="UTC")': "cumulative: with a time_zone the longest "
+    "window is of whole days; write for instance max_size 1d, or leave out time_zone",
     'rs.hopping("10m", "3m")': ("hopping: size (600000 ms) is not a multiple of slide (180000 ms)"),
     'rs.Watermark(watermark_delay="5s")': (
         "Watermark: unknown option 'watermark_delay'; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -175,3 +176,56 @@ def test_parameters_may_be_variables_but_no_secrets(tmp_path: Path) -> None:
         load(str(path), LOADING)
     assert "a secret may only stand in" in str(caught.value)
     assert CANARY not in str(caught.value)
+
+
+def test_topics_by_pattern(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(SMALLEST.replace("topic: requests", 'topic: {pattern: "orders-.*"}'))
+    loaded = load(str(path))
+    (read,) = [n.step for n in loaded.pipeline.graph().nodes if hasattr(n.step, "source")]
+    assert read.source.pattern.regex == "orders-.*"
+    assert 'rs.pattern("orders-.*")' in to_python(loaded.pipeline)
+
+
+def test_windows_by_the_clocks_of_a_zone(tmp_path: Path) -> None:
+    windows = [
+        "{tumbling: 7d, offset: 4d, time_zone: Europe/Berlin}",
+        "{hopping: {size: 7d, slide: 1d}, time_zone: Asia/Kathmandu}",
+        "{cumulative: {max_size: 1d, step: 1h}, time_zone: America/New_York}",
+    ]
+    steps = "".join(
+        f"  - {{from: rows, name: w{n}, window: {w}, aggregate: {{n: count()}}}}\n"
+        for n, w in enumerate(windows)
+    )
+    sinks = "".join(f"  s{n}: {{from: w{n}, files: {{path: out{n}}}}}\n" for n in range(3))
+    source = "sources: {rows: {files: {path: in}, event_time: ts}}\n"
+    path = tmp_path / "zones.yaml"
+    path.write_text(f"name: zones\n{source}steps:\n{steps}sinks:\n{sinks}")
+    pipeline = load(str(path), LOADING).pipeline
+    found = [n.step.window for n in pipeline.graph().nodes if isinstance(n.step, WindowAggregate)]
+    assert [w.time_zone for w in found] == ["Europe/Berlin", "Asia/Kathmandu", "America/New_York"]
+    assert found[0] == Tumbling(7 * 86_400_000, 4 * 86_400_000, "Europe/Berlin")
+    script = tmp_path / "twin.py"
+    script.write_text(to_python(pipeline))
+    assert meaning(runpy.run_path(str(script))["p"]) == meaning(pipeline)
+
+
+@pytest.mark.parametrize(
+    ("window", "message"),
+    [
+        ("{tumbling: 200000000000d}", "longer than the 9999 years"),
+        ("{tumbling: 0s}", "must be more than 0"),
+        ("{hopping: {size: 1d, slide: 7h}}", "is not a multiple of slide"),
+        ("{tumbling: 1d, time_zone: Europe/Berln}", "is it Europe/Berlin?"),
+        ("{tumbling: 1d, offset: 999999999999d}", "longer than the 9999 years"),
+    ],
+)
+def test_a_window_that_can_not_be_is_refused(window: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(
+        "name: bad\nsource: {files: {path: in}, event_time: ts}\n"
+        f"steps: [{{window: {window}, aggregate: {{n: count()}}}}]\n"
+        "sink: {files: {path: out}}\n"
+    )
+    with pytest.raises(InvalidFile, match=re.escape(message)):
+        load(str(path), LOADING)

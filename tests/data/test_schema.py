@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict
 import polars as pl
 import pytest
 
+from raystream.data.batch import HIDDEN, TIME
 from raystream.data.inference import infer_schema
 from raystream.data.schema import Schema, no_column
 from raystream.errors import ConfigurationError
@@ -66,11 +67,13 @@ def test_schema_survives_json() -> None:
         (
             {"a": "integer"},
             "column 'a': 'integer' is not a type; write one of int, float, string, "
-            "bool, binary, timestamp_ms",
+            "bool, binary, timestamp_ms, date, time, datetime, timestamp, duration, bytes, "
+            "decimal(18,2)",
         ),
         (
-            {"__a": "int"},
-            "'__a' cannot be the name of a column; names are text without __ in front",
+            {HIDDEN + "a": "int"},
+            "'\\x1fraystream\\x1fa' cannot be the name of a column; names are text "
+            "without '\\x1fraystream\\x1f' in front",
         ),
         (
             5,
@@ -86,7 +89,7 @@ def test_what_is_no_schema_is_said(declared: object, message: str) -> None:
 
 
 def test_misspelt_column_gets_the_nearest_name() -> None:
-    assert str(no_column("ipp", ["__time", "ts", "ip"])) == (
+    assert str(no_column("ipp", [TIME, "ts", "ip"])) == (
         "no column 'ipp'; did you mean 'ip'? columns: ts, ip"
     )
 

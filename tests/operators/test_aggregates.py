@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raystream.data.batch import ORDER, TIME
+from raystream.data.batch import HIDDEN, ORDER, TIME
+from raystream.data.hidden_names import renamed
 from raystream.data.ipc import from_ipc, to_ipc
 from raystream.data.schema import Schema
 from raystream.data.segment import Segment
@@ -36,7 +37,7 @@ def asked(aggregates: dict[str, Aggregate]) -> WindowAggregate:
 
 
 def schema(frame: pl.DataFrame) -> Schema:
-    return Schema({n: d for n, d in frame.schema.items() if not n.startswith("__")})
+    return Schema({n: d for n, d in frame.schema.items() if not n.startswith(HIDDEN)})
 
 
 class Window:
@@ -384,7 +385,7 @@ def test_state_of_an_older_version_is_restored(harness: Any) -> None:
     )  # fmt: skip
     rows = pl.DataFrame({"k": [1, 1], "v": [2**62 - 4, 3], TIME: [2, 0]})
     window = Window(harness, every, rows)
-    window.restart([StepState((Segment("1-0", old),), {"watermark": None})])
+    window.restart([StepState((Segment("1-0", renamed(old)),), {"watermark": None})])
     window.rows(rows)
     window.restart()
     found = {row["k"]: row for row in window.close()}
@@ -394,7 +395,7 @@ def test_state_of_an_older_version_is_restored(harness: Any) -> None:
 
 
 def test_a_sum_of_another_kind_is_not_taken_over(harness: Any) -> None:
-    old = pl.DataFrame({"__pane": [0], "k": [1], "__agg:total": [1.5], "__rows": [1]})
+    old = renamed(pl.DataFrame({"__pane": [0], "k": [1], "__agg:total": [1.5], "__rows": [1]}))
     frame = pl.DataFrame(schema={"k": pl.Int64, "v": pl.Int64})
     window = Window(harness, {"total": TOTALS["total"]}, frame)
     with pytest.raises(ConfigurationError, match="has a sum of Float64, the job makes one of Int"):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raystream.data.batch import TIME
 from raystream.data.schema import Schema
 from raystream.errors import DataError, UserCodeError
 from raystream.graph.steps import FilterRows, FlatMap, Map, RowFunctions
@@ -34,7 +35,7 @@ def test_fused_functions_do_what_plain_python_does(harness: Any, batches: list) 
         task.process(pl.DataFrame({"n": [n for n, _ in batch]}), time=pl.Series(_ms(batch)))
         for n, time in batch:
             copies = [c for c in range(max(n, 0)) if c != 1]
-            expected += [{"n": 2 * n, "copy": c, "__time": time % 10**9} for c in copies]
+            expected += [{"n": 2 * n, "copy": c, TIME: time % 10**9} for c in copies]
     assert task.take(hidden=True) == expected
 
 
@@ -79,7 +80,10 @@ def test_the_first_output_fixes_the_columns_and_checkpoints_keep_them(harness: A
     assert state["schema"]["columns"] == [["v", "Int64"]]
     with pytest.raises(DataError) as error:
         again.process([{"n": 7}])
-    assert error.value.what == "a row of the function does not fit: column 'v': '7' is not Int64"
+    assert error.value.what == (
+        "a row of the function does not fit: column 'v': '7' is not Int64, "
+        'in the row {"v": "7"}'
+    )
     assert error.value.what_to_do == "columns are v Int64; declare others with schema="
     assert error.value.where.startswith(f"{__file__}:")
 
@@ -99,7 +103,8 @@ def test_an_error_is_told_at_the_line_of_the_user(harness: Any) -> None:
     with pytest.raises(UserCodeError) as error:
         harness(Map(broken)).process([{"n": 1}, {"n": 0}])
     assert str(error.value) == (
-        f"{__file__}:{half.__code__.co_firstlineno + 1}: ZeroDivisionError: division by zero"
+        f"{__file__}:{half.__code__.co_firstlineno + 1}: ZeroDivisionError: division by zero, "
+        "in the row {\"n\": 0}; correct it, or give the step errors='dlq' or errors='skip'"
     )
     assert isinstance(error.value.__cause__, ZeroDivisionError)
 
@@ -114,5 +119,5 @@ def test_an_error_inside_a_library_is_told_at_the_call(harness: Any) -> None:
 
 
 def test_what_is_no_row(harness: Any) -> None:
-    with pytest.raises(UserCodeError, match="the function gave int, not a dict; return a dict"):
+    with pytest.raises(UserCodeError, match=r"gave int, not a dict, in the row .*; return a dict"):
         harness(Map(lambda row: 5)).process([{"n": 1}])

@@ -38,7 +38,7 @@ def state(name: str, index: int) -> StoredState:
 def checkpoint(plan: PhysicalPlan, **job: Any) -> Checkpoint:
     width = plan.chain("requests").parallelism
     steps = {
-        "requests": tuple(StoredState({"positions": {str(i): i}}) for i in range(width)),
+        "requests": tuple(StoredState({"positions": {f"requests/{i}": i}}) for i in range(width)),
         "w": tuple(state("w", i) for i in range(width)),
         "w-local": (StoredState(),) * width,
         "out": (StoredState(),) * width,

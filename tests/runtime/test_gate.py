@@ -47,6 +47,33 @@ def test_watermark_is_the_minimum_and_waits_until_every_channel_has_spoken() -> 
     assert drained(gate) == [Watermark(10)]
 
 
+def test_when_all_channels_are_idle_the_maximum_comes_first() -> None:
+    gate, (left, right) = gate_of(2)
+    left.send(Watermark(10))
+    right.send(Watermark(4))
+    right.send(Barrier(1))
+    left.send(Idle())
+    assert drained(gate) == [Watermark(4)]
+    right.send(Watermark(5))
+    left.send(Barrier(1))
+    right.send(Idle())
+    assert drained(gate) == [Barrier(1), Watermark(5), Watermark(10), Idle()]
+    left.send(Idle())
+    assert drained(gate) == []
+    left.send(Watermark(7))
+    assert drained(gate) == [Watermark(10)], "a watermark never goes back"
+
+
+def test_channels_that_fall_idle_before_they_spoke_have_no_maximum() -> None:
+    gate, (left, right) = gate_of(2)
+    left.send(Idle())
+    right.send(Idle())
+    assert drained(gate) == [Idle()]
+    right.send(Watermark(3))
+    right.send(Idle())
+    assert drained(gate) == [Watermark(3), Idle()]
+
+
 def test_a_broken_channel_is_an_error_after_what_was_sent() -> None:
     gate, (only,) = gate_of(1)
     only.send(timed(1))

@@ -152,3 +152,61 @@ def test_error_names_the_innermost_step() -> None:
     with pytest.raises(ValueError, match="boom") as caught:
         bench.run()
     assert getattr(caught.value, STEP_OF_ERROR) == "step"
+
+
+class Slices(Recorder):
+    """Gives out each watermark in three pieces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = 0
+
+    def on_watermark(self, watermark: Any) -> None:
+        super().on_watermark(watermark)
+        self.left = 3
+        self.proceed()
+
+    def has_more(self) -> bool:
+        return self.left > 0
+
+    def proceed(self) -> None:
+        self.left -= 1
+        self.output.emit(timed(self.left))
+
+
+def test_event_time_rows_and_barriers_wait_for_what_is_given_out_in_pieces() -> None:
+    bench = Bench(Slices())
+    rows = timed(7)
+    for element in (Watermark(2), rows, Barrier(1)):
+        bench.into.send(element)
+    progress = bench.run()
+    assert progress == Waiting(None, "backpressured"), "two pieces are all that the channel takes"
+    assert bench.operator.seen == [Watermark(2)]
+    assert bench.task.metrics.watermark_out is None
+    sent = bench.sent()
+    bench.run()
+    sent += bench.sent()
+    bench.run()
+    sent += bench.sent()
+    assert [len(e) if hasattr(e, "frame") else e for e in sent] == [
+        1, 1, 1, Watermark(2), 1, Barrier(1),
+    ]  # fmt: skip
+    assert bench.operator.seen == [Watermark(2), ("rows", 1), ("snapshot", 1, False)]
+
+
+def test_a_step_behind_sees_event_time_when_all_pieces_are_out() -> None:
+    first, second = Slices(), Slices()
+    outputs = Outputs([])
+    count = TaskMetrics(["a", "b"]).add
+    first.open(context(ME), Link("a", outputs, count, ("b", second)))
+    second.open(context(ME), Link("b", outputs, count, None))
+    chain = Chain([("a", first), ("b", second)], Link("", outputs, count, ("a", first)))
+    chain.on_watermark(Watermark(5))
+    assert second.seen == [("rows", 1)]
+    passed = []
+    while chain.has_more():
+        assert not passed
+        chain.proceed()
+        passed += chain.passed()
+    assert second.seen == [("rows", 1)] * 3 + [Watermark(5)]
+    assert passed == [Watermark(5)]

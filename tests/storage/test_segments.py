@@ -14,6 +14,8 @@ from polars.testing import assert_frame_equal
 from raystream.checkpoint.records import SegmentRef
 from raystream.data.segment import Segment
 from raystream.errors import StorageError
+from raystream.ids import HIDDEN
+from raystream.state.windowed import PANE
 from raystream.storage.base import Put
 from raystream.storage.memory import MemoryStore
 from raystream.storage.segments import checksum, read_segment, write_segment
@@ -110,3 +112,13 @@ def test_another_segment_under_the_same_key_is_an_error() -> None:
     written(store)
     with pytest.raises(StorageError, match="another segment has this key"):
         written(store, Segment("3-1", pl.DataFrame({"key": ["z"]})))
+
+
+def test_hidden_columns_of_the_first_version_are_found_under_their_new_names() -> None:
+    """Two underscores were a prefix of the engine; since then they are the user's."""
+    store = MemoryStore()
+    old = pl.DataFrame({"__pane": [0], "ip": ["a"], "__agg:n": [2], "__rows": [2]})
+    read = read_segment(store, written(store, Segment("1-0", old))).frame
+    assert read.columns == [PANE, "ip", f"{HIDDEN}agg:n", f"{HIDDEN}rows"]
+    new = pl.DataFrame({PANE: [0], "__pane": ["a"], "__op": ["c"], f"{HIDDEN}rows": [2]})
+    assert_frame_equal(read_segment(store, written(store, Segment("1-1", new))).frame, new)

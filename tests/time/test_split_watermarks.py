@@ -120,6 +120,9 @@ def test_the_watermark_is_the_minimum_over_splits_that_are_not_idle(events: list
             told.append(max([min(highest[s] for s in active) - 11, *told]))
             assert m.current == told[-1]
             assert news in (None, Watermark(told[-1]))
+        elif not active and highest and max(highest.values()) - 11 > max(told, default=-99):
+            told.append(max(highest.values()) - 11)
+            assert news == Watermark(told[-1]), "all are idle: the maximum comes first"
         elif not active:
             assert news in (None, Idle())
         else:
@@ -138,6 +141,51 @@ def test_each_split_is_told_with_its_time_and_how_long_it_has_been_quiet() -> No
     assert told["c"].idle
     m.tick(4.0, {"b"})
     assert {each.split for each in m.splits() if each.idle} == {"b", "c"}
+
+
+def test_all_idle_in_the_same_tick_tell_the_maximum_first() -> None:
+    m = marks("a", "b")
+    m.observe("a", 100)
+    m.observe("b", 500)
+    assert m.tick(0, {"a", "b"}) == Watermark(89)
+    assert m.tick(1, {"a", "b"}) == Watermark(489), "as if b had fallen idle a moment later"
+    assert m.tick(1.01, {"a", "b"}) == Idle()
+    assert m.tick(1.02, {"a", "b"}) is None
+    m.observe("a", 300)
+    assert m.tick(1.03, {"b"}) == Watermark(489)
+
+
+def test_what_was_idle_before_a_restart_is_idle_as_soon_as_its_end_is_seen() -> None:
+    old = marks("a", "b", "silent")
+    old.observe("a", 100)
+    old.observe("b", 50)
+    old.tick(0.0, {"b", "silent"})
+    old.tick(1.0, {"b", "silent"})
+    assert old.resting() == ["b", "silent"]
+    m = SplitWatermarks(STRATEGY)
+    m.restore(old.header(), [*old.resting(), "of another subtask"])
+    for split in ("a", "b", "silent"):
+        m.add(split)
+    m.observe("a", 200)
+    assert m.tick(7.0, {"b"}) is None, "nobody knows yet what waits in the third"
+    assert m.resting() == ["b", "silent"]
+    assert m.tick(7.01, {"b", "silent"}) == Watermark(189)
+    m.observe("b", 120)
+    m.observe("a", 300)
+    assert m.resting() == ["silent"]
+    assert m.tick(7.02, {"b", "silent"}) is None, "it spoke again: its timeout starts anew"
+
+
+def test_a_backlog_found_at_a_restart_is_no_rest() -> None:
+    m = SplitWatermarks(STRATEGY)
+    m.restore({"a": 89, "b": 39}, ["b"])
+    m.add("a")
+    m.add("b")
+    m.observe("a", 900)
+    assert m.tick(0.0, set()) == Watermark(39)
+    m.observe("b", 70)
+    assert m.tick(0.1, {"b"}) == Watermark(59)
+    assert m.tick(1.0, {"b"}) is None
 
 
 def test_a_split_is_quiet_also_where_none_is_ever_idle() -> None:

@@ -118,6 +118,14 @@ class Files:
         names = self._listing.files()
         return [Split(name, self._start()) for name in names if name not in known]
 
+    def grows(self) -> bool:
+        """Whether it tails: more files may come."""
+        return self.tail
+
+    def covers(self, split: SplitId) -> bool:
+        """Every name below the path is."""
+        return True
+
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
         return FilesReader(self, ctx, options)

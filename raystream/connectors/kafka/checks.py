@@ -81,9 +81,12 @@ def check_source(topic: KafkaTopic, asking: KafkaPythonInspection, job: str) -> 
         asking: Connected to its brokers.
         job: Name of the job: the default group.
     """
-    facts = asking.topics(topic.topics)
-    for name in topic.topics:
+    facts = asking.topics(topic.topics or None)
+    names = topic.topics if topic.pattern is None else topic.pattern.among(facts)
+    for name in names:
         yield from _topic(facts[name], "READ", asking)
+    if not names:
+        yield warning(topic.describe(), "there is none yet", "new ones are found while it runs")
     group = topic.group_id or job
     code = asking.may_use_group(group)
     if code == _NO_GROUP_RIGHT:
@@ -104,7 +107,7 @@ def check_sink(
         job: The job.
     """
     if len(topic.topics) != 1:
-        yield error(topic.describe(), f"a sink writes to one topic, not to {len(topic.topics)}")
+        yield error(topic.describe(), "a sink writes to one topic")
         return
     (name,) = topic.topics
     facts = asking.topics(topic.topics)[name]

@@ -20,6 +20,7 @@ from raystream.connectors.kafka.settings import (
     shown,
     unknown_option,
 )
+from raystream.connectors.kafka.topic_pattern import TopicPattern
 from raystream.errors import ConfigurationError
 from raystream.graph.origin import at_call
 from raystream.graph.policies import DeliveryGuarantee
@@ -115,8 +116,9 @@ class Kafka:
 
     def topic(
         self,
-        name: str | Sequence[str],
+        name: str | Sequence[str] | TopicPattern | None = None,
         *,
+        topics: str | Sequence[str] | TopicPattern | None = None,
         format: str | Format = "json",  # noqa: A002 - the word users know
         starting_offsets: Starting = "earliest",
         group_id: str | None = None,
@@ -132,7 +134,9 @@ class Kafka:
         """A topic to read or to write.
 
         Args:
-            name: Topic; a source may read a list of them.
+            name: Topic; a source may read a list of them, or `rs.pattern("orders-.*")`: all topics
+                with such a name, also those that are made while the job runs.
+            topics: The same, by this name.
             format: `json`, `raw`, or a format value.
             starting_offsets: For a source without a checkpoint: `earliest`, `latest`,
                 `committed` (needs `group_id`), or `{"timestamp": epoch_ms}`.
@@ -146,19 +150,24 @@ class Kafka:
             transaction_timeout: How long a transaction may stay open before the broker aborts it.
                 Default: 15 minutes, or the broker's `transaction.max.timeout.ms` if less.
             transactional_id_prefix: Put in front of transactional ids, for access rules.
-            discovery_interval: For a source: how often to look for new partitions.
+            discovery_interval: For a source: how often to look for new partitions and topics.
             unknown: Nothing: any other option is refused.
 
         Raises:
             ConfigurationError: an unknown option or value.
         """
-        where = _where(name)
+        named = name if topics is None else topics
+        where = _where(named)
         with at_call(within=where):
+            if (name is None) == (topics is None):
+                what = "which topic is not said" if name is None else "topics are named twice"
+                raise ConfigurationError(what, where, "write kafka.topic('requests')")
             for option in unknown:
                 raise unknown_option(option, list(_TOPIC_OPTIONS), where)
             return KafkaTopic(
                 connection=self,
-                topics=(name,) if isinstance(name, str) else tuple(name),
+                topics=_names(named),
+                pattern=named if isinstance(named, TopicPattern) else None,
                 format=_format(format, where),
                 starting_offsets=starting_offsets,
                 group_id=group_id,
@@ -218,6 +227,7 @@ class KafkaTopic:
     transaction_timeout_ms: int | None = None
     transactional_id_prefix: str = ""
     discovery_interval: float = 60.0
+    pattern: TopicPattern | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can not run.
@@ -226,7 +236,7 @@ class KafkaTopic:
             ConfigurationError: no topic, an unknown metadata column or starting offset.
         """
         where = self.describe()
-        if not self.topics or not all(self.topics):
+        if self.pattern is None and (not self.topics or not all(self.topics)):
             what = "no topic is named"
             raise ConfigurationError(what, where)
         for name in self.metadata:
@@ -239,6 +249,8 @@ class KafkaTopic:
 
     def describe(self) -> str:
         """For people."""
+        if self.pattern is not None:
+            return f"kafka topics like {self.pattern.regex}"
         kind = "kafka topic" if len(self.topics) == 1 else "kafka topics"
         return f"{kind} {', '.join(self.topics)}"
 
@@ -260,6 +272,15 @@ class KafkaTopic:
 
         return KafkaSource(self).discover_new(known)
 
+    def grows(self) -> bool:
+        """Partitions may be added at any time, topics too where a pattern names them."""
+        return True
+
+    def covers(self, split: SplitId) -> bool:
+        """Whether its topic is read."""
+        topic = split.rpartition("/")[0]
+        return topic in self.topics if self.pattern is None else self.pattern.matches(topic)
+
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
         from raystream.connectors.kafka.source import KafkaSource
@@ -273,7 +294,9 @@ class KafkaTopic:
         return KafkaSource(self).learn()
 
     def max_parallelism(self) -> int | None:
-        """Number of partitions. Blocking, network."""
+        """Number of partitions; no limit where more topics may come. Blocking, network."""
+        if self.pattern is not None:
+            return None
         from raystream.connectors.kafka.source import KafkaSource
 
         return KafkaSource(self).max_parallelism()
@@ -323,8 +346,16 @@ def _real_clients() -> Clients:
     return RealClients()
 
 
-def _where(name: str | Sequence[str]) -> str:
-    return f"kafka.topic({name!r})"
+def _where(name: str | Sequence[str] | TopicPattern | None) -> str:
+    if isinstance(name, TopicPattern):
+        return f"kafka.topic(rs.pattern({name.regex!r}))"
+    return "kafka.topic()" if name is None else f"kafka.topic({name!r})"
+
+
+def _names(named: str | Sequence[str] | TopicPattern | None) -> tuple[str, ...]:
+    if named is None or isinstance(named, TopicPattern):
+        return ()
+    return (named,) if isinstance(named, str) else tuple(dict.fromkeys(named))
 
 
 def _metadata(given: Sequence[str], where: str) -> tuple[str, ...]:

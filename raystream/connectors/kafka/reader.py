@@ -72,7 +72,6 @@ class KafkaReader:
     "last offset + 1 == end" never true.
 
     Args:
-        topics: Topics of the source.
         format: Of the payloads.
         options: Columns wanted.
         consumer: Made for this reader.
@@ -82,7 +81,6 @@ class KafkaReader:
 
     def __init__(
         self,
-        topics: Sequence[str],
         format: Format,  # noqa: A002 - the word users know
         options: ReadOptions,
         *,
@@ -95,7 +93,8 @@ class KafkaReader:
         self._decoder = _payload_decoder(format, options)
         self._partitions: dict[tuple[str, int], _Partition] = {}
         self._by_split: dict[SplitId, _Partition] = {}
-        self._one_topic = topics[0] if len(topics) == 1 else None
+        self._topics: set[str] = set()
+        self._one_topic: str | None = None
         self._topic_ids = TopicIds(cluster, background)
 
     def add(self, split: Split) -> None:
@@ -112,6 +111,8 @@ class KafkaReader:
             start.get("topic_id"),
             end,
         )
+        self._topics.add(topic)
+        self._one_topic = topic if len(self._topics) == 1 else None
         self._partitions[(topic, partition.number)] = partition
         self._by_split[split.id] = partition
         self._topic_ids.expect(topic, partition.topic_id)

@@ -46,7 +46,8 @@ class KafkaSink:
         """
         topic = self._topic
         if len(topic.topics) != 1:
-            what = f"a sink writes to one topic, not to {len(topic.topics)}"
+            many = "a pattern of them" if topic.pattern is not None else str(len(topic.topics))
+            what = f"a sink writes to one topic, not to {many}"
             raise ConfigurationError(what, topic.describe())
         try:
             topic.connection.producer({})  # a wrong setting is to be told now

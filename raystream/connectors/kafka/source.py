@@ -49,6 +49,8 @@ class KafkaSource:
             RaystreamError: no broker answers.
         """
         places, ids = self._places()
+        if not places:
+            return []
         with _Asking(self._topic) as consumer:
             starts = self._starts(consumer, places)
             ends = [consumer.ends(p.topic, p.partition)[1] if bounded else None for p in places]
@@ -83,7 +85,6 @@ class KafkaSource:
         topic = self._topic
         group = topic.group_id or ctx.job
         return KafkaReader(
-            topic.topics,
             topic.format,
             _with_metadata(options, topic.metadata),
             consumer=topic.connection.consumer(group),
@@ -100,6 +101,8 @@ class KafkaSource:
             RaystreamError: no broker answers.
         """
         places, _ = self._places()
+        if not places:
+            return None
         with _Asking(self._topic) as consumer:
             first = [
                 Place(p.topic, p.partition, consumer.ends(p.topic, p.partition)[0]) for p in places
@@ -124,17 +127,23 @@ class KafkaSource:
         return len(self._places()[0])
 
     def _places(self) -> tuple[list[Place], Mapping[str, str]]:
-        topics = self._topic.topics
         try:
             cluster = self._topic.connection.cluster()
             found = cluster.partitions()
-            for name in topics:
-                if name not in found:
-                    raise missing_topic(name, list(found), self._topic)
-            ids = cluster.topic_ids(topics)
+            topics = self._meant(found)
+            ids = cluster.topic_ids(topics) if topics else {}
         except ClientError as error:
             raise unreachable(self._topic, error) from None
         return [Place(name, number) for name in topics for number in found[name]], ids
+
+    def _meant(self, found: Mapping[str, Sequence[int]]) -> Sequence[str]:
+        topic = self._topic
+        if topic.pattern is not None:
+            return list(topic.pattern.among(found))
+        for name in topic.topics:
+            if name not in found:
+                raise missing_topic(name, list(found), topic)
+        return topic.topics
 
     def _starts(self, consumer: Consumer, places: Sequence[Place]) -> list[Place]:
         start = self._topic.starting_offsets

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from raystream.connectors.base import ReadOptions, Split
 from raystream.connectors.kafka.clients import PARTITION_EOF
 from raystream.connectors.kafka.reader import KafkaReader
+from raystream.data.batch import TIME
 from raystream.data.schema import Schema
 from raystream.formats.json import Json
 
@@ -112,7 +113,6 @@ def test_every_row_once_in_order_in_its_run_up_to_the_end(drawn):
     consumer = _Consumer(messages)
     with ThreadPoolExecutor(1) as pool:
         reader = KafkaReader(
-            ["t"],
             Json(),
             ReadOptions(Schema({"p": pl.Int64(), "o": pl.Int64()})),
             consumer=consumer,
@@ -136,7 +136,7 @@ def test_every_row_once_in_order_in_its_run_up_to_the_end(drawn):
                 partition = int(run.split[2:])
                 rows = chunk.frame[run.first : run.last]
                 assert set(rows["p"].to_list()) <= {partition}
-                assert rows["o"].to_list() == rows["__time"].to_list()
+                assert rows["o"].to_list() == rows[TIME].to_list()
                 read[partition] += rows["o"].to_list()
                 assert run.position["offset"] >= position[partition]
                 assert all(offset < run.position["offset"] for offset in read[partition])

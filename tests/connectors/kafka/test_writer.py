@@ -10,7 +10,7 @@ import pytest
 
 from raystream.connectors.base import DeadLetters, Rejected, Verdict
 from raystream.connectors.kafka.handle import Handle
-from raystream.data.batch import MESSAGE_KEY
+from raystream.data.batch import MESSAGE_KEY, TIME
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.formats.rejects import DEAD_LETTER_SCHEMA, dead_letters
@@ -226,7 +226,7 @@ def _commit(bench, sink, frame, schema, **options):
 
 def test_message_key_of_several_columns_is_a_json_array(bench, topic):
     schema = Schema({"a": pl.String(), "b": pl.Int64()}, key=("a", "b"))
-    frame = pl.DataFrame({"a": ["x"], "b": [7], "__time": [1]})
+    frame = pl.DataFrame({"a": ["x"], "b": [7], TIME: [1]})
     _commit(bench, bench.kafka().topic(topic), frame, schema)
     (message,) = bench.visible(topic, 1)
     assert message.key() == b'["x",7]'

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raystream.checkpoint.barrier import Barrier
-from raystream.data.batch import Batch
+from raystream.data.batch import TIME, Batch
 from raystream.runtime.channels.base import ChannelBroken
 from raystream.runtime.channels.wire import (
     FrameEncoder,
@@ -22,7 +22,7 @@ from raystream.runtime.element import Element
 from raystream.time.watermark import Idle, Watermark
 
 ELEMENTS: list[Element] = [
-    Batch(pl.DataFrame({"ip": ["a", "b"], "__time": [1, 2]})),
+    Batch(pl.DataFrame({"ip": ["a", "b"], TIME: [1, 2]})),
     Watermark(-5),
     Idle(),
     Batch(pl.DataFrame({"ip": []}, schema={"ip": pl.String})),

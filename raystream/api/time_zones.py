@@ -1,0 +1,34 @@
+"""Names of time zones, checked where the user wrote them."""
+
+from __future__ import annotations
+
+from raystream.api.origin import wrong
+
+
+def known_zone(name: object) -> str:
+    """The name, if it is one.
+
+    Raises:
+        ConfigurationError: no zone of this name is known.
+
+    >>> known_zone("Europe/Berlin")
+    'Europe/Berlin'
+    """
+    from zoneinfo import ZoneInfo
+
+    try:
+        if isinstance(name, str) and name:
+            ZoneInfo(name)
+            return name
+    except (KeyError, ValueError, OSError):
+        pass
+    text = f"time_zone: {name!r} is no time zone"
+    raise wrong(text, f"{_near(name)}write a name like Europe/Berlin or UTC")
+
+
+def _near(name: object) -> str:
+    from difflib import get_close_matches
+    from zoneinfo import available_timezones
+
+    found = get_close_matches(str(name), sorted(available_timezones()), n=1)
+    return f"is it {found[0]}? " if found else ""

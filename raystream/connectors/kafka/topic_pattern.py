@@ -1,0 +1,64 @@
+"""`rs.pattern("orders-.*")`: every topic with such a name, also those that are made later."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from raystream.errors import ConfigurationError
+from raystream.graph.origin import at_call
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPattern:
+    """Topics by a regular expression.
+
+    Args:
+        regex: Fits whole names. Topics of Kafka's own (`__consumer_offsets`) are left out.
+
+    Raises:
+        ConfigurationError: it is no regular expression.
+
+    >>> list(TopicPattern("orders-.*").among(["orders-eu", "my-orders-us", "__orders-x"]))
+    ['orders-eu']
+    """
+
+    regex: str
+
+    def __post_init__(self) -> None:
+        """Refuse what is no regular expression."""
+        with at_call():
+            if not isinstance(self.regex, str) or not self.regex:
+                what = f"a pattern of topics is a regular expression, not {self.regex!r}"
+                raise ConfigurationError(what, what_to_do="write rs.pattern('orders-.*')")
+            try:
+                re.compile(self.regex)
+            except re.error as error:
+                what = f"{self.regex!r} is no regular expression: {error}"
+                raise ConfigurationError(
+                    what, what_to_do="write for instance 'orders-.*'"
+                ) from None
+
+    def matches(self, topic: str) -> bool:
+        """Whether a topic is meant."""
+        return not topic.startswith("__") and re.fullmatch(self.regex, topic) is not None
+
+    def among(self, topics: Iterable[str]) -> Iterable[str]:
+        """Those of some topics that are meant, sorted."""
+        return sorted(filter(self.matches, topics))
+
+
+def pattern(regex: str) -> TopicPattern:
+    """Topics by a regular expression, for `Kafka.topic`: new ones are found while the job runs.
+
+    Args:
+        regex: Fits whole names.
+
+    Raises:
+        ConfigurationError: it is no regular expression.
+
+    >>> pattern("orders-.*").matches("orders-eu")
+    True
+    """
+    return TopicPattern(regex)

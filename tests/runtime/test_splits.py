@@ -1,0 +1,244 @@
+"""Every split is read, once, by its own name, whoever owns it and whenever it appears."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+import raystream as rs
+from raystream.connectors.collect import Collect
+from raystream.connectors.files.source import Files
+from raystream.errors import ConfigurationError
+from raystream.testing.broker import Broker
+from tests.conftest import unique
+from tests.runs import column, running
+
+SCHEMA = {"n": "int", "ts": "int"}
+SOON = "100ms"
+
+
+def pipeline(source: Any, out: Collect, name: str = "splits", **options: Any) -> rs.Pipeline:
+    p = rs.Pipeline(name, checkpoint_interval="100ms")
+    strategy = rs.Watermark(idle_timeout="200ms")
+    rows = p.read(
+        source, schema=SCHEMA, event_time="ts", watermark=strategy, name="read", **options
+    )
+    rows.write(out, name="out")
+    return p
+
+
+def write(path: Path, *numbers: int) -> None:
+    text = "".join(json.dumps({"n": n, "ts": n}) + "\n" for n in numbers)
+    path.with_suffix(".tmp").write_text(text)
+    path.with_suffix(".tmp").replace(path)
+
+
+def lines(directory: Path) -> Files:
+    return Files(directory / "*.jsonl", tail=True, discovery_interval=SOON)
+
+
+def put(kafka: Broker, topic: str, *numbers: int, partition: int = 0) -> None:
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for n in numbers:
+        producer.produce(topic, json.dumps({"n": n, "ts": n}), partition=partition)
+    assert producer.flush(20) == 0
+
+
+def topics(kafka: Broker, *names: str, partitions: int = 1) -> list[str]:
+    return [kafka.create_topic(name, partitions) for name in names]
+
+
+@pytest.mark.parametrize("there", [0, 1])
+def test_files_that_come_later_are_read_whoever_owns_them(tmp_path: Path, there: int) -> None:
+    """A subtask without a file waits for one; an empty directory does not end the run."""
+    (tmp_path / "in").mkdir()
+    for number in range(there):
+        write(tmp_path / "in" / f"{number}.jsonl", number)
+    out = Collect()
+    with running(pipeline(lines(tmp_path / "in"), out), tmp_path / "store", parallelism=2) as run:
+        time.sleep(0.5)
+        for number in range(there, 6):
+            write(tmp_path / "in" / f"{number}.jsonl", number)
+        run.until(lambda: column(out, "n") == list(range(6)))
+        assert run.stop().kind == "stopped"
+
+
+def test_who_has_no_split_holds_no_window_open_and_closes_none(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "0.jsonl", 0)
+    out = Collect()
+    p = rs.Pipeline("splits", checkpoint_interval="100ms")
+    read = p.read(
+        lines(tmp_path / "in"),
+        schema=SCHEMA,
+        event_time="ts",
+        watermark=rs.Watermark(out_of_orderness="0s", idle_timeout="200ms"),
+    )
+    read.key_by("n").window(rs.tumbling("1s")).agg(rows=rs.count()).write(out)
+    with running(p, tmp_path / "store", parallelism=2) as run:
+        time.sleep(0.8)
+        assert out.rows() == []  # nobody has said that time is over
+        write(tmp_path / "in" / "1.jsonl", 1, 5_000)
+        run.until(lambda: len(out.rows()) == 2)
+
+
+def test_files_that_are_not_tailed_end_the_run_where_a_subtask_has_none(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "0.jsonl", 1, 2)
+    out = Collect()
+    source = Files(tmp_path / "in")
+    with running(pipeline(source, out, parallelism=2), tmp_path / "store") as run:
+        assert run.ended().kind == "finished"
+    assert column(out, "n") == [1, 2]
+
+
+def test_partitions_added_where_a_subtask_had_none(kafka: Broker, tmp_path: Path) -> None:
+    both = topics(kafka, unique("twin-a"), unique("twin-b"))
+    for topic in both:
+        put(kafka, topic, *range(10))
+    out = Collect()
+    source = rs.Kafka(kafka.bootstrap).topic(both, discovery_interval=SOON)
+    with running(pipeline(source, out), tmp_path, parallelism=2) as run:
+        run.until(lambda: len(out.rows()) == 20)
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+        for future in admin.create_partitions([NewPartitions(t, 2) for t in both]).values():
+            future.result(20)
+        time.sleep(0.5)
+        for topic in both:
+            put(kafka, topic, *range(10, 20), partition=1)
+        run.until(lambda: column(out, "n") == sorted([*range(20)] * 2))
+
+
+def test_a_message_is_booked_by_its_own_topic_and_a_removed_topic_is_refused(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    first, second = topics(kafka, unique("one"), unique("two"))
+    put(kafka, first, *range(100))
+    put(kafka, second, *range(1_000, 1_050))
+    cluster, out = rs.Kafka(kafka.bootstrap), Collect()
+    with running(pipeline(cluster.topic([first, second]), out), tmp_path) as run:
+        run.until(lambda: len(out.rows()) == 150)
+        run.stop()
+    put(kafka, first, *range(100, 200))
+    put(kafka, second, *range(1_050, 1_100))
+    alone = pipeline(cluster.topic(first), out)
+    with running(alone, tmp_path) as run:
+        refused = run.ended()
+    assert refused.kind == "failed"
+    assert f"step 'read' has read {second} so far" in refused.message
+    assert "--allow-non-restored-state" in refused.message
+    with running(alone, tmp_path, allow_non_restored_state=True) as run:
+        run.until(lambda: len(out.rows()) == 250)
+        run.stop()
+    assert column(out, "n") == [*range(200), *range(1_000, 1_050)]
+    with running(alone, tmp_path) as run:  # it is forgotten: nothing more to allow
+        put(kafka, first, 200)
+        run.until(lambda: len(out.rows()) == 251)
+        run.stop()
+    with running(pipeline(cluster.topic([first, second]), out), tmp_path) as run:
+        run.until(lambda: len(out.rows()) == 351)  # added again: from starting_offsets
+
+
+@pytest.mark.parametrize(("start", "expected"), [("earliest", 8), ("latest", 6)])
+def test_an_added_topic_starts_where_it_is_said(
+    kafka: Broker, tmp_path: Path, start: str, expected: int
+) -> None:
+    first, second = topics(kafka, unique("one"), unique("two"))
+    cluster, out = rs.Kafka(kafka.bootstrap), Collect()
+    with running(pipeline(cluster.topic(first, starting_offsets=start), out), tmp_path) as run:
+        run.until(lambda: run.status is not None and run.status.checkpoint.completed > 0)
+        put(kafka, first, 0, 1)
+        run.until(lambda: len(out.rows()) == 2)
+        run.stop()
+    put(kafka, first, 2, 3)
+    put(kafka, second, 10, 11)
+    both = cluster.topic([first, second], starting_offsets=start)
+    with running(pipeline(both, out), tmp_path) as run:
+        run.until(lambda: len(out.rows()) == expected - 2)
+        put(kafka, second, 12, 13)
+        run.until(lambda: len(out.rows()) == expected)
+    late = [10, 11] if start == "earliest" else []
+    assert column(out, "n") == [0, 1, 2, 3, *late, 12, 13]
+
+
+def test_topics_of_a_pattern_are_found_while_it_runs_and_between_runs(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    word = unique("orders")
+    topics(kafka, f"{word}-eu", f"my-{word}-eu")
+    put(kafka, f"{word}-eu", 1)
+    put(kafka, f"my-{word}-eu", 99)
+    out = Collect()
+    source = rs.Kafka(kafka.bootstrap).topic(
+        topics=rs.pattern(f"{word}-.*"), discovery_interval=SOON, starting_offsets="earliest"
+    )
+    assert source.describe() == f"kafka topics like {word}-.*"
+    with running(pipeline(source, out), tmp_path, parallelism=2) as run:
+        run.until(lambda: column(out, "n") == [1])
+        topics(kafka, f"{word}-us", partitions=3)
+        for partition in range(3):
+            put(kafka, f"{word}-us", 10 + partition, partition=partition)
+        run.until(lambda: column(out, "n") == [1, 10, 11, 12])
+        run.stop()
+    topics(kafka, f"{word}-asia")
+    put(kafka, f"{word}-asia", 20)
+    with running(pipeline(source, out), tmp_path) as run:
+        run.until(lambda: column(out, "n") == [1, 10, 11, 12, 20])
+
+
+def test_a_topic_of_a_pattern_that_comes_between_runs_is_read_from_its_begin(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    """`latest` says where the first run starts: what is made later is new as a whole."""
+    word, out = unique("orders"), Collect()
+    source = rs.Kafka(kafka.bootstrap).topic(
+        rs.pattern(f"{word}-.*"), discovery_interval=SOON, starting_offsets="latest"
+    )
+    with running(pipeline(source, out), tmp_path, parallelism=2) as run:
+        run.until(lambda: run.status is not None and run.status.checkpoint.completed > 0)
+        run.stop()
+    topics(kafka, f"{word}-eu")
+    put(kafka, f"{word}-eu", 1)
+    with running(pipeline(source, out), tmp_path) as run:
+        run.until(lambda: column(out, "n") == [1])
+
+
+def test_a_topic_of_a_pattern_made_anew_or_gone_is_no_silence(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    word, out = unique("orders"), Collect()
+    (topic,) = topics(kafka, f"{word}-eu")
+    source = rs.Kafka(kafka.bootstrap).topic(rs.pattern(f"{word}-.*"), discovery_interval=SOON)
+    put(kafka, topic, 1, 2)
+    with running(pipeline(source, out), tmp_path) as run:
+        run.until(lambda: column(out, "n") == [1, 2])
+        run.stop()
+    kafka.delete_topic(topic)
+    with running(pipeline(source, out), tmp_path) as run:
+        gone = run.ended()
+    assert gone.kind == "failed"
+    assert topic in gone.message
+    topics(kafka, topic)
+    put(kafka, topic, 3)
+    with running(pipeline(source, out), tmp_path) as run:
+        made_anew = run.ended()
+    assert made_anew.kind == "failed"
+    assert "deleted and made again" in made_anew.message
+
+
+def test_a_pattern_is_checked_where_it_is_written_and_is_no_sink() -> None:
+    with pytest.raises(ConfigurationError, match="is no regular expression"):
+        rs.pattern("orders-(")
+    cluster = rs.Kafka("nowhere:9092")
+    with pytest.raises(ConfigurationError, match="not to a pattern of them"):
+        cluster.topic(rs.pattern("a.*")).check("job", "0" * 8, "out")
+    with pytest.raises(ConfigurationError, match="named twice"):
+        cluster.topic("a", topics=["b"])
+    with pytest.raises(ConfigurationError, match="which topic is not said"):
+        cluster.topic()
