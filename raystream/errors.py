@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Self
+
 from raystream.cell_names import rendered
 
 
@@ -30,6 +33,13 @@ class RaystreamError(Exception):
         place = f"{self.where}: " if self.where else ""
         advice = f"; {self.what_to_do}" if self.what_to_do else ""
         return f"{place}{self.what}{advice}"
+
+    def placed(self, where: str) -> Self:
+        """The same error at another place."""
+        found = copy.copy(self)
+        found.where = where
+        found.args = (self.what, where, self.what_to_do)
+        return found
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of a traceback, whose frames of ours only bury it."""

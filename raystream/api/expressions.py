@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from raystream.api.origin import wrong
+from raystream.api.origin import origin_of_call, wrong
 from raystream.ids import HIDDEN
 
 
@@ -42,14 +42,14 @@ def check_sql(text: str, what: str) -> None:
     Raises:
         ConfigurationError: it does not parse.
     """
-    import polars as pl
+    from raystream.expressions.problem import BadExpression
+    from raystream.expressions.syntax import check_text
 
     try:
-        pl.sql_expr(text)
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        message = f"{what}: {text!r} is not SQL: {reason}"
-        raise wrong(message, "write for instance status >= 400 and path like '/api/%'") from None
+        check_text(text)
+    except BadExpression as error:
+        error.what = f"{what}: {error.what}"
+        raise error.placed(str(origin_of_call())) from None
 
 
 def check_visible(names: Iterable[str], verb: str) -> None:

@@ -22,6 +22,7 @@ from raystream.config.place import InvalidFile, Place, Problems
 from raystream.config.references import named, side_sinks
 from raystream.config.yaml import Scalar
 from raystream.errors import ConfigurationError
+from raystream.expressions.problem import BadExpression
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.policies import WatermarkStrategy
 from raystream.graph.windows import Window
@@ -141,19 +142,25 @@ class _Compiler:
             place, path = self._place_of(error, value, within or value)
             advice = f"; {_for_yaml(error.what_to_do)}" if error.what_to_do else ""
             last = re.escape(path.rpartition(".")[2])
-            said = re.sub(rf"^(?:agg|{last}): |^with_columns\({last}=\): ", "", error.what)
+            what = getattr(error, "fault", error.what)
+            said = re.sub(rf"^(?:agg|{last}): |^with_columns\({last}=\): ", "", what)
             self._problems.add(place, path, said + advice)
             raise _Skip from error
 
     def _place_of(self, error: ConfigurationError, value: Value, all_: Value) -> tuple[Place, str]:
         """Where a column that does not exist is named, else the value."""
+        if isinstance(error, BadExpression):
+            for scalar in all_.scalars():
+                start = str(scalar.data).find(error.text)
+                if start >= 0 and not scalar.path.endswith((".name", ".from")):
+                    return _inside(scalar, start + error.offset)
         column = _NO_COLUMN.search(error.what)
         for scalar in all_.scalars() if column is not None else ():
             assert isinstance(scalar.node, Scalar)
             assert column is not None
             at = re.search(rf"(?<!\w){re.escape(column[1])}(?!\w)", scalar.node.text)
             if at is not None and not scalar.path.endswith((".name", ".from")):
-                return scalar.node.at(at.start()) if at.start() else scalar.place, scalar.path
+                return _inside(scalar, at.start())
         output = value.get(error.what.partition(": ")[0])
         return (output or value).place, (output or value).path
 
@@ -300,6 +307,12 @@ class _Compiler:
         with self._noting(value):
             stream.write(sink, name=None if name == "sink" else name, **options)
             self._nodes[name] = len(self._pipeline.graph().nodes) - 1
+
+
+def _inside(scalar: Value, offset: int) -> tuple[Place, str]:
+    """A character of a scalar."""
+    assert isinstance(scalar.node, Scalar)
+    return scalar.node.at(offset) if offset else scalar.place, scalar.path
 
 
 def _check_column(name: str, schema: Schema) -> None:

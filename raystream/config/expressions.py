@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from raystream.config.aggregate_text import AggregateText, NoAggregate, Part, parse_aggregate
 from raystream.config.check import Value
 from raystream.config.place import Problems
 from raystream.config.yaml import Scalar
-
-_PLACE = re.compile(r"\s*at Line: (\d+), Column: (\d+)")
-_STRING = re.compile(r"'[^']*'")
-_AGGREGATE = re.compile(
-    r"\b(count|sum|min|max|avg|median|first|last|stddev|variance|var|corr|covar|row_number|rank"
-    r"|dense_rank|lag|lead|array_agg|string_agg)\s*\(",
-    re.IGNORECASE,
-)
-_UNFINISHED = re.compile(
-    r"(?:[-+*/%<>=,]|\b(?:and|or|not|like|in|is|between|case|when|then|else))\s*$", re.IGNORECASE
-)
-_CLASH = re.compile(r"[-+*/%]\s*[*/%=<>]|[<>=]\s+[<>=*/%]")
-_QUOTED = re.compile(r"['`]([^'`]+)['`]")
 
 
 def check_expressions(document: Value, problems: Problems) -> None:
@@ -81,52 +67,16 @@ def add_inside(value: Value, offset: int, message: str, problems: Problems) -> N
 
 
 def fault(text: str) -> tuple[str, int] | None:
-    """Why a text is no SQL expression, and at which character; None if it is one.
+    """Why a text is no expression, and at which character; None if it is one.
 
     >>> fault("status >= 400"), fault("quantile(x, 0.9)")
-    (None, ("not SQL: unsupported function 'quantile'", 0))
+    (None, ('quantile() is over many rows; it belongs to an aggregate step', 0))
     """
-    import polars as pl
+    from raystream.expressions.problem import BadExpression
+    from raystream.expressions.syntax import check_text
 
     try:
-        pl.sql_expr(text)
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0]
-        if reason.startswith("unable to parse"):
-            return _where_it_breaks(text)
-        return f"not SQL: {_PLACE.sub('', reason)}", _offset(reason, text)
-    over_rows = _AGGREGATE.search(_STRING.sub(lambda match: " " * len(match[0]), text))
-    if over_rows is not None:  # it would be computed per batch, whatever a batch happens to hold
-        message = f"{over_rows[1]}() is over many rows; it belongs to an aggregate step"
-        return message, over_rows.start()
+        check_text(text)
+    except BadExpression as error:
+        return error.message, error.offset
     return None
-
-
-def _offset(reason: str, text: str) -> int:
-    place = _PLACE.search(reason)
-    if place is not None:
-        return int(place[2]) - 1 if place[1] == "1" else 0
-    for word in _QUOTED.findall(reason):
-        at = text.lower().find(word.split("(")[0].lower())
-        if at >= 0:
-            return at
-    return 0
-
-
-def _where_it_breaks(text: str) -> tuple[str, int]:
-    """Polars does not tell: the bracket that is not closed, the operator that lacks a side."""
-    bare = _STRING.sub(lambda match: "x" * len(match[0]), text)
-    open_: list[int] = []
-    for number, character in enumerate(bare):
-        if character == "(":
-            open_.append(number)
-        elif character == ")" and open_:
-            open_.pop()
-    if open_:
-        return "not SQL: a bracket is not closed", open_[-1]
-    if _UNFINISHED.search(bare):
-        return "not SQL: something is missing at the end", len(text.rstrip())
-    clash = _CLASH.search(bare)
-    if clash is not None:
-        return "not SQL: two operators in a row", clash.end() - 1
-    return "not SQL: it can not be read", 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,12 @@ import polars as pl
 
 from raystream.data.schema import no_column
 from raystream.errors import ConfigurationError
+from raystream.expressions.build import typed
+from raystream.expressions.parser import parse
+from raystream.expressions.problem import Problem, bad
+from raystream.expressions.row_wise import check_row_wise
+from raystream.expressions.tree import columns_of
+from raystream.expressions.values import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,62 +47,58 @@ def compiled(written: Any, columns: Mapping[str, pl.DataType]) -> Compiled:
         columns: Columns that exist, with their types.
 
     Raises:
-        ConfigurationError: it can not be computed; says where in the text.
+        ConfigurationError: it can not be computed; a BadExpression says where in the text.
 
-    >>> found = compiled("status >= 500", {"status": pl.Int64()})
+    >>> found = compiled("price * qty", {"price": pl.Int64(), "qty": pl.Int64()})
     >>> found.dtype, sorted(found.reads), found.constant
-    (Boolean, ['status'], False)
+    (Int64, ['price', 'qty'], False)
+    >>> pl.select(price=2**62, qty=2).select(found.error).item()
+    'integer overflow in price * qty'
     """
+    if isinstance(written, pl.Expr):
+        dtype = check_row_wise(written, columns)
+        reads = frozenset(written.meta.root_names())
+        return Compiled(written, dtype, reads, constant=not reads)
     if not isinstance(written, str):
-        expression = written
-    elif written in columns:
-        return Compiled(pl.col(written), columns[written], frozenset([written]), constant=False)
-    else:
-        expression = _sql(written, columns)
-    if not isinstance(expression, pl.Expr):
         what = f"{written!r} is no expression"
         raise ConfigurationError(what, what_to_do="write SQL text or rs.col(...)")
-    reads = frozenset(expression.meta.root_names())
-    for name in expression.meta.root_names():
-        if name not in columns and name not in {"*", ""} and not name.startswith("^"):
-            raise no_column(name, columns)
-    _check_row_by_row(expression, written, columns)
-    dtype = _type(expression, columns)
-    if isinstance(written, str) and isinstance(dtype, pl.Decimal):
-        expression, dtype = expression.cast(pl.Float64), pl.Float64()
-    return Compiled(expression, dtype, reads, constant=not reads)
+    if written in columns:
+        dtype = columns[written]
+        return Compiled(pl.col(written), dtype, frozenset([written]), constant=False)
+    if written.isidentifier() and written.lower() not in ("true", "false", "null"):
+        error = no_column(written, columns)
+        raise bad(written, Problem(error.what, 0, error.what_to_do))
+    return _of_text(written, columns)
 
 
-def _check_row_by_row(
-    expression: pl.Expr, written: object, columns: Mapping[str, pl.DataType]
-) -> None:
-    """An expression that makes one value of all rows would depend on how rows were batched."""
-    if not expression.meta.root_names():
-        return
+def _of_text(text: str, columns: Mapping[str, pl.DataType]) -> Compiled:
+    tree = parse(text)
     try:
-        folded = pl.DataFrame(schema=dict(columns)).select(expression).height
-    except pl.exceptions.PolarsError:
-        return  # wrong types are told below
-    if folded:
-        what = f"{written} makes one value out of all rows"
-        raise ConfigurationError(what, what_to_do="aggregate with window(...).agg(...)")
+        found = typed(tree, columns)
+    except Problem as problem:
+        raise bad(text, problem) from None
+    except RecursionError:
+        raise bad(text, Problem("the expression is too long", 0, "compute parts first")) from None
+    reads = columns_of(tree, frozenset(columns))
+    error = _error(found.faults)
+    if not reads and error is not None:
+        _check_constant(text, error)
+        error = None
+    return Compiled(found.value, found.dtype, reads, constant=not reads, error=error)
 
 
-def _sql(text: str, columns: Mapping[str, pl.DataType]) -> pl.Expr:
-    try:
-        return pl.sql_expr(text)
-    except pl.exceptions.PolarsError as error:
-        if text.isidentifier():
-            raise no_column(text, columns) from None
-        what = f"{text!r} is not SQL: {str(error).splitlines()[0]}"
-        advice = "write an expression like status >= 500"
-        raise ConfigurationError(what, what_to_do=advice) from error
+def _error(faults: Sequence[Fault]) -> pl.Expr | None:
+    """The reason of the first fault of each row."""
+    if not faults:
+        return None
+    chosen: Any = pl
+    for fault in faults:
+        chosen = chosen.when(fault.when).then(pl.lit(fault.reason))
+    found: pl.Expr = chosen.otherwise(pl.lit(None, pl.String()))
+    return found
 
 
-def _type(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> pl.DataType:
-    try:
-        found = pl.LazyFrame(schema=dict(columns)).select(expression.alias("x")).collect_schema()
-    except pl.exceptions.PolarsError as error:
-        what = str(error).splitlines()[0]
-        raise ConfigurationError(what, what_to_do="check types and columns") from error
-    return found["x"]
+def _check_constant(text: str, error: pl.Expr) -> None:
+    reason = pl.select(error).item()
+    if reason is not None:
+        raise bad(text, Problem(reason, 0))

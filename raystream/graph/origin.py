@@ -76,7 +76,7 @@ class at_call:  # noqa: N801 - used as `with at_call():`
         if not isinstance(error, ConfigurationError):
             return
         if not error.where:
-            raise wrong(error.what, error.what_to_do) from None
+            raise error.placed(str(origin_of_call())) from None
         if self._within:
             place = f"{origin_of_call()}: {error.where}"
             raise ConfigurationError(error.what, place, error.what_to_do) from None

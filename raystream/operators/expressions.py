@@ -1,36 +1,15 @@
-"""What the user wrote to Polars expressions: SQL text or pl.Expr, checked against the columns."""
+"""What operators with expressions share: columns that exist, errors, hidden columns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import polars as pl
 
 from raystream.data.batch import HIDDEN
 from raystream.data.schema import no_column
 from raystream.errors import ConfigurationError
-from raystream.expressions.compiled import compiled
-
-
-def compile_expression(written: Any, columns: Mapping[str, pl.DataType]) -> pl.Expr:
-    """A Polars expression of SQL text or of an expression.
-
-    Text that is exactly a column's name is that column, whatever SQL thinks of the word. A decimal
-    of SQL (`2.0`) becomes a float.
-
-    Args:
-        written: SQL text or pl.Expr.
-        columns: Columns that exist, with their types.
-
-    Raises:
-        ConfigurationError: the text is no SQL, or names a column that does not exist.
-
-    >>> str(compile_expression("status >= 500", {"status": pl.Int64()}))
-    '[(col("status")) >= (dyn int: 500)]'
-    """
-    return compiled(written, columns).value
 
 
 def check_columns(names: list[str], columns: Mapping[str, pl.DataType]) -> None:
@@ -42,6 +21,18 @@ def check_columns(names: list[str], columns: Mapping[str, pl.DataType]) -> None:
     for name in names:
         if name not in columns and name not in {"*", ""} and not name.startswith("^"):
             raise no_column(name, columns)
+
+
+@contextmanager
+def naming(verb: str) -> Iterator[None]:
+    """Say what an expression is for, unless a column does not exist: that is said plainly."""
+    try:
+        yield
+    except ConfigurationError as error:
+        if not error.what.startswith(("no column", f"{verb}: ")):
+            error.what = f"{verb}: {error.what}"
+            raise error.placed(error.where) from None
+        raise
 
 
 @contextmanager

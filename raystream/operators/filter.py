@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
+from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.data.left_out import left_out
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
-from raystream.expressions.compiled import compiled
+from raystream.expressions.compiled import Compiled, compiled
 from raystream.graph import steps
-from raystream.operators.base import Operator
+from raystream.operators.base import Operator, Output
+from raystream.operators.evaluation import Evaluation
+from raystream.operators.expressions import naming
+from raystream.operators.row_errors import RowErrors
 
 
 class Filter(Operator):
@@ -18,22 +24,37 @@ class Filter(Operator):
 
     def __init__(self, step: steps.Filter) -> None:
         self._step = step
-        self._condition: pl.Expr | None = None
+        self._errors = RowErrors(step.errors)
+        self._evaluation: Evaluation | None = None
+
+    def open(self, ctx: SubtaskContext, output: Output) -> None:
+        """Rows of which the condition cannot be told go by the policy."""
+        super().open(ctx, output)
+        self._errors.open(ctx, output)
 
     def process(self, batch: Batch) -> None:
         """Emit the rows that pass."""
-        if self._condition is None:
-            self._condition = compiled(self._step.condition, batch.frame.schema).value
-        kept = batch.frame.filter(self._condition)
-        if kept.height < batch.frame.height:
-            self.ctx.count("filtered_rows", batch.frame.height - kept.height)
-            self.ctx.sample("filtered_rows", lambda: left_out(self._refused(batch.frame)))
+        if self._evaluation is None:
+            self._evaluation = self._compiled(batch)
+        kept = self._evaluation.of(batch.frame, self._errors)
         if kept.height:
             self.output.emit(Batch(kept))
 
-    def _refused(self, frame: pl.DataFrame) -> pl.DataFrame:
-        assert self._condition is not None
-        return frame.filter(~self._condition.fill_null(False))
+    def _compiled(self, batch: Batch) -> Evaluation:
+        condition = _condition(self._step, batch.user_frame().schema)
+
+        def passing(frame: pl.DataFrame) -> pl.DataFrame:
+            kept = frame.filter(condition.value)
+            if kept.height < frame.height:
+                self._note(frame, condition.value, frame.height - kept.height)
+            return kept
+
+        return Evaluation([condition], passing)
+
+    def _note(self, frame: pl.DataFrame, condition: pl.Expr, number: int) -> None:
+        self.ctx.count("filtered_rows", number)
+        refused = (~condition).fill_null(value=True)
+        self.ctx.sample("filtered_rows", lambda: left_out(frame.filter(refused)))
 
 
 def output_schema(step: steps.Filter, schema: Schema) -> Schema:
@@ -42,8 +63,14 @@ def output_schema(step: steps.Filter, schema: Schema) -> Schema:
     Raises:
         ConfigurationError: the condition names a missing column or is not true or false.
     """
-    kind = compiled(step.condition, schema.columns).dtype
-    if kind != pl.Boolean:
-        what = f"filter: the condition is {kind}, not true or false"
-        raise ConfigurationError(what, what_to_do="write a comparison")
+    _condition(step, schema.columns)
     return schema
+
+
+def _condition(step: steps.Filter, columns: Mapping[str, pl.DataType]) -> Compiled:
+    with naming("filter"):
+        found = compiled(step.condition, columns)
+    if found.dtype != pl.Boolean:
+        what = f"filter: the condition is {found.dtype}, not true or false"
+        raise ConfigurationError(what, what_to_do="write a comparison")
+    return found

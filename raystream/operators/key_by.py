@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from raystream.context import SubtaskContext
-from raystream.data.batch import Batch
+from raystream.data.batch import HIDDEN, Batch
 from raystream.data.inference import infer_type
 from raystream.data.rows import to_rows
 from raystream.data.schema import Schema
-from raystream.expressions.compiled import compiled
+from raystream.expressions.compiled import Compiled, compiled
 from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.base import Operator, Output
+from raystream.operators.evaluation import Evaluation
 from raystream.operators.expressions import (
     check_columns,
-    configuration_errors,
     join_hidden,
+    naming,
     split_hidden,
 )
 from raystream.operators.row_errors import RowErrors, reject_raised
 from raystream.operators.user_code import Raised, called
+
+_KEY = f"{HIDDEN}key:"
 
 
 class KeyBy(Operator):
@@ -31,6 +35,7 @@ class KeyBy(Operator):
     def __init__(self, step: steps.KeyBy) -> None:
         self._step = step
         self._errors = RowErrors(step.errors)
+        self._evaluation: Evaluation | None = None
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
         """Open the error policy."""
@@ -42,20 +47,25 @@ class KeyBy(Operator):
         if not self._step.computed:
             self.output.emit(batch)
             return
-        frame, made = self._called(batch.frame)
+        if self._evaluation is None:
+            self._evaluation = _evaluation(self._step, batch)
+        frame, made = self._called(self._evaluation.of(batch.frame, self._errors))
         if not frame.height:
             return
         user, hidden = split_hidden(frame)
-        keyed = _with_expressions(self._step, user)
+        computed = [name for name in hidden.columns if name.startswith(_KEY)]
+        keyed = user.with_columns(hidden[name].alias(name.removeprefix(_KEY)) for name in computed)
         keyed = keyed.with_columns(
             pl.Series(name, values, infer_type(values)) for name, values in made.items()
         )
-        self.output.emit(Batch(join_hidden(keyed, hidden)))
+        self.output.emit(Batch(join_hidden(keyed, hidden.drop(computed))))
 
     def _called(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[Any]]]:
         """The rows whose functions gave a key, and the keys."""
         functions = {n: how for n, how in self._step.computed.items() if _is_function(how)}
         if not functions:
+            return frame, {}
+        if not frame.height:
             return frame, {}
         rows, go_on = to_rows(split_hidden(frame)[0]), self._errors.policy is not ErrorPolicy.FAIL
         made: dict[str, list[Any]] = {}
@@ -84,16 +94,21 @@ def output_schema(step: steps.KeyBy, schema: Schema) -> Schema:
     check_columns(existing, schema.columns)
     if any(_is_function(how) for how in step.computed.values()):
         return Schema({}, key=step.keys, open=True)
-    with configuration_errors("key_by"):
-        columns = _with_expressions(step, schema.empty()).schema
-    return Schema(columns, schema.required - set(step.computed), step.keys)
+    made = {name: found.dtype for name, found in _compile(step, schema.columns).items()}
+    return Schema({**schema.columns, **made}, schema.required - set(step.computed), step.keys)
 
 
-def _with_expressions(step: steps.KeyBy, user: pl.DataFrame) -> pl.DataFrame:
+def _compile(step: steps.KeyBy, columns: Mapping[str, pl.DataType]) -> dict[str, Compiled]:
     expressions = {n: how for n, how in step.computed.items() if not _is_function(how)}
-    return user.with_columns(
-        compiled(how, user.schema).value.alias(name) for name, how in expressions.items()
-    )
+    with naming("key_by"):
+        return {name: compiled(how, columns) for name, how in expressions.items()}
+
+
+def _evaluation(step: steps.KeyBy, batch: Batch) -> Evaluation:
+    """Keys beside the rows, so that functions see the columns as they came in."""
+    made = _compile(step, batch.user_frame().schema)
+    values = [found.value.alias(_KEY + name) for name, found in made.items()]
+    return Evaluation(list(made.values()), lambda frame: frame.with_columns(values))
 
 
 def _is_function(how: object) -> bool:

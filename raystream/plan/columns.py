@@ -7,6 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from raystream.expressions.parser import parse
+from raystream.expressions.problem import BadExpression
+from raystream.expressions.tree import columns_of
 from raystream.graph.logical import Edge, Node
 from raystream.graph.policies import ErrorPolicy
 from raystream.graph.steps import (
@@ -38,11 +41,12 @@ def roots(written: Any, columns: Iterable[str] = ()) -> Needed:
     True
     """
     if isinstance(written, str):
-        if written in set(columns):
+        known = frozenset(columns)
+        if written in known:
             return frozenset([written])
         try:
-            written = pl.sql_expr(written)
-        except pl.exceptions.PolarsError:  # a column called like a word of SQL, not known yet
+            return columns_of(parse(written), known)
+        except BadExpression:  # a column called like a word of SQL, not known yet
             return None
     if not isinstance(written, pl.Expr) or written.meta.has_multiple_outputs():
         return None

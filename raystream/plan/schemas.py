@@ -63,8 +63,7 @@ def node_outputs(node: Node, inputs: Sequence[Schema]) -> dict[str, Schema]:
     try:
         return _outputs(node.step, inputs)
     except ConfigurationError as error:
-        where = error.where or str(node.origin)
-        raise ConfigurationError(error.what, where, error.what_to_do) from None
+        raise error.placed(error.where or str(node.origin)) from None
 
 
 def resolved_step(step: Step, inputs: Sequence[Schema]) -> Step:

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from raystream.errors import ConfigurationError
+from raystream.expressions.compiled import compiled
 from raystream.graph import steps
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.logical import Edge, LogicalGraph, Node
@@ -80,12 +81,9 @@ def column(expression: Any, rows: Sequence[Row]) -> list[Any]:
         return []
     if callable(expression) and not isinstance(expression, pl.Expr):
         return [expression(_visible(row)) for row in rows]
-    wanted = pl.sql_expr(expression) if isinstance(expression, str) else expression
     frame = pl.DataFrame(list(rows), infer_schema_length=None)
-    values = frame.with_columns(wanted.alias(_WANTED)).get_column(_WANTED)
-    if isinstance(values.dtype, pl.Decimal):  # a number like 1.0 in SQL text
-        values = values.cast(pl.Float64)
-    return values.to_list()
+    wanted = compiled(expression, frame.schema).value
+    return frame.with_columns(wanted.alias(_WANTED)).get_column(_WANTED).to_list()
 
 
 def _filter(step: steps.Filter, rows: list[Row]) -> list[Row]:

@@ -33,21 +33,15 @@ MISTAKES = {
     ),
     'rows.drop("x")': "no column 'x'; columns: ts, ip, status",
     'rows.with_columns(bad="status >=")': (
-        "with_columns(bad=): 'status >=' is not SQL: unable to parse 'status >=' as Expr; "
-        "write for instance status >= 400 and path like '/api/%'"
+        'with_columns(bad=): something is missing at the end, at character 10 of "status >="; '
+        "a value is expected"
     ),
     'counts.filter("counts > 1")': (
         "no column 'counts'; did you mean 'count'? columns: ip, window_start, window_end, count"
     ),
-    'rows.with_columns(__x="status")': (
-        "with_columns: '__x' cannot be the name of a column; "
-        "names that begin with __ are raystream's own"
-    ),
-    'rows.key_by(__k="status")': (
-        "key_by: '__k' cannot be the name of a column; names that begin with __ are raystream's own"
-    ),
     'rows.with_columns(total="sum(status)")': (
-        "sum(status) makes one value out of all rows; aggregate with window(...).agg(...)"
+        "with_columns(total=): sum() is over many rows; it belongs to an aggregate step, "
+        'at character 1 of "sum(status)"'
     ),
     'rows.window(rs.tumbling("1m")).agg(n=rs.max("order"))': (
         "no column 'order'; columns: ts, ip, status"

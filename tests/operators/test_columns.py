@@ -134,14 +134,13 @@ COLUMNS = "did you mean 'status'? columns: ip, status, price"
     ("step", "message"),
     [
         (Filter("statsu > 1"), f"no column 'statsu'; {COLUMNS}"),
-        (Filter("a b c"), "'a b c' is not SQL: invalid expression (found unexpected token 'c'); "
-         "write an expression like status >= 500"),
+        (Filter("a b c"), "filter: 'b' is not expected here, at character 3 of \"a b c\""),
         (Filter("status + 1"), "filter: the condition is Int64, not true or false; write a "
          "comparison"),
-        (Filter(5), "5 is no expression; write SQL text or rs.col(...)"),
+        (Filter(5), "filter: 5 is no expression; write SQL text or rs.col(...)"),
         (Select(("statsu",)), f"no column 'statsu'; {COLUMNS}"),
-        (Select((pl.col("price").sum(),)), "select: an expression makes one row out of all rows; "
-         "aggregate with window(...).agg(...)"),
+        (Select((pl.col("price").sum(),)), "select: col(\"price\").sum() looks beyond its row: an "
+         "aggregate; an expression sees one row at a time; aggregate with window(...).agg(...)"),
         (WithColumns({"x": "statsu"}), f"no column 'statsu'; {COLUMNS}"),
         (Drop(("statsu",)), f"no column 'statsu'; {COLUMNS}"),
         (KeyBy(("statsu",)), f"no column 'statsu'; {COLUMNS}"),

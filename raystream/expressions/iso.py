@@ -1,0 +1,83 @@
+"""Times as text, and text as times: ISO 8601, `T` or a blank in the middle."""
+
+from __future__ import annotations
+
+import polars as pl
+
+EXAMPLES = {
+    "date": "2024-03-01",
+    "time": "10:00:00",
+    "timestamp": "2024-03-01 10:00:00",
+    "timestamptz": "2024-03-01 10:00:00+01:00",
+}
+
+_DATE = r"\d{4}-\d\d-\d\d"
+_TIME = r"\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?"
+_OFFSET = r"(?:Z|z|[+-]\d\d(?::?\d\d)?)"
+_WHOLE = rf"^{_DATE}(?:[Tt ]{_TIME} ?{_OFFSET}?)?$"
+_ZONE = rf"({_OFFSET})$"
+
+
+def as_text(value: pl.Expr, kind: str) -> pl.Expr:
+    """A time as text, without trailing zeros of the second.
+
+    Args:
+        value: The time.
+        kind: `date`, `time`, `timestamp`, `timestamp with time zone` (its UTC, with +00).
+    """
+    match kind:
+        case "date":
+            return value.dt.to_string("%Y-%m-%d")
+        case "time":
+            return _short(value.dt.to_string("%H:%M:%S%.6f"))
+        case "timestamp":
+            return _short(value.dt.to_string("%Y-%m-%d %H:%M:%S%.6f"))
+        case _:
+            utc = value.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+            return as_text(utc, "timestamp") + pl.lit("+00")
+
+
+def _short(text: pl.Expr) -> pl.Expr:
+    return text.str.replace(r"\.?0*$", "")
+
+
+def parsed(text: pl.Expr, kind: str) -> pl.Expr:
+    """Text as a time, null if it is none; an offset in the text counts, without one it is UTC.
+
+    A date may have a time behind it, which does not count.
+
+    Args:
+        text: ISO 8601.
+        kind: As `as_text`.
+    """
+    stripped = text.str.strip_chars()
+    if kind == "date":
+        whole = pl.when(stripped.str.contains(_WHOLE)).then(stripped)
+        return whole.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    if kind == "time":
+        whole = pl.when(stripped.str.contains(rf"^{_TIME}$")).then(stripped)
+        return _with_seconds(whole).str.to_time("%H:%M:%S%.f", strict=False)
+    whole = pl.when(stripped.str.contains(_WHOLE)).then(stripped)
+    moment = _local(whole) - _offset(whole)
+    return moment if kind == "timestamp" else moment.dt.replace_time_zone("UTC")
+
+
+def _with_seconds(text: pl.Expr) -> pl.Expr:
+    short = text.str.len_chars() == 5
+    return pl.when(short).then(text + pl.lit(":00")).otherwise(text)
+
+
+def _local(text: pl.Expr) -> pl.Expr:
+    day = text.str.slice(0, 10)
+    clock = text.str.extract(rf"^.{{10}}[Tt ]({_TIME})", 1).fill_null("00:00")
+    both = day + pl.lit(" ") + _with_seconds(clock)
+    return both.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+
+
+def _offset(text: pl.Expr) -> pl.Expr:
+    zone = text.str.slice(10).str.extract(_ZONE, 1)
+    digits = zone.str.replace(":", "", literal=True)
+    hours = digits.str.slice(1, 2).cast(pl.Int64, strict=False).fill_null(0)
+    minutes = digits.str.slice(3, 2).cast(pl.Int64, strict=False).fill_null(0)
+    size = pl.duration(hours=hours, minutes=minutes, time_unit="us")
+    return pl.when(digits.str.starts_with("-")).then(-size).otherwise(size)

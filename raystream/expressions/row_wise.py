@@ -1,0 +1,186 @@
+"""rs.col expressions are Polars': only such that look at their own row have one meaning here."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from raystream.data.schema import no_column
+from raystream.errors import ConfigurationError
+from raystream.expressions.sample import sample
+
+_FAMILIES = frozenset(
+    "StringExpr BinaryExpr TemporalExpr StructExpr ListExpr ArrayExpr Trigonometry Pow "
+    "CategoricalExpr Business ExtensionExpr".split()
+)
+"""Families of functions that look at one row, but for those of _NEVER."""
+_NEVER = frozenset({"ConcatVertical", "Sample"})
+_SINGLE = frozenset(
+    "Abs Negate Round RoundSF Truncate Floor Ceil Clip Atan2 Sign FillNull Coalesce AsStruct Log "
+    "Log1p Exp Replace ReplaceStrict Hash SumHorizontal MeanHorizontal MinHorizontal MaxHorizontal "
+    "ToPhysical Reinterpret Cut BinIntervals RepeatBy SetSortedFlag".split()
+)
+_MEMBERS: Mapping[str, frozenset[str]] = {
+    "Boolean": frozenset(
+        "IsNull IsNotNull IsFinite IsInfinite IsNan IsNotNan IsIn IsBetween IsClose AllHorizontal "
+        "AnyHorizontal Not".split()
+    ),
+    "Bitwise": frozenset(
+        "CountOnes CountZeros LeadingOnes LeadingZeros TrailingOnes TrailingZeros".split()
+    ),
+    "Range": frozenset({"IntRanges", "DateRanges", "DatetimeRanges", "TimeRanges"}),
+}
+_NODES = frozenset(
+    "Column Literal BinaryExpr Cast Ternary Alias Function Field Selector KeepName RenameAlias "
+    "Eval StructEval".split()
+)
+_WORDS: Mapping[str, str] = {"Over": "over", "Agg": "an aggregate", "Len": "len", "Gather": "get"}
+
+
+def check_row_wise(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> pl.DataType:
+    """The type of an expression that reads columns that exist and looks at its row only.
+
+    Args:
+        expression: What the user built with rs.col.
+        columns: Columns that exist, with their types.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    for name in expression.meta.root_names():
+        if name not in columns and name not in {"*", ""} and not name.startswith("^"):
+            raise no_column(name, columns)
+    for why in _beyond(json.loads(_serialized(expression)), columns):
+        raise _refused(expression, why)
+    dtype = _type(expression, columns)
+    if not _same_alone(expression, columns):
+        raise _refused(expression, "it gives other values for the same row among other rows")
+    return dtype
+
+
+def _serialized(expression: pl.Expr) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found: str = expression.meta.serialize(format="json")
+    return found
+
+
+def _refused(expression: pl.Expr, why: str) -> ConfigurationError:
+    shown = " ".join(str(expression).split())
+    shown = shown if len(shown) <= 120 else f"{shown[:117]}..."
+    what = f"{shown} looks beyond its row: {why}"
+    advice = "an expression sees one row at a time; aggregate with window(...).agg(...)"
+    return ConfigurationError(what, what_to_do=advice)
+
+
+def _beyond(node: Any, columns: Mapping[str, pl.DataType]) -> Iterator[str]:
+    """What in the expression may look beyond its row, in words."""
+    if isinstance(node, str):
+        if node != "Element":
+            yield _WORDS.get(node, node)
+        return
+    [(kind, body)] = node.items()
+    if kind == "AnonymousFunction":
+        yield "what a Python function in it does is not known; use .map(..) or .map_batches(..)"
+    elif kind not in _NODES:
+        yield _WORDS.get(kind, kind.lower())
+    elif kind == "Literal" and "Series" in body:
+        yield "it holds a whole series of values"
+    elif kind == "Function":
+        yield from _of_function(body, columns)
+    elif kind == "Eval":  # what is evaluated sees the items of one list
+        yield from _beyond(body["expr"], columns)
+        if "AnonymousFunction" in json.dumps(body["evaluation"]):
+            yield "what a Python function in it does is not known"
+    elif kind not in ("Column", "Literal", "Selector", "Field"):
+        for part in _below(kind, body):
+            yield from _beyond(part, columns)
+
+
+def _below(kind: str, body: Any) -> list[Any]:
+    match kind:
+        case "BinaryExpr":
+            return [body["left"], body["right"]]
+        case "Cast" | "RenameAlias":
+            return [body["expr"]]
+        case "Ternary":
+            return [body["predicate"], body["truthy"], body["falsy"]]
+        case "Alias":
+            return [body[0]]
+        case "StructEval":
+            return [body["expr"], *body["evaluation"]]
+        case _:
+            return [body]
+
+
+def _of_function(body: Mapping[str, Any], columns: Mapping[str, pl.DataType]) -> Iterator[str]:
+    family, member = _name(body["function"])
+    if not _allowed(family, member):
+        yield _words(member or family)
+    inputs = body["input"]
+    if member == "IsIn" and not _is_list(inputs[1], columns):
+        yield "is_in of a column looks at all its values"
+    if family in ("Business", "TemporalExpr") and "Business" in (family, member or ""):
+        inputs = inputs[:2]
+    for part in inputs:
+        yield from _beyond(part, columns)
+
+
+def _is_list(node: Any, columns: Mapping[str, pl.DataType]) -> bool:
+    if not isinstance(node, dict):
+        return False
+    if "Column" in node:
+        return isinstance(columns.get(node["Column"]), pl.List | pl.Array)
+    return "Column" not in json.dumps(node) and "Series" not in json.dumps(node)
+
+
+def _name(function: Any) -> tuple[str, str | None]:
+    if isinstance(function, str):
+        return function, None
+    [(family, member)] = function.items()
+    if isinstance(member, str):
+        return family, member
+    if isinstance(member, dict) and len(member) == 1:
+        return family, next(iter(member))
+    return family, None
+
+
+def _allowed(family: str, member: str | None) -> bool:
+    if family in _FAMILIES:
+        return member not in _NEVER
+    if family in _MEMBERS:
+        return member in _MEMBERS[family]
+    return family in _SINGLE
+
+
+def _words(name: str) -> str:
+    """`IsFirstDistinct` -> `is_first_distinct`."""
+    spaced = "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
+    return spaced.strip("_")
+
+
+def _type(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> pl.DataType:
+    try:
+        found = pl.DataFrame(schema=dict(columns)).select(expression).schema  # a lazy one sees less
+    except pl.exceptions.PolarsError as error:
+        what = str(error).splitlines()[0]
+        raise ConfigurationError(what, what_to_do="check types and columns") from error
+    return next(iter(found.values()), pl.Null())
+
+
+def _same_alone(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> bool:
+    """Whether rows give the same alone as among others: a net below the list of names above."""
+    if not expression.meta.root_names():
+        return True
+    rows = sample({name: columns[name] for name in columns if name in expression.meta.root_names()})
+    try:
+        whole = rows.select(expression)
+        alone = pl.concat([rows[n : n + 1].select(expression) for n in range(rows.height)])
+        backwards = rows.reverse().select(expression).reverse()
+    except pl.exceptions.PolarsError:
+        return True  # a strict cast of these values; real ones may be others
+    return whole.height == rows.height and whole.equals(alone) and whole.equals(backwards)
