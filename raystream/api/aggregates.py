@@ -28,37 +28,52 @@ def count(value: Any = None, *, where: Any = None) -> Aggregate:
 
 @checked
 def sum(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
-    """Sum of a value over rows; `value` and `where` as in `count`."""
+    """Exact sum of a value over rows, of integers and of decimals; 0 of none.
+
+    A sum that does not fit its type is an error. `value` and `where` as in `count`.
+    """
     return _aggregate(AggregateKind.SUM, value, where)
 
 
 @checked
 def min(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
-    """Smallest value; `value` and `where` as in `count`."""
+    """Smallest value of what has an order; `value` and `where` as in `count`."""
     return _aggregate(AggregateKind.MIN, value, where)
 
 
 @checked
 def max(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
-    """Greatest value; `value` and `where` as in `count`."""
+    """Greatest value of what has an order (NaN is greatest); `value` and `where` as in `count`."""
     return _aggregate(AggregateKind.MAX, value, where)
 
 
 @checked
 def mean(value: Any, *, where: Any = None) -> Aggregate:
-    """Mean of a value over rows where it is not null; `value` and `where` as in `count`."""
+    """Mean of a value over rows where it is not null; of decimals a decimal, else a float.
+
+    `value` and `where` as in `count`.
+    """
     return _aggregate(AggregateKind.MEAN, value, where)
 
 
 @checked
 def first(value: Any, *, where: Any = None) -> Aggregate:
-    """Value of the row with the least event time; `value` and `where` as in `count`."""
+    """Value of the row with the least event time, null or not; `value` and `where` as in `count`.
+
+    Rows of one event time are in the order of their partition. All `first` of a window with the
+    same `where` are of one row.
+    """
     return _aggregate(AggregateKind.FIRST, value, where)
 
 
 @checked
 def last(value: Any, *, where: Any = None) -> Aggregate:
-    """Value of the row with the greatest event time; `value` and `where` as in `count`."""
+    """Value of the row with the greatest event time, null or not.
+
+    `value` and `where` as in `count`.
+    Rows of one event time are in the order of their partition. All `last` of a window with the
+    same `where` are of one row.
+    """
     return _aggregate(AggregateKind.LAST, value, where)
 
 

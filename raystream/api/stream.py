@@ -118,7 +118,7 @@ class Stream:
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
-        """Only these columns.
+        """Only these columns; without all columns of the key the stream has no key any more.
 
         Args:
             columns: Names, or rs.col expressions (their output names are the new columns).
@@ -129,18 +129,21 @@ class Stream:
         if not columns:
             text = "select needs a column"
             raise wrong(text, 'write .select("name")')
+        names = set()
         for column in columns:
             if is_expression(column):
                 check_visible([output_name(column, "select")], "select")
+                names.add(output_name(column, "select"))
             else:
-                column_name(column, "select")
-        return self._then(Select(tuple(columns), _policy(errors)), name, parallelism)
+                names.add(column_name(column, "select"))
+        key = self._key if names.issuperset(self._key) else ()
+        return self._then(Select(tuple(columns), _policy(errors)), name, parallelism, key)
 
     @checked
     def drop(
         self, *columns: str, name: str | None = None, parallelism: int | None = None
     ) -> typing.Self:
-        """All columns but these.
+        """All columns but these; a stream that loses a column of its key has no key any more.
 
         Args:
             columns: Names.
@@ -151,7 +154,8 @@ class Stream:
         if not names:
             text = "drop needs a column"
             raise wrong(text, 'write .drop("name")')
-        return self._then(Drop(names), name, parallelism)
+        key = self._key if set(names).isdisjoint(self._key) else ()
+        return self._then(Drop(names), name, parallelism, key)
 
     @checked
     def with_columns(
@@ -303,9 +307,12 @@ class Stream:
     ) -> KeyedStream:
         """Name the key: rows with equal keys meet in one place, and it is the message key.
 
+        `key_by()` without columns takes the key off: a window behind it has one group for all
+        rows. The rows of `agg` are still keyed as those in front of it.
+
         Args:
             keys: Column names, rs.col expressions, or a function of the row (its column is
-                called `key`).
+                called `key`). None: no key.
             errors: See Stream.
             name: See Stream.
             parallelism: See Stream.
@@ -314,9 +321,6 @@ class Stream:
         from raystream.api.keyed import KeyedStream
 
         named = _key_columns(keys, computed)
-        if not named:
-            text = "key_by needs a key"
-            raise wrong(text, 'write .key_by("column"), or leave key_by out for one global group')
         check_visible([n for n, v in named.items() if v is not None], "key_by")
         computed = {n: v for n, v in named.items() if v is not None}
         step = KeyBy(tuple(named), computed, _policy(errors))
@@ -430,9 +434,15 @@ class Stream:
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _then(self, step: Step, name: str | None, parallelism: int | None) -> typing.Self:
+    def _then(
+        self,
+        step: Step,
+        name: str | None,
+        parallelism: int | None,
+        key: tuple[str, ...] | None = None,
+    ) -> typing.Self:
         edge = self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)
-        return self._like(edge, self._key)
+        return self._like(edge, self._key if key is None else key)
 
     def _like(self, edge: Edge, key: tuple[str, ...]) -> typing.Self:
         return type(self)(self._pipeline, edge, key)

@@ -254,7 +254,9 @@ SINK = Record(
     example="{kafka: {bootstrap_servers: .., topic: ..}}",
 )
 
-KEYS = ByKind(scalar=COLUMN, sequence=ListOf(COLUMN), mapping=MapOf(SQL, what="a column name"))
+KEYS = ByKind(
+    scalar=COLUMN, sequence=ListOf(COLUMN, least=0), mapping=MapOf(SQL, what="a column name")
+)
 
 OFFSET = Text(
     "an offset",
@@ -326,7 +328,9 @@ AGGREGATE = Record(
             required=True,
         ),
         "window": Field(WINDOW, "Windows of event time.", required=True),
-        "key_by": Field(KEYS, "Key columns. Default: those of a key_by step above."),
+        "key_by": Field(
+            KEYS, "Key columns, [] for none. Default: those of a key_by step or aggregate above."
+        ),
         "having": Field(SQL, "Only result rows for which this is true."),
         "emit": Field(EMIT, "on_close, or {early: 10s}: also open windows, with final = false."),
         "allowed_lateness": Field(TIME, "How long a window still takes late rows. Default: 0s."),
@@ -366,7 +370,13 @@ STEP = Variants(
             },
         ),
         "union": _step("a union", "union", one_or_more(NAMED), "Rows of these steps, too.", {}),
-        "key_by": _step("a key", "key_by", KEYS, "Key columns, or column -> SQL.", _ERRORS),
+        "key_by": _step(
+            "a key",
+            "key_by",
+            KEYS,
+            "Key columns, or column -> SQL; [] takes the key off.",
+            _ERRORS,
+        ),
     },
 )
 

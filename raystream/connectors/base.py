@@ -94,12 +94,14 @@ class ReadOptions:
         event_time: Column that holds event time, or None: fill data.batch.TIME from the record.
         message_key: Carry the record's key in data.batch.MESSAGE_KEY.
         metadata: Metadata columns asked for: key, timestamp, headers, topic, partition, offset.
+        row_order: The engine adds data.batch.ORDER from the runs of each chunk.
     """
 
     schema: Schema
     event_time: str | None = None
     message_key: bool = False
     metadata: tuple[str, ...] = ()
+    row_order: bool = False
 
 
 class SourceReader(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from raystream.context import SubtaskContext
-from raystream.data.batch import TIME, Batch
+from raystream.data.batch import IS_FINAL, TIME, Batch
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError, UserCodeError
 from raystream.graph import steps
@@ -112,9 +112,13 @@ def output_schema(step: steps.MapBatches, schema: Schema) -> Schema:
 
 
 def _of_no_row(hidden: pl.DataFrame, height: int) -> pl.DataFrame:
-    """Hidden columns of rows that come from no single row: the latest time, all else null."""
+    """Hidden columns of rows that come from no single row: the latest time, all else null.
+
+    Rows of one batch are all final or all not (operators/window_global.py).
+    """
+    common = {TIME, IS_FINAL}
     columns = [
-        pl.repeat(column.max() if name == TIME else None, height, dtype=column.dtype, eager=True)
+        pl.repeat(column.max() if name in common else None, height, dtype=column.dtype, eager=True)
         for name, column in zip(hidden.columns, hidden.get_columns(), strict=True)
     ]
     return pl.DataFrame(dict(zip(hidden.columns, columns, strict=True)))

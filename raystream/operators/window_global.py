@@ -30,8 +30,9 @@ from raystream.graph.policies import Early
 from raystream.operators.aggregate_exprs import ROWS, Aggregation, computable
 from raystream.operators.base import Operator, Output, Restored, StepState
 from raystream.operators.early import ChangedPanes, final_rows
-from raystream.operators.expressions import check_columns, configuration_errors
+from raystream.operators.expressions import configuration_errors
 from raystream.operators.window_assign import WINDOW_END, WINDOW_START, panes_of
+from raystream.operators.window_keys import check_keys
 from raystream.operators.window_slices import slices
 from raystream.state.redistribute import owned
 from raystream.state.windowed import PANE, WindowedState
@@ -257,7 +258,7 @@ def output_schema(step: steps.WindowAggregate, schema: Schema) -> Schema:
 def _checked_output(
     asked: steps.WindowAggregate, columns: Mapping[str, pl.DataType], schema: Schema
 ) -> Schema:
-    check_columns(list(asked.keys), columns)
+    check_keys(asked.keys, columns)
     _check_names(asked)
     rows = schema.empty().with_columns(pl.lit(None, pl.Int64).alias(TIME))
     with configuration_errors("agg"):

@@ -10,8 +10,9 @@ from raystream.graph import steps
 from raystream.operators.aggregate_exprs import Aggregation, computable
 from raystream.operators.base import Operator
 from raystream.operators.early import final_rows
-from raystream.operators.expressions import check_columns, configuration_errors
+from raystream.operators.expressions import configuration_errors
 from raystream.operators.window_assign import panes_of
+from raystream.operators.window_keys import check_keys
 
 
 class WindowLocal(Operator):
@@ -39,7 +40,7 @@ def output_schema(step: steps.WindowLocal, schema: Schema) -> Schema:
     Raises:
         ConfigurationError: a key or a column of an aggregate does not exist.
     """
-    check_columns(list(step.aggregate.keys), schema.columns)
+    check_keys(step.aggregate.keys, schema.columns)
     with configuration_errors("agg"):
         Aggregation(step.aggregate.aggregates, schema.columns)
     keys = step.aggregate.keys

@@ -108,7 +108,14 @@ def _step(spec: StepSpec) -> str:
             key = ", ".join(spec.inputs[0].key)
             return f"write {sink.describe()}" + (f", key {key}" if key else "")
         case step:
-            return words(step)
+            return words(step) + _lost_key(spec)
+
+
+def _lost_key(spec: StepSpec) -> str:
+    if isinstance(spec.step, WindowGlobal | WindowLocal) or not spec.inputs or spec.output.key:
+        return ""
+    keys = [schema.key for schema in spec.inputs if schema.key]
+    return f", no key any more (it was {', '.join(keys[0])})" if keys else ""
 
 
 def words(step: Step) -> str:
@@ -131,7 +138,7 @@ def words(step: Step) -> str:
         case Drop(columns=dropped):
             return f"drop {', '.join(dropped)}"
         case KeyBy(keys=keys):
-            return f"key by {', '.join(keys)}"
+            return f"key by {', '.join(keys)}" if keys else "no key"
         case Map() | FlatMap() | FilterRows():
             return _function(step)
         case RowFunctions(functions=functions):

@@ -15,9 +15,11 @@ from raystream.graph.steps import HasErrors, Read, Write
 from raystream.ids import StepName
 from raystream.plan.chains import physical_plan
 from raystream.plan.columns import needed_by_reads
+from raystream.plan.finality import check_final
 from raystream.plan.message_keys import keyed_by_message
 from raystream.plan.physical import PhysicalPlan, StepSpec
 from raystream.plan.rewrite import Draft, Link, rewrite, widths
+from raystream.plan.row_order import reads_in_order
 from raystream.plan.schemas import graph_outputs, read_columns
 
 
@@ -44,6 +46,7 @@ def plan(
     """
     nodes = _used(graph)
     _check_dead_letters(graph)
+    check_final(nodes)
     reads = _read_schemas(nodes, learnt)
     everything = graph_outputs(nodes, reads)
     names = {edge: schema.names() for edge, schema in everything.items()}
@@ -134,7 +137,11 @@ def _with_schema(node: Node, reads: Mapping[int, Schema]) -> Node:
 def _physical(drafts: list[Draft], guarantee: DeliveryGuarantee) -> PhysicalPlan:
     by_message = keyed_by_message(drafts)
     ordered = [_in_key_order(draft, drafts, by_message) for draft in drafts]
-    specs = {d.name: _spec(d, guarantee, d.name in by_message) for d in ordered}
+    placed = reads_in_order(drafts)
+    specs = {
+        d.name: _spec(d, guarantee, d.name in by_message, row_order=d.name in placed)
+        for d in ordered
+    }
     return physical_plan(ordered, specs)
 
 
@@ -149,10 +156,13 @@ def _in_key_order(draft: Draft, drafts: list[Draft], by_message: frozenset[StepN
     return replace(draft, links=(Link(link.source, link.tag, (MESSAGE_KEY,)),))
 
 
-def _spec(draft: Draft, guarantee: DeliveryGuarantee, message_key: bool) -> StepSpec:
+def _spec(
+    draft: Draft, guarantee: DeliveryGuarantee, message_key: bool, *, row_order: bool
+) -> StepSpec:
     read = write = None
     if isinstance(draft.step, Read):
-        read = ReadOptions(draft.output, draft.step.event_time, message_key)
+        time = draft.step.event_time
+        read = ReadOptions(draft.output, time, message_key, row_order=row_order)
     if isinstance(draft.step, Write):
         write = WriteOptions(draft.inputs[0], message_key, str(guarantee))
         _check_rows(draft, write)

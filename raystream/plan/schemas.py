@@ -12,6 +12,7 @@ from raystream.errors import ConfigurationError
 from raystream.formats.rejects import DEAD_LETTER_SCHEMA
 from raystream.graph.logical import Edge, Node
 from raystream.graph.steps import (
+    Drop,
     FlatMap,
     HasErrors,
     KeyBy,
@@ -102,13 +103,13 @@ def _main(step: Step, inputs: Sequence[Schema]) -> Schema:
     found = output_schema(step, list(inputs))
     if found.open:
         return OPEN.with_key(key)
-    return found.with_key(tuple(name for name in key if name in found.columns))
+    return found.with_key(_kept(key, set(found.columns)))
 
 
 def _behind_open(step: Step, key: tuple[str, ...]) -> Schema:
     if isinstance(step, Map | FlatMap | MapBatches) and step.schema is not None:
         declared: Schema = Schema.of(step.schema)
-        return declared.with_key(tuple(name for name in key if name in declared.columns))
+        return declared.with_key(_kept(key, set(declared.columns)))
     return OPEN.with_key(key)
 
 
@@ -119,6 +120,8 @@ def _key(step: Step, inputs: Sequence[Schema]) -> tuple[str, ...]:
         case Union():
             same = all(schema.key == inputs[0].key for schema in inputs)
             return inputs[0].key if same else ()
+        case Drop(columns=dropped):
+            return inputs[0].key if set(dropped).isdisjoint(inputs[0].key) else ()
         case Select(columns=columns) if not all(isinstance(c, str) for c in columns):
             names = {c if isinstance(c, str) else c.meta.output_name() for c in columns}
             return _kept(inputs[0].key, names)

@@ -24,6 +24,7 @@ from raystream.operators.base import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
 from raystream.runtime.batch_size import BatchSize
 from raystream.runtime.element import Element
+from raystream.runtime.row_order import RowOrder
 from raystream.time.split_watermarks import SplitTime, SplitWatermarks
 from raystream.time.watermark import END_OF_TIME, Watermark
 
@@ -78,6 +79,7 @@ class SourceInput:
         self._known: set[SplitId] = {split.id for split in splits}
         self._marks = SplitWatermarks(spec.step.watermark)  # type: ignore[union-attr]
         self._marks.restore(_watermarks(headers), _idle(headers))
+        self._order = RowOrder(headers) if spec.read.row_order else None
         self._add(self._starts(splits, headers))
         self._ready: deque[Element] = deque()
         self._frames: list[pl.DataFrame] = []
@@ -176,6 +178,8 @@ class SourceInput:
             "watermarks": self._marks.header(),
             "idle": self._marks.resting(),
         }
+        if self._order is not None:
+            header["rows"] = self._order.header()
         return {self._step: StepState(header=header)}
 
     def committed(self, checkpoint: int) -> None:
@@ -236,6 +240,10 @@ class SourceInput:
         if chunk.rejected:
             self._reject(chunk.rejected)
         frame, runs = self._timed(chunk)
+        if self._order is not None:
+            frame = self._order.placed(
+                frame, [(split, last - first) for split, first, last, _ in runs]
+            )
         for split, first, last, position in runs:
             if last > first:
                 highest = frame[TIME].slice(first, last - first).max()

@@ -64,9 +64,6 @@ MISTAKES = {
     ),
     "rows.map(7)": "map takes a function, not 7; write .map(lambda row: ..)",
     "rows.select()": 'select needs a column; write .select("name")',
-    "rows.key_by()": (
-        'key_by needs a key; write .key_by("column"), or leave key_by out for one global group'
-    ),
     'rows.window("1m")': (
         "window takes a window, not '1m'; "
         'write rs.tumbling("1m"), rs.hopping(..) or rs.cumulative(..)'

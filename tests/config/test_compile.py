@@ -141,6 +141,17 @@ steps:
     assert having.condition == "n > 1"
 
 
+WINDOW = "window: {tumbling: 1m}, aggregate: {n: count()}"
+
+
+@pytest.mark.parametrize("text", ["{key_by: []}, {WINDOW}", "{key_by: [], WINDOW}"])
+def test_no_key_columns_take_the_key_off(tmp_path: Path, text: str) -> None:
+    text = f"steps: [{{key_by: ip}}, {{{WINDOW}}}, {text.replace('WINDOW', WINDOW)}]"
+    first, second = (s for s in steps(tmp_path, text) if isinstance(s, WindowAggregate))
+    assert (first.keys, second.keys) == (("ip",), ())
+    assert ".key_by()" in to_python(load(str(tmp_path / "job.yaml")).pipeline)
+
+
 def test_functions_beside_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.path", [*__import__("sys").path])
     (tmp_path / "beside_the_file.py").write_text(

@@ -398,7 +398,8 @@ def test_output_columns() -> None:
     ("asked", "message"),
     [
         (WindowAggregate(("ipp",), Tumbling(10), COUNT),
-         "no column 'ipp'; did you mean 'ip'? columns: ip, n, x"),
+         "key of the window: no column 'ipp'; did you mean 'ip'? columns: ip, n, x; the window "
+         "groups by the key: key_by() takes it off"),
         (WindowAggregate(("ip",), Tumbling(10), {"t": Aggregate(K.SUM, "nn")}),
          "no column 'nn'; did you mean 'n'? columns: ip, n, x"),
         (WindowAggregate(("ip",), Tumbling(10), {"t": Aggregate(K.SUM, "ip")}),

@@ -1,0 +1,46 @@
+"""Rows that a later row replaces: a window behind them would count every firing as one more row.
+
+Early rows say so themselves (data.batch.IS_FINAL) and are left out by the window behind. Behind
+`allowed_lateness` nobody knows which row of a window is the last, so it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from raystream.errors import ConfigurationError
+from raystream.graph.logical import Edge, Node
+from raystream.graph.steps import WindowAggregate
+
+
+def check_final(nodes: Iterable[Node]) -> None:
+    """Refuse a window behind a window that gives its rows out again.
+
+    Args:
+        nodes: In topological order.
+
+    Raises:
+        ConfigurationError: at the line of the second window.
+    """
+    replaced: dict[Edge, Node] = {}
+    for node in nodes:
+        first = next((replaced[edge] for edge in node.inputs if edge in replaced), None)
+        if isinstance(node.step, WindowAggregate):
+            if first is not None:
+                raise _counted_twice(node, first)
+            if node.step.allowed_lateness_ms:
+                replaced[Edge(node.id)] = node
+        elif first is not None:
+            replaced[Edge(node.id)] = first
+
+
+def _counted_twice(node: Node, first: Node) -> ConfigurationError:
+    what = (
+        f"step {first.name!r} has allowed_lateness and gives a window out again for each late row; "
+        f"{node.name!r} would count every one of these rows"
+    )
+    advice = (
+        f"leave allowed_lateness out of {first.name!r} and wait for late rows at the source "
+        "(watermark, out_of_orderness)"
+    )
+    return ConfigurationError(what, str(node.origin), advice)
