@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from raystream.data.batch import HIDDEN, TIME
-from raystream.errors import ConfigurationError, DataError
+from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.operators.aggregate_numbers import Answer, mean_of, merged, sum_of, summed
 from raystream.operators.aggregate_picks import picks, upgraded
@@ -173,18 +173,6 @@ class Aggregation:
     def _too_large(self, name: str, dtype: pl.DataType) -> str:
         words = "a 64-bit integer" if dtype == pl.Int64 else str(dtype)
         return f"{name}: the {self._asked[name].kind} does not fit {words}"
-
-
-def computable(rows: pl.DataFrame, reasons: pl.Series | None) -> pl.DataFrame:
-    """The rows, if all of them can be computed.
-
-    Raises:
-        DataError: one cannot.
-    """
-    wrong = None if reasons is None else reasons.drop_nulls()
-    if wrong is not None and wrong.len():
-        raise DataError(str(wrong[0]))
-    return rows
 
 
 def _greatest(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:

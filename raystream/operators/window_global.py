@@ -27,10 +27,11 @@ from raystream.data.segment import Segment
 from raystream.errors import ConfigurationError
 from raystream.graph import steps
 from raystream.graph.policies import Early
-from raystream.operators.aggregate_exprs import ROWS, Aggregation, computable
+from raystream.operators.aggregate_exprs import ROWS, Aggregation
 from raystream.operators.base import Operator, Output, Restored, StepState
 from raystream.operators.early import ChangedPanes, final_rows
 from raystream.operators.expressions import configuration_errors
+from raystream.operators.row_errors import RowErrors
 from raystream.operators.window_assign import WINDOW_END, WINDOW_START, panes_of
 from raystream.operators.window_keys import check_keys
 from raystream.operators.window_slices import slices
@@ -63,10 +64,12 @@ class WindowGlobal(Operator):
         columns = step.columns.columns if step.columns is not None else None
         self._aggregation = Aggregation(self._asked.aggregates, columns)
         self._over_rows: Aggregation | None = None
+        self._errors = RowErrors(self._asked.errors)
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
         """Segment ids start with the attempt."""
         super().open(ctx, output)
+        self._errors.open(ctx, output)
         self._state = WindowedState(self._keys, self._aggregation.merge, str(ctx.attempt))
 
     def restore(self, restored: Restored) -> None:
@@ -173,7 +176,8 @@ class WindowGlobal(Operator):
             self.ctx.sample("late_rows", partial(self._late_rows, late))
             if self.output.consumed("late"):
                 self.output.emit(Batch(late.drop(PANE)), "late")
-        on_time = computable(on_time, self._over_rows.reasons(on_time))
+        reasons = self._over_rows.reasons(on_time)
+        on_time = on_time if reasons is None else self._errors.without(on_time, reasons)
         return self._over_rows.partial(on_time, [PANE, *self._keys])
 
     def _late_keys(self, late: pl.DataFrame) -> list[LeftOut]:
@@ -228,7 +232,8 @@ class WindowGlobal(Operator):
             return
         finished = self._aggregation.finish(merged.sort(WINDOW_END))
         rows = finished.frame.select(_output_columns(self._asked, final=final))
-        rows = computable(rows, finished.reasons)
+        if finished.reasons is not None:
+            rows = self._errors.without(rows, finished.reasons)
         if rows.height:
             self.output.emit(Batch(rows))
 

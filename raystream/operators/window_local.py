@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
+from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.data.schema import Schema
 from raystream.graph import steps
-from raystream.operators.aggregate_exprs import Aggregation, computable
-from raystream.operators.base import Operator
+from raystream.operators.aggregate_exprs import Aggregation
+from raystream.operators.base import Operator, Output
 from raystream.operators.early import final_rows
 from raystream.operators.expressions import configuration_errors
+from raystream.operators.row_errors import RowErrors
 from raystream.operators.window_assign import panes_of
 from raystream.operators.window_keys import check_keys
 
@@ -22,13 +24,20 @@ class WindowLocal(Operator):
         self._asked = step.aggregate
         self._panes = panes_of(step.aggregate.window)
         self._aggregation: Aggregation | None = None
+        self._errors = RowErrors(step.aggregate.errors)
+
+    def open(self, ctx: SubtaskContext, output: Output) -> None:
+        """Rows that cannot be computed go by the policy of the aggregation."""
+        super().open(ctx, output)
+        self._errors.open(ctx, output)
 
     def process(self, batch: Batch) -> None:
         """Emit the partials of the batch."""
         rows = final_rows(batch.frame)
         if self._aggregation is None:
             self._aggregation = Aggregation(self._asked.aggregates, rows.schema)
-        rows = computable(rows, self._aggregation.reasons(rows))
+        reasons = self._aggregation.reasons(rows)
+        rows = rows if reasons is None else self._errors.without(rows, reasons)
         if rows.height:
             by: list[str | pl.Expr] = [self._panes.pane(), *self._asked.keys]
             self.output.emit(Batch(self._aggregation.partial(rows, by)))

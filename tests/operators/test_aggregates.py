@@ -383,6 +383,7 @@ def test_state_of_an_older_version_is_restored(harness: Any) -> None:
             "__rows": [1, 1],
         }
     )  # fmt: skip
+    old = renamed(old)
     rows = pl.DataFrame({"k": [1, 1], "v": [2**62 - 4, 3], TIME: [2, 0]})
     window = Window(harness, every, rows)
     window.restart([StepState((Segment("1-0", renamed(old)),), {"watermark": None})])
