@@ -70,7 +70,7 @@ class Aggregation:
         """One row of partials per group of rows (with TIME)."""
         frame = self._known().of(rows)
         taken = self._known().taken
-        parts = [part for name, one in taken.items() for part in self._partial(name, one)]
+        parts = [part for name, one in taken.items() for part in self._partial(frame, name, one)]
         for pick in self._picks:
             of = {name: taken[name].column or "" for name in pick.columns.values()}
             parts.append(pick.of_rows(of, taken[pick.leader].where, frame.schema))
@@ -116,7 +116,7 @@ class Aggregation:
             grouped = pick.unpacked(grouped)
         return grouped
 
-    def _partial(self, name: str, taken: Taken) -> list[pl.Expr]:
+    def _partial(self, rows: pl.DataFrame, name: str, taken: Taken) -> list[pl.Expr]:
         main, column = _MAIN + name, taken.column
         if column is None:
             return [pl.len().cast(pl.Int64).alias(main)]
@@ -125,10 +125,10 @@ class Aggregation:
             case AggregateKind.COUNT:
                 return [value.count().cast(pl.Int64).alias(main)]
             case AggregateKind.SUM:
-                return summed(column, taken.dtype, main, _HIGH + name)
+                return summed(rows, column, main, _HIGH + name)
             case AggregateKind.MEAN:
                 number = value.count().cast(pl.Int64).alias(_NUMBER + name)
-                return [*summed(column, taken.dtype, main, _HIGH + name), number]
+                return [*summed(rows, column, main, _HIGH + name), number]
             case AggregateKind.MIN:
                 return [value.min().alias(main)]
             case AggregateKind.MAX:

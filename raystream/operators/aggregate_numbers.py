@@ -36,9 +36,16 @@ class Answer:
     wrong: pl.Series | None = None
 
 
-def summed(column: str, dtype: pl.DataType, main: str, high: str) -> list[pl.Expr]:
-    """Partial columns `main` (and `high`, of wide numbers) over the rows of a group."""
-    value = pl.col(column)
+def summed(rows: pl.DataFrame, column: str, main: str, high: str) -> list[pl.Expr]:
+    """Partial columns `main` (and `high`, of wide numbers) over the rows of a group.
+
+    Args:
+        rows: All rows that will be grouped.
+        column: The values.
+        main: Name of the partial column.
+        high: Name of the second one.
+    """
+    value, dtype = pl.col(column), rows.schema[column]
     if dtype.is_float():
         return [value.cast(pl.Float64).sum().alias(main)]
     if isinstance(dtype, pl.Decimal):
@@ -49,9 +56,18 @@ def summed(column: str, dtype: pl.DataType, main: str, high: str) -> list[pl.Exp
         base = pl.lit(_BASE, dtype)
         low, rest = (value % base).cast(pl.Int128), (value // base).cast(pl.Int128)
         return [low.sum().alias(main), rest.sum().alias(high)]
-    if dtype == pl.Boolean:
-        value = value.cast(pl.Int64)
+    if _fits_64_bits(rows, column):  # a tenth of the time of all grouping
+        return [value.cast(pl.Int64).sum().cast(pl.Int128).alias(main)]
     return [value.cast(pl.Int128).sum().alias(main)]
+
+
+def _fits_64_bits(rows: pl.DataFrame, column: str) -> bool:
+    """Whether no sum of some of these values can leave 64 bits."""
+    values = rows.get_column(column)
+    low, high = values.min(), values.max()
+    if not isinstance(low, int) or not isinstance(high, int):  # all null
+        return True
+    return max(-low, high) * values.len() < 2**63
 
 
 def merged(main: str, high: str, columns: Iterable[str]) -> list[pl.Expr]:
