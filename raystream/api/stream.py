@@ -14,6 +14,7 @@ from raystream.api.expressions import (
     is_expression,
     output_name,
 )
+from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
 from raystream.api.pipeline import Pipeline, check_has, declared
 from raystream.api.row_columns import RowColumns, returned, returned_value
@@ -320,7 +321,7 @@ class Stream:
         """
         from raystream.api.keyed import KeyedStream
 
-        named = _key_columns(keys, computed)
+        named = key_columns(keys, computed)
         check_visible([n for n, v in named.items() if v is not None], "key_by")
         computed = {n: v for n, v in named.items() if v is not None}
         step = KeyBy(tuple(named), computed, _policy(errors))
@@ -459,43 +460,11 @@ def _policy(errors: str) -> ErrorPolicy:
     return policy
 
 
-def check_function(value: object, verb: str) -> None:
-    """Refuse what can not be called.
-
-    Raises:
-        ConfigurationError: at the user's line.
-    """
-    if not callable(value):
-        text = f"{verb} takes a function, not {value!r}"
-        raise wrong(text, f"write .{verb}(lambda row: ..)")
-
-
 def _declared(schema: Any, annotation: Any) -> Any:
     if schema is not None:
         return declared(schema)
     structured = typing.is_typeddict(annotation) or hasattr(annotation, "__dataclass_fields__")
     return declared(annotation) if structured else None
-
-
-def _key_columns(keys: tuple[Any, ...], computed: Mapping[str, Any]) -> dict[str, Any]:
-    """Key column -> how it is computed, None if it is there already."""
-    named: dict[str, Any] = {}
-    for key in keys:
-        if isinstance(key, str):
-            column, value = column_name(key, "key_by"), None
-        elif is_expression(key):
-            column = output_name(key, "key_by")
-            value = None if key.meta.is_column() else key
-        else:
-            check_function(key, "key_by")
-            column, value = "key", key
-        if column in named:
-            text = f"key_by: two keys are called {column!r}"
-            raise wrong(text, "write key_by(first=.., second=..)")
-        named[column] = value
-    for column, value in computed.items():
-        named[column] = value if callable(value) else expression(value, f"key_by({column}=)")
-    return named
 
 
 def _emit(value: str | Emit) -> Emit:
