@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raystream.checkpoint.counters import COUNTERS, counters_in
-from raystream.checkpoint.protocol.cleanup import abort_strays, clean_up
+from raystream.checkpoint.protocol.cleanup import Cleaned, abort_strays, clean_up
 from raystream.checkpoint.protocol.recover import Recovered
 from raystream.checkpoint.records import Checkpoint, Owner, Restore
 from raystream.graph.policies import DeliveryGuarantee
@@ -65,6 +65,7 @@ class Life:
         restore_states: What each subtask restores from a base.
         header: What goes into every checkpoint of this run.
         savepoints: Who waits for a checkpoint or a savepoint.
+        swept: The attempt in which the segments that earlier ones left behind were deleted.
     """
 
     spec: JobSpec
@@ -86,6 +87,7 @@ class Life:
     recovered: Recovered | None = None
     restored: bool = False
     strays: bool = True
+    swept: int = NO_ATTEMPT
     stop: StopKind | None = None
     suspects: frozenset[str] = frozenset()
     nodes: dict[SubtaskId, str] = field(default_factory=dict)
@@ -198,14 +200,14 @@ class Life:
     def in_background(self, *, last: bool = False) -> list[RunProcedure]:
         """After a commit or recovery: strays while any is left (5), then what may be deleted."""
         owner, keep = self.owner, self.spec.checkpoint.retain
-        first = self.report.checkpoint.completed <= 1
+        orphans = self.swept < owner.attempt and owner.attempt > 0  # the first left none
         commands: list[RunProcedure] = []
         transactional = self.spec.delivery_guarantee is DeliveryGuarantee.EXACTLY_ONCE
         if transactional and (self.strays or last):
             commands += self.turns.add_later("strays", lambda: abort_strays(owner))
-        if self.report.checkpoint.completed and not self.savepoints.copying:
+        if (self.report.checkpoint.completed or orphans) and not self.savepoints.copying:
             commands += self.turns.add_later(
-                "cleanup", lambda: clean_up(owner, keep=keep, orphans=first)
+                "cleanup", lambda: clean_up(owner, keep=keep, orphans=orphans)
             )
         return commands
 
@@ -213,3 +215,5 @@ class Life:
         """Strays or cleanup returned."""
         if event.then == "strays":
             self.strays = bool(event.result)
+        elif event.then == "cleanup" and isinstance(event.result, Cleaned) and self.recovered:
+            self.swept = self.owner.attempt

@@ -44,6 +44,20 @@ def refused_for_sure(error: Exception) -> bool:
     return _status(str(error))[:3] in {"400", "405", "501"}
 
 
+def in_conflict(error: Exception) -> bool:
+    """Whether a put lost against another request that was under way: nothing is decided.
+
+    S3 answers 409 ConditionalRequestConflict then. Azure answers 409 for what exists, by its name.
+
+    >>> text = "status code: 409 Conflict: <Error><Code>ConditionalRequestConflict</Code></Error>"
+    >>> in_conflict(OSError(text)), in_conflict(OSError("status code: 412 Precondition Failed"))
+    (True, False)
+    """
+    found = _CODE.search(str(error))
+    exists = found is not None and found[1] == "BlobAlreadyExists"
+    return _status(str(error)).startswith("409") and not exists
+
+
 def _known(text: str, kind: str) -> tuple[str, str]:
     found = _CODE.search(text)
     code, status = found[1] if found else "", _status(text)

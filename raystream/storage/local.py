@@ -16,7 +16,8 @@ from raystream.errors import StorageError
 from raystream.storage.base import Put
 
 _TEMPORARY = ".tmp"
-_LEFTOVER_S = 24 * 3600.0
+_LEFTOVER_S = 3600.0
+_FILE, _FOLDER = 0o600, 0o700  # state holds what users' records hold
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # errors of link() that say for sure that nothing was linked
 _NOT_LINKED = frozenset(
@@ -95,11 +96,16 @@ class LocalStore:
 
     def _write_temporary(self, data: bytes) -> Path:
         path = self._root / _TEMPORARY / f"{os.getpid()}-{secrets.token_hex(8)}"
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(handle)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE)
+        try:
+            with open(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(handle)
+        except BaseException:  # a full disk would stay full of what did not fit
+            with suppress(OSError):
+                os.unlink(path)
+            raise
         return path
 
     def _link(self, temporary: Path, key: str) -> Put:
@@ -152,7 +158,7 @@ class _Walk:
     def _descend(self, part: str) -> None:
         if self._make:
             with suppress(FileExistsError):
-                os.mkdir(part, dir_fd=self._handle)
+                os.mkdir(part, _FOLDER, dir_fd=self._handle)
                 os.fsync(self._handle)
         inner = os.open(part, _DIRECTORY, dir_fd=self._handle)
         os.close(self._handle)
@@ -216,8 +222,8 @@ def _name(key: str) -> str:
 
 def _make_durably(path: Path) -> None:
     missing = [one for one in (path, *path.parents) if not one.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for one in missing:
+    for one in reversed(missing):
+        one.mkdir(_FOLDER, exist_ok=True)
         handle = os.open(one.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, cast
 
 import obstore
 from obstore.exceptions import (
@@ -18,11 +21,12 @@ from obstore.exceptions import (
     UnknownConfigurationKeyError,
 )
 
-from raystream.checkpoint.keys import check_key
-from raystream.storage.answers import explain, refused_for_sure
+from raystream.checkpoint.keys import attempt_of_segment, check_key
+from raystream.storage.answers import explain, in_conflict, refused_for_sure
 from raystream.storage.base import Put
 
 if TYPE_CHECKING:
+    from obstore.store import ClientConfig
     from obstore.store import ObjectStore as Bucket
 
 # errors that say for sure that the put was not carried out
@@ -36,20 +40,51 @@ _NOT_PUT = (
     NotImplementedError,  # conditional puts are switched off
 )
 
+PART = 5 * 1024 * 1024
+"""Bytes of a part: the smallest that S3 takes. Each part has a time limit of its own."""
+
+_PARTS_AT_ONCE = 2
+"""So few, that each part has its time on a slow line: 0.35 MB/s are enough for the 30 s."""
+
+_LIMIT_S = 30
+"""Of one request, unless the environment says another (AWS_TIMEOUT and the like)."""
+
+_SLOWEST = 256 * 1024
+"""Bytes per second that a put of one piece is given time for."""
+
+_CLIENT_OPTIONS = (
+    "allow_http",
+    "allow_invalid_certificates",
+    "connect_timeout",
+    "pool_idle_timeout",
+    "pool_max_idle_per_host",
+    "proxy_ca_certificate",
+    "proxy_excludes",
+    "proxy_url",
+    "timeout",
+    "user_agent",
+)
+
 
 class ObjectStore:
     """Objects in a bucket.
 
     The service must support conditional puts (S3 `If-None-Match: *`, GCS generation 0, Azure).
+    Large segments are sent in parts and without that condition, for their keys name the one
+    attempt that may write them. What is read comes in parts too.
 
     Args:
         bucket: A store of obstore, already rooted at our prefix.
         url: What it was opened with.
+        reopen: Opens the same bucket with another time limit, in seconds.
     """
 
-    def __init__(self, bucket: Bucket, url: str) -> None:
+    def __init__(
+        self, bucket: Bucket, url: str, reopen: Callable[[int], Bucket] | None = None
+    ) -> None:
         self._bucket = bucket
         self._url = url
+        self._reopen = reopen
 
     @classmethod
     def open(cls, url: str) -> ObjectStore:
@@ -61,7 +96,7 @@ class ObjectStore:
         from obstore.store import from_url
 
         with _explained(url):
-            return cls(from_url(url), url)
+            return cls(from_url(url), url, partial(reopened, url))
 
     @property
     def url(self) -> str:
@@ -70,16 +105,19 @@ class ObjectStore:
 
     def create(self, key: str, data: bytes) -> Put:
         """Create if absent."""
+        check_key(key)
         try:
-            obstore.put(self._bucket, check_key(key), data, mode="create")
-        except (AlreadyExistsError, PreconditionError):
-            return Put.EXISTS
+            if len(data) > PART and attempt_of_segment(key) is not None:
+                return self._create_in_parts(key, data)
+            obstore.put(self._patient(len(data)), key, data, mode="create")
+        except (AlreadyExistsError, PreconditionError) as error:
+            return self._what_is_there(key) if in_conflict(error) else Put.EXISTS
         except _NOT_PUT as error:
             raise explain(error, self._where(key)) from error
         except (BaseError, OSError) as error:
             if refused_for_sure(error):
                 raise explain(error, self._where(key)) from error
-            return Put.UNKNOWN  # cut off, timed out, conflict: it may or may not be there
+            return Put.UNKNOWN  # cut off, timed out: it may or may not be there
         return Put.CREATED
 
     def get(self, key: str) -> bytes | None:
@@ -87,7 +125,9 @@ class ObjectStore:
         check_key(key)
         with _explained(self._where(key)):
             try:
-                return obstore.get(self._bucket, key).bytes().to_bytes()
+                found = obstore.get(self._bucket, key)
+                size = found.meta["size"]
+                return found.bytes().to_bytes() if size <= PART else self._in_parts(key, size)
             except FileNotFoundError:
                 return None
 
@@ -104,6 +144,47 @@ class ObjectStore:
                 obstore.delete(self._bucket, chosen)
             except FileNotFoundError:
                 self._delete_one_by_one(chosen)
+
+    def _create_in_parts(self, key: str, data: bytes) -> Put:
+        if self._holds(key):
+            return Put.EXISTS
+        obstore.put(
+            self._bucket,
+            key,
+            data,
+            use_multipart=True,
+            chunk_size=PART,
+            max_concurrency=_PARTS_AT_ONCE,
+        )
+        return Put.CREATED
+
+    def _in_parts(self, key: str, size: int) -> bytes:
+        starts = range(0, size, PART)
+        return b"".join(
+            obstore.get_range(self._bucket, key, start=start, end=min(start + PART, size))
+            for start in starts
+        )
+
+    def _patient(self, size: int) -> Bucket:
+        """The bucket with time for a put of so many bytes; limits double, so few are made."""
+        needed = size / _SLOWEST
+        if needed <= _LIMIT_S or self._reopen is None:
+            return self._bucket
+        return self._reopen(_LIMIT_S * 2 ** math.ceil(math.log2(needed / _LIMIT_S)))
+
+    def _what_is_there(self, key: str) -> Put:
+        """A conflict decides nothing: another put, or a delete, of the key was under way."""
+        try:
+            return Put.EXISTS if self._holds(key) else Put.UNKNOWN
+        except (BaseError, OSError):
+            return Put.UNKNOWN
+
+    def _holds(self, key: str) -> bool:
+        try:
+            obstore.head(self._bucket, key)
+        except FileNotFoundError:
+            return False
+        return True
 
     def _listed(self, prefix: str) -> Iterator[str]:
         # obstore's prefixes end at a slash: list the folder, then what is inside of it if asked
@@ -133,6 +214,24 @@ class ObjectStore:
 
     def __repr__(self) -> str:
         return f"ObjectStore({self._url!r})"
+
+
+@cache
+def reopened(url: str, limit_s: int) -> Bucket:
+    """The bucket with another time limit.
+
+    Options of the client that are passed replace those of the environment, so these go along.
+    """
+    from obstore.store import from_url
+
+    options = {
+        name: os.environ[variable]
+        for name in _CLIENT_OPTIONS
+        for prefix in ("AWS", "GOOGLE", "AZURE")
+        if (variable := f"{prefix}_{name.upper()}") in os.environ
+    }
+    limit: dict[str, Any] = {"timeout": f"{limit_s}s", **options}
+    return from_url(url, client_options=cast("ClientConfig", limit))
 
 
 @contextmanager

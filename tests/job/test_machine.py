@@ -194,7 +194,7 @@ def test_a_final_commit_that_the_recovery_finds_ends_the_run() -> None:
     log.committed()  # its result was lost with a broken connection
     log.tell(ProcedureFailed("commit", OSError("connection reset")))
     assert log.recovered() == ["run strays"]
-    assert log.idle() == ["end finished"]
+    assert log.idle() == ["run cleanup", "end finished"]
 
 
 def test_a_final_checkpoint_of_an_earlier_run_ends_nothing() -> None:
@@ -210,7 +210,7 @@ def test_a_restarted_coordinator_of_the_same_run_finds_its_final_checkpoint() ->
     log.begin()
     base = Checkpoint(Owner(3, "other"), 7, {}, final=True, job={"run": "r1"})
     log.tell(ProcedureDone("recover", Recovered(Owner(4, "nonce-1"), 12, base, 11)))
-    assert log.idle() == ["end finished"]
+    assert log.idle() == ["run cleanup", "end finished"]
 
 
 def test_restarts_are_counted_on_by_a_restarted_coordinator() -> None:
@@ -284,6 +284,15 @@ def test_a_cleanup_that_fails_is_no_failure_of_the_job() -> None:
     log.wait(10.1)
     log.acked(1)
     assert log.commit_returned() == ["notify 1", "run strays"]
+
+
+def test_what_a_failed_attempt_left_is_swept_by_each_next_one_before_its_first_commit() -> None:
+    log = Log().running()
+    for _ in range(2):
+        log.died(COUNT)
+        log.wait(30)
+        log.deployed()
+        assert "run cleanup" in log.idle()
 
 
 def test_user_code_that_fails_again_at_the_same_step_ends_the_job() -> None:

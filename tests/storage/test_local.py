@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,31 @@ def test_no_temporary_file_stays(store: LocalStore) -> None:
     store.create("m-1", b"y")
     assert list((Path(store.url) / ".tmp").iterdir()) == []
     assert store.list("") == ["m-1"]
+
+
+def test_a_write_that_does_not_fit_leaves_nothing(store: LocalStore) -> None:
+    """A full disk would stay full: each try left what it had written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        for _ in range(3):
+            with pytest.raises(StorageError, match="File too large"):
+                store.create("state/a1/counts/0/1-0.arrow", bytes(1_000_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list((Path(store.url) / ".tmp").iterdir()) == []
+    assert store.create("m-1", b"x") is Put.CREATED
+
+
+def test_only_its_user_may_read_it(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        LocalStore(tmp_path / "checkpoints" / "job").create("state/a1/counts/0/1-0.arrow", b"x")
+    finally:
+        os.umask(old)
+    modes = {path: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert len(modes) == 8
+    assert all(mode == (0o700 if path.is_dir() else 0o600) for path, mode in modes.items())
 
 
 def test_the_object_is_synced_before_its_name_and_the_directory_after(

@@ -39,6 +39,43 @@ def test_a_lost_answer_is_unknown(monkeypatch: pytest.MonkeyPatch, error: Except
     assert answering(monkeypatch, "put", error).create("m-1", b"x") is Put.UNKNOWN
 
 
+CONFLICT = AlreadyExistsError("status code: 409 Conflict: <Code>ConditionalRequestConflict</Code>")
+IN_AZURE = AlreadyExistsError("status code: 409 Conflict: <Code>BlobAlreadyExists</Code>")
+
+
+@pytest.mark.parametrize(
+    ("error", "there", "answer"),
+    [(CONFLICT, False, Put.UNKNOWN), (CONFLICT, True, Put.EXISTS), (IN_AZURE, False, Put.EXISTS)],
+)
+def test_a_conflict_is_unknown_until_an_object_is_seen(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, there: bool, answer: Put
+) -> None:
+    bucket = Bucket()
+    if there:
+        obstore.put(bucket, "m-1", b"somebody's")
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(obstore, "put", fail)
+    assert ObjectStore(bucket, "s3://bucket/x").create("m-1", b"x") is answer
+
+
+def test_a_record_of_one_piece_gets_time_for_its_size() -> None:
+    limits: list[int] = []
+    bucket = Bucket()
+
+    def reopen(limit: int) -> Bucket:
+        limits.append(limit)
+        return bucket
+
+    store = ObjectStore(bucket, "s3://bucket/x", reopen)
+    for number, size in enumerate((1, 5 * 2**20, 9 * 2**20, 40 * 2**20)):
+        assert store.create(f"m-{number}", bytes(size)) is Put.CREATED
+    assert limits == [60, 240]
+    assert len(store.get("m-3") or b"") == 40 * 2**20
+
+
 @pytest.mark.parametrize(
     ("error", "advice"),
     [

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+import numpy as np
+import polars as pl
 import pytest
 
+from raystream.checkpoint.codec import encode
+from raystream.checkpoint.keys import attempt_key
+from raystream.checkpoint.protocol.recover import claim_attempt
+from raystream.checkpoint.records import AttemptRecord, Owner
+from raystream.data.segment import Segment
 from raystream.errors import StorageError
+from raystream.runtime.procedures import run_procedure
+from raystream.runtime.system_clock import SystemClock
 from raystream.storage.base import Put, Store
 from raystream.storage.open import STORE_KEY, job_store, open_store, store_id
+from raystream.storage.segments import read_segment, write_segment
 from raystream.testing.s3 import S3Server
 from tests.conftest import unique
 
@@ -110,9 +121,80 @@ def test_a_service_without_conditional_puts_is_refused_before_a_job_starts(
     assert STORE_KEY not in str(unsigned.objects(bucket.removeprefix("s3://")))
 
 
+Answer = Callable[[str, str, Mapping[str, str]], int | None]
+"""Method, path, headers -> a status to answer with, or None: let it through."""
+
+
+def test_a_conflict_is_not_taken_for_a_newer_attempt(
+    unsigned: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3: 409 ConditionalRequestConflict says that another request of the key was under way."""
+    seen: list[str] = []
+
+    def answer(method: str, path: str, headers: Mapping[str, str]) -> int | None:
+        if method == "PUT" and "attempt-" in path and path not in seen:
+            seen.append(path)
+            return 409
+        return None
+
+    with storage_behind(unsigned, monkeypatch, answer) as store:
+        record = AttemptRecord(Owner(0, "mine"))
+        assert store.create(attempt_key(0), encode(record)) is Put.UNKNOWN
+        owner = run_procedure(claim_attempt("mine"), store, {}, SystemClock())
+        assert owner == Owner(0, "mine")
+        again = run_procedure(claim_attempt("other"), store, {}, SystemClock())
+        assert again == Owner(1, "other")
+    assert len(seen) == 2
+
+
+def test_a_large_segment_travels_in_parts_within_the_limit_of_each(
+    unsigned: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """8 MB/s, and 2 s for a request: 24 MiB in one piece would never arrive."""
+    monkeypatch.setenv("AWS_TIMEOUT", "2s")
+    monkeypatch.setenv("AWS_UNSIGNED_PAYLOAD", "true")
+    sizes: list[int] = []
+
+    def answer(method: str, path: str, headers: Mapping[str, str]) -> int | None:
+        size = int(headers.get("Content-Length", 0))
+        if method == "PUT":
+            sizes.append(size)
+            time.sleep(size / 8e6)
+        return None
+
+    frame = pl.DataFrame({"n": np.arange(3 * 2**20)})
+    with storage_behind(unsigned, monkeypatch, answer) as store:
+        ref = write_segment(store, 1, "counts", 0, Segment("1-0", frame))
+        assert read_segment(store, ref).frame.equals(frame)
+        assert store.create(ref.key, b"x" * 6 * 2**20) is Put.EXISTS
+    assert ref.size > 24 * 2**20
+    assert max(sizes) <= 5 * 2**20
+
+
 @contextmanager
-def unconditional(endpoint: str, answer: int | None) -> Iterator[str]:
+def storage_behind(
+    service: S3Server, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> Iterator[Store]:
+    bucket = service.make_bucket(unique("bucket"))
+    with front(service.endpoint, answer) as endpoint:
+        settings = {"AWS_ENDPOINT_URL": endpoint, "AWS_SKIP_SIGNATURE": "true"}
+        for name, value in {**service.environment(), **settings}.items():
+            monkeypatch.setenv(name, value)
+        yield job_store(bucket, "requests")
+
+
+def unconditional(endpoint: str, answer: int | None) -> AbstractContextManager[str]:
     """The same service behind one that drops `If-None-Match`, or answers it with an error."""
+
+    def refused(method: str, path: str, headers: Mapping[str, str]) -> int | None:
+        return answer if headers.get("If-None-Match") else None
+
+    return front(endpoint, refused, drop="if-none-match")
+
+
+@contextmanager
+def front(endpoint: str, answer: Answer, drop: str = "") -> Iterator[str]:
+    """The same service behind one that answers some requests itself, and drops a header."""
     target = urlsplit(endpoint).netloc
 
     class Handler(BaseHTTPRequestHandler):
@@ -120,9 +202,11 @@ def unconditional(endpoint: str, answer: int | None) -> Iterator[str]:
 
         def forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if answer is not None and self.headers.get("If-None-Match"):
-                return self.reply(answer, {}, b"<Error><Code>NotImplemented</Code></Error>")
-            headers = {k: v for k, v in self.headers.items() if k.lower() != "if-none-match"}
+            status = answer(self.command, self.path, self.headers)  # type: ignore[arg-type]
+            if status is not None:
+                code = {409: "ConditionalRequestConflict"}.get(status, "NotImplemented")
+                return self.reply(status, {}, f"<Error><Code>{code}</Code></Error>".encode())
+            headers = {k: v for k, v in self.headers.items() if k.lower() != drop}
             connection = http.client.HTTPConnection(target)
             connection.request(self.command, self.path, body, headers)
             response = connection.getresponse()

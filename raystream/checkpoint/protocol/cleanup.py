@@ -50,7 +50,9 @@ def clean_up(owner: Owner, *, keep: int = 1, orphans: bool = False) -> Procedure
     """Delete slots, `done` marks and segments that no restart can need.
 
     Only below the newest checkpoint that has `done`, never that checkpoint, never attempt keys,
-    never while a newer attempt exists. Run it after `done`, not while a checkpoint is committed.
+    never while a newer attempt exists. Run it after `done` or after `recover`, not while a
+    checkpoint is committed. Orphans go also before any `done`: attempts that fail for a full disk
+    would leave it full.
 
     Args:
         owner: Our attempt; its seal is in the log.
@@ -64,8 +66,9 @@ def clean_up(owner: Owner, *, keep: int = 1, orphans: bool = False) -> Procedure
     dones = yield from _numbers(DONES)
     log = yield from _read(slots, owner)
     floor = oldest_needed(log, dones, keep)
-    if floor is None:
+    if floor is None and not orphans:
         return Cleaned()
+    floor = min(slots, default=0) if floor is None else floor
     old = [slot for slot in slots if slot < floor]
     needed = _segments(record for slot, record in log.items() if slot >= floor)
     garbage = _segments(log[slot] for slot in old if slot in log) - needed

@@ -80,6 +80,14 @@ def test_without_a_done_checkpoint_nothing_goes() -> None:
     assert clean(objects, orphans=True) == (Cleaned(), set())
 
 
+def test_orphans_go_also_before_any_checkpoint_is_done() -> None:
+    """Attempts that fail because the disk is full must not leave it full."""
+    orphan = ref(1, "orphan").key
+    undone = {key: record for key, record in LOG.items() if not key.startswith("done-")}
+    assert clean({**undone, orphan: Seal(ME)}, orphans=True)[1] == {orphan}
+    assert clean({orphan: Seal(ME)}, orphans=True)[1] == {orphan}
+
+
 def test_a_newer_attempt_forbids_it() -> None:
     result, deleted = clean({**LOG, attempt_key(3): AttemptRecord(Owner(3, "y"))})
     assert isinstance(result, Superseded)
