@@ -34,6 +34,9 @@ from raystream.job.turns import Turns
 from raystream.plan.physical import PhysicalPlan
 
 NO_ATTEMPT = -1
+_LAST_TRIES = 5
+"""At the end of a job nothing waits for the strays; before, one try goes between two commits."""
+
 
 RESTARTS = "restarts"
 """Field of the header: how often the run was restarted before this attempt."""
@@ -204,7 +207,9 @@ class Life:
         commands: list[RunProcedure] = []
         transactional = self.spec.delivery_guarantee is DeliveryGuarantee.EXACTLY_ONCE
         if transactional and (self.strays or last):
-            commands += self.turns.add_later("strays", lambda: abort_strays(owner))
+            commands += self.turns.add_later(
+                "strays", lambda: abort_strays(owner, _LAST_TRIES if last else 1)
+            )
         if (self.report.checkpoint.completed or orphans) and not self.savepoints.copying:
             commands += self.turns.add_later(
                 "cleanup", lambda: clean_up(owner, keep=keep, orphans=orphans)

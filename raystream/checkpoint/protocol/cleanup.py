@@ -29,19 +29,20 @@ class Cleaned:
     segments: int = 0
 
 
-def abort_strays(owner: Owner, tries: int = 5) -> Procedure[int]:
+def abort_strays(owner: Owner, tries: int = 1) -> Procedure[int]:
     """Recovery 5: abort open transactions of earlier attempts, for the latency of readers.
 
     Run it after `recover`, again after each checkpoint while any is left, and when the job ends.
+    Commits wait while it runs, so it tries once: only at the end of a job several times.
 
     Returns:
         How many are left.
     """
     left = 0
-    for _, pause in zip(range(tries), pauses(), strict=False):
+    for number, pause in zip(range(tries), pauses(), strict=False):
         left = yield from ask(AbortStrays(owner.attempt))
-        if left == 0:
-            return 0
+        if left == 0 or number + 1 == tries:
+            return left
         yield from ask(Sleep(pause))
     return left
 

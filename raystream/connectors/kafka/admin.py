@@ -47,6 +47,7 @@ log = logging.getLogger("raystream.kafka")
 END_TXN_MAX_VERSION = 4
 _INIT_MAX_VERSION = 4
 _REQUEST_MS = 10_000
+_LIST_MS = 3_000  # in the background of a job: commits wait behind it while a broker is away
 _CONNECT_MS = 30_000
 _FENCE_TIMEOUT_MS = 60_000
 _TRANSACTION = 1
@@ -167,15 +168,17 @@ class KafkaPythonTransactions:
             sent.append(code if code else self._send(request(index), node))
         return [one if isinstance(one, int) else await _code(one) for one in sent]
 
-    def _send(self, request: Any, node: int) -> Any:
-        return self._manager.send(request, node_id=node, request_timeout_ms=_REQUEST_MS)
+    def _send(self, request: Any, node: int, limit_ms: int = _REQUEST_MS) -> Any:
+        return self._manager.send(request, node_id=node, request_timeout_ms=limit_ms)
 
-    async def _coordinators(self, tids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    async def _coordinators(
+        self, tids: Sequence[str], limit_ms: int = _REQUEST_MS
+    ) -> dict[str, tuple[int, int]]:
         """Asked every time: the client's own cache never forgets a coordinator that moved."""
         question = FindCoordinatorRequest(
             key_type=_TRANSACTION, coordinator_keys=sorted(set(tids)), min_version=4
         )
-        answer = await self._manager.send(question, request_timeout_ms=_REQUEST_MS)
+        answer = await self._manager.send(question, request_timeout_ms=limit_ms)
         return {one.key: (one.node_id, one.error_code) for one in answer.coordinators}
 
     async def _describe(self, tids: Sequence[str]) -> dict[str, TransactionState]:
@@ -243,11 +246,11 @@ class KafkaPythonTransactions:
 
     async def _ids(self, states: list[str]) -> list[str]:
         """Transactional ids in one of these states (none given: in any) of every broker."""
-        await self._coordinators(["raystream"])  # any request: refreshes a lost connection
+        await self._coordinators(["raystream"], _LIST_MS)  # refreshes a lost connection
         listed: list[str] = []
         for broker in self._manager.cluster.brokers():
             request = ListTransactionsRequest(state_filters=states, producer_id_filters=[])
-            answer = await self._send(request, broker.node_id)
+            answer = await self._send(request, broker.node_id, _LIST_MS)
             if answer.error_code:
                 text = f"ListTransactions answered {answer.error_code}"
                 raise KafkaError(text)

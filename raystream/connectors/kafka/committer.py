@@ -14,6 +14,7 @@ from raystream.connectors.kafka.answers import (
     name_of,
 )
 from raystream.connectors.kafka.clients import (
+    NO_ANSWER,
     ClientError,
     Identity,
     TransactionAdmin,
@@ -26,6 +27,9 @@ from raystream.connectors.kafka.transactional_id import (
     of_other_storage,
     parse,
 )
+
+_REMEMBERED = 1000
+"""Answers kept for `explain`, of transactions that are not committed."""
 
 _FENCE_TRIES = 8
 _DESCRIBE_TRIES = 20
@@ -107,6 +111,8 @@ class KafkaCommitter:
                 break
             codes = self._admin.fence(strays)
             strays = [tid for tid, code in zip(strays, codes, strict=True) if code != NONE]
+            if NO_ANSWER in codes:  # a broker is away: a commit may wait for its turn
+                break
             if strays:
                 self._sleep(0.05)
         left = set(strays)
@@ -128,7 +134,7 @@ class KafkaCommitter:
             f" (producer {identity.pid}, epoch {identity.epoch})"
         )
         code = self._last_code.get(committable.handle)
-        if code is None or code == NONE:
+        if code is None:
             return text
         advice = "; restart its broker, then run again" if code == CONCURRENT_TRANSACTIONS else ""
         return f"{text}; the broker answered {name_of(code)}{advice}"
@@ -150,7 +156,11 @@ class KafkaCommitter:
         identities = [Handle.from_text(one.handle).identity for one in committables]
         codes = self._admin.end(identities, commit=commit)
         for one, code in zip(committables, codes, strict=True):
-            self._last_code[one.handle] = code
+            self._last_code.pop(one.handle, None)
+            if code != NONE:
+                self._last_code[one.handle] = code
+        for handle in list(self._last_code)[:-_REMEMBERED]:
+            del self._last_code[handle]
         return codes
 
     def _open_ids(self) -> list[TransactionalId]:

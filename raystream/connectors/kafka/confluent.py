@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from typing import Any, TypeVar, cast
 
 import confluent_kafka as ck
@@ -346,6 +347,12 @@ def first_answer(config: Mapping[str, Any], patience_s: float) -> None:
             return
 
 
+_NOT_TOLD = frozenset(
+    {ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED, ck.KafkaError.UNSUPPORTED_VERSION}
+)
+"""Of a broker's settings: not allowed to see them, or too old to tell them."""
+
+
 class ConfluentCluster:
     """clients.Cluster."""
 
@@ -376,14 +383,26 @@ class ConfluentCluster:
         return ids
 
     def broker_setting(self, name: str) -> str | None:
-        """A setting of some broker, or None if it is not told."""
-        brokers = self._listed().brokers
-        resource = ConfigResource(ResourceType.BROKER, str(next(iter(brokers))))
-        future = self._admin.describe_configs([resource], request_timeout=NETWORK_S)[resource]
-        try:
-            entry = future.result(NETWORK_S).get(name)
-        except ck.KafkaException:
-            return None
+        """A setting of some broker; None if this user may not see it. Asked until it is answered.
+
+        Raises:
+            ClientError: no broker answers.
+        """
+        deadline = time.monotonic() + NETWORK_S
+        brokers = cycle(self._listed().brokers)
+        while True:
+            try:
+                return self._setting_of(next(brokers), name)
+            except ClientError as error:
+                if error.code in _NOT_TOLD:
+                    return None
+                if error is self._complaints.lasting or time.monotonic() > deadline:
+                    raise
+
+    def _setting_of(self, broker: int, name: str) -> str | None:
+        resource = ConfigResource(ResourceType.BROKER, str(broker))
+        future = self._admin.describe_configs([resource], request_timeout=TRY_S)[resource]
+        entry = self._ask(future.result, NETWORK_S).get(name)
         return None if entry is None else entry.value
 
     def _listed(self) -> Any:

@@ -33,6 +33,7 @@ class KafkaSink:
 
     def __init__(self, topic: KafkaTopic) -> None:
         self._topic = topic
+        self._default_ms: int | None = None
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
         """At start: the topic, the broker's limit, open transactions of another store.
@@ -111,11 +112,14 @@ class KafkaSink:
         return f"{self._topic.transactional_id_prefix}{job}"
 
     def _default_timeout_ms(self) -> int:
-        try:
-            limit = _broker_limit_ms(self._topic.connection.cluster())
-        except ClientError as error:
-            raise unreachable(self._topic, error) from None
-        return min(limit or DEFAULT_TIMEOUT_MS, DEFAULT_TIMEOUT_MS)
+        """The broker is asked once, and never guessed: each question lists all its topics."""
+        if self._default_ms is None:
+            try:
+                limit = _broker_limit_ms(self._topic.connection.cluster())
+            except ClientError as error:
+                raise unreachable(self._topic, error) from None
+            self._default_ms = min(limit or DEFAULT_TIMEOUT_MS, DEFAULT_TIMEOUT_MS)
+        return self._default_ms
 
     def _check_limit(self, cluster: Cluster) -> None:
         wanted = self._topic.transaction_timeout_ms

@@ -151,3 +151,18 @@ def test_a_real_leader_shows_what_is_open_and_takes_a_marker(bench, topic):
     assert admin.producers([("no-such-topic", 0)])["no-such-topic", 0].code == 3
     admin.close()
     writer.close()
+
+
+def test_only_partitions_that_wait_are_asked_again() -> None:
+    """At 1,000 partitions an answer about all of them takes 11 MB."""
+    many = tuple(("out", number) for number in range(1000))
+    brokers, asked = Brokers(late=99), []
+
+    def producers(partitions: Sequence[Partition]) -> dict[Partition, PartitionState]:
+        asked.append(len(partitions))
+        waits = 3 if len(asked) < 3 else 0
+        return {one: PartitionState(0, (OPEN,) if one[1] < waits else ()) for one in partitions}
+
+    brokers.producers = producers  # type: ignore[method-assign]
+    assert brokers.confirm(Ended(ME, many)) == [Verdict.COMMITTED]
+    assert asked == [1000, 3, 3]
