@@ -12,7 +12,7 @@ from raystream.api.origin import at_call, origin_of_call, wrong
 from raystream.api.said import Said
 from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy, WatermarkStrategy
-from raystream.graph.steps import Read, Step
+from raystream.graph.steps import Read, Step, WindowAggregate
 from raystream.units import Duration, seconds
 
 if TYPE_CHECKING:
@@ -381,6 +381,10 @@ class Pipeline:
             named=name is not None,
         )
         outputs = self._outputs(node)
+        if isinstance(step, WindowAggregate):
+            from raystream.plan.finality import check_final
+
+            check_final((*self._said.nodes(), node))
         kept = self._said.add(node)
         self._schemas.update({Edge(kept.id, tag): schema for tag, schema in outputs.items()})
         return Edge(kept.id)

@@ -142,6 +142,10 @@ def to_json(dtype: pl.DataType) -> Any:
     """
     if isinstance(dtype, pl.List):
         return {"list": to_json(_instance(dtype.inner))}
+    if isinstance(dtype, pl.Array) and len(dtype.shape) == 1:
+        return {"array": [to_json(_instance(dtype.inner)), dtype.size]}
+    if isinstance(dtype, pl.Enum):
+        return {"enum": dtype.categories.to_list()}
     if isinstance(dtype, pl.Struct):
         return {"struct": [[f.name, to_json(_instance(f.dtype))] for f in dtype.fields]}
     if isinstance(dtype, pl.Datetime):
@@ -166,6 +170,10 @@ def from_json(value: Any) -> pl.DataType:
         return pl.List(from_json(rest))
     if kind == "struct":
         return pl.Struct({name: from_json(inner) for name, inner in rest})
+    if kind == "array":
+        return pl.Array(from_json(rest[0]), rest[1])
+    if kind == "enum":
+        return pl.Enum(rest)
     if kind == "datetime":
         return pl.Datetime(rest[0], rest[1])
     if kind == "decimal":

@@ -19,6 +19,7 @@ from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.operators.aggregate_numbers import Answer, mean_of, merged, sum_of, summed
 from raystream.operators.aggregate_picks import picks, upgraded
 from raystream.operators.aggregate_values import Taken, Values
+from raystream.operators.evaluation import Errors
 
 ROWS = f"{HIDDEN}rows"
 """Int64: how many rows are in a partial."""
@@ -60,15 +61,18 @@ class Aggregation:
         self._kept: Mapping[str, pl.DataType] | None = None
         if columns is not None:
             rows = pl.DataFrame(schema={**columns, TIME: pl.Int64})
-            self._kept = self.partial(rows, [pl.lit(0)]).schema
+            self._kept = self.partial(self.with_values(rows), [pl.lit(0)]).schema
 
-    def reasons(self, rows: pl.DataFrame) -> pl.Series | None:
-        """Why a row cannot be aggregated, null where it can; None: no row can fail."""
-        return self._known().reasons(rows)
+    def computed(self, rows: pl.DataFrame, errors: Errors) -> pl.DataFrame:
+        """The rows that can be aggregated, with their values; the others go to `errors`."""
+        return self._known().computed(rows, errors)
 
-    def partial(self, rows: pl.DataFrame, by: Sequence[str | pl.Expr]) -> pl.DataFrame:
-        """One row of partials per group of rows (with TIME)."""
-        frame = self._known().of(rows)
+    def with_values(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The same of rows that can all be aggregated."""
+        return self._known().of(rows)
+
+    def partial(self, frame: pl.DataFrame, by: Sequence[str | pl.Expr]) -> pl.DataFrame:
+        """One row of partials per group of rows (with TIME) with their values."""
         taken = self._known().taken
         parts = [part for name, one in taken.items() for part in self._partial(frame, name, one)]
         for pick in self._picks:

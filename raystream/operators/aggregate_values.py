@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -11,6 +11,7 @@ from raystream.data.batch import HIDDEN
 from raystream.errors import ConfigurationError
 from raystream.expressions.compiled import Compiled, compiled
 from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.operators.evaluation import Errors, Evaluation
 
 _VALUE, _WHERE = f"{HIDDEN}val:", f"{HIDDEN}whr:"
 _PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
@@ -50,18 +51,44 @@ class Values:
     ) -> None:
         self._columns = columns
         self._adds: list[pl.Expr] = []
-        self._errors: list[pl.Expr] = []
+        self._masked: dict[str, tuple[Compiled, Compiled]] = {}
+        self._computed: list[Compiled] = []
         self.taken = {name: self._take(name, asked) for name, asked in aggregates.items()}
+        self._evaluation = Evaluation(self._computed, self.of)
+
+    def computed(self, frame: pl.DataFrame, errors: Errors) -> pl.DataFrame:
+        """The rows that can be computed, with what aggregates take beside them.
+
+        Args:
+            frame: User columns and hidden columns.
+            errors: Takes the rows that cannot be computed.
+        """
+        return self._evaluation.of(frame, errors) if self._adds or self._masked else frame
 
     def of(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The rows with what aggregates take beside them."""
-        return frame.with_columns(self._adds) if self._adds else frame
+        """The rows with what aggregates take beside them.
 
-    def reasons(self, frame: pl.DataFrame) -> pl.Series | None:
-        """Why a row cannot be aggregated, null where it can; None: no row can fail."""
-        if not self._errors:
-            return None
-        return frame.select(pl.coalesce(self._errors).alias("reason")).to_series()
+        Raises:
+            polars.exceptions.PolarsError: an rs.col expression cannot be computed for some row.
+        """
+        masked = [
+            pl.when(where.value).then(value.value).alias(column)
+            for column, (value, where) in self._masked.items()
+        ]
+        try:
+            return frame.with_columns(*self._adds, *masked)
+        except pl.exceptions.PolarsError:
+            return self._where_true(frame.with_columns(self._adds))
+
+    def _where_true(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Polars computes both sides of a condition: where it is not true a value may be wrong."""
+        columns = []
+        for column, (value, where) in self._masked.items():
+            true = frame.select(where.value.alias(column)).to_series().fill_null(value=False)
+            found = frame.filter(true).with_columns(value.value.alias(column)).get_column(column)
+            place = pl.when(true).then(true.cast(pl.Int64).cum_sum() - 1)
+            columns.append(found.gather(pl.select(place.alias(column)).to_series()))
+        return frame.with_columns(columns)
 
     def _take(self, name: str, asked: Aggregate) -> Taken:
         if asked.value is None and asked.kind is not AggregateKind.COUNT:
@@ -87,8 +114,8 @@ class Values:
                 return Taken(self._column(name, value), value.dtype)
             only_true = pl.when(known.value).then(pl.lit(True))  # noqa: FBT003 - a literal column
             return Taken(self._add(_VALUE + name, only_true), pl.Boolean())
-        masked = pl.when(where.value).then(value.value)
-        return Taken(self._add(_VALUE + name, masked), value.dtype)
+        self._masked[_VALUE + name] = value, where
+        return Taken(_VALUE + name, value.dtype)
 
     def _column(self, name: str, value: Compiled) -> str:
         if value.value.meta.is_column():
@@ -101,11 +128,12 @@ class Values:
 
     def _note_errors(self, value: Compiled | None, where: Compiled | None) -> None:
         """A value counts only where the condition is true, and only there can it be wrong."""
-        if where is not None and where.error is not None:
-            self._errors.append(where.error)
-        if value is not None and value.error is not None:
-            failed = value.error if where is None else pl.when(where.value).then(value.error)
-            self._errors.append(failed)
+        if where is not None:
+            self._computed.append(where)
+        if value is not None and value.error is not None and where is not None:
+            value = replace(value, error=pl.when(where.value).then(value.error))
+        if value is not None:
+            self._computed.append(value)
 
 
 def _condition(name: str, asked: Aggregate, columns: Mapping[str, pl.DataType]) -> Compiled:

@@ -176,8 +176,7 @@ class WindowGlobal(Operator):
             self.ctx.sample("late_rows", partial(self._late_rows, late))
             if self.output.consumed("late"):
                 self.output.emit(Batch(late.drop(PANE)), "late")
-        reasons = self._over_rows.reasons(on_time)
-        on_time = on_time if reasons is None else self._errors.without(on_time, reasons)
+        on_time = self._over_rows.computed(on_time, self._errors)
         return self._over_rows.partial(on_time, [PANE, *self._keys])
 
     def _late_keys(self, late: pl.DataFrame) -> list[LeftOut]:
@@ -268,7 +267,8 @@ def _checked_output(
     rows = schema.empty().with_columns(pl.lit(None, pl.Int64).alias(TIME))
     with configuration_errors("agg"):
         aggregation = Aggregation(asked.aggregates, rows.schema)
-        partials = aggregation.partial(rows, list(asked.keys) or [pl.lit(0).alias(PANE)])
+        by: list[str | pl.Expr] = [pl.lit(0).alias(PANE), *asked.keys]
+        partials = aggregation.partial(aggregation.with_values(rows), by)
         window = pl.lit(None, pl.Int64)
         merged = partials.with_columns(window.alias(WINDOW_START), window.alias(WINDOW_END))
         finished = aggregation.finish(merged).frame

@@ -36,8 +36,7 @@ class WindowLocal(Operator):
         rows = final_rows(batch.frame)
         if self._aggregation is None:
             self._aggregation = Aggregation(self._asked.aggregates, rows.schema)
-        reasons = self._aggregation.reasons(rows)
-        rows = rows if reasons is None else self._errors.without(rows, reasons)
+        rows = self._aggregation.computed(rows, self._errors)
         if rows.height:
             by: list[str | pl.Expr] = [self._panes.pane(), *self._asked.keys]
             self.output.emit(Batch(self._aggregation.partial(rows, by)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import polars as pl
 import pytest
 
+from raystream.data.ipc import from_ipc, to_ipc
 from raystream.data.types import NAMES, from_json, parse_type, to_json, word_of
 from raystream.errors import ConfigurationError
 
@@ -55,3 +57,18 @@ def test_impossible_decimals_are_refused(declared: str) -> None:
 def test_every_type_that_has_a_word_has_one_that_reads_back() -> None:
     for dtype in (*NAMES.values(), pl.Decimal(18, 2)):
         assert parse_type(word_of(dtype), "c") == (dtype, False)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        pl.Int128(), pl.UInt64(), pl.UInt8(), pl.Float32(), pl.Decimal(38, 6), pl.Categorical(),
+        pl.Enum(["b", "a"]), pl.Array(pl.Float32, 3), pl.List(pl.Decimal(9, 2)),
+        pl.Struct({"a": pl.Enum(["x"]), "b": pl.List(pl.Int128)}), pl.Null(),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_an_aggregate_can_give_is_kept_with_a_checkpoint(dtype: pl.DataType) -> None:
+    assert from_json(json.loads(json.dumps(to_json(dtype)))) == dtype
+    frame = pl.DataFrame({"c": pl.Series([None], dtype=dtype)})
+    assert from_ipc(to_ipc(frame)).schema == frame.schema

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -113,6 +115,23 @@ def test_first_and_last_are_by_event_time() -> None:
         "first": 1,
         "last": 3,
     }
+
+
+def test_last_is_of_one_row_and_means_of_decimals_are_rounded() -> None:
+    money = pl.Series([Decimal("0.01"), None, Decimal("0.00")], dtype=pl.Decimal(18, 2))
+    nan = pl.Series([1.0, math.nan, None])
+    frame = pl.DataFrame({"ts": [1, 2, 2], "k": ["a"] * 3, "m": money, "x": nan})
+    asked = {
+        "mean": Aggregate(AggregateKind.MEAN, "m"),
+        "last_m": Aggregate(AggregateKind.LAST, "m"),
+        "last_x": Aggregate(AggregateKind.LAST, "x"),
+        "low": Aggregate(AggregateKind.MIN, "x"),
+        "high": Aggregate(AggregateKind.MAX, "x"),
+    }
+    (row,) = answer(counting(Tumbling(100), "k", **asked), frame)
+    assert row["mean"] == Decimal("0.005000")
+    assert (row["last_m"], row["last_x"], row["low"]) == (Decimal("0.00"), None, 1.0)
+    assert math.isnan(row["high"])
 
 
 def test_a_source_without_rows_is_named() -> None:
