@@ -8,6 +8,21 @@ from typing import Self
 from raystream.cell_names import rendered
 
 
+def told(error: BaseException) -> str:
+    r"""An exception in one line, never an empty one: many, such as a TimeoutError, have no text.
+
+    >>> told(TimeoutError()), told(ValueError("no\nsecond line"))
+    ('TimeoutError', 'ValueError: no')
+    >>> told(RaystreamError("no column 'ipp'", "job.py:9"))
+    "job.py:9: no column 'ipp'"
+    """
+    lines = str(error).strip().splitlines()
+    if isinstance(error, RaystreamError) and lines:
+        return lines[0]
+    kind = type(error).__name__
+    return f"{kind}: {lines[0]}" if lines else kind
+
+
 class RaystreamError(Exception):
     """Base of every error that raystream raises on purpose.
 

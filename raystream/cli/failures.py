@@ -22,7 +22,8 @@ def of_user_code(error: BaseException) -> str:
     lines = []
     for frame in frames[-3:]:
         lines += [f"{_short(frame.filename)}:{frame.lineno} in {frame.name}", f"    {frame.line}"]
-    return _cut([*lines, f"{type(error).__name__}: {error}"])
+    kind, text = type(error).__name__, str(error)
+    return _cut([*lines, f"{kind}: {text}" if text else kind])
 
 
 def _is_users(filename: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from raystream.api.user_modules import look_in, send_by_value
-from raystream.errors import ConfigurationError
+from raystream.errors import ConfigurationError, told
 from raystream.graph.nearest import did_you_mean
 
 
@@ -53,7 +53,7 @@ def _module(name: str, directory: str) -> Any:
 
 
 def _raised(name: str, error: Exception) -> ConfigurationError:
-    return ConfigurationError(f"module {name} raises {type(error).__name__}: {error}")  # noqa: EM102
+    return ConfigurationError(f"module {name} raises {told(error)}")  # noqa: EM102
 
 
 def _send_by_value(module: Any) -> None:

@@ -10,7 +10,6 @@ from raystream.checkpoint.counters import COUNTERS, counters_in
 from raystream.checkpoint.protocol.cleanup import Cleaned, abort_strays, clean_up
 from raystream.checkpoint.protocol.recover import Recovered
 from raystream.checkpoint.records import Checkpoint, Owner, Restore
-from raystream.graph.policies import DeliveryGuarantee
 from raystream.ids import StepName, SubtaskId
 from raystream.job.facts import without_credentials
 from raystream.job.liveness import Liveness
@@ -205,8 +204,7 @@ class Life:
         owner, keep = self.owner, self.spec.checkpoint.retain
         orphans = self.swept < owner.attempt and owner.attempt > 0  # the first left none
         commands: list[RunProcedure] = []
-        transactional = self.spec.delivery_guarantee is DeliveryGuarantee.EXACTLY_ONCE
-        if transactional and (self.strays or last):
+        if self.strays or last:
             commands += self.turns.add_later(
                 "strays", lambda: abort_strays(owner, _LAST_TRIES if last else 1)
             )

@@ -42,6 +42,7 @@ class Failure:
         where: Place, e.g. the user's own file:line.
         lines: At most 10 lines for people, ending on the user's own line when there is one.
         step: Step that failed, if known.
+        reason: What was wrong, without its place; empty: `message` says it.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Failure:
     where: str = ""
     lines: tuple[str, ...] = ()
     step: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,8 @@ class Report:
         """An attempt failed and will be followed by another."""
         at_s = round(now - self.started, 3)
         lines = tuple(cause.text().splitlines())
-        note = RestartStatus(attempt, cause.line(), at_s, self._wall(now), None, lines)
+        reason = cause.failure.reason
+        note = RestartStatus(attempt, cause.line(), at_s, self._wall(now), None, lines, reason)
         self.restarts = (*self.restarts, note)[-KEPT_RESTARTS:]
         self.restart_count += 1
         self._down_since = now

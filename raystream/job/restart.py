@@ -24,7 +24,8 @@ class RestartPolicy:
     The first restart after a calm time is immediate, later ones wait `initial`, 2 x, 4 x ..
     `maximum` seconds. A completed checkpoint is progress: the waiting begins again at `initial`.
     A fault of user code or data ends the job when it comes back at the same step with no
-    checkpoint completed in between.
+    checkpoint completed in between; one of data also when it names the same record, for empty
+    checkpoints may complete between.
 
     >>> policy, died = RestartPolicy(RestartStrategy(1, 120, 600)), Failure("died", "killed")
     >>> [policy.failed(died, now) for now in (0, 10, 20, 30)]
@@ -36,6 +37,7 @@ class RestartPolicy:
         self._last_failure: float | None = None
         self._streak = 0
         self._fault: tuple[str, str] | None = None
+        self._record = ""
 
     def failed(self, cause: Failure, now: float) -> float | GiveUp:
         """An attempt failed.
@@ -51,7 +53,9 @@ class RestartPolicy:
             fault = (cause.kind, cause.step or cause.where or cause.message)
             if fault == self._fault:
                 return GiveUp("it came back after a restart, with no checkpoint in between")
-            self._fault = fault
+            if cause.kind == "data" and cause.message == self._record:
+                return GiveUp("the same record failed again after a restart")
+            self._fault, self._record = fault, cause.message
         return self._delay(now)
 
     def completed(self) -> None:

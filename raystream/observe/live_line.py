@@ -5,6 +5,9 @@ from __future__ import annotations
 from raystream.observe.status import StatusDocument
 from raystream.observe.words import count, duration
 
+_CAUSE = 60
+"""Characters of the reason of a restart: it comes first, before any name or path."""
+
 
 def live_line(status: StatusDocument, before: StatusDocument | None = None) -> str:
     """The job in one line of at most about 120 characters.
@@ -32,10 +35,10 @@ def live_line(status: StatusDocument, before: StatusDocument | None = None) -> s
 
 
 def _restarts(status: StatusDocument) -> str:
-    """Number of restarts and the last cause, cut to fit."""
-    cause = status.restarts[-1].cause if status.restarts else ""
+    """Number of restarts and what was wrong last, cut to fit."""
+    cause = status.restarts[-1].short if status.restarts else ""
     return (
-        f"restarts {status.restart_count} ({cause[:40]})"
+        f"restarts {status.restart_count} ({cause[:_CAUSE]})"
         if cause
         else (f"restarts {status.restart_count}")
     )

@@ -145,7 +145,7 @@ def _left_out(status: StatusDocument) -> Iterator[Line]:
 
 def _restarts(status: StatusDocument) -> Iterator[Line]:
     if status.restart_count:
-        cause = f"   {status.restarts[-1].cause}" if status.restarts else ""
+        cause = f"   {status.restarts[-1].short}" if status.restarts else ""
         yield _labelled("restarts", f"{status.restart_count}{cause}", "bad")
 
 

@@ -16,6 +16,7 @@ class RestartStatus:
         at_ms: When, epoch ms.
         downtime_s: Until the next attempt ran; None: not yet.
         lines: The cause in at most 10 lines, ending on the user's own line if there is one.
+        reason: What was wrong, without who failed and where; empty: `cause` says it.
     """
 
     attempt: int
@@ -24,6 +25,12 @@ class RestartStatus:
     at_ms: int = 0
     downtime_s: float | None = None
     lines: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def short(self) -> str:
+        """What was wrong, for where there is little room."""
+        return self.reason or self.cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def why_waiting(status: StatusDocument) -> str:
     'event time waits: partition requests/3 idle at 00:03:10, nothing new for 40 s'
     """
     if status.state in _STATES:
-        cause = f": {status.restarts[-1].cause}" if status.restarts else ""
+        cause = f": {status.restarts[-1].short}" if status.restarts else ""
         return _STATES[status.state] + (cause if status.state == "failing" else "")
     if status.state != "running" or not status.splits:
         return ""

@@ -13,6 +13,7 @@ from typing import Any
 from raystream.checkpoint.protocol.procedure import Procedure
 from raystream.connectors.base import Committer, CommitterContext
 from raystream.context import Points, nowhere
+from raystream.errors import told
 from raystream.graph.steps import Write
 from raystream.ids import StepName
 from raystream.job.life import RestoreStates
@@ -302,7 +303,7 @@ class ControlLoop:
         """A call on the workers raised: the attempt fails, and no subtask is to blame."""
         if isinstance(command, Publish | End):
             return  # a page that can not be written must not stop the job
-        text = f"{type(command).__name__}: {type(error).__name__}: {error}"
+        text = f"{type(command).__name__}: {told(error)}"
         opened = self._machine.life.opened
         self.inbox.post(Died(None, opened, Failure("infrastructure", text)))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
 from raystream.context import Points
-from raystream.errors import RaystreamError, StorageError
+from raystream.errors import RaystreamError, StorageError, told
 from raystream.job.messages import (
     JobEvent,
     KeepSavepoint,
@@ -79,4 +79,4 @@ class Copying:
             return error
         if not isinstance(error, Exception):
             self.crash = error  # a test ends this process here: nothing is caught
-        return StorageError(f"{type(error).__name__}: {error}")
+        return StorageError(told(error))

@@ -6,7 +6,14 @@ import traceback
 from pathlib import Path
 from types import TracebackType
 
-from raystream.errors import DataError, JobFailed, RaystreamError, StorageError, UserCodeError
+from raystream.errors import (
+    DataError,
+    JobFailed,
+    RaystreamError,
+    StorageError,
+    UserCodeError,
+    told,
+)
 from raystream.job.messages import Failure
 from raystream.runtime.chain import STEP_OF_ERROR
 from raystream.runtime.channels.base import ChannelBroken
@@ -25,7 +32,8 @@ def failure_of(error: BaseException) -> Failure:
     step = str(getattr(error, STEP_OF_ERROR, ""))
     where = error.where if isinstance(error, RaystreamError) else _users_line(error.__traceback__)
     lines = _lines(error, step, where)
-    return Failure(_kind(error), _message(error), where, lines, step)
+    reason = error.what if isinstance(error, RaystreamError) else told(error)
+    return Failure(_kind(error), told(error), where, lines, step, reason)
 
 
 def _kind(error: BaseException) -> str:
@@ -40,11 +48,6 @@ def _kind(error: BaseException) -> str:
     ):
         return "infrastructure"
     return "engine"
-
-
-def _message(error: BaseException) -> str:
-    text = str(error) if isinstance(error, RaystreamError) else f"{type(error).__name__}: {error}"
-    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
 
 
 def _users_line(trace: TracebackType | None) -> str:
@@ -64,7 +67,7 @@ def _lines(error: BaseException, step: str, where: str) -> tuple[str, ...]:
     else:
         frames = traceback.extract_tb(error.__traceback__)[-3:]
         story = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
-        story.append(_message(error))
+        story.append(told(error))
     if where and (not story or where not in story[-1]):
         story.append(f"at {where}")
     return tuple((head + story)[:_MAX_LINES])

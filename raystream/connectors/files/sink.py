@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from raystream.connectors.base import AbortVerdict, Problem, Verdict, WriteOptio
 from raystream.connectors.files.parts import ParquetPart, Part, TextPart
 from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError
+from raystream.errors import ConfigurationError, StorageError
 from raystream.formats.base import Format
 from raystream.ids import StepName
 
 _EXTENSIONS = {"json": "jsonl", "csv": "csv"}
 _PENDING = ".pending"
+_PROMISED = ".promised"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +53,35 @@ class Target:
         return f"{part}.{self.extension}"
 
     def visible(self, name: str) -> Path:
-        """Path of a part after commit."""
-        return self.directory / name
+        """Path of a part after commit.
+
+        Raises:
+            StorageError: this is no name that this step gives: it may lead anywhere.
+        """
+        return self.directory / self._checked(name)
 
     def hidden(self, name: str) -> Path:
-        """Path of a part before commit."""
-        return self.directory / f".{name}{_PENDING}"
+        """Path of a part before commit.
+
+        Raises:
+            StorageError: this is no name that this step gives.
+        """
+        return self.directory / f".{self._checked(name)}{_PENDING}"
+
+    def _checked(self, name: str) -> str:
+        stem = re.escape(f"part-{self.store_id}-{self.step}")
+        if re.fullmatch(rf"{stem}-a\d+-s\d+-n\d+\.\w+", name) is None:
+            what = f"{name!r} is no file that step {self.step!r} writes"
+            advice = "the checkpoint storage may be damaged or tampered with"
+            raise StorageError(what, str(self.directory), advice)
+        return name
 
     def strays(self, before_attempt: int) -> list[Path]:
-        """Hidden parts of this step of attempts older than `before_attempt`."""
+        """Hidden parts of this step, and promises, of attempts older than `before_attempt`."""
         stem = re.escape(f".part-{self.store_id}-{self.step}")
-        pattern = re.compile(rf"{stem}-a(\d+)-s\d+-n\d+\.\w+{re.escape(_PENDING)}")
+        pattern = re.compile(
+            rf"{stem}-a(\d+)-s\d+-n\d+\.\w+({re.escape(_PENDING)}|{re.escape(_PROMISED)})"
+        )
         found = ((path, pattern.fullmatch(path.name)) for path in self._paths())
         return [path for path, match in found if match and int(match[1]) < before_attempt]
 
@@ -85,15 +105,33 @@ class Target:
         return []
 
     def rename(self, name: str) -> bool:
-        """Make a part visible, durably; False if it is not there, hidden or visible."""
-        if not self.visible(name).exists():
-            try:
-                os.rename(self.hidden(name), self.visible(name))
-            except FileNotFoundError:
-                if not self.visible(name).exists():  # else a zombie renamed it just now
-                    return False
+        """Make a part visible, durably; False if it is not there, hidden or visible.
+
+        A reader may take the visible file away at once, before anybody knows that it committed.
+        So a promise is there first, durably: once only that is left, the file was visible.
+        """
+        hidden = self.hidden(name)
+        if hidden.exists():
+            os.close(os.open(self._promise(name), os.O_CREAT | os.O_WRONLY, 0o600))
+            sync_directory(self.directory)
+        try:
+            os.rename(hidden, self.visible(name))
+        except FileNotFoundError:  # it was renamed before, by us or by a zombie
+            if not self.was_shown(name):
+                return False
         sync_directory(self.directory)
         return True
+
+    def was_shown(self, name: str) -> bool:
+        """Whether a part that is hidden no more was visible, even if a reader took it away."""
+        return self.visible(name).exists() or self._promise(name).exists()
+
+    def forget(self, name: str) -> bool:
+        """Remove the promise of a part: its commit is known. Whether it is gone."""
+        return _removed(self._promise(name))
+
+    def _promise(self, name: str) -> Path:
+        return self.directory / f".{self._checked(name)}{_PROMISED}"
 
 
 def sync_directory(directory: Path) -> None:
@@ -115,6 +153,7 @@ class FilesWriter:
         self._part: Part | None = None
         self._name = ""
         self._number = 0
+        self._promised: deque[tuple[int, str]] = deque()
 
     def write(self, frame: pl.DataFrame) -> None:
         """Append these rows to the hidden file."""
@@ -146,6 +185,7 @@ class FilesWriter:
             nothing: Future[Committable | None] = Future()
             nothing.set_result(None)
             return nothing
+        self._promised.append((checkpoint, self._name))
         return self._ctx.background.submit(self._finish, part, self._name)
 
     def _finish(self, part: Part, name: str) -> Committable | None:
@@ -153,12 +193,15 @@ class FilesWriter:
         sync_directory(self._target.directory)
         if self._options.guarantee != "exactly_once":
             self._target.rename(name)
+            self._target.forget(name)
             return None
         ctx = self._ctx
         return Committable(ctx.step, ctx.subtask.index, part.rows, (name,), name)
 
     def committed(self, checkpoint: int) -> None:
-        """The committer renamed the file; nothing is left to do."""
+        """The committer renamed the file, and `done` says so for ever."""
+        while self._promised and self._promised[0][0] <= checkpoint:
+            self._target.forget(self._promised.popleft()[1])
 
     def oldest_transaction_age_s(self) -> float:
         """No transaction of a broker is ever open here."""
@@ -176,7 +219,10 @@ class FilesWriter:
 
 
 class FilesCommitter:
-    """Phase two: a hidden file gets its visible name. A handle is the visible name."""
+    """Phase two: a hidden file gets its visible name. A handle is the visible name.
+
+    A handle comes out of storage: one that this step can not have given is a StorageError.
+    """
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -207,9 +253,11 @@ class FilesCommitter:
         return [self._abort(committable.handle) for committable in committables]
 
     def _abort(self, name: str) -> AbortVerdict:
-        if self._target.visible(name).exists():
+        target, hidden = self._target, self._target.hidden(name)
+        if target.visible(name).exists() or (target.was_shown(name) and not hidden.exists()):
             return AbortVerdict.PARTLY_COMMITTED
-        return AbortVerdict.ABORTED if _removed(self._target.hidden(name)) else AbortVerdict.AGAIN
+        gone = _removed(hidden) and target.forget(name)
+        return AbortVerdict.ABORTED if gone else AbortVerdict.AGAIN
 
     def abort_strays(self, before_attempt: int) -> int:
         """Remove what dead attempts left; how many could not be removed."""

@@ -9,6 +9,10 @@ from typing import Any, Protocol
 PARTITION_EOF = -191
 AUTO_OFFSET_RESET = -140
 LOG_TRUNCATION = -139
+BAD_MESSAGE = -199
+BAD_COMPRESSION = -198
+NOT_IMPLEMENTED = -170
+UNDERFLOW = -155
 UNKNOWN_PARTITION = -190
 UNKNOWN_TOPIC = -188
 AUTHENTICATION = -169
@@ -39,6 +43,7 @@ class ClientError(Exception):
         abort: bool = False,
     ) -> None:
         super().__init__(f"{name}: {text}")
+        self.text = text
         self.code = code
         self.name = name
         self.retriable = retriable
@@ -162,18 +167,42 @@ class Messages:
     Args:
         values: Payloads.
         keys: Message keys.
-        timestamps: Record timestamps, epoch ms; 0 means now.
+        timestamps: Record timestamps, epoch ms; None means now. librdkafka can write no 0.
         headers: Record headers.
     """
 
     values: Sequence[bytes | None]
     keys: Sequence[bytes | str | None] | None = None
-    timestamps: Sequence[int] | None = None
+    timestamps: Sequence[int | None] | None = None
     headers: Sequence[list[tuple[str, str | bytes | None]]] | None = None
 
     def __len__(self) -> int:
         """Number of records."""
         return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """Why a record, or the whole transaction, was not written.
+
+    Args:
+        name: Of the error, such as `MSG_SIZE_TOO_LARGE`.
+        text: For people.
+        place: Topic, partition and what tells the record apart; empty if no record is meant.
+    """
+
+    name: str
+    text: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        """Error and place.
+
+        >>> str(Undelivered("MSG_SIZE_TOO_LARGE", "too large", "counts/0, key 'a'"))
+        "MSG_SIZE_TOO_LARGE: too large (counts/0, key 'a')"
+        """
+        place = f" ({self.place})" if self.place else ""
+        return f"{self.name}: {self.text}{place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +249,7 @@ class Producer(Protocol):
         """Wait until all is delivered or failed; how many still are under way."""
         ...
 
-    def delivery_errors(self) -> list[str]:
+    def delivery_errors(self) -> list[Undelivered]:
         """What was not delivered since the start: the first ten reasons."""
         ...
 
@@ -250,6 +279,10 @@ class Cluster(Protocol):
 
     def broker_setting(self, name: str) -> str | None:
         """A setting of a broker, or None if we may not ask."""
+        ...
+
+    def topic_setting(self, topic: str, name: str) -> str | None:
+        """A setting of a topic in force, or None if we may not ask."""
         ...
 
 

@@ -62,6 +62,12 @@ PRODUCER_FIXED = frozenset(
     }
 )
 
+MESSAGE_BYTES = 1_000_000
+"""`message.max.bytes` of librdkafka, where nothing else is said."""
+
+_MOST_BYTES = 1_000_000_000
+"""Its highest value."""
+
 STATISTICS_MS = 50
 """How often a transactional producer tells its identity: bounds the wait at pre-commit."""
 
@@ -80,6 +86,28 @@ def transactional(tid: str, timeout_ms: int) -> dict[str, Any]:
         "transaction.timeout.ms": timeout_ms,
         "message.timeout.ms": message_timeout_ms(timeout_ms),
         "statistics.interval.ms": STATISTICS_MS,
+    }
+
+
+def fitted(largest: int | None, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Sizes that fit what a topic takes: a batch is refused as a whole if it is too large.
+
+    Args:
+        largest: `max.message.bytes` of the topic; None: not known.
+        own: The user's `producer_config`; what it says of single records stays.
+
+    >>> fitted(32_768, {})["batch.size"], fitted(10_485_760, {})["message.max.bytes"]
+    (32768, 10485760)
+    """
+    if largest is None:
+        return {}
+    batch = min(int(own.get("batch.size", PRODUCER["batch.size"])), largest)
+    one = int(own.get("message.max.bytes", min(max(largest, MESSAGE_BYTES), _MOST_BYTES)))
+    queue = int(own.get("queue.buffering.max.kbytes", PRODUCER["queue.buffering.max.kbytes"]))
+    return {
+        "batch.size": max(batch, 1),
+        "message.max.bytes": one,
+        "queue.buffering.max.kbytes": max(queue, 2 * one // 1024),
     }
 
 

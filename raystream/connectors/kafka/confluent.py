@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
@@ -14,6 +15,8 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import ClientError, Place, ProducerStatistics
+from raystream.connectors.kafka.failures import PASSING
+from raystream.connectors.kafka.suspects import placed
 from raystream.errors import ConfigurationError
 
 T = TypeVar("T")
@@ -26,6 +29,9 @@ NETWORK_S = 30.0
 
 TRY_S = 2.0
 """How long one try of it may take."""
+
+_KEPT = 10
+"""Reasons that are kept; the record that is most likely to be the cause comes first."""
 
 _LASTING = frozenset(
     {
@@ -55,11 +61,39 @@ def _as_client_error(cause: ck.KafkaError) -> ClientError:
     )
 
 
+def _told(text: str) -> clients.Undelivered:
+    """A line of librdkafka's log that ends on the name of an error."""
+    names = re.findall(r"\((_?[A-Z][A-Z0-9_]+)[,)]", text)
+    return clients.Undelivered(names[-1] if names else "CLIENT", text)
+
+
+def _refused(
+    error: ck.KafkaException, topic: str, messages: clients.Messages, index: int
+) -> ClientError:
+    """A record that the client did not take; after a failed transaction it takes none."""
+    told = _translated(error)
+    if told.name in PASSING:
+        return told
+    key = None if messages.keys is None else messages.keys[index]
+    text = f"{told.text} ({placed(topic, None, key, messages.values[index])})"
+    return ClientError(told.code, told.name, text, fatal=told.fatal, abort=told.abort)
+
+
+def _guilt(name: str, message: ck.Message) -> int:
+    """A whole batch is refused for one of its records: how likely it is this one."""
+    if name in ("MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"):
+        return len(message.value() or b"")
+    return int(name == "INVALID_RECORD" and message.key() is None)
+
+
 def _call(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
     try:
         return function(*args, **named)
     except ck.KafkaException as error:
         raise _translated(error) from None
+    except TimeoutError:  # of a future: it has no text
+        what = f"no answer within {NETWORK_S:g} s"
+        raise ClientError(clients.NO_ANSWER, "_TIMED_OUT", what, retriable=True) from None
 
 
 def _made(kind: Callable[[dict[str, Any]], T], option: str, config: dict[str, Any]) -> T:
@@ -175,25 +209,31 @@ class _Reports:
     """What callbacks of a producer leave behind, kept apart so that it is in no cycle."""
 
     def __init__(self) -> None:
-        self.errors: list[str] = []
+        self.errors: list[clients.Undelivered] = []
         self.undelivered = 0
+        self.guilt = 0
         self.sample: str | None = None
         self.lasting: ClientError | None = None
-        self.failure: str | None = None
+        self.failure: clients.Undelivered | None = None
 
     def log(self, level: int, pattern: str, *parts: object) -> None:
         """In the place of a logger: why a transaction failed is told nowhere else."""
         if parts and parts[0] == "TXNERR":
-            self.failure = self.failure or str(parts[-1])
+            self.failure = self.failure or _told(str(parts[-1]))
         log.log(level, pattern, *parts)
 
     def delivered(self, error: ck.KafkaError | None, message: ck.Message) -> None:
         if error is None:
             return
         self.undelivered += 1
-        if len(self.errors) < 10:
-            place = f"{message.topic()}/{message.partition()}"
-            self.errors.append(f"{place}: {error.name()}: {error.str()}")
+        name = error.name()
+        guilt = 0 if name in PASSING else 1 + _guilt(name, message)
+        if guilt > self.guilt or len(self.errors) < _KEPT:
+            key, value = message.key(), message.value()
+            place = placed(message.topic(), message.partition(), key, value)
+            told = clients.Undelivered(name, error.str(), place)
+            self.errors.insert(0 if guilt > self.guilt else len(self.errors), told)
+            self.guilt = max(guilt, self.guilt)
 
     def statistics(self, sample: str) -> None:
         self.sample = sample
@@ -233,12 +273,9 @@ class ConfluentProducer:
 
     def produce(self, topic: str, messages: clients.Messages, first: int) -> int:
         """Queue messages until the queue is full."""
-        try:
-            if messages.timestamps is None and messages.headers is None:
-                return self._produce_plain(topic, messages, first)
-            return self._produce_full(topic, messages, first)
-        except ck.KafkaException as error:
-            raise _translated(error) from None
+        if messages.timestamps is None and messages.headers is None:
+            return self._produce_plain(topic, messages, first)
+        return self._produce_full(topic, messages, first)
 
     def _produce_plain(self, topic: str, messages: clients.Messages, first: int) -> int:
         produce = self._producer.produce
@@ -254,6 +291,8 @@ class ConfluentProducer:
                     produce(topic, values[done], keys[done])
         except BufferError:
             return done
+        except ck.KafkaException as error:
+            raise _refused(error, topic, messages, done) from None
         return len(values)
 
     def _produce_full(self, topic: str, messages: clients.Messages, first: int) -> int:
@@ -266,11 +305,13 @@ class ConfluentProducer:
                     topic,
                     messages.values[done],
                     keys[done] if keys is not None else None,
-                    timestamp=times[done] if times is not None else 0,
+                    timestamp=(times[done] or 0) if times is not None else 0,
                     headers=headers[done] if headers is not None else [],
                 )
         except BufferError:
             return done
+        except ck.KafkaException as error:
+            raise _refused(error, topic, messages, done) from None
         return len(messages)
 
     def poll(self, timeout_s: float) -> None:
@@ -282,10 +323,12 @@ class ConfluentProducer:
         left: int = _call(self._producer.flush, timeout_s)
         return left
 
-    def delivery_errors(self) -> list[str]:
-        """The first ten reasons; what made the transaction or the producer fail comes first."""
-        causes = [self._reports.failure, self._reports.lasting]
-        return [*(str(cause) for cause in causes if cause), *self._reports.errors]
+    def delivery_errors(self) -> list[clients.Undelivered]:
+        """The first ten reasons; what made the transaction or the producer fail comes last."""
+        reports = self._reports
+        lasting = reports.lasting
+        told = [] if lasting is None else [clients.Undelivered(lasting.name, lasting.text)]
+        return [*reports.errors, *([reports.failure] if reports.failure else []), *told]
 
     def undelivered(self) -> int:
         """How many records were not delivered."""
@@ -403,6 +446,16 @@ class ConfluentCluster:
         resource = ConfigResource(ResourceType.BROKER, str(broker))
         future = self._admin.describe_configs([resource], request_timeout=TRY_S)[resource]
         entry = self._ask(future.result, NETWORK_S).get(name)
+        return None if entry is None else entry.value
+
+    def topic_setting(self, topic: str, name: str) -> str | None:
+        """A setting of a topic in force, or None if it is not told."""
+        resource = ConfigResource(ResourceType.TOPIC, topic)
+        future = self._admin.describe_configs([resource], request_timeout=NETWORK_S)[resource]
+        try:
+            entry = self._ask(future.result, NETWORK_S).get(name)
+        except ClientError:
+            return None
         return None if entry is None else entry.value
 
     def _listed(self) -> Any:

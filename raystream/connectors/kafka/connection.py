@@ -245,6 +245,9 @@ class KafkaTopic:
         if self.discovery_interval <= 0:
             what = "discovery_interval must be more than 0"
             raise ConfigurationError(what, where)
+        if any(letter.isspace() for letter in self.transactional_id_prefix):
+            what = f"transactional_id_prefix {self.transactional_id_prefix!r} has a space in it"
+            raise ConfigurationError(what, where, "write for instance 'team.'")
         _check_start(self.starting_offsets, self.group_id, where)
 
     def describe(self) -> str:

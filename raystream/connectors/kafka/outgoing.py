@@ -12,7 +12,7 @@ from raystream.connectors.base import DeadLetters, WriteOptions
 from raystream.connectors.kafka.clients import Messages
 from raystream.data.batch import HIDDEN, MESSAGE_KEY
 from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError
+from raystream.errors import ConfigurationError, DataError
 from raystream.formats.base import Format
 
 HEADER_PREFIX = "raystream."
@@ -58,7 +58,7 @@ def to_messages(
     def convert(frame: pl.DataFrame) -> Messages:
         hidden = [name for name in frame.columns if name.startswith(HIDDEN)]
         values = encode(frame.drop(hidden))  # select would lose the rows where no column is left
-        times = None if timestamp is None else _timestamps(frame.get_column(timestamp))
+        times = None if timestamp is None else _times(frame.get_column(timestamp))
         return Messages(values, keys(frame), times)
 
     return convert
@@ -113,9 +113,19 @@ def _several(frame: pl.DataFrame, columns: Sequence[str]) -> list[bytes | str | 
     return [encode(row) for row in frame.select(columns).iter_rows()]
 
 
-def _timestamps(column: pl.Series) -> list[int]:
+def _times(column: pl.Series) -> list[int | None]:
+    """Null means now; 0 would too, for librdkafka: it is refused and not made another time."""
+    times = _timestamps(column)
+    if (times == 0).any():
+        what = f"timestamp: column {column.name!r} holds 0, 1970-01-01T00:00:00Z"
+        advice = "Kafka's C client takes 0 for `now`: write another time, or null for now"
+        raise DataError(what, f"row {times.index_of(0)} of a batch", advice)
+    return times.to_list()
+
+
+def _timestamps(column: pl.Series) -> pl.Series:
     times = column.dt.epoch("ms") if isinstance(column.dtype, pl.Datetime) else column
-    return times.cast(pl.Int64).fill_null(0).to_list()
+    return times.cast(pl.Int64)
 
 
 def _dead_letters(frame: pl.DataFrame) -> Messages:
@@ -129,7 +139,8 @@ def _dead_letters(frame: pl.DataFrame) -> Messages:
     return Messages(
         frame.get_column("value").to_list(),
         frame.get_column("key").to_list(),
-        _timestamps(frame.get_column("timestamp")),
+        # librdkafka writes no 0: a millisecond beside it is nearer than now
+        _timestamps(frame.get_column("timestamp")).replace(0, 1).to_list(),
         [_headers(*row) for row in rows],
     )
 

@@ -12,9 +12,10 @@ import polars as pl
 from raystream.checkpoint.records import Committable
 from raystream.connectors.kafka.clients import ClientError, Messages, Producer
 from raystream.connectors.kafka.configs import MESSAGE_TIMEOUT_MS
-from raystream.connectors.kafka.failures import write_failure
+from raystream.connectors.kafka.failures import first_refusal, write_failure
 from raystream.connectors.kafka.outgoing import ToMessages
 from raystream.connectors.kafka.payload_size import payload_bytes
+from raystream.connectors.kafka.suspects import Times
 from raystream.context import SubtaskContext
 
 POLL_S = 0.2
@@ -33,6 +34,7 @@ class PlainKafkaWriter:
         producer: Idempotent, not transactional.
         sure: at_least_once: a checkpoint waits until all is delivered, an error fails the attempt.
             Otherwise nothing waits, and errors are counted as `delivery_errors`.
+        largest: Bytes that the topic takes at once, if that is known.
     """
 
     def __init__(
@@ -43,12 +45,15 @@ class PlainKafkaWriter:
         producer: Producer,
         *,
         sure: bool,
+        largest: int | None = None,
     ) -> None:
         self._ctx = ctx
         self._topic = topic
         self._to_messages = to_messages
         self._producer = producer
         self._sure = sure
+        self._largest = largest
+        self._times = Times()
         self._backlog: deque[tuple[Messages, int]] = deque()
         self._flushing: Future[Committable | None] | None = None
         self._counted = 0
@@ -121,9 +126,11 @@ class PlainKafkaWriter:
 
     def _produce(self, messages: Messages, first: int) -> int:
         try:
-            return self._producer.produce(self._topic, messages, first)
+            done = self._producer.produce(self._topic, messages, first)
+            self._times.see(messages, first, done)
+            return done
         except ClientError as error:
-            self._fail(f"a record was refused: {error}")
+            self._fail(f"a record was refused: {error}", error.name)
 
     def _flush(
         self, backlog: tuple[tuple[Messages, int], ...], *, wait: bool
@@ -147,23 +154,24 @@ class PlainKafkaWriter:
                 if self._closed or self._ctx.clock.now() > deadline:
                     break
         except ClientError as error:
-            self._fail(str(error))
+            self._fail(str(error), error.name)
         return left
 
     def _serve(self, timeout_s: float) -> None:
         try:
             self._producer.poll(timeout_s)
         except ClientError as error:
-            self._fail(str(error))
+            self._fail(str(error), error.name)
 
     def _check(self) -> None:
-        errors = self._producer.delivery_errors()
-        if errors and self._sure:
-            self._fail(f"records were not delivered: {errors[0]}")
+        refusal = first_refusal(self._producer.delivery_errors())
+        if refusal is not None and self._sure:
+            refusal = self._times.placed(refusal, self._ctx.clock.wall_ms())
+            self._fail(f"records were not delivered: {refusal}", refusal.name)
         undelivered = self._producer.undelivered()
         if undelivered > self._counted:
             self._ctx.count("delivery_errors", undelivered - self._counted)
             self._counted = undelivered
 
-    def _fail(self, reason: str) -> NoReturn:
-        raise write_failure(reason, f"topic {self._topic}") from None
+    def _fail(self, reason: str, name: str = "CLIENT") -> NoReturn:
+        raise write_failure(reason, f"topic {self._topic}", name, self._largest) from None

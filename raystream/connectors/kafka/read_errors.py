@@ -14,6 +14,17 @@ def offset_gone(topic: str, partition: int, offset: int, reason: str) -> JobFail
     return JobFailed(what, f"topic {topic}, partition {partition}", advice)
 
 
+def damaged(topic: str, partition: int, offset: int, reason: str) -> JobFailed:
+    """The log of the partition holds bytes that are no records any more."""
+    what = f"a batch at or behind this offset is damaged in the log of the broker ({reason})"
+    where = f"topic {topic}, partition {partition}, offset {offset}"
+    advice = (
+        "let the broker take the partition from another replica, or move the records behind the "
+        f"batch to another topic; nothing was skipped: {_FROM_SCRATCH}"
+    )
+    return JobFailed(what, where, advice)
+
+
 def topic_changed(topic: str) -> JobFailed:
     """The topic was deleted and made again: its offsets mean other records."""
     what = "the topic was deleted and made again since the last checkpoint"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -17,7 +18,7 @@ from raystream.connectors.kafka.clients import ClientError, Cluster, Consumer, M
 from raystream.connectors.kafka.failures import KafkaFailure
 from raystream.connectors.kafka.message_columns import message_columns
 from raystream.connectors.kafka.payload_size import payload_bytes
-from raystream.connectors.kafka.read_errors import offset_gone, refused, topic_gone
+from raystream.connectors.kafka.read_errors import damaged, offset_gone, refused, topic_gone
 from raystream.connectors.kafka.topic_ids import TopicIds
 from raystream.data.schema import Schema
 from raystream.formats.base import Decoder, Format
@@ -27,7 +28,21 @@ CONSUME = 2000
 """Records per call: longer lists leave the L2 cache and cost up to 60 % more (hot-path.md 3)."""
 
 _GONE = frozenset({clients.AUTO_OFFSET_RESET, clients.LOG_TRUNCATION, 1})
+_OF_DAMAGE = ("CRC", "Bad message", "INVALID_MSG", "orrupt", "ompress")
+"""librdkafka resets the offset where it can not read on: that is no retention."""
+
 _NO_TOPIC = frozenset({clients.UNKNOWN_TOPIC, clients.UNKNOWN_PARTITION, 3, 100})
+_DAMAGED = frozenset(
+    {clients.BAD_MESSAGE, clients.BAD_COMPRESSION, clients.UNDERFLOW, clients.NOT_IMPLEMENTED, 2}
+)
+"""librdkafka goes on behind some of these batches, as if nothing were missing."""
+
+_PASSING = frozenset(
+    {*range(5, 10), 13, 14, 15, 16, 56, 72, 74, 75, 78, 89, 103, 106}
+    | {-147, -167, -168, -174, -175, -180, -181, -184, -185, -187, -192, -193, -195, -197}
+)
+"""What a broker that starts, moves or is busy answers: librdkafka asks again by itself."""
+
 _REFUSED = frozenset({clients.AUTHENTICATION, 29, 30, 31, 58})
 
 
@@ -77,6 +92,7 @@ class KafkaReader:
         consumer: Made for this reader.
         cluster: Connects for questions about topic ids.
         background: Where those questions run.
+        now: Monotonic seconds.
     """
 
     def __init__(
@@ -87,6 +103,7 @@ class KafkaReader:
         consumer: Consumer,
         cluster: Callable[[], Cluster],
         background: Executor,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._consumer = consumer
         self._options = options
@@ -95,7 +112,7 @@ class KafkaReader:
         self._by_split: dict[SplitId, _Partition] = {}
         self._topics: set[str] = set()
         self._one_topic: str | None = None
-        self._topic_ids = TopicIds(cluster, background)
+        self._topic_ids = TopicIds(cluster, background, now)
 
     def add(self, split: Split) -> None:
         """Read this partition too, from `split.start`."""
@@ -262,13 +279,24 @@ class KafkaReader:
         code = error.code()
         topic, number = event.topic(), event.partition()
         if code in _GONE:
-            partition = self._partitions.get((topic, number))
-            offset = -1 if partition is None else partition.offset
-            raise offset_gone(topic, number, offset, error.str())
+            offset, reason = self._offset(topic, number), error.str()
+            if any(word in reason for word in _OF_DAMAGE):
+                raise damaged(topic, number, offset, reason)
+            raise offset_gone(topic, number, offset, reason)
         if code in _NO_TOPIC:
             raise topic_gone(topic)
         if code in _REFUSED:
             raise refused(error.str(), f"topic {topic}" if topic else "")
+        if code in _DAMAGED:
+            raise damaged(topic, number, self._offset(topic, number), error.str())
+        if code not in _PASSING:
+            where = f"topic {topic}, partition {number}, offset {self._offset(topic, number)}"
+            what = f"it can not be read: {error.str()}"
+            raise KafkaFailure(what, where)
+
+    def _offset(self, topic: str, number: int) -> int:
+        partition = self._partitions.get((topic, number))
+        return -1 if partition is None else partition.offset
 
     def _chunk(
         self,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from raystream.connectors.base import Committer, CommitterContext, SinkWriter, WriteOptions
 from raystream.connectors.kafka.clients import ClientError, Cluster
 from raystream.connectors.kafka.committer import KafkaCommitter, foreign_transactions
-from raystream.connectors.kafka.configs import MESSAGE_TIMEOUT_MS, transactional
+from raystream.connectors.kafka.configs import MESSAGE_TIMEOUT_MS, fitted, transactional
 from raystream.connectors.kafka.outgoing import to_messages
 from raystream.connectors.kafka.plain_writer import PlainKafkaWriter
 from raystream.connectors.kafka.source import missing_topic, unreachable
@@ -75,9 +75,10 @@ class KafkaSink:
         guarantee = topic.delivery_guarantee or DeliveryGuarantee(options.guarantee)
         if guarantee == DeliveryGuarantee.EXACTLY_ONCE:
             return KafkaSinkWriter(ctx, convert, partial(self._open, ctx))
-        producer = topic.connection.producer({"message.timeout.ms": MESSAGE_TIMEOUT_MS})
+        sizes = fitted(self._largest, topic.connection.producer_config)
+        producer = topic.connection.producer({"message.timeout.ms": MESSAGE_TIMEOUT_MS, **sizes})
         sure = guarantee == DeliveryGuarantee.AT_LEAST_ONCE
-        return PlainKafkaWriter(ctx, name, convert, producer, sure=sure)
+        return PlainKafkaWriter(ctx, name, convert, producer, sure=sure, largest=self._largest)
 
     def committer(self, ctx: CommitterContext) -> Committer | None:
         """Phase two, connected at once: a wrong password must not show first in a recovery.
@@ -102,14 +103,31 @@ class KafkaSink:
         index = ctx.subtask.index
         tid = str(TransactionalId(job, ctx.store_id, ctx.attempt, ctx.step, index, place))
         timeout_ms = topic.transaction_timeout_ms or self._default_timeout_ms()
-        make = partial(topic.connection.producer, transactional(tid, timeout_ms))
+        sizes = fitted(self._largest, topic.connection.producer_config)
+        make = partial(topic.connection.producer, {**transactional(tid, timeout_ms), **sizes})
         transaction = Transaction(
-            tid, topic.topics[0], timeout_ms, producer=make, clock=ctx.clock, wanted=wanted
+            tid,
+            topic.topics[0],
+            timeout_ms,
+            producer=make,
+            clock=ctx.clock,
+            wanted=wanted,
+            largest=self._largest,
         )
         return transaction.open()
 
     def _job(self, job: str) -> str:
         return f"{self._topic.transactional_id_prefix}{job}"
+
+    @cached_property
+    def _largest(self) -> int | None:
+        """Bytes of a batch that the topic takes; asked once for a writer. Blocking, network."""
+        topic = self._topic
+        try:
+            told = topic.connection.cluster().topic_setting(topic.topics[0], "max.message.bytes")
+        except ClientError:
+            return None
+        return None if told is None else int(told)
 
     def _default_timeout_ms(self) -> int:
         """The broker is asked once, and never guessed: each question lists all its topics."""

@@ -90,6 +90,7 @@ class KafkaSource:
             consumer=topic.connection.consumer(group),
             cluster=topic.connection.cluster,
             background=ctx.background,
+            now=ctx.clock.now,
         )
 
     def learn(self) -> Schema | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 
 from raystream.connectors.kafka.clients import ClientError, Cluster
+from raystream.connectors.kafka.failures import KafkaFailure
 from raystream.connectors.kafka.read_errors import topic_changed, topic_gone
+
+PATIENCE_S = 120.0
+"""How long a question may stay without an answer, while rows wait for it, before that is told."""
 
 Ids = Mapping[str, str]
 
@@ -17,9 +22,15 @@ class TopicIds:
     Args:
         cluster: Connects; called in the background, once.
         background: Runs the questions.
+        now: Monotonic seconds.
     """
 
-    def __init__(self, cluster: Callable[[], Cluster], background: Executor) -> None:
+    def __init__(
+        self,
+        cluster: Callable[[], Cluster],
+        background: Executor,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._connect = cluster
         self._background = background
         self._cluster: Cluster | None = None
@@ -27,6 +38,8 @@ class TopicIds:
         self._confirmed: set[str] = set()
         self._answer: Future[Ids] | None = None
         self._wanted = False
+        self._now = now
+        self._unanswered_since: float | None = None
 
     def expect(self, topic: str, topic_id: str | None) -> None:
         """From now on `topic` must have this id (None: any)."""
@@ -47,7 +60,8 @@ class TopicIds:
         """Ask if a question is due, and look at the answer if there is one; never waits.
 
         Raises:
-            RaystreamError: a topic was deleted, or made anew.
+            RaystreamError: a topic was deleted, or made anew; or the brokers do not say for so
+                long that it must be told.
         """
         if self._answer is None:
             if self._wanted:
@@ -60,15 +74,27 @@ class TopicIds:
     def _compare(self, answer: Future[Ids]) -> None:
         try:
             ids = answer.result()
-        except ClientError:
+        except ClientError as error:
             self._wanted = not self.known()
+            self._not_answered(error)
             return
+        self._unanswered_since = None
         for topic, expected in self._expected.items():
             if topic not in ids:
                 raise topic_gone(topic)
             if ids[topic] != expected:
                 raise topic_changed(topic)
         self._confirmed |= ids.keys()
+
+    def _not_answered(self, error: ClientError) -> None:
+        """Quiet for a while: a broker that pauses or moves is no news."""
+        now = self._now()
+        since = self._unanswered_since
+        self._unanswered_since = now if since is None else since
+        if since is not None and now - since >= PATIENCE_S and not self.known():
+            unsaid = sorted(self._expected.keys() - self._confirmed)
+            what = f"the brokers do not say for {now - since:.0f} s which topic it is: {error}"
+            raise KafkaFailure(what, f"topic {', '.join(unsaid)}")
 
     def _ask(self, topics: tuple[str, ...]) -> Ids:
         if self._cluster is None:

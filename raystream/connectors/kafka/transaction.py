@@ -18,8 +18,9 @@ from raystream.connectors.kafka.clients import (
     ProducerStatistics,
 )
 from raystream.connectors.kafka.configs import message_timeout_ms
-from raystream.connectors.kafka.failures import write_failure
+from raystream.connectors.kafka.failures import PASSING, first_refusal, write_failure
 from raystream.connectors.kafka.handle import Handle
+from raystream.connectors.kafka.suspects import Times
 from raystream.errors import ConfigurationError
 from raystream.time.clock import Clock
 
@@ -47,6 +48,7 @@ class Transaction:
         producer: Makes the producer.
         clock: For ages and time limits.
         wanted: False once nobody needs the transaction any more: what blocks then gives up.
+        largest: Bytes that the topic takes at once, if that is known.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Transaction:
         producer: Callable[[], Producer],
         clock: Clock,
         wanted: Wanted = lambda: True,
+        largest: int | None = None,
     ) -> None:
         self.tid = tid
         self.n_records = 0
@@ -66,6 +69,8 @@ class Transaction:
         self._timeout_ms = timeout_ms
         self._clock = clock
         self._wanted = wanted
+        self._largest = largest
+        self._times = Times()
         self._identity: Identity | None = None
         self._producer: Producer | None = producer()
 
@@ -96,8 +101,9 @@ class Transaction:
         try:
             done = self._live().produce(self._topic, messages, first)
         except ClientError as error:
-            self._fail(f"a record was refused: {self._cause(error)}")
+            self._refused(error)
         self.n_records += done - first
+        self._times.see(messages, first, done)
         return done
 
     def poll(self) -> None:
@@ -177,7 +183,7 @@ class Transaction:
                 raise ConfigurationError(what, self._topic, advice) from None
             late = self._clock.now() > deadline or not self._wanted()
             if error.fatal or not error.retriable or late:
-                self._fail(f"it can not be opened: {error}")
+                self._fail(f"it can not be opened: {error}", error.name)
             return False
         return True
 
@@ -195,7 +201,7 @@ class Transaction:
                 if self._clock.now() > deadline or not self._wanted():
                     break
         except ClientError as error:
-            self._fail(str(error))
+            self._fail(str(error), error.name)
         return left
 
     def _serve(self, producer: Producer, timeout_s: float) -> None:
@@ -203,7 +209,7 @@ class Transaction:
         try:
             producer.poll(timeout_s)
         except ClientError as error:
-            self._fail(str(error))
+            self._fail(str(error), error.name)
 
     def _sample(
         self, producer: Producer, good: Callable[[ProducerStatistics], bool]
@@ -218,17 +224,20 @@ class Transaction:
             self._serve(producer, 0.02)
 
     def _check_deliveries(self, producer: Producer) -> None:
-        errors = producer.delivery_errors()
-        if errors:
-            self._fail(f"records were not delivered: {errors[0]}")
+        refusal = first_refusal(producer.delivery_errors())
+        if refusal is not None:
+            refusal = self._times.placed(refusal, self._clock.wall_ms())
+            self._fail(f"records were not delivered: {refusal}", refusal.name)
 
-    def _cause(self, error: ClientError) -> str:
+    def _refused(self, error: ClientError) -> NoReturn:
         """Why a producer that is no more use became so: its events tell, not its refusal."""
         producer = self._live()
         with suppress(ClientError):
             producer.poll(0)
-        return next(iter(producer.delivery_errors()), str(error))
+        told = first_refusal(producer.delivery_errors())
+        name, text = (error.name, str(error)) if told is None else (told.name, str(told))
+        self._fail(f"a record was refused: {text}", name)
 
-    def _fail(self, reason: str) -> NoReturn:
-        what = f"transaction {self.tid}: {reason}"
-        raise write_failure(what, f"topic {self._topic}") from None
+    def _fail(self, reason: str, name: str = "CLIENT") -> NoReturn:
+        what = f"{reason} (transaction {self.tid})" if name in PASSING else reason
+        raise write_failure(what, f"topic {self._topic}", name, self._largest) from None

@@ -10,7 +10,7 @@ ROTATION = 3
 """Ids per sink subtask: one being resolved, one open, one ready."""
 
 _PATTERN = re.compile(
-    r"([A-Za-z0-9_-]{1,120})\.([0-9a-f]{8})\.(0|[1-9]\d*)\.([A-Za-z0-9_-]{1,60})\.(0|[1-9]\d*)\.([0-2])"
+    r"(\S{1,200})\.([0-9a-f]{8})\.(0|[1-9]\d*)\.([A-Za-z0-9_-]{1,60})\.(0|[1-9]\d*)\.([0-2])"
 )
 
 
@@ -44,6 +44,8 @@ def parse(text: str) -> TransactionalId | None:
     4
     >>> parse("counts.0a1b2c3d.4.write.1.2.x") is None
     True
+    >>> parse("team.a.counts.0a1b2c3d.4.write.1.2").job
+    'team.a.counts'
     """
     match = _PATTERN.fullmatch(text)
     if match is None:

@@ -6,7 +6,7 @@ from raystream.checkpoint.protocol.procedure import Procedure
 from raystream.checkpoint.protocol.recover import Recovered, recover
 from raystream.checkpoint.protocol.restore import bring_back, from_scratch, restore
 from raystream.checkpoint.records import Checkpoint
-from raystream.errors import RaystreamError
+from raystream.errors import RaystreamError, told
 from raystream.job.life import Life
 from raystream.job.messages import (
     Died,
@@ -103,5 +103,4 @@ def _recover(life: Life, nonce: str) -> Procedure[Recovered]:
 
 def one_line(exception: BaseException) -> str:
     """An exception for people."""
-    text = str(exception).strip().splitlines()
-    return f"{type(exception).__name__}: {text[0]}" if text else type(exception).__name__
+    return told(exception)

@@ -19,7 +19,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raystream.checkpoint.records import Ack, SegmentRef, StoredState
-from raystream.errors import StorageError
+from raystream.errors import StorageError, told
 from raystream.ids import StepName, SubtaskId
 from raystream.job.messages import Acked, Died, Failure
 from raystream.job.spec import JobSpec, OpenRequest
@@ -203,7 +203,7 @@ def _pull(streams: dict[Any, _Inbound], writer: SegmentWriter, over: threading.E
     except Exception as error:  # noqa: BLE001 - nobody else would notice before the timeout
         # As text: a record with the exception would refer to the streams.
         log.error("the snapshots of a checkpoint can not be pulled:\n%s", format_exc())  # noqa: TRY400
-        what = f"the snapshot can not be fetched: {type(error).__name__}: {error}"
+        what = f"the snapshot can not be fetched: {told(error)}"
         for inbound in everybody:
             inbound.failed(Failure("infrastructure", what))
     finally:

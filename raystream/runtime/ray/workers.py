@@ -14,6 +14,7 @@ from typing import Any
 import ray
 
 from raystream.checkpoint.barrier import Barrier
+from raystream.errors import told
 from raystream.ids import StepName, SubtaskId
 from raystream.job.messages import (
     Address,
@@ -218,7 +219,7 @@ class RayWorkers:
         self._tell(attempt, Died(subtask, attempt, failure))
 
     def _broken(self, error: Exception) -> None:
-        failure = Failure("infrastructure", f"a call to Ray failed: {_first_line(error)}")
+        failure = Failure("infrastructure", f"a call to Ray failed: {told(error)}")
         self._died(None, self._attempt, failure)
 
     def _expect(
@@ -426,11 +427,6 @@ def _failure(result: Any) -> Failure:
     if isinstance(result, ray.exceptions.RayActorError):
         return Failure("died", "the process of the subtask is gone")
     return Failure("infrastructure", f"a call to a subtask failed: {type(result).__name__}")
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _alive_nodes() -> frozenset[str]:

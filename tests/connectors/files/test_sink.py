@@ -18,7 +18,7 @@ from raystream.connectors.files.source import Files
 from raystream.context import SubtaskContext
 from raystream.data.batch import TIME
 from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError
+from raystream.errors import ConfigurationError, StorageError
 from raystream.ids import SubtaskId
 from raystream.time.clock import VirtualClock
 
@@ -61,7 +61,7 @@ def test_rows_are_visible_after_commit_only(tmp_path: Path) -> None:
         {"n": 1, "s": "é,1"},
         {"n": 2, "s": "é,2"},
     ]
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(visible(tmp_path)) == 1
 
 
 def test_commit_again_is_committed_still(tmp_path: Path) -> None:
@@ -127,7 +127,8 @@ def test_abort(tmp_path: Path) -> None:
         AbortVerdict.PARTLY_COMMITTED,
         AbortVerdict.ABORTED,
     ]
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(visible(tmp_path)) == 1
+    assert not any(open_.handle in path.name for path in tmp_path.iterdir())
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
@@ -162,3 +163,62 @@ def test_a_crash_between_rename_and_answer_is_committed(tmp_path: Path) -> None:
     (hidden,) = tmp_path.iterdir()
     os.rename(hidden, tmp_path / committable.handle)
     assert committer(sink).commit([committable]) == [Verdict.COMMITTED]
+
+
+@pytest.mark.parametrize("taken", ["moved", "deleted", "left"])
+def test_a_file_that_a_reader_took_at_once_is_committed_and_not_written_again(
+    tmp_path: Path, taken: str
+) -> None:
+    """The process died between the rename and `done`: recovery commits the same handle again."""
+    (tmp_path / "out").mkdir()
+    sink = Files(tmp_path / "out")
+    committable = prepared(sink, 1)
+    assert committer(sink).commit([committable]) == [Verdict.COMMITTED]
+    (path,) = visible(tmp_path / "out")
+    if taken == "moved":
+        path.rename(tmp_path / "mine.jsonl")
+    elif taken == "deleted":
+        path.unlink()
+    again = committer(sink)
+    assert again.commit([committable]) == [Verdict.COMMITTED]
+    assert again.abort([committable]) == [AbortVerdict.PARTLY_COMMITTED]
+    assert len(visible(tmp_path / "out")) == (taken == "left")
+    assert again.abort_strays(2) == 0  # after `done`: what was promised is kept
+    assert [p for p in (tmp_path / "out").iterdir() if p.name.startswith(".")] == []
+
+
+def test_nothing_is_left_beside_the_files_once_the_writer_knows_of_done(tmp_path: Path) -> None:
+    sink = Files(tmp_path)
+    writer = sink.writer(CONTEXT, WriteOptions(SCHEMA))
+    for checkpoint in (1, 2):
+        writer.write(rows(checkpoint))
+        committable = writer.prepare(checkpoint, final=False).result()
+        assert committer(sink).commit([committable]) == [Verdict.COMMITTED]
+        writer.committed(checkpoint)
+    assert len(list(tmp_path.iterdir())) == 2
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [
+        "/../planted",
+        "../planted",
+        "/etc/passwd",
+        "part-abcd0123-out-a1-s0-n1.jsonl/../../planted",
+        "part-abcd0123-out-a1-s0-n1.jsonl\n",
+        "part-00000000-out-a1-s0-n1.jsonl",
+        "part-abcd0123-other-a1-s0-n1.jsonl",
+        "",
+    ],
+)
+def test_a_handle_that_this_step_can_not_have_given_is_refused(tmp_path: Path, handle: str) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / ".planted.pending").write_text("x")
+    sink = Files(tmp_path / "out")
+    planted = replace(prepared(sink, 1), handle=handle)
+    for ask in (committer(sink).commit, committer(sink).abort, committer(sink).check):
+        with pytest.raises(StorageError, match="is no file that step 'out' writes"):
+            ask([planted])
+    assert visible(tmp_path / "out") == []
+    assert (tmp_path / ".planted.pending").exists()
