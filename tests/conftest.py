@@ -10,12 +10,16 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from raystream.testing.broker import Broker
 from raystream.testing.s3 import S3Server
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as behind a script's `&`: deaf to Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("raystream", deadline=None)  # a shared machine pauses when it likes
+settings.load_profile("raystream")
 
 collect_ignore_glob = ["e2e/jobs/*.py"]
 """Programs that tests start, not modules with doctests."""
