@@ -135,12 +135,22 @@ def _float_mean(totals: pl.Series, counts: pl.Series) -> pl.Series:
 def _decimal_mean(totals: pl.Series, counts: pl.Series, scale: int, wanted: int) -> Answer:
     """The quotient, rounded half away from zero to `wanted` digits behind the point."""
     more = 10 ** (wanted - scale)
-    pairs = zip(totals, counts, strict=True)
-    digits = [None if a is None or not b else _rounded(a * more, b) for a, b in pairs]
-    fits = [None if d is None or abs(d) >= _BASE**2 else d for d in digits]
-    answer = _as_decimal(pl.Series("mean", fits, pl.Int128), wanted)
+    frame = pl.DataFrame({"total": totals, "count": counts.cast(pl.Int128)})
+    total, count = pl.col("total"), pl.col("count")
+    half_up = (total.abs() * (2 * more) + count) // (count * 2)
+    signed = half_up * pl.when(total < 0).then(-1).otherwise(1)
+    small = total.abs() < 10**37 // (2 * more)
+    columns = frame.select(pl.when(small & (count > 0)).then(signed).alias("mean"), large=~small)
+    digits, large = columns["mean"], columns["large"].arg_true()
+    pairs = zip(totals[large], counts[large], strict=True)
+    exact = [_fitting(_rounded(total * more, count)) for total, count in pairs]
+    answer = _as_decimal(digits.scatter(large, exact) if exact else digits, wanted)
     assert answer.wrong is not None
     return Answer(answer.values, answer.wrong & (counts > 0))
+
+
+def _fitting(digits: int) -> int | None:
+    return digits if abs(digits) < _BASE**2 else None
 
 
 def _rounded(total: int, count: int) -> int:

@@ -61,7 +61,7 @@ class Pick:
         by = [pl.col(TIME), *([place] if placed else ties)]
         if where is not None:
             row, by = row.filter(pl.col(where)), [column.filter(pl.col(where)) for column in by]
-        return self._one(row, by)
+        return self._one(row, by, stable=placed)  # rows of one record are in order
 
     def of_partials(self, types: Mapping[str, pl.DataType]) -> pl.Expr:
         """The same over partials."""
@@ -74,8 +74,8 @@ class Pick:
         """The struct as columns."""
         return frame.unnest(_PICK + self.leader)
 
-    def _one(self, row: pl.Expr, by: list[pl.Expr]) -> pl.Expr:
-        ordered = row.sort_by(by, maintain_order=True)
+    def _one(self, row: pl.Expr, by: list[pl.Expr], *, stable: bool = False) -> pl.Expr:
+        ordered = row.sort_by(by, maintain_order=stable)
         return (ordered.first() if self.first else ordered.last()).alias(_PICK + self.leader)
 
 
