@@ -9,6 +9,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from raystream import library_names as _library_names
+
 if TYPE_CHECKING:
     from polars import col as col
     from polars import lit as lit
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from raystream.connectors.memory import Rows as Rows
     from raystream.data.schema import Schema as Schema
     from raystream.job.outcome import Outcome as Outcome
+
+_library_names.keep()
 
 __version__ = "0.1.0"
 

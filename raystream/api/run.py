@@ -98,11 +98,12 @@ def storage_of(pipeline: Pipeline, options: RunOptions) -> str:
     Raises:
         ConfigurationError: it has a password in it.
     """
-    from raystream.storage.open import refuse_credentials
+    from raystream.storage.open import refuse_credentials, refuse_mistyped
 
     settings = in_effect(pipeline.settings)
     said = options.checkpoint_storage or settings.checkpoint_storage or DEFAULT_STORAGE
     refuse_credentials(said)  # before it is shown
+    refuse_mistyped(said)
     return said if "://" in said else os.path.abspath(os.path.expanduser(said))
 
 

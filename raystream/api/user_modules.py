@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 from types import ModuleType
+
+from raystream.library_names import RESERVED
 
 _ADDED: set[str] = set()
 """Directories that we import from and that a worker does not know."""
@@ -20,6 +25,55 @@ def look_in(directory: str) -> None:
     if place not in sys.path:
         _ADDED.add(place)
         sys.path.insert(0, place)
+
+
+def load_file(path: str) -> ModuleType:
+    """Load a Python file of the user, whatever its name is.
+
+    A name that a library has, or a module that is loaded already, stays what it is: then the file
+    is loaded under a private name.
+
+    Args:
+        path: The file.
+
+    Raises:
+        Exception: what the user's code raises.
+    """
+    name = os.path.basename(path).removesuffix(".py")
+    look_in(os.path.dirname(os.path.abspath(path)))
+    spec = importlib.util.spec_from_file_location(_name_for(name, path), path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    send_by_value(module)
+    return module
+
+
+def import_module(name: str, directories: Sequence[str]) -> ModuleType:
+    """Import a module by its name; one beside the job that is called as a library is, too.
+
+    Args:
+        name: `package.module`.
+        directories: Where the user's modules are.
+
+    Raises:
+        ModuleNotFoundError: there is none.
+        Exception: what the user's code raises.
+    """
+    if name in RESERVED:
+        for directory in directories:
+            path = os.path.join(directory, f"{name}.py")
+            if os.path.isfile(path):
+                return load_file(path)
+    return importlib.import_module(name)
+
+
+def _name_for(name: str, path: str) -> str:
+    loaded = getattr(sys.modules.get(name), "__file__", None) or ""
+    other = name in sys.modules and os.path.abspath(loaded) != os.path.abspath(path)
+    return f"_pipeline_{name}" if name in RESERVED or other else name
 
 
 def send_by_value(module: ModuleType) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
-import sys
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from raystream.api.user_modules import look_in, send_by_value
+from raystream.api.user_modules import import_module, load_file, look_in, send_by_value
 from raystream.cli.yaml_target import is_yaml, load_yaml
 from raystream.errors import ConfigurationError, RaystreamError
 
@@ -72,22 +69,13 @@ def _file(path: str) -> ModuleType:
     if not os.path.isfile(path):
         text = f"there is no file {path}"
         raise ConfigurationError(text, what_to_do=FORM)
-    name = os.path.basename(path).removesuffix(".py")
-    look_in(os.path.dirname(os.path.abspath(path)))
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    send_by_value(module)
-    return module
+    return load_file(path)
 
 
 def _module(name: str) -> ModuleType:
     look_in(os.getcwd())
     try:
-        module = importlib.import_module(name)
+        module = import_module(name, [os.getcwd()])
         send_by_value(module)
         return module
     except ModuleNotFoundError as error:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable
 from typing import Any
 
-from raystream.api.user_modules import look_in, send_by_value
+from raystream.api.user_modules import import_module, look_in, send_by_value
 from raystream.errors import ConfigurationError, told
 from raystream.graph.nearest import did_you_mean
 
@@ -39,7 +38,7 @@ def _module(name: str, directory: str) -> Any:
     for place in (directory, os.getcwd()):
         look_in(place)
     try:
-        module = importlib.import_module(name)
+        module = import_module(name, (directory, os.getcwd()))
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             text = f"there is no module {name}"

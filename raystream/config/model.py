@@ -25,6 +25,17 @@ from raystream.config.shapes import (
     Word,
     one_or_more,
 )
+from raystream.errors import ConfigurationError
+
+
+def _address(text: str) -> None:
+    from raystream.storage.open import refuse_mistyped
+
+    try:
+        refuse_mistyped(text)
+    except ConfigurationError as error:
+        raise ValueError(error.what_to_do) from None
+
 
 NAMED = Text("a name", NAME, "use 1 to 60 of A-Z a-z 0-9 _ -")
 TIME = Text("a duration", DURATION, "write for instance 10s, 5m, 250ms")
@@ -412,7 +423,7 @@ PIPELINE = Record(
                     "timeout": Field(TIME, "One that takes longer fails. Default: 5m."),
                     "min_pause": Field(TIME, "Least time between two. Default: 0s."),
                     "storage": Field(
-                        Text("a path or URL"), "Directory or s3://, gs://, az:// URL."
+                        Text("an address", reads=_address), "Directory or s3://, gs://, az:// URL."
                     ),
                 },
                 example="{interval: 10s}",

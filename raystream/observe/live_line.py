@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raystream.observe.status import StatusDocument
+from raystream.observe.waiting import FOR_DATA, why_waiting
 from raystream.observe.words import count, duration
 
 _CAUSE = 60
@@ -31,6 +32,8 @@ def live_line(status: StatusDocument, before: StatusDocument | None = None) -> s
     parts += [f"dead letters {count(n)}"] if (n := status.total("dlq_rows")) else []
     parts += [f"skipped {count(n)}"] if (n := status.total("skipped_rows")) else []
     parts += [_restarts(status)] if status.restart_count else []
+    waits = why_waiting(status).partition(": ")[0]
+    parts += [waits] if waits.startswith(f"{FOR_DATA} since") else []
     return "  ".join(parts)
 
 

@@ -17,6 +17,9 @@ SPREAD_MS = 60_000
 FOR_DATA = "waiting for data"
 """How the sentence begins where all is well and nothing comes."""
 
+QUIET_S = 5.0
+"""Data that has not come for so long is worth the time since when."""
+
 _STATES = {
     "recovering": "the log of checkpoints is read, and what was under way is finished",
     "deploying": "its subtasks are opening",
@@ -40,7 +43,7 @@ def why_waiting(status: StatusDocument) -> str:
     if status.state != "running" or not status.splits:
         return ""
     if all(_at_end(split) for split in status.splits):
-        return f"{FOR_DATA}: {_all_read(status.splits)}"
+        return f"{FOR_DATA}{_since(status)}: {_all_read(status.splits)}"
     return event_time(status, always=True)
 
 
@@ -82,6 +85,15 @@ def _silent(silent: Sequence[SplitStatus]) -> str:
     since = f": empty for {duration(max(quiet))}" if len(quiet) == len(silent) else ""
     verb = "has" if len(silent) == 1 else "have"
     return f"no event time yet: {names} {verb} given no row{since}"
+
+
+def _since(status: StatusDocument) -> str:
+    """When the last row came, of those that are still told: a silent source closes no window."""
+    quiet = [s.quiet_seconds for s in status.splits if s.quiet_seconds is not None]
+    told = quiet and len(quiet) == len(status.splits) and status.at_ms
+    if not told or min(quiet) < QUIET_S:
+        return ""
+    return f" since {instant(status.at_ms - round(min(quiet) * 1000), status.at_ms)}"
 
 
 def _at_end(split: SplitStatus) -> bool:

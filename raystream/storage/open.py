@@ -17,6 +17,8 @@ STORE_KEY = "store.json"
 """The object that holds the storage's id."""
 
 _CLOUDS = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+_SCHEMES = "|".join((*_CLOUDS, "gcs", "wasb", "abfs", "file", "memory", "https?", "hdfs", "ftp"))
+_ALMOST_A_URL = re.compile(rf"(?i)({_SCHEMES}|[a-z][a-z0-9+.-]+(?=:/)):(?!//)")
 _JOB = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _ID = re.compile(r"[0-9a-f]{8}")
 _PROBES = 3
@@ -41,6 +43,7 @@ def open_store(url: str) -> Store:
     """
     scheme, colon, rest = url.partition("://")
     if not colon:
+        refuse_mistyped(url)
         return LocalStore(url)
     refuse_credentials(url)
     if scheme == "file":
@@ -53,6 +56,25 @@ def open_store(url: str) -> Store:
         return ObjectStore.open(url)
     what = f"{scheme}:// is no checkpoint storage that raystream knows"
     raise ConfigurationError(what, what_to_do="use a directory, s3://, gs:// or az://")
+
+
+def refuse_mistyped(address: str) -> None:
+    """Refuse what looks like a URL and is none: as a path it would become a local directory.
+
+    Raises:
+        ConfigurationError: it is one.
+
+    >>> refuse_mistyped("s3:/bucket/jobs")
+    Traceback (most recent call last):
+      ..
+    raystream.errors.ConfigurationError: 's3:/bucket/jobs' is no address; write s3://bucket/jobs
+    """
+    match = _ALMOST_A_URL.match(address)
+    if match is not None:
+        scheme, rest = match[1].lower(), address[match.end() :].lstrip("/")
+        slashes = ":///" if scheme == "file" else "://"
+        what = f"{address!r} is no address"
+        raise ConfigurationError(what, what_to_do=f"write {scheme}{slashes}{rest}")
 
 
 def refuse_credentials(url: str) -> None:

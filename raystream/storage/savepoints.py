@@ -17,6 +17,7 @@ from raystream.checkpoint.records import Checkpoint, SegmentRef, StoredState
 from raystream.errors import ConfigurationError, StorageError
 from raystream.ids import StepName
 from raystream.storage.base import Put, Store
+from raystream.storage.open import refuse_mistyped
 from raystream.storage.segments import read_bytes
 
 T = TypeVar("T")
@@ -31,9 +32,13 @@ SAVEPOINT_KEY = "savepoint"
 def absolute(address: str) -> str:
     """The address of a savepoint, for other processes too: a path as an absolute one.
 
+    Raises:
+        ConfigurationError: it looks like a URL and is none.
+
     >>> absolute("s3://bucket/sale/7"), absolute("/data/sale/7/")
     ('s3://bucket/sale/7', '/data/sale/7')
     """
+    refuse_mistyped(address)
     return address if "://" in address else os.path.abspath(os.path.expanduser(address))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from raystream.observe.live_lines import live_lines
 from raystream.observe.status import SplitStatus, StatusDocument
-from tests.observe.example import document, step
+from tests.observe.example import NOON, document, step
 
 
 def plain(status: StatusDocument, before: StatusDocument | None = None) -> list[str]:
@@ -61,3 +61,13 @@ def test_what_is_not_there_takes_no_line() -> None:
         "  written      0 rows",
         "  checkpoint   none yet",
     ]
+
+
+def test_a_silent_topic_is_told_with_the_time_since_which_it_is_silent() -> None:
+    from raystream.observe.live_line import live_line
+
+    quiet = SplitStatus("requests/0", lag_rows=0, watermark_ms=NOON, quiet_seconds=70.0)
+    now = document(splits=(quiet,), culprits=(), at_ms=NOON + 80_000)
+    said = "waiting for data since 12:00:10: partition requests/0 is read to its end"
+    assert f"! {said}" in ["".join(text for text, _ in line) for line in live_lines(now)]
+    assert live_line(now).endswith("  waiting for data since 12:00:10")

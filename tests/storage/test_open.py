@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+import raystream as rs
 from raystream.errors import ConfigurationError, StorageError
 from raystream.storage.base import Put
 from raystream.storage.local import LocalStore
 from raystream.storage.memory import MemoryStore
 from raystream.storage.obstore import ObjectStore
 from raystream.storage.open import STORE_KEY, job_store, open_store, store_id
+from raystream.storage.savepoints import absolute
 
 
 def test_a_path_and_a_file_url_are_directories(tmp_path: Path) -> None:
@@ -92,3 +94,25 @@ def test_a_damaged_id_is_an_error(content: bytes) -> None:
     store.create(STORE_KEY, content)
     with pytest.raises(StorageError, match="is damaged"):
         store_id(store)
+
+
+@pytest.mark.parametrize("address", ["s3:/typo", "s3:typo", "gs:/x", "az:/x/y", "file:/x", "S3:/b"])
+def test_what_is_almost_a_url_becomes_no_directory(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    p = rs.Pipeline("job", checkpoint_storage=address)
+    p.read(rs.Rows([{"n": 1}])).write(rs.Collect())
+    with pytest.raises(ConfigurationError, match="is no address; write (s3|gs|az|file)://"):
+        p.run(until="latest", local=True)
+    with pytest.raises(ConfigurationError, match="is no address"):
+        open_store(address)
+    with pytest.raises(ConfigurationError, match="is no address"):
+        absolute(address)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_where_they_are_mounted() -> None:
+    for address in ("s3://bucket/in", "s3:/bucket/in", "file:///in"):
+        with pytest.raises(ConfigurationError, match="is no path of files"):
+            rs.Files(address)

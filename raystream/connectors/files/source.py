@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,6 +78,8 @@ class Files:
 
     def __post_init__(self) -> None:
         """Resolve the path, so that other processes mean the same, and check the format."""
+        with at_call():
+            _refuse_url(os.fspath(self.path))
         object.__setattr__(self, "path", os.path.abspath(self.path))
         with at_call():
             object.__setattr__(self, "discovery_interval", _interval(self.discovery_interval))
@@ -247,6 +250,13 @@ class FilesReader:
 
     def close(self) -> None:
         """No file is open between polls."""
+
+
+def _refuse_url(path: str) -> None:
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+(?=:/)", path)
+    if scheme is not None:
+        what = f"{path!r} is no path of files: they are read and written where they are mounted"
+        raise ConfigurationError(what, what_to_do="name a directory, or a file or glob to read")
 
 
 def _rejected(split: SplitId, bad: BadRecord) -> Rejected:
