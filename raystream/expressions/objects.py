@@ -98,5 +98,5 @@ FUNCTIONS = (
     Function(GROUP, "cardinality", "list", "Number of items, nulls among them.", _length, also=("array_length", "list_length")),
     Function(GROUP, "array_contains", "list any", "Whether b is an item of the list.", _contains, also=("list_contains",)),
     Function(GROUP, "array_to_string", "list text", "The texts of a list, with b between them; nulls do not count.", _join, also=("array_join",)),
-    Function(GROUP, "split", "text text", "The list of the parts of a between the separators b.", _split, also=("string_split", "str_split")),
+    Function(GROUP, "split", "text text", "The list of the parts of a between the separators b.", _split, also=("string_split", "str_split"), differs="Nothing is divided by null."),
 )  # fmt: skip

@@ -295,7 +295,7 @@ FUNCTIONS = (
     Function(GROUP, "repeat", "text integer", "The text n times; more than 10 million characters are an error.", _repeat),
     Function(GROUP, "replace", "text text text", "Every b in a is c; an empty b changes nothing.", _replace),
     Function(GROUP, "translate", "text text! text!", "Each character of b becomes the one of c at the same place, or goes.", _translate),
-    Function(GROUP, "split_part", "text text integer", "Part n of a between the separators b, from 1; negative from the end; empty text if there is none. Part 0 is an error.", _split_part, differs="Part 0 is part 1."),
+    Function(GROUP, "split_part", "text text integer", "Part n of a between the separators b, from 1; negative from the end; empty text if there is none. Part 0 is an error.", _split_part, differs="Part 0 is part 1; an empty separator divides the characters."),
     Function(GROUP, "trim", "text text? any?", "Without blanks (or any characters of b) at both ends. TRIM(LEADING b FROM a) is the same.", _trim("both"), also=("btrim",)),
     Function(GROUP, "ltrim", "text text?", "Without them at the start.", _trim("leading")),
     Function(GROUP, "rtrim", "text text?", "Without them at the end.", _trim("trailing")),

@@ -56,7 +56,14 @@ class DuckDB:
             duckdb.ConversionException,
             duckdb.InvalidInputException,
         ):
-            return [self._one(sql, number) for number in range(self._height)]
+            return self._by_row(sql)
+
+    def _by_row(self, sql: str) -> list[Any]:
+        tried = self._connection.execute(f"select try({sql}) from t order by number").fetchall()
+        return [
+            self._one(sql, number) if value is None else plain(value)
+            for number, (value,) in enumerate(tried)
+        ]
 
     def _one(self, sql: str, number: int) -> Any:
         try:
