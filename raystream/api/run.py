@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from raystream.job.outcome import Outcome
     from raystream.job.spec import JobSpec
     from raystream.observe.status import StatusDocument
+    from raystream.runtime.ray.foreground import Runtime
     from raystream.storage.base import Store
 
 DEFAULT_STORAGE = "~/.raystream/checkpoints"
@@ -62,14 +63,14 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
     pipeline.plan(parallelism=1)  # what is wrong whatever the sources hold, before any network
     storage = storage_of(pipeline, options)
     say_where(pipeline, options, storage)
-    with _cluster(options) as cpus:
-        try:
-            job = prepare(pipeline, options, storage, cpus)
+    try:
+        with _runtime(pipeline.name, options) as runtime:
+            job = prepare(pipeline, options, storage, runtime.cpus)
             if job is None:
                 return _outcome("finished", "there is nothing to read")
-            return _run(job, options)
-        except KeyboardInterrupt:  # while it runs, signals are handled
-            return _outcome("stopped", "stopped before it started")
+            return _run(job, runtime, options)
+    except KeyboardInterrupt:  # while it runs, signals are handled
+        return _outcome("stopped", "stopped before it started")
 
 
 def successful(outcome: Outcome) -> Outcome:
@@ -125,15 +126,17 @@ def _short(path: str) -> str:
 
 
 @contextmanager
-def _cluster(options: RunOptions) -> Iterator[int]:
-    """Be connected to Ray (or not, if local); yields the number of its CPUs."""
+def _runtime(job: str, options: RunOptions) -> Iterator[Runtime]:
+    """Be connected to Ray, or not, if local."""
     if options.local:
-        yield 1
-        return
-    from raystream.runtime.ray.cluster import attached, cpus
+        from raystream.runtime.local import InThisProcess
 
-    with attached(options.address):
-        yield cpus()
+        yield InThisProcess()
+        return
+    from raystream.runtime.ray.foreground import foreground
+
+    with foreground(job, options.address, say) as runtime:
+        yield runtime
 
 
 def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -> JobSpec | None:
@@ -251,17 +254,10 @@ def _source(node: Node) -> Any:
     return step.source
 
 
-def _run(job: JobSpec, options: RunOptions) -> Outcome:
+def _run(job: JobSpec, runtime: Runtime, options: RunOptions) -> Outcome:
     progress = Progress()
-    on_status = options.on_status or progress
     try:
-        if options.local:
-            from raystream.runtime.local import run_local
-
-            return run_local(job, on_status)
-        from raystream.runtime.ray.entry import run as run_on_ray
-
-        return run_on_ray(job, options.address, on_status)
+        return runtime.run(job, options.on_status or progress)
     finally:
         progress.end()
 

@@ -45,24 +45,42 @@ def add_log_verbs(app: click.Group) -> None:
 def logs(name: str, follow: bool, lines: int, address: str | None, as_json: bool) -> None:
     """What the processes of a job printed, logged and died of.
 
-    Each line begins with its process: coordinator, or chain[number].
+    Each line begins with its process: coordinator, chain[number], or ray: what Ray itself said to
+    the newest `raystream run` of the job by this user on this machine.
     """
+    from raystream.errors import ConfigurationError
     from raystream.runtime.ray.logs import LogReader
     from raystream.runtime.ray.remote_job import find_job
 
     if follow and as_json:
         what = "--follow and --json do not go together"
         raise click.UsageError(what)
-    find_job(name, address)
-    reader = LogReader(name)
-    pieces = reader.read(lines)
+    pieces = _of_ray(name, lines)
+    try:
+        find_job(name, address)
+    except ConfigurationError:
+        if follow or not pieces:  # it ran with a private Ray: that one's words are left
+            raise
+        reader = None
+    else:
+        reader = LogReader(name)
+        pieces += reader.read(lines)
     if as_json:
         found = [{"process": piece.title, "line": line} for piece in pieces for line in piece.lines]
         print(json.dumps(found, indent=1))
         return
     _show(pieces)
-    if follow:
+    if follow and reader is not None:
         _follow(reader)
+
+
+def _of_ray(name: str, lines: int) -> list[Piece]:
+    """What Ray itself said to the newest run of the job in the foreground, on this machine."""
+    from raystream.runtime.ray.driver_log import last_lines, log_of
+    from raystream.runtime.ray.logs import Piece
+
+    said = last_lines(name, lines)
+    return [Piece("ray", str(log_of(name)), tuple(said), 0)] if said else []
 
 
 def _follow(reader: LogReader) -> None:

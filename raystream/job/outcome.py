@@ -58,3 +58,7 @@ class Outcome:
     def exit_code(self) -> int:
         """0 finished, stopped or submitted, 1 failed, 2 refused, 3 superseded."""
         return 2 if self.refused else _EXIT_CODES[self.kind]
+
+
+AT_ONCE = Outcome("stopped", "stopped at once, without a last commit")
+"""The end of who asked twice."""

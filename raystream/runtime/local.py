@@ -333,6 +333,16 @@ class LocalRuntime:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+class InThisProcess:
+    """One process as the runtime of a run in the foreground."""
+
+    cpus = 1
+
+    def run(self, job: JobSpec, on_status: Callable[[StatusDocument], None] | None) -> Outcome:
+        """Run a job to its end; see `run_local`."""
+        return run_local(job, on_status)
+
+
 def run_local(job: JobSpec, on_status: Callable[[StatusDocument], None] | None = None) -> Outcome:
     """Run a job in this process, without Ray, to its end; Ctrl-C once stops with a last commit."""
     runtime = LocalRuntime(job, on_status=on_status, points=lambda process: points_of(process, {}))

@@ -84,6 +84,30 @@ def coordinators(root: int) -> list[Process]:
     return [one for one in family(root) if one.command.startswith("ray::Coordinator")]
 
 
+RAY_PARTS = ("raylet", "gcs_server", "ray::DashboardAgent", "ray::RuntimeEnvAgent")
+"""Processes of a node of Ray, without which it dies."""
+
+
+def ray_part(root: int, part: str) -> Process:
+    """That process of Ray's own below a process.
+
+    Args:
+        root: Id of the process.
+        part: One of `RAY_PARTS`.
+
+    Raises:
+        LookupError: There is none.
+    """
+    for one in family(root):
+        if one.command.startswith("ray::"):
+            if one.command.startswith(part):
+                return one
+        elif one.command.partition(" ")[0].endswith(f"/{part}"):
+            return one
+    message = f"no {part} runs"
+    raise LookupError(message)
+
+
 def _all() -> Iterator[Process]:
     for entry in os.listdir(PROC):
         if entry.isdigit() and (found := process(int(entry))) is not None:

@@ -121,6 +121,11 @@ def nodes() -> list[str]:
     return [str(node["NodeID"]) for node in _ray.nodes() if node["Alive"]]
 
 
+def gcs_address() -> str:
+    """Of the connected cluster."""
+    return str(ray.get_runtime_context().gcs_address)
+
+
 def cpus() -> int:
     """CPUs of the connected cluster's living nodes, at least 1."""
     return max(1, int(_ray.cluster_resources().get("CPU", 1)))
@@ -139,6 +144,7 @@ def _start_private() -> None:
     # Ray starts workers at nice 15: behind a busy broker on the same cores a subtask got no CPU for
     # 10 s, and was taken for dead.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    _only_loopback()
     _ray.init(
         address="local",
         include_dashboard=False,
@@ -146,6 +152,21 @@ def _start_private() -> None:
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+
+
+def _only_loopback() -> None:
+    """Nobody else has business with a private cluster: its services listen on 127.0.0.1.
+
+    Ray replaces an address of loopback that it is told by one that others can reach, unless this
+    machine can not be part of a cluster. It read the variable when it was imported.
+    """
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    try:
+        from ray._private import ray_constants
+    except ImportError:
+        return
+    if hasattr(ray_constants, "ENABLE_RAY_CLUSTER"):
+        setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010 - it has no type
 
 
 def _join(address: str) -> None:

@@ -12,17 +12,15 @@ from typing import Any
 
 import ray
 
-from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
 from raystream.errors import ConfigurationError
 from raystream.job.messages import StopKind
-from raystream.job.outcome import Outcome
+from raystream.job.outcome import AT_ONCE, Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
-from raystream.runtime.points import to_hand_on
 from raystream.runtime.ray.cluster import attached, connect, nodes
 from raystream.runtime.ray.coordinator import actor_options, of_job
 from raystream.runtime.ray.guard import NAMESPACE
-from raystream.runtime.ray.parcels import pack_job
+from raystream.runtime.ray.parcels import environment_of_job, pack_job
 from raystream.runtime.ray.shared_storage import check_shared
 from raystream.runtime.signals import stop_on_signals
 
@@ -72,7 +70,7 @@ def run(
         coordinator = _launch(job, points, detached=detached)
         if detached:
             return Outcome("submitted", f"{job.name} runs on the cluster")
-        return _Watch(coordinator, on_status).to_the_end()
+        return Watch(coordinator, on_status).to_the_end()
 
 
 def submit(job: JobSpec, address: str | None = None) -> Any:
@@ -104,15 +102,32 @@ _owned: dict[str, Any] = {}
 
 def _launch(job: JobSpec, points: Mapping[str, str] | None, *, detached: bool) -> Any:
     packed = pack_job(job if job.run else replace(job, run=token_hex(8)))
-    check_shared(job.checkpoint.storage, nodes())
-    environment = {**_address(), **(to_hand_on(os.environ) if points is None else points)}
-    return launch(job.name, packed, environment, detached=detached)
+    environment = environment_of_job(points)
+    return launch_packed(job.name, job.checkpoint.storage, packed, environment, detached=detached)
 
 
-def _address() -> dict[str, str]:
-    """The driver's brokers are everybody's, also on a cluster that was started without them."""
-    said = os.environ.get(BOOTSTRAP_VARIABLE)
-    return {BOOTSTRAP_VARIABLE: said} if said else {}
+def launch_packed(
+    job: str,
+    storage: str,
+    packed: bytes,
+    environment: Mapping[str, str],
+    *,
+    detached: bool = False,
+) -> Any:
+    """Start the coordinator of a job that was packed before.
+
+    Args:
+        job: Its name.
+        storage: Address of its checkpoints.
+        packed: The job.
+        environment: See `parcels.environment_of_job`.
+        detached: The job outlives this process.
+
+    Raises:
+        ConfigurationError: a job of this name runs on the cluster, or its storage is not shared.
+    """
+    check_shared(storage, nodes())
+    return launch(job, packed, environment, detached=detached)
 
 
 def launch(job: str, packed: bytes, points: Mapping[str, str], *, detached: bool) -> Any:
@@ -178,21 +193,39 @@ def _runs_already(job: str) -> ConfigurationError:
     return ConfigurationError(what, what_to_do="stop that one first, or give this one another name")
 
 
+class CoordinatorGone(Exception):  # noqa: N818 - a fact
+    """The coordinator ended without an outcome, and Ray makes no other one."""
+
+
 @dataclass(slots=True)
-class _Signals:
+class Signals:
     """What the signal handlers noted; the watching loop acts on it."""
 
     stop: bool = False
     now: bool = False
 
 
-class _Watch:
-    """From the driver's side: status, signals, and the end."""
+class Watch:
+    """From the driver's side: status, signals, and the end.
 
-    def __init__(self, coordinator: Any, on_status: OnStatus | None) -> None:
+    Args:
+        coordinator: Its actor.
+        on_status: Takes each new status document.
+        signals: What was asked for meanwhile.
+        alive: Called at each look.
+    """
+
+    def __init__(
+        self,
+        coordinator: Any,
+        on_status: OnStatus | None,
+        signals: Signals | None = None,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         self._coordinator = coordinator
         self._on_status = on_status
-        self._signals = _Signals()
+        self._signals = signals or Signals()
+        self._alive = alive
         self._asked = False
         self._status_ref: Any = None
         self._status_at = 0.0
@@ -201,15 +234,28 @@ class _Watch:
         self._uptime = 0.0
 
     def to_the_end(self) -> Outcome:
-        end = self._coordinator.wait.remote()
+        """The end of the job; signals to this process stop it."""
         try:
             with stop_on_signals(self._note_stop, self._note_now):
-                while not ray.wait([end], timeout=_LOOK)[0]:
-                    if self._signals.now:
-                        return Outcome("stopped", "stopped at once, without a last commit")
-                    self._ask_to_stop()
-                    self._show_status()
-                return self._outcome(end)
+                return self.outcome()
+        except CoordinatorGone as gone:
+            return Outcome("failed", f"the coordinator is gone: {gone}")
+
+    def outcome(self) -> Outcome:
+        """The end of the job.
+
+        Raises:
+            CoordinatorGone: nobody knows it.
+        """
+        end = self._coordinator.wait.remote()
+        try:
+            while not ray.wait([end], timeout=_LOOK)[0]:
+                if self._signals.now:
+                    return AT_ONCE
+                self._alive()
+                self._ask_to_stop()
+                self._show_status()
+            return self._outcome(end)
         finally:
             ray.kill(self._coordinator, no_restart=True)
 
@@ -262,6 +308,5 @@ class _Watch:
         try:
             outcome: Outcome = _get(end)
         except ray.exceptions.RayError as error:
-            text = f"the coordinator is gone: {type(error).__name__}"
-            return Outcome("failed", text)
+            raise CoordinatorGone(type(error).__name__) from None
         return outcome

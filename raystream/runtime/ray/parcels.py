@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import platform
 from collections.abc import Mapping
@@ -11,8 +12,10 @@ from typing import Any
 
 import cloudpickle
 
+from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
 from raystream.errors import ConfigurationError
 from raystream.job.spec import JobSpec, OpenRequest
+from raystream.runtime.points import to_hand_on
 
 _JOB = "raystream job"
 _MOST_BYTES = 80 * 2**20
@@ -36,6 +39,19 @@ def pack_job(job: JobSpec) -> bytes:
         advice = "let your functions load large tables when they are first called"
         raise ConfigurationError(what, job.name, advice)
     return packed
+
+
+def environment_of_job(points: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that every process of a job gets from its driver.
+
+    The driver's brokers are everybody's, also on a cluster that was started without them.
+
+    Args:
+        points: For tests: named points; None: those of this process.
+    """
+    said = os.environ.get(BOOTSTRAP_VARIABLE)
+    brokers = {BOOTSTRAP_VARIABLE: said} if said else {}
+    return {**brokers, **(to_hand_on(os.environ) if points is None else points)}
 
 
 def unpack_job(data: bytes) -> JobSpec:

@@ -1,0 +1,28 @@
+"""A run in a process that is connected to Ray already: a notebook, a script with `ray.init`."""
+
+from __future__ import annotations
+
+from raystream.job.outcome import Outcome
+from raystream.job.spec import JobSpec
+from raystream.runtime.ray.cluster import cpus
+from raystream.runtime.ray.entry import OnStatus, run
+
+
+class Connected:
+    """Uses the connection, and keeps it.
+
+    Args:
+        address: As given by the user.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._address = address
+
+    @property
+    def cpus(self) -> int:
+        """CPUs of the cluster."""
+        return cpus()
+
+    def run(self, job: JobSpec, on_status: OnStatus | None) -> Outcome:
+        """Run a job to its end; see `entry.run`."""
+        return run(job, self._address, on_status)

@@ -1,0 +1,125 @@
+"""The driver of a run in the foreground: a process of its own, so that Ray dies without the run.
+
+A driver dies with its raylet, prints what Ray's C++ has to say, and may hang for a minute when the
+control service is gone. The run stays what people started: it hears the driver through a pipe, ends
+it with all of its private cluster, and starts another (runtime.ray.foreground).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+from raystream.errors import ConfigurationError
+from raystream.runtime.ray import driver_messages as said
+from raystream.runtime.ray.session import end_session
+
+_EXIT = 7
+
+
+def main(pipe: int) -> None:
+    """The process; see `driver_process`.
+
+    Args:
+        pipe: File descriptor of its end of the pipe to the run.
+    """
+    Driver(Connection(pipe)).run()
+
+
+class Driver:
+    """Attaches, launches, watches, as it is told.
+
+    Args:
+        pipe: To the run.
+    """
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._sending = threading.Lock()
+
+    def run(self) -> None:
+        """To the end of the job."""
+        order = self._pipe.recv()
+        assert isinstance(order, said.Attach)
+        if self._attach(order.address):
+            self._watch_over()
+        self._leave()
+
+    def _tell(self, message: said.FromDriver) -> None:
+        """The run may be gone: then nobody minds."""
+        try:
+            with self._sending:
+                self._pipe.send(message)
+        except OSError:
+            self._leave()
+
+    def _attach(self, address: str | None) -> bool:
+        from raystream.runtime.ray.cluster import connect, cpus, gcs_address
+
+        try:
+            private = connect(address)
+        except ConfigurationError as error:
+            self._tell(said.Refused(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever Ray raises when it does not start
+            self._tell(said.NotStarted(_line(error)))
+            return False
+        self._tell(said.Attached(private, cpus(), gcs_address()))
+        return True
+
+    def _watch_over(self) -> None:
+        from raystream.runtime.ray.entry import CoordinatorGone, Signals, Watch, launch_packed
+        from raystream.runtime.ray.heartbeat import watch_cluster
+
+        watch_cluster(lambda what: self._tell(said.Lost(what)))
+        order = self._next_order()
+        assert isinstance(order, said.Launch)
+        signals = Signals()
+        self._listen(signals)
+        try:
+            coordinator = launch_packed(order.name, order.storage, order.packed, order.environment)
+        except ConfigurationError as error:
+            self._tell(said.Refused(error))
+            return
+        watch = Watch(
+            coordinator,
+            lambda status: self._tell(said.Told(status)),
+            signals,
+            lambda: self._tell(said.Alive()),
+        )
+        try:
+            self._tell(said.Ended(watch.outcome()))
+        except CoordinatorGone:  # with all that could make another one
+            self._tell(said.Lost("its coordinator"))
+
+    def _next_order(self) -> object:
+        try:
+            return self._pipe.recv()
+        except (EOFError, OSError):
+            self._leave()
+
+    def _listen(self, signals: Any) -> None:
+        """Orders come while the job runs; when the run is gone, so are its driver and cluster."""
+
+        def listen() -> None:
+            while isinstance(order := self._next_order(), said.Stop):
+                signals.stop, signals.now = True, order.now
+
+        _in_background(listen)
+
+    def _leave(self) -> NoReturn:
+        """At once: what Ray does at the exit of a driver may wait for the dead."""
+        end_session(os.getpid(), but=os.getpid())
+        os._exit(_EXIT)
+
+
+def _in_background(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="raystream-orders", daemon=True).start()
+
+
+def _line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,91 @@
+"""What a run in the foreground and its driver, the process that talks to Ray, tell each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from raystream.errors import ConfigurationError
+from raystream.job.outcome import Outcome
+from raystream.observe.status import StatusDocument
+
+# --- from the run
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Be connected to a cluster; see `cluster.attached`."""
+
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Start this job and watch over it."""
+
+    name: str
+    storage: str
+    packed: bytes
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the job after a last commit, or `now`."""
+
+    now: bool = False
+
+
+# --- from the driver
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """Connected: to a private cluster or a standing one at `address`, with so many CPUs."""
+
+    private: bool
+    cpus: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The job or its cluster as written can not be used."""
+
+    error: ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """A private Ray could not be started."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The driver looks at the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A new status."""
+
+    status: StatusDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The job has ended."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The cluster is gone; nothing more comes. `what` of it."""
+
+    what: str
+
+
+FromDriver = Attached | Refused | NotStarted | Alive | Told | Ended | Lost

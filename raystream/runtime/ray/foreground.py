@@ -1,0 +1,251 @@
+"""A run in the foreground: a driver at work, and another one when Ray died under it.
+
+A private Ray is ours to keep alive: whatever of it dies, all of it is ended and another started,
+and the job goes on from its last checkpoint. A standing cluster belongs to others: when it is
+lost, so is the run. This process imports no Ray: it can neither end it nor print to its terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from raystream.errors import RaystreamError
+from raystream.job.outcome import AT_ONCE, Outcome
+from raystream.job.spec import JobSpec
+from raystream.observe.status import StatusDocument
+from raystream.runtime.ray import driver_messages as said
+from raystream.runtime.ray.driver_log import log_of, new_log
+from raystream.runtime.ray.driver_process import DriverProcess
+from raystream.runtime.ray.parcels import environment_of_job, pack_job
+from raystream.runtime.signals import interrupted_by_sigterm, stop_on_signals
+
+_LOOK = 0.2
+_START_SECONDS = 120.0
+_SILENT_SECONDS = 12.0
+"""So long a driver that has told of a job may say nothing."""
+
+_LEAVE_SECONDS = 2.0
+_MOST_DEATHS = 5
+_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
+
+OnStatus = Callable[[StatusDocument], None]
+
+
+class Runtime(Protocol):
+    """Where a planned job can run."""
+
+    @property
+    def cpus(self) -> int:
+        """CPUs that it has."""
+        ...
+
+    def run(self, job: JobSpec, on_status: OnStatus | None) -> Outcome:
+        """Run a job to its end."""
+        ...
+
+
+@contextmanager
+def foreground(job: str, address: str | None, say: Callable[[str], None]) -> Iterator[Runtime]:
+    """Be connected to Ray for one run; a process that is connected already uses its connection.
+
+    Args:
+        job: Name of the job.
+        address: As given by the user; see `cluster.attached`.
+        say: Takes lines for the person who started the run.
+
+    Raises:
+        ConfigurationError: no cluster at this address, or it does not let us in.
+        RaystreamError: a private Ray does not start.
+    """
+    if _is_connected():
+        from raystream.runtime.ray.connected import Connected
+
+        yield Connected(address)
+        return
+    runtime = Foreground(job, address, say)
+    try:
+        with interrupted_by_sigterm():
+            runtime.attach()
+            yield runtime
+    finally:
+        runtime.close()
+
+
+def _is_connected() -> bool:
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(getattr(ray, "is_initialized", bool)())
+
+
+class Foreground:
+    """Keeps a driver at work.
+
+    Args:
+        job: Name of the job.
+        address: See `foreground`.
+        say: See `foreground`.
+    """
+
+    def __init__(self, job: str, address: str | None, say: Callable[[str], None]) -> None:
+        self._job = job
+        self._address = address
+        self._say = say
+        self._log = new_log(job)
+        self._driver = DriverProcess(address, self._log)
+        self._attached: said.Attached | None = None
+        self._stop = False
+        self._now = False
+        self._checkpoint = -1
+        self._deaths = 0
+
+    @property
+    def cpus(self) -> int:
+        """CPUs of the cluster."""
+        assert self._attached is not None
+        return self._attached.cpus
+
+    def attach(self) -> None:
+        """Wait until the driver is connected.
+
+        Raises:
+            ConfigurationError: no cluster at the address.
+            RaystreamError: a private Ray does not start.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            answer = self._driver.receive(_LOOK)
+            if answer is not None:
+                self._take(answer)
+                return
+        silence = f"it gave no answer in {_START_SECONDS:.0f} s"
+        raise self._not_started(silence)
+
+    def _take(self, answer: said.FromDriver) -> None:
+        match answer:
+            case said.Attached():
+                self._attached = answer
+            case said.Refused(error):
+                raise error
+            case said.NotStarted(reason):
+                raise self._not_started(reason)
+            case _:
+                death = "its driver died"
+                raise self._not_started(death)
+
+    def _not_started(self, reason: str) -> RaystreamError:
+        return RaystreamError(f"Ray did not start: {reason}", what_to_do=f"see {log_of(self._job)}")
+
+    def run(self, job: JobSpec, on_status: OnStatus | None) -> Outcome:
+        """Run a job to its end, whatever of a private Ray dies meanwhile.
+
+        Raises:
+            ConfigurationError: the job runs there already, or its storage is not shared.
+        """
+        launch = said.Launch(job.name, job.checkpoint.storage, pack_job(job), environment_of_job())
+        with stop_on_signals(self._note_stop, self._note_now):
+            while True:
+                end = self._drive(launch, on_status or (lambda status: None))
+                if isinstance(end, Outcome):
+                    return end
+                over = self._after(end)
+                if over is not None:
+                    return over
+
+    def close(self) -> None:
+        """End the driver, and a private Ray with it."""
+        private = self._attached is None or self._attached.private
+        self._driver.end(0.0 if private else _LEAVE_SECONDS)
+        self._log.close()
+
+    def _note_stop(self) -> None:
+        self._stop = True
+
+    def _note_now(self) -> None:
+        self._now = True
+
+    # -- one driver ----------------------------------------------------------------------------
+
+    def _drive(self, launch: said.Launch, on_status: OnStatus) -> Outcome | said.Lost:
+        driver, asked = self._driver, False
+        driver.send(launch)
+        patience, heard = _START_SECONDS, time.monotonic()
+        while not self._now:
+            if self._stop and not asked:
+                asked = True
+                driver.send(said.Stop())
+            answer = driver.receive(_LOOK)
+            if answer is None:
+                if time.monotonic() - heard > patience:
+                    return said.Lost("its driver")
+                continue
+            heard, patience = time.monotonic(), _SILENT_SECONDS
+            match answer:
+                case said.Told(status):
+                    self._progress(status)
+                    on_status(status)
+                case said.Ended(outcome):
+                    return outcome
+                case said.Refused(error):
+                    raise error
+                case said.Lost():
+                    return answer
+        driver.send(said.Stop(now=True))
+        return AT_ONCE
+
+    def _progress(self, status: StatusDocument) -> None:
+        """Who commits checkpoints is not in a loop of deaths."""
+        number = status.checkpoint.number or 0
+        if number > self._checkpoint:
+            self._deaths = 0 if self._checkpoint >= 0 else self._deaths
+            self._checkpoint = number
+
+    # -- after its death -----------------------------------------------------------------------
+
+    def _after(self, lost: said.Lost) -> Outcome | None:
+        """The end, if this is one; else another Ray runs."""
+        assert self._attached is not None
+        if not self._attached.private:
+            what = f"the Ray cluster at {self._attached.address} is lost: {lost.what} is gone"
+            return Outcome("failed", f"{what}; run it again: it goes on from its last checkpoint")
+        if self._stop:
+            return self._stopped()
+        self._say(
+            f"Ray died ({lost.what} is gone); another is started, and the job goes on from its "
+            f"last checkpoint"
+        )
+        return self._restart()
+
+    def _restart(self) -> Outcome | None:
+        self._driver.end()
+        while not (self._stop or self._now):
+            self._deaths += 1
+            if self._deaths > _MOST_DEATHS:
+                what = f"Ray died {_MOST_DEATHS} times without a checkpoint in between"
+                return Outcome("failed", f"{what}; see {log_of(self._job)}")
+            self._pause(_PAUSES[min(self._deaths, len(_PAUSES)) - 1])
+            self._driver = DriverProcess(self._address, self._log)
+            if self._is_attached():
+                return None
+            self._driver.end()
+        return AT_ONCE if self._now else self._stopped()
+
+    def _is_attached(self) -> bool:
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline and not (self._stop or self._now):
+            answer = self._driver.receive(_LOOK)
+            if answer is not None:
+                return isinstance(answer, said.Attached)
+        return False
+
+    def _pause(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not (self._stop or self._now):
+            time.sleep(_LOOK)
+
+    @staticmethod
+    def _stopped() -> Outcome:
+        what = "Ray died before a last commit; the next run goes on from the last checkpoint"
+        return Outcome("stopped", what)

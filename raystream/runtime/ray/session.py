@@ -1,0 +1,54 @@
+"""The processes of a session: a driver and all that Ray started for it, also when it is gone.
+
+Ray's own processes stay in the session of the driver that started them; parents die, sessions last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+_PROC = Path("/proc")
+_TRIES = 40
+_PAUSE = 0.05
+
+
+def members(session: int) -> list[int]:
+    """Pids of the living processes of a session, without zombies.
+
+    >>> os.getpid() in members(os.getsid(0)) or not _PROC.exists()
+    True
+    """
+    if not _PROC.exists():
+        return []
+    return [int(entry) for entry in os.listdir(_PROC) if entry.isdigit() and _is_in(entry, session)]
+
+
+def end_session(session: int, *, but: int | None = None) -> bool:
+    """SIGKILL to every process of a session; whether none is left, after 2 s at most.
+
+    Args:
+        session: Its id: the pid of the process that began it.
+        but: The pid of one that stays.
+    """
+    for _ in range(_TRIES):
+        left = [pid for pid in members(session) if pid != but]
+        if not left:
+            return True
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_PAUSE)
+    return False
+
+
+def _is_in(entry: str, session: int) -> bool:
+    try:
+        stat = (_PROC / entry / "stat").read_text()
+    except OSError:
+        return False
+    state, _, _, sid = stat.rpartition(")")[2].split()[:4]
+    return int(sid) == session and state not in "ZX"
