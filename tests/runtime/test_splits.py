@@ -242,3 +242,47 @@ def test_a_pattern_is_checked_where_it_is_written_and_is_no_sink() -> None:
         cluster.topic("a", topics=["b"])
     with pytest.raises(ConfigurationError, match="which topic is not said"):
         cluster.topic()
+
+
+@pytest.mark.parametrize("errors", ["fail", "skip"])
+def test_a_tailed_file_that_went_while_the_job_was_down_is_told(
+    tmp_path: Path, errors: str
+) -> None:
+    """A checkpoint that has read half of a file: gone, it is not counted as read."""
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "0.jsonl", *range(50_000))
+    write(tmp_path / "in" / "1.jsonl", 80_000)
+    out = Collect()
+    p = rs.Pipeline("gone", checkpoint_interval="10ms")
+    rows = p.read(
+        lines(tmp_path / "in"), schema=SCHEMA, event_time="ts", name="read", errors=errors
+    )
+    rows.map(slowly).write(out, name="out")
+    with running(p, tmp_path / "store") as run:
+        run.until(lambda: 0 < len(out.rows()) < 50_000)
+    read = len(out.rows())
+    assert read < 50_000
+    (tmp_path / "in" / "0.jsonl").unlink()
+    write(tmp_path / "in" / "2.jsonl", 90_000)
+    with running(p, tmp_path / "store") as run:
+        if errors == "fail":
+            outcome = run.ended()
+            assert outcome.kind == "failed"
+            assert "file 0.jsonl, line " in outcome.message
+            assert "gone and was not read to its end" in outcome.message
+            return
+        run.until(lambda: run.status is not None and run.status.total("skipped_rows") == 1)
+        run.until(lambda: column(out, "n")[-2:] == [80_000, 90_000])
+        (sample,) = run.status.steps[0].samples  # type: ignore[union-attr]
+        assert "0.jsonl" in sample.origin
+        run.stop()
+    with running(p, tmp_path / "store") as run:  # told once
+        write(tmp_path / "in" / "3.jsonl", 95_000)
+        run.until(lambda: column(out, "n")[-1] == 95_000)
+        assert run.status is not None
+        assert run.status.total("skipped_rows") == 0
+
+
+def slowly(row: dict[str, Any]) -> dict[str, Any]:
+    time.sleep(0.00005)
+    return row

@@ -54,12 +54,16 @@ class Cursor(Protocol):
 
 
 class TextCursor:
-    """JSON lines, CSV or another format with one record per line; position = [byte, lines]."""
+    """JSON lines, CSV or another format with one record per line.
+
+    A position is [byte, lines]; while more lies ahead [byte, lines, size], so that a file that is
+    gone before it was read to its end is not taken for one that was.
+    """
 
     def __init__(
         self, path: Path, split: Split, form: Format, schema: Schema, *, tail: bool
     ) -> None:
-        offset, line = split.start
+        offset, line = split.start[:2]
         end = None if split.end is None else split.end[0]
         self._file = LineFile(path, offset, line, end, tail=tail)
         self._form = form
@@ -84,7 +88,9 @@ class TextCursor:
             return line(index_of_row(row, [r.index for r in decoded.rejected]), reason)
 
         bad = tuple(line(row.index, row.reason) for row in decoded.rejected)
-        return Piece(decoded.frame, [lines.offset, lines.line], record, bad)
+        size = self._file.seen()
+        ahead = [size] if size > lines.offset else []
+        return Piece(decoded.frame, [lines.offset, lines.line, *ahead], record, bad)
 
     def _ready_decoder(self) -> Decoder:
         if self._decoder is None:

@@ -86,6 +86,10 @@ class LineFile:
         half = len(self._half) if self._tail and self._end is None else 0
         return self.offset + half != self.limit()
 
+    def seen(self) -> int:
+        """Size of the file as it was seen last, or where this run ends if that is further."""
+        return max(self._seen, self._end or 0)
+
     def left(self) -> int:
         """Lines that lie ahead, estimated from those read so far."""
         return (self.limit() - self.offset) * self.line // max(self.offset, 1)

@@ -102,12 +102,15 @@ class Files:
         """One split per file; with an end, unless the run tails."""
         ends = bounded or not self.tail
         return [
-            Split(name, self._start(), self._end(path) if ends else None)
+            Split(name, self._start(path), self._end(path) if ends else None)
             for name, path in self._listing.files().items()
         ]
 
-    def _start(self) -> Position:
-        return 0 if self.format == PARQUET else [0, 0]
+    def _start(self, path: Path) -> Position:
+        if self.format == PARQUET:
+            return 0
+        size = path.stat().st_size
+        return [0, 0, size] if size else [0, 0]
 
     def _end(self, path: Path) -> Position:
         if self.format == PARQUET:
@@ -118,8 +121,8 @@ class Files:
         """Files that appeared since, if the run tails."""
         if not self.tail:
             return []
-        names = self._listing.files()
-        return [Split(name, self._start()) for name in names if name not in known]
+        there = self._listing.files().items()
+        return [Split(name, self._start(path)) for name, path in there if name not in known]
 
     def grows(self) -> bool:
         """Whether it tails: more files may come."""
@@ -132,6 +135,10 @@ class Files:
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
         return FilesReader(self, ctx, options)
+
+    def path_of(self, split: SplitId) -> Path:
+        """Where a file is."""
+        return self._listing.resolve(split)
 
     def open(self, split: Split, schema: Schema) -> Cursor:
         """A cursor at the start of a split."""
@@ -207,14 +214,19 @@ class FilesReader:
         self._schema = decode_schema(options)
         self._cursors: dict[SplitId, Cursor] = {}
         self._endless = False
+        self._gone: list[Split] = []
 
     def add(self, split: Split) -> None:
         """Start reading this split at `split.start`."""
         self._cursors[split.id] = self._source.open(split, self._schema)
         self._endless = self._endless or split.end is None
+        if _unread(split) and not self._source.path_of(split.id).exists():
+            self._gone.append(split)
 
     def poll(self, max_rows: int) -> Chunk | None:
         """Up to max_rows rows of the file that has waited longest."""
+        if self._gone:
+            return self._lost(self._gone.pop())
         for split in list(self._cursors):
             cursor = self._cursors.pop(split)
             self._cursors[split] = cursor
@@ -222,6 +234,18 @@ class FilesReader:
             if piece is not None:
                 return self._chunk(split, piece)
         return None
+
+    def _lost(self, split: Split) -> Chunk:
+        """A file that went before it was read to its end is told as a record that is none."""
+        frame = add_hidden(self._schema.empty(), self._options, self._ctx.clock.wall_ms())
+        offset, line, size = split.start
+        reason = (
+            f"the file is gone and was not read to its end: {offset} of its {size} bytes were; "
+            "put it back"
+        )
+        bad = BadRecord(f"line {line + 1}", None, reason)
+        run = Run(split.id, 0, 0, [offset, line])
+        return Chunk(frame, (run,), (_rejected(split.id, bad),))
 
     def _chunk(self, split: SplitId, piece: Piece) -> Chunk:
         frame = add_hidden(piece.frame, self._options, self._ctx.clock.wall_ms())
@@ -239,7 +263,8 @@ class FilesReader:
 
     def finished(self) -> bool:
         """Whether every file has an end and was read to it."""
-        return not self._endless and not any(c.waiting() for c in self._cursors.values())
+        waiting = self._gone or any(c.waiting() for c in self._cursors.values())
+        return not self._endless and not waiting
 
     def committed(self, positions: Mapping[SplitId, Position]) -> None:
         """Nobody watches positions in files."""
@@ -250,6 +275,12 @@ class FilesReader:
 
     def close(self) -> None:
         """No file is open between polls."""
+
+
+def _unread(split: Split) -> bool:
+    """Whether more lay ahead when the position was taken."""
+    start = split.start
+    return isinstance(start, list) and len(start) > 2 and start[2] > start[0]
 
 
 def _refuse_url(path: str) -> None:
