@@ -31,7 +31,7 @@ class Output(Protocol):
 class StepState:
     """Snapshot of one step: segments, a small JSON header, a transaction in preparation."""
 
-    segments: tuple[Segment, ...] = ()
+    segments: Sequence[Segment] = ()
     header: Mapping[str, Any] = field(default_factory=dict)
     prepared: Future[Committable | None] | None = None
 
@@ -44,7 +44,8 @@ class Restored:
         states: States of the old subtasks, by index.
         redistribute: False: `states` holds just the state of this very subtask, keep its segment
             ids. True: it holds all old subtasks' states; take the rows whose key is owned by this
-            subtask, under new segment ids.
+            subtask, under new segment ids. Segments are read while they are gone through: take them
+            one by one, and keep only what is owned.
     """
 
     states: Sequence[StepState]

@@ -78,19 +78,20 @@ class WindowGlobal(Operator):
             watermark = state.header.get("watermark")
             if watermark is not None:
                 self._watermark = max(self._watermark, watermark)
+        if restored.redistribute:
+            for state in restored.states:
+                for frame in map(self._share, state.segments):
+                    self._restart(frame)
+                    self._state.append(frame)
+            return
         segments = [
             Segment(segment.id, self._aggregation.restored(segment.frame))
             for state in restored.states
             for segment in state.segments
         ]
-        if restored.redistribute:
-            for segment in segments:
-                self._state.append(self._owned(segment))
-        else:
-            self._state.restore(segments)
-        if self._every is not None:
-            for segment in segments:
-                self._note(self._owned(segment))
+        self._state.restore(segments)
+        for segment in segments:
+            self._restart(segment.frame)
 
     def process(self, batch: Batch) -> None:
         """Rows or partials go into the state; what is late goes its own way."""
@@ -241,8 +242,15 @@ class WindowGlobal(Operator):
         if self._changed and self._due is None and self._every is not None:
             self._due = self.ctx.clock.now() + self._every
 
-    def _owned(self, segment: Segment) -> pl.DataFrame:
-        return owned(segment.frame, self._keys, self.ctx.subtask.index, self.ctx.parallelism)
+    def _share(self, segment: Segment) -> pl.DataFrame:
+        me = self.ctx
+        frame = self._aggregation.restored(segment.frame)
+        return owned(frame, self._keys, me.subtask.index, me.parallelism)
+
+    def _restart(self, frame: pl.DataFrame) -> None:
+        """Early rows of restored windows are given out again."""
+        if self._every is not None:
+            self._note(frame)
 
     def _end(self) -> int:
         """The watermark at which all windows of the state are closed."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from raystream.checkpoint.records import Checkpoint, Restore, StoredState
@@ -138,7 +139,24 @@ def _refs(
     same = len(states) == chain.parallelism and same_hash
     if same and not isinstance(spec.step, Read):
         return RestoreRefs((states[index],), redistribute=False)
-    return RestoreRefs(tuple(states), redistribute=True)
+    if same_hash and not isinstance(spec.step, Read):
+        states = _concerning(states, index, chain.parallelism)
+    return RestoreRefs(states, redistribute=True)
+
+
+def _concerning(
+    states: tuple[StoredState, ...], index: int, parallelism: int
+) -> tuple[StoredState, ...]:
+    """The states without segments that hold no key of this subtask: what is not read costs nothing.
+
+    An owner is the hash modulo the parallelism. So subtask i of p and old subtask j of q share keys
+    only if i and j leave the same remainder by gcd(p, q): from 2 to 4 each reads one of the two.
+    """
+    shared = math.gcd(len(states), parallelism)
+    return tuple(
+        state if (old - index) % shared == 0 else replace(state, segments=())
+        for old, state in enumerate(states)
+    )
 
 
 def _same_hash(header: Mapping[str, Any]) -> bool:

@@ -26,7 +26,7 @@ from raystream.runtime.source import SourceInput
 from raystream.runtime.tail import Taps
 from raystream.runtime.task import Report, Task
 from raystream.storage.base import Store
-from raystream.storage.segments import read_segment
+from raystream.storage.segments import StoredSegments
 from raystream.time.clock import Clock
 
 
@@ -166,10 +166,7 @@ class _Builder:
 
     def _load(self, refs: RestoreRefs) -> Restored:
         states = [
-            StepState(
-                segments=tuple(read_segment(self._store, ref) for ref in stored.segments),
-                header=stored.header,
-            )
+            StepState(StoredSegments(self._store, stored.segments), stored.header)
             for stored in refs.states
         ]
         return Restored(states, refs.redistribute)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from typing import overload
 
 import polars as pl
 
@@ -46,6 +48,39 @@ def read_segment(store: Store, ref: SegmentRef) -> Segment:
     except (pl.exceptions.PolarsError, OSError) as error:
         text = f"the segment can not be read: {error}"
         raise _damaged(store, ref, text) from error
+
+
+class StoredSegments(Sequence[Segment]):
+    """Segments that are read when they are asked for, each time anew, and not kept.
+
+    Args:
+        store: Where they are.
+        refs: Which.
+    """
+
+    def __init__(self, store: Store, refs: Sequence[SegmentRef]) -> None:
+        self._store = store
+        self._refs = refs
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self._refs)
+
+    def __iter__(self) -> Iterator[Segment]:
+        """One after another; only the one that was given last need be in memory."""
+        return (read_segment(self._store, ref) for ref in self._refs)
+
+    @overload
+    def __getitem__(self, index: int) -> Segment: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Segment]: ...
+
+    def __getitem__(self, index: int | slice) -> Segment | Sequence[Segment]:
+        """Read one, or name some."""
+        if isinstance(index, slice):
+            return StoredSegments(self._store, self._refs[index])
+        return read_segment(self._store, self._refs[index])
 
 
 def read_bytes(store: Store, ref: SegmentRef) -> bytes:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import raystream as rs
 from raystream.checkpoint.records import Checkpoint, Owner, SegmentRef, StoredState
+from raystream.data.hashing import owners
 from raystream.errors import ConfigurationError
 from raystream.ids import SubtaskId
 from raystream.plan.physical import PhysicalPlan
@@ -71,10 +76,29 @@ def test_another_parallelism_redistributes(width: int) -> None:
         assert found[SubtaskId("w", index)]["w"] == RestoreRefs(old.steps["w"], redistribute=True)
 
 
+@given(st.integers(1, 12), st.integers(1, 12))
+@settings(max_examples=40, deadline=None)
+def test_a_subtask_gets_every_old_state_that_can_hold_its_keys(old: int, new: int) -> None:
+    frame = pl.DataFrame({"ip": [f"10.0.0.{n}" for n in range(500)]})
+    pairs = set(zip(owners(frame, ["ip"], old), owners(frame, ["ip"], new), strict=True))
+    base = checkpoint(planned(old))
+    for index in range(new):
+        refs = restore_states(base, planned(new))[SubtaskId("w", index)]["w"]
+        assert [state.header for state in refs.states][:old] in (
+            [state.header for state in base.steps["w"]],
+            [base.steps["w"][index].header] if old == new else [],
+        )
+        read = {state.header["of"] for state in refs.states if state.segments}
+        assert {f"w-{j}" for j, i in pairs if i == index} <= read
+        assert len(read) == (1 if old == new else old // math.gcd(old, new))
+
+
 @pytest.mark.parametrize("other", [{"polars": "0.1"}, {"hash": "other-hash"}])
 def test_another_hash_redistributes(other: dict[str, str]) -> None:
-    found = restore_states(checkpoint(planned(), **other), planned())
-    assert found[SubtaskId("w", 0)]["w"].redistribute
+    old = checkpoint(planned(), **other)
+    for parallelism in (2, 4):
+        found = restore_states(old, planned(parallelism))
+        assert found[SubtaskId("w", 0)]["w"] == RestoreRefs(old.steps["w"], redistribute=True)
 
 
 def test_a_renamed_step_with_state_is_refused() -> None:

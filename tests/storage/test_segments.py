@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import weakref
 from dataclasses import replace
 
 import polars as pl
@@ -18,7 +19,7 @@ from raystream.ids import HIDDEN
 from raystream.state.windowed import PANE
 from raystream.storage.base import Put
 from raystream.storage.memory import MemoryStore
-from raystream.storage.segments import checksum, read_segment, write_segment
+from raystream.storage.segments import StoredSegments, checksum, read_segment, write_segment
 
 SEGMENT = Segment("3-1", pl.DataFrame({"key": ["a", "b", None], "n": [1, 2, 3]}))
 
@@ -122,3 +123,20 @@ def test_hidden_columns_of_the_first_version_are_found_under_their_new_names() -
     assert read.columns == [PANE, "ip", f"{HIDDEN}agg:n", f"{HIDDEN}rows"]
     new = pl.DataFrame({PANE: [0], "__pane": ["a"], "__op": ["c"], f"{HIDDEN}rows": [2]})
     assert_frame_equal(read_segment(store, written(store, Segment("1-1", new))).frame, new)
+
+
+def test_stored_segments_are_read_one_by_one_and_not_kept() -> None:
+    store, seen = MemoryStore(), []
+    refs = [written(store, Segment(f"3-{n}", pl.DataFrame({"n": [n]}))) for n in range(3)]
+    get = store.get
+    store.get = lambda key: (seen.append(key), get(key))[1]  # type: ignore[method-assign]
+    segments = StoredSegments(store, refs)
+    assert len(segments) == 3
+    assert seen == []
+    alive = iter(segments)
+    first = weakref.ref(next(alive).frame)
+    assert len(seen) == 1
+    assert next(alive).id == "3-1"
+    assert first() is None
+    assert [one.id for one in segments[1:]] == ["3-1", "3-2"]
+    assert segments[2].frame["n"].to_list() == [2]
