@@ -16,15 +16,13 @@ from raystream.observe.finding import Finding, error, ok, warning
 
 if TYPE_CHECKING:
     from raystream.api.pipeline import Pipeline
+    from raystream.api.sample_read import Look
     from raystream.connectors.kafka.checks import JobFacts
     from raystream.connectors.kafka.connection import Kafka
     from raystream.connectors.kafka.inspection import KafkaPythonInspection
     from raystream.data.schema import Schema
     from raystream.graph.logical import Node
     from raystream.plan.physical import PhysicalPlan
-
-_SECONDS_ARE_BELOW = 100_000_000_000
-"""Epoch ms of 1973: a smaller event time was written in seconds."""
 
 Say = Callable[[Finding], None]
 
@@ -136,13 +134,13 @@ class _Check:
         step: Any = node.step
         (spec,) = [spec for _, spec in plan.steps() if spec.name == node.name]
         assert spec.read is not None
-        look = look_at(step.source, spec.read, self._pipeline.name, node.name)
+        look = look_at(step, spec.read, self._pipeline.name, node.name)
         about = step.source.describe()
         if look.failed:
             yield _unfit(about, look.failed, look.looked, look.first, step.errors)
         elif look.looked:
             yield ok(about, f"{_count(look.looked, 'record')} looked at, all fit")
-        yield from _times(about, spec.read.event_time, look.earliest_ms, look.latest_ms)
+        yield from _times(about, step, look)
 
     # -- clusters ----------------------------------------------------------------------------
 
@@ -264,25 +262,17 @@ def _unfit(about: str, failed: int, looked: int, first: str, policy: ErrorPolicy
     return warning(about, said, f"they would be {word}")
 
 
-def _times(
-    about: str, column: str | None, earliest: int | None, latest: int | None
-) -> Iterator[Finding]:
-    if earliest is None or latest is None:
+def _times(about: str, step: Any, look: Look) -> Iterator[Finding]:
+    from raystream.api.suspect import moment, suspicion
+
+    if look.earliest_ms is None or look.latest_ms is None:
         return
-    if 0 <= earliest < _SECONDS_ARE_BELOW:
-        said = f"event time {column!r} is {earliest} in one record: seconds, not milliseconds?"
-        yield warning(about, said, "event time is epoch milliseconds")
-    elif latest > time.time() * 1000 + 3_600_000:
-        said = f"event time {column!r} is {_moment(latest)} in one record: in the future"
-        yield warning(about, said, "see max_future of rs.Watermark")
-    else:
-        yield ok(about, f"event time {column!r} from {_moment(earliest)} to {_moment(latest)}")
-
-
-def _moment(ms: int) -> str:
-    if not 0 <= ms < 253_402_300_800_000:
-        return f"{ms} ms"
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(ms / 1000))
+    doubt = suspicion(step, look, time.time() * 1000)
+    if doubt is not None:
+        yield warning(about, *doubt)
+        return
+    spans = f"from {moment(look.earliest_ms)} to {moment(look.latest_ms)}"
+    yield ok(about, f"event time {str(step.event_time)!r} {spans}")
 
 
 def _count(number: int, word: str) -> str:

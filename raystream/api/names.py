@@ -20,6 +20,7 @@ from raystream.graph.steps import (
     Step,
     WindowAggregate,
     WithColumns,
+    WithEventTime,
     Write,
 )
 from raystream.graph.windows import Cumulative, Hopping, Window
@@ -128,6 +129,8 @@ def _words(step: Step) -> tuple[str, str]:
             return "select", "-".join(_column(column) for column in columns)
         case WithColumns(columns=named):
             return "with", "-".join(named)
+        case WithEventTime(event_time=time):
+            return "event-time", str(time)
         case Drop(columns=dropped):
             return "drop", "-".join(dropped)
         case KeyBy(keys=keys):

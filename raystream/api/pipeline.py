@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked, chosen
+from raystream.api.event_time import checked_time, checked_unit, checked_watermark
 from raystream.api.names import automatic, check_free, check_name, with_final_names
 from raystream.api.origin import at_call, origin_of_call, wrong
 from raystream.api.said import Said
+from raystream.api.time_zones import known_zone
 from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy, WatermarkStrategy
 from raystream.graph.steps import Read, Step, WindowAggregate
@@ -126,7 +128,9 @@ class Pipeline:
         self,
         source: Any,
         *,
-        event_time: str | None = None,
+        event_time: Any = None,
+        event_time_unit: str | None = None,
+        time_zone: str | None = None,
         watermark: WatermarkStrategy | None = None,
         schema: Any = None,
         errors: str = "fail",
@@ -137,7 +141,12 @@ class Pipeline:
 
         Args:
             source: `kafka.topic(..)`, `rs.Files(..)`, `rs.Rows(..)`, `rs.Datagen(..)`.
-            event_time: Column with epoch milliseconds. Default: the record's own timestamp.
+            event_time: Column, field within one (`"meta.ts"`), SQL text or rs.col expression.
+                Default: the record's own timestamp.
+            event_time_unit: How event time is written: `s`, `ms`, `us`, `ns` (numbers since 1970)
+                or `iso8601`. Default: what the declared schema says (`timestamp_s`, .., `iso8601`),
+                else `ms`.
+            time_zone: Of event time that is written without one: `Europe/Berlin`.
             watermark: `rs.Watermark(..)`. Default: 10 s out of order, idle after 30 s.
             schema: dict, dataclass, TypedDict or Polars schema. Default: learnt once from the
                 first records, and kept with the checkpoint.
@@ -149,15 +158,15 @@ class Pipeline:
         from raystream.api.stream import Stream
 
         check_has(source, ("discover", "reader", "learn"), "read", "a source")
-        if watermark is not None and not isinstance(watermark, WatermarkStrategy):
-            text = f"watermark takes rs.Watermark(..), not {watermark!r}"
-            raise wrong(text, 'write rs.Watermark(out_of_orderness="10s")')
+        columns = None if schema is None else declared(schema)
         step = Read(
             source,
-            event_time,
-            None if schema is None else declared(schema),
-            watermark or WatermarkStrategy(),
+            None if event_time is None else checked_time(event_time),
+            columns,
+            checked_watermark(watermark),
             chosen(errors, "errors", ErrorPolicy),
+            checked_unit(event_time_unit, event_time, schema),
+            None if time_zone is None else known_zone(time_zone),
         )
         return Stream(self, self.add(step, (), name=name, parallelism=parallelism))
 

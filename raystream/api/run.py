@@ -15,8 +15,9 @@ from raystream.api.learn import learn_schemas, stored_header
 from raystream.api.pipeline import Pipeline
 from raystream.api.progress import Progress, patiently, say
 from raystream.api.start import OpenedSavepoint, check_fits, check_start, opened
-from raystream.errors import ConfigurationError, JobFailed, Superseded
+from raystream.errors import ConfigurationError, JobFailed, RaystreamError, Superseded
 from raystream.graph.logical import LogicalGraph, Node
+from raystream.graph.steps import Read
 
 if TYPE_CHECKING:
     from raystream.connectors.base import Split
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from raystream.job.outcome import Outcome
     from raystream.job.spec import JobSpec
     from raystream.observe.status import StatusDocument
+    from raystream.plan.physical import PhysicalPlan
     from raystream.runtime.ray.foreground import Runtime
     from raystream.storage.base import Store
 
@@ -174,6 +176,8 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
         header = stored_header(store) if savepoint is None else savepoint.content.job
         for moved in other_sources(header, planned):
             say(f"warning: {moved}")
+    if options.from_scratch or (savepoint is None and not stored_header(store)):
+        _warn_of_times(planned, pipeline.name)
     _check_sinks(graph, pipeline.name, store)
     checkpoint = CheckpointSettings(
         storage,
@@ -195,6 +199,23 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
         allow_non_restored_state=options.allow_non_restored_state,
         run=secrets.token_hex(8),  # a restarted coordinator knows by it what this run has done
     )
+
+
+def _warn_of_times(planned: PhysicalPlan, job: str) -> None:
+    """Event time of the first records that can hardly be meant; a start that looks finds out."""
+    from raystream.api.sample_read import look_at
+    from raystream.api.suspect import suspicion
+
+    for _, spec in planned.steps():
+        if not isinstance(spec.step, Read) or spec.step.event_time is None or spec.read is None:
+            continue
+        try:
+            look = look_at(spec.step, spec.read, job, spec.name, records=20, seconds=2.0)
+        except (RaystreamError, OSError):
+            continue  # what can not be read is told by the run itself
+        doubt = suspicion(spec.step, look, time.time() * 1000)
+        if doubt is not None:
+            say(f"warning: {spec.step.source.describe()}: {doubt[0]}; {doubt[1]}")
 
 
 def _learnt(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from raystream.connectors.base import Chunk, ReadOptions, Split
+    from raystream.graph.steps import Read
 
 RECORDS = 200
 """Looked at per split: the newest of a Kafka partition, the first of anything else."""
@@ -27,6 +28,7 @@ class Look:
         first: Where the first of them is, and why.
         earliest_ms: Least event time, epoch ms; None: no column holds it, or there was no row.
         latest_ms: Greatest.
+        numbers: Both as they are written, where they are numbers.
     """
 
     looked: int
@@ -34,16 +36,27 @@ class Look:
     first: str = ""
     earliest_ms: int | None = None
     latest_ms: int | None = None
+    numbers: tuple[float, float] | None = None
 
 
-def look_at(source: Any, options: ReadOptions, job: str, step: str) -> Look:
+def look_at(
+    read: Read,
+    options: ReadOptions,
+    job: str,
+    step: str,
+    *,
+    records: int = RECORDS,
+    seconds: float = SECONDS,
+) -> Look:
     """Read some records and leave no trace: no position is published.
 
     Args:
-        source: The source.
+        read: What was said of the source.
         options: Columns, as the plan asks for them.
         job: Name of the job.
         step: Name of the step.
+        records: Looked at per split.
+        seconds: For how long, at most.
 
     Raises:
         RaystreamError: the source can not be read.
@@ -55,38 +68,38 @@ def look_at(source: Any, options: ReadOptions, job: str, step: str) -> Look:
     with ThreadPoolExecutor(1) as pool:
         me = SubtaskId(step, 0)
         ctx = SubtaskContext(job, "00000000", 0, step, me, 1, SystemClock(), pool)
-        splits = _splits(source)
-        reader = source.reader(ctx, options)
+        splits = _splits(read.source, records)
+        reader = read.source.reader(ctx, options)
         try:
-            chunks = _chunks(reader, splits)
+            chunks = _chunks(reader, splits, records, seconds)
         finally:
             reader.close()
-    return _look(chunks, options.event_time)
+    return _look(chunks, read)
 
 
-def _splits(source: Any) -> list[Split]:
+def _splits(source: Any, records: int) -> list[Split]:
     from raystream.connectors.kafka.connection import KafkaTopic
 
     if isinstance(source, KafkaTopic):
         source = replace(source, starting_offsets="earliest")
     splits: list[Split] = source.discover(bounded=True)
-    return [replace(split, start=_near_the_end(split)) for split in splits]
+    return [replace(split, start=_near_the_end(split, records)) for split in splits]
 
 
-def _near_the_end(split: Split) -> Any:
+def _near_the_end(split: Split, records: int) -> Any:
     start, end = split.start, split.end
     if not isinstance(start, Mapping) or not isinstance(end, Mapping) or "offset" not in start:
         return start
-    return {**start, "offset": max(start["offset"], end["offset"] - RECORDS)}
+    return {**start, "offset": max(start["offset"], end["offset"] - records)}
 
 
-def _chunks(reader: Any, splits: list[Split]) -> list[Chunk]:
+def _chunks(reader: Any, splits: list[Split], records: int, seconds: float) -> list[Chunk]:
     for split in splits:
         reader.add(split)
     found: list[Chunk] = []
-    left, deadline = RECORDS * len(splits), time.monotonic() + SECONDS
+    left, deadline = records * len(splits), time.monotonic() + seconds
     while left > 0 and not reader.finished() and time.monotonic() < deadline:
-        chunk = reader.poll(min(left, RECORDS))
+        chunk = reader.poll(min(left, records))
         if chunk is None:
             time.sleep(0.01)
         else:
@@ -95,14 +108,28 @@ def _chunks(reader: Any, splits: list[Split]) -> list[Chunk]:
     return found
 
 
-def _look(chunks: list[Chunk], event_time: str | None) -> Look:
+def _look(chunks: list[Chunk], step: Read) -> Look:
     rejected = [one for chunk in chunks for one in chunk.rejected]
     looked = sum(chunk.frame.height for chunk in chunks) + len(rejected)
     first = f"{rejected[0].origin}: {rejected[0].reason}" if rejected else ""
     frames = [chunk.frame for chunk in chunks if chunk.frame.height]
-    if event_time is None or not frames:
+    if step.event_time is None or not frames:
         return Look(looked, len(rejected), first)
-    times = [frame[event_time] for frame in frames]
-    numbers = [t if t.dtype.is_integer() else t.dt.epoch("ms") for t in times]
-    least, most = min(n.min() for n in numbers), max(n.max() for n in numbers)  # type: ignore[type-var]
-    return Look(looked, len(rejected), first, least, most)  # type: ignore[arg-type]
+    from raystream.formats.moments import Unit
+    from raystream.operators.event_times import EventTimes
+
+    unit = Unit(step.event_time_unit, step.time_zone)
+    times = EventTimes(step.event_time, unit, frames[0].schema)
+    timed = [times.of(frame) for frame in frames]
+    failed, values, numbers = len(rejected), [], []
+    for one in timed:
+        bad = one.times.is_null().arg_true().to_list()
+        failed += len(bad)
+        first = first or (one.reason(bad[0]) if bad else "")
+        values += one.times.drop_nulls().to_list()
+        if one.values.dtype.is_numeric():
+            numbers += one.values.drop_nulls().to_list()
+    if not values:
+        return Look(looked, failed, first)
+    written = (float(min(numbers)), float(max(numbers))) if numbers else None
+    return Look(looked, failed, first, min(values), max(values), written)

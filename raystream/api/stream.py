@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import NOT_YET, VERBS, checked, chosen
+from raystream.api.event_time import checked_time, checked_unit, checked_watermark
 from raystream.api.expressions import (
     check_visible,
     column_name,
@@ -18,10 +19,11 @@ from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
 from raystream.api.pipeline import Pipeline, check_has, declared
 from raystream.api.row_columns import RowColumns, returned, returned_value
+from raystream.api.time_zones import known_zone
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge
 from raystream.graph.nearest import did_you_mean
-from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose
+from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose, WatermarkStrategy
 from raystream.graph.steps import (
     Drop,
     Filter,
@@ -37,6 +39,7 @@ from raystream.graph.steps import (
     Union,
     WindowAggregate,
     WithColumns,
+    WithEventTime,
     Write,
 )
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
@@ -157,6 +160,41 @@ class Stream:
             raise wrong(text, 'write .drop("name")')
         key = self._key if set(names).isdisjoint(self._key) else ()
         return self._then(Drop(names), name, parallelism, key)
+
+    @checked
+    def with_event_time(
+        self,
+        event_time: Any,
+        *,
+        watermark: WatermarkStrategy | None = None,
+        event_time_unit: str = "ms",
+        time_zone: str | None = None,
+        errors: str = "fail",
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> typing.Self:
+        """The same rows with another event time; what is told above of event time ends here.
+
+        Watermarks are told from here on, per subtask: the highest time of its rows less
+        `out_of_orderness`. So it should bound the disorder of all partitions of a subtask.
+
+        Args:
+            event_time: Column, field within one (`"meta.ts"`), SQL text or rs.col expression.
+            watermark: `rs.Watermark(..)`. Default: 10 s out of order, idle after 30 s.
+            event_time_unit: `s`, `ms`, `us`, `ns` or `iso8601`.
+            time_zone: Of event time that is written without one.
+            errors: Rows without a time: `fail`, `skip`, or `dlq`.
+            name: See Stream.
+            parallelism: See Stream.
+        """
+        step = WithEventTime(
+            checked_time(event_time),
+            checked_watermark(watermark),
+            checked_unit(event_time_unit, None, None),
+            None if time_zone is None else known_zone(time_zone),
+            chosen(errors, "errors", ErrorPolicy),
+        )
+        return self._then(step, name, parallelism)
 
     @checked
     def with_columns(

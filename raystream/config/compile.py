@@ -184,7 +184,9 @@ class _Compiler:
             raise
 
     def _source(self, name: str, value: Value) -> Stream:
-        options: dict[str, Any] = _options(value, "event_time", "schema", "parallelism")
+        options: dict[str, Any] = _options(
+            value, "event_time", "event_time_unit", "time_zone", "schema", "parallelism"
+        )
         errors = value.get("errors")
         if errors is not None:
             options["errors"] = _policy(errors)
@@ -222,6 +224,9 @@ class _Compiler:
         verb = next(v for v in _VERBS if step.get(v) is not None)
         value, options = step[verb], _options(step, "name", "parallelism", "batch_format", "schema")
         with self._noting(value, step):
+            if verb == "with_event_time":
+                options |= _options(step, "event_time_unit", "time_zone")
+                options["watermark"] = _watermark(step.get("watermark"))
             made = self._plain_step(stream, verb, value, options | _errors(step))
         self._dead_letters(step.get("errors"), made)
         return made
@@ -244,6 +249,8 @@ class _Compiler:
         match verb:
             case "filter":
                 return stream.filter(value.data, **options)
+            case "with_event_time":
+                return stream.with_event_time(value.data, **options)
             case "with_columns":
                 return stream.with_columns(value.plain(), **options)
             case "key_by":
@@ -328,6 +335,7 @@ _VERBS = (
     "select",
     "drop",
     "with_columns",
+    "with_event_time",
     "map",
     "flat_map",
     "map_batches",

@@ -47,10 +47,11 @@ COUNT = Number(least=1)
 GUARANTEE = Word(("at_least_once", "exactly_once", "none"))
 COLUMN_TYPE = Text(
     "a type",
-    r"(?:int|float|string|bool|binary|bytes|timestamp_ms|date|time|datetime|timestamp|duration"
+    r"(?:int|float|string|bool|binary|bytes|timestamp_(?:s|ms|us|ns)|iso8601|date|time|datetime|timestamp|duration"
     r"|(?:decimal|numeric) ?\( ?[0-9]{1,2} ?(?:, ?[0-9]{1,2} ?)?\))(?: not null)?",
     "write int, float, decimal(18,2), string, bool, binary, date, time, datetime, timestamp, "
-    "duration or timestamp_ms, perhaps with ' not null' behind",
+    "duration, timestamp_s, timestamp_ms, timestamp_us, timestamp_ns or iso8601, "
+    "perhaps with ' not null' behind",
 )
 SCHEMA = MapOf(COLUMN_TYPE, what="a column name")
 PARALLELISM = Field(COUNT, "Subtasks of this step. Default: as the step above.")
@@ -210,6 +211,18 @@ DATAGEN = Record(
     },
 )
 
+UNIT = Word(("s", "ms", "us", "ns", "iso8601"))
+
+WATERMARK = Record(
+    "a watermark",
+    {
+        "out_of_orderness": Field(TIME, "How late a row may be. Default: 10s."),
+        "idle_timeout": Field(TIME, "An empty split is idle after. Default: 30s."),
+        "max_future": Field(TIME, "How far ahead a row may be. Default: 1h."),
+    },
+    example="{out_of_orderness: 10s}",
+)
+
 POLICY = Word(("fail", "skip", "dlq"))
 
 ERRORS = ByKind(
@@ -230,19 +243,12 @@ SOURCE = Record(
         "files": Field(SOURCE_FILES, "JSON lines, CSV or Parquet."),
         "datagen": Field(DATAGEN, "Rows made up from a seed."),
         "schema": Field(SCHEMA, "Column -> type. Default: learnt from the first records."),
-        "event_time": Field(COLUMN, "Column with epoch ms. Default: the record's own timestamp."),
-        "watermark": Field(
-            Record(
-                "a watermark",
-                {
-                    "out_of_orderness": Field(TIME, "How late a row may be. Default: 10s."),
-                    "idle_timeout": Field(TIME, "An empty split is idle after. Default: 30s."),
-                    "max_future": Field(TIME, "How far ahead a row may be. Default: 1h."),
-                },
-                example="{out_of_orderness: 10s}",
-            ),
-            "How event time is told.",
+        "event_time": Field(
+            SQL, "Column, field within one, or SQL. Default: the record's own timestamp."
         ),
+        "event_time_unit": Field(UNIT, "s, ms, us, ns or iso8601. Default: ms."),
+        "time_zone": Field(ZONE, "Of event time that is written without one."),
+        "watermark": Field(WATERMARK, "How event time is told."),
         "errors": Field(
             ERRORS,
             "Records that do not decode or fit. Default: fail.",
@@ -378,6 +384,18 @@ STEP = Variants(
             {
                 "batch_format": Field(Word(("polars", "pandas", "pyarrow")), "Default: polars."),
                 **_OUTPUT_SCHEMA,
+            },
+        ),
+        "with_event_time": _step(
+            "another event time",
+            "with_event_time",
+            SQL,
+            "Column, field within one, or SQL.",
+            {
+                "event_time_unit": Field(UNIT, "s, ms, us, ns or iso8601. Default: ms."),
+                "time_zone": Field(ZONE, "Of event time that is written without one."),
+                "watermark": Field(WATERMARK, "How event time is told from here on."),
+                **_ERRORS,
             },
         ),
         "union": _step("a union", "union", one_or_more(NAMED), "Rows of these steps, too.", {}),

@@ -26,6 +26,7 @@ from raystream.graph.steps import (
     Union,
     WindowAggregate,
     WithColumns,
+    WithEventTime,
     Write,
 )
 from raystream.graph.windows import Cumulative, Hopping, Window
@@ -135,6 +136,11 @@ class _Writer:
                 return _call(".select", [_literal(column) for column in columns], options)
             case Drop(columns=dropped):
                 return _call(".drop", [_literal(column) for column in dropped], options)
+            case WithEventTime(event_time=time) as step:
+                said = _time_options(step)
+                if step.watermark != WatermarkStrategy():
+                    said["watermark"] = _watermark(step.watermark)
+                return _call(".with_event_time", [_literal(time)], {**said, **options})
             case WithColumns(columns=columns):
                 texts = {name: _literal(text) for name, text in columns.items()}
                 return _columns(".with_columns", texts, options)
@@ -155,6 +161,7 @@ class _Writer:
         said: dict[str, str] = {}
         if step.event_time is not None:
             said["event_time"] = _literal(step.event_time)
+        said |= _time_options(step)
         if step.watermark != WatermarkStrategy():
             said["watermark"] = _watermark(step.watermark)
         if step.schema is not None:
@@ -329,6 +336,15 @@ def _format(format_: Any) -> str:
 
 def _imported(format_: Any) -> str:
     return f"__import__({type(format_).__module__!r}, fromlist=['x']).{format_!r}"
+
+
+def _time_options(step: Read | WithEventTime) -> dict[str, str]:
+    said = {}
+    if step.event_time_unit != "ms":
+        said["event_time_unit"] = _literal(step.event_time_unit)
+    if step.time_zone is not None:
+        said["time_zone"] = _literal(step.time_zone)
+    return said
 
 
 def _unless(value: Any, default: Any) -> str:

@@ -91,7 +91,8 @@ class ReadOptions:
 
     Args:
         schema: Columns to decode (already pushed down).
-        event_time: Column that holds event time, or None: fill data.batch.TIME from the record.
+        event_time: What event time is made of (a column, if it is called so), or None: fill
+            data.batch.TIME from the record.
         message_key: Carry the record's key in data.batch.MESSAGE_KEY.
         metadata: Metadata columns asked for: key, timestamp, headers, topic, partition, offset.
         row_order: The engine adds data.batch.ORDER from the runs of each chunk.

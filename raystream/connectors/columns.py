@@ -16,8 +16,8 @@ from raystream.formats.base import Decoded, RejectedRow
 
 
 def decode_schema(options: ReadOptions) -> Schema:
-    """The columns to decode; event time is never null."""
-    needed = {options.event_time} if options.event_time else set()
+    """The columns to decode; a column of event time is never null."""
+    needed = {options.event_time} & options.schema.columns.keys() if options.event_time else set()
     return replace(options.schema, required=options.schema.required | needed)
 
 

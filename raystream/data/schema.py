@@ -57,6 +57,13 @@ class Schema:
         columns = {name: dtype for name, (dtype, _) in parsed.items()}
         return cls(columns, frozenset(name for name, (_, strict) in parsed.items() if strict))
 
+    @staticmethod
+    def declared_unit(declared: Any, column: str) -> str | None:
+        """The unit of event time that a declared schema says of a column; None: none."""
+        if isinstance(declared, Schema):
+            return None
+        return next((types.declared_unit(k) for n, k in _items(declared) if n == column), None)
+
     @classmethod
     def of_frame(cls, columns: Mapping[str, pl.DataType], key: tuple[str, ...] = ()) -> Schema:
         """Schema of the user columns among `columns` (hidden ones are left out)."""

@@ -21,6 +21,10 @@ NAMES: Mapping[str, pl.DataType] = {
     "bool": pl.Boolean(),
     "binary": pl.Binary(),
     "timestamp_ms": pl.Int64(),
+    "timestamp_s": pl.Int64(),
+    "timestamp_us": pl.Int64(),
+    "timestamp_ns": pl.Int64(),
+    "iso8601": pl.String(),
     "date": pl.Date(),
     "time": pl.Time(),
     "datetime": pl.Datetime("us"),
@@ -50,6 +54,25 @@ _PYTHON: Mapping[Any, pl.DataType] = {
 }
 
 _NOT_NULL = "not null"
+
+_UNITS = {"timestamp_s": "s", "timestamp_ms": "ms", "timestamp_us": "us", "timestamp_ns": "ns"}
+
+
+def declared_unit(declared: Any) -> str | None:
+    """The unit of event time that a declared type says; None: none.
+
+    >>> declared_unit("timestamp_s not null"), declared_unit("iso8601"), declared_unit(int)
+    ('s', 'iso8601', None)
+    """
+    notes = get_args(declared) if get_origin(declared) is Annotated else (declared,)
+    for note in notes:
+        word = (
+            " ".join(note.lower().split()).removesuffix(_NOT_NULL) if isinstance(note, str) else ""
+        )
+        found = _UNITS.get(word.strip(), "iso8601" if word.strip() == "iso8601" else None)
+        if found is not None:
+            return found
+    return None
 
 
 def parse_type(declared: Any, column: str) -> tuple[pl.DataType, bool]:

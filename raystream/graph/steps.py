@@ -26,17 +26,21 @@ class Read:
 
     Args:
         source: Where from.
-        event_time: Column with epoch ms, or None: the record's own timestamp.
+        event_time: Column, path into one, or Expression; None: the record's own timestamp.
         schema: Declared schema (data.schema.Schema) or None: learnt once.
         watermark: Per split.
         errors: Policy for records that do not decode or fit.
+        event_time_unit: How event time is written: s, ms, us, ns, iso8601.
+        time_zone: Of event time written without one (IANA name).
     """
 
     source: Any
-    event_time: str | None = None
+    event_time: Expression | None = None
     schema: Any = None
     watermark: WatermarkStrategy = field(default_factory=WatermarkStrategy)
     errors: ErrorPolicy = ErrorPolicy.FAIL
+    event_time_unit: str = "ms"
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,25 @@ class MapBatches:
     function: Callable[[Any], Any]
     batch_format: str = "polars"
     schema: Any = None
+    errors: ErrorPolicy = ErrorPolicy.FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class WithEventTime:
+    """Rows get another event time, and watermarks are told from here on, per subtask.
+
+    Args:
+        event_time: Column, path into one, or Expression.
+        watermark: Strategy; it takes the place of what is told above.
+        event_time_unit: As of a Read.
+        time_zone: As of a Read.
+        errors: Policy for rows without a time.
+    """
+
+    event_time: Expression
+    watermark: WatermarkStrategy = field(default_factory=WatermarkStrategy)
+    event_time_unit: str = "ms"
+    time_zone: str | None = None
     errors: ErrorPolicy = ErrorPolicy.FAIL
 
 
@@ -196,6 +219,7 @@ HasErrors = (
     | FlatMap
     | FilterRows
     | MapBatches
+    | WithEventTime
     | KeyBy
     | WindowAggregate
 )
@@ -211,6 +235,7 @@ Step = (
     | FlatMap
     | FilterRows
     | MapBatches
+    | WithEventTime
     | Union
     | KeyBy
     | WindowAggregate

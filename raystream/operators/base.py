@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
@@ -81,6 +81,17 @@ class Operator:
 
         Where much is to be given out, give out one piece and leave the rest to `proceed`.
         """
+
+    def passes(self, news: Watermark | Idle) -> bool:
+        """Whether this is told on, once the step has seen it."""
+        return True
+
+    def own_news(self) -> Iterable[Watermark | Idle]:
+        """What those behind are to be told by this step itself; asked after rows and when quiet."""
+        return ()
+
+    def on_quiet(self, now: float) -> None:
+        """Nothing waits in front of the task (monotonic seconds); called again and again."""
 
     def has_more(self) -> bool:
         """Whether `proceed` has something to give out; until it has not, nothing else comes."""

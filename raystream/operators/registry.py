@@ -20,6 +20,7 @@ _MODULES: Mapping[type, tuple[str, str]] = {
     steps.RowFunctions: ("rows", "RowFunctions"),
     steps.WindowLocal: ("window_local", "WindowLocal"),
     steps.WindowGlobal: ("window_global", "WindowGlobal"),
+    steps.WithEventTime: ("with_event_time", "WithEventTime"),
     steps.Union: ("union", "Union"),
 }
 
@@ -88,7 +89,7 @@ def _behind_open(step: steps.Step, schema: Schema) -> Schema:
         return Schema({}, key=step.keys, open=True)
     if isinstance(step, steps.WindowGlobal | steps.WindowLocal):
         return Schema({}, key=step.aggregate.keys, open=True)
-    keeps_key = isinstance(step, steps.Filter | steps.WithColumns)
+    keeps_key = isinstance(step, steps.Filter | steps.WithColumns | steps.WithEventTime)
     return Schema({}, key=schema.key if keeps_key else (), open=True)
 
 

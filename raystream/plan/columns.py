@@ -22,6 +22,7 @@ from raystream.graph.steps import (
     Union,
     WindowAggregate,
     WithColumns,
+    WithEventTime,
 )
 
 Needed = frozenset[str] | None
@@ -86,6 +87,8 @@ def _of_input(node: Node, wanted: Needed, late: Needed, columns: Iterable[str]) 
         case WithColumns(columns=made):
             rest = None if wanted is None else wanted - set(made)
             return _all([rest, *(roots(value, known) for value in made.values())])
+        case WithEventTime(event_time=time):
+            return _either(wanted, _of_time(time, known))
         case Drop(columns=dropped):
             return _either(wanted, frozenset(dropped))
         case KeyBy(keys=keys, computed=computed):
@@ -98,6 +101,14 @@ def _of_input(node: Node, wanted: Needed, late: Needed, columns: Iterable[str]) 
             return _all([late, frozenset(keys), *(roots(value, known) for value in given)])
         case _:
             return None
+
+
+def _of_time(written: Any, known: tuple[str, ...]) -> Needed:
+    """As `roots`; a path into a column reads the column."""
+    first = written.partition(".")[0] if isinstance(written, str) else ""
+    if written not in known and first in known:
+        return frozenset([first])
+    return roots(written, known)
 
 
 def _either(one: Needed, other: Needed) -> Needed:

@@ -20,6 +20,7 @@ from raystream.graph.steps import (
     WindowGlobal,
     WindowLocal,
     WithColumns,
+    WithEventTime,
     Write,
 )
 from raystream.graph.windows import Cumulative, Hopping, Window
@@ -135,6 +136,8 @@ def words(step: Step) -> str:
             return f"select {', '.join(str(column) for column in columns)}"
         case WithColumns(columns=made):
             return "with " + ", ".join(f"{name} = {value}" for name, value in made.items())
+        case WithEventTime(event_time=time):
+            return f"event time {time}"
         case Drop(columns=dropped):
             return f"drop {', '.join(dropped)}"
         case KeyBy(keys=keys):

@@ -20,7 +20,7 @@ from raystream.plan.message_keys import keyed_by_message
 from raystream.plan.physical import PhysicalPlan, StepSpec
 from raystream.plan.rewrite import Draft, Link, rewrite, widths
 from raystream.plan.row_order import reads_in_order
-from raystream.plan.schemas import graph_outputs, read_columns
+from raystream.plan.schemas import event_times, graph_outputs, read_columns
 
 
 def plan(
@@ -55,9 +55,9 @@ def plan(
         node: schema if needed[node] is None else _projected(schema, needed[node] or frozenset())
         for node, schema in reads.items()
     }
-    times = {n.id: n.step.event_time for n in nodes if isinstance(n.step, Read)}
-    for node, time in times.items():
-        narrow[node] = _with_event_time(narrow[node], reads[node], time)
+    for node in nodes:
+        if isinstance(node.step, Read):
+            narrow[node.id] = _with_event_time(narrow[node.id], reads[node.id], node.step)
     schemas = graph_outputs(nodes, narrow)
     kept = tuple(_with_schema(node, reads) for node in nodes)
     drafts = rewrite(kept, schemas, widths(nodes, default_parallelism, caps or {}))
@@ -121,10 +121,10 @@ def _projected(schema: Schema, names: frozenset[str]) -> Schema:
     return schema if schema.open else schema.project(wanted)
 
 
-def _with_event_time(narrow: Schema, full: Schema, event_time: str | None) -> Schema:
-    if event_time is None or event_time in narrow.columns or event_time not in full.columns:
+def _with_event_time(narrow: Schema, full: Schema, step: Read) -> Schema:
+    if step.event_time is None or full.open:
         return narrow
-    return full.project({*narrow.columns, event_time})
+    return full.project({*narrow.columns, *event_times(step, full).reads})
 
 
 def _with_schema(node: Node, reads: Mapping[int, Schema]) -> Node:
@@ -161,7 +161,7 @@ def _spec(
 ) -> StepSpec:
     read = write = None
     if isinstance(draft.step, Read):
-        time = draft.step.event_time
+        time = None if draft.step.event_time is None else str(draft.step.event_time)
         read = ReadOptions(draft.output, time, message_key, row_order=row_order)
     if isinstance(draft.step, Write):
         write = WriteOptions(draft.inputs[0], message_key, str(guarantee))

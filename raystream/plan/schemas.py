@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import polars as pl
-
-from raystream.data.schema import Schema, no_column
+from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
+from raystream.formats.moments import Unit
 from raystream.formats.rejects import DEAD_LETTER_SCHEMA
 from raystream.graph.logical import Edge, Node
 from raystream.graph.steps import (
@@ -23,8 +22,10 @@ from raystream.graph.steps import (
     Step,
     Union,
     WindowAggregate,
+    WithEventTime,
     Write,
 )
+from raystream.operators.event_times import EventTimes
 from raystream.operators.registry import output_schema
 
 OPEN = Schema({}, open=True)
@@ -84,7 +85,8 @@ def read_columns(step: Read, payload: Schema) -> Schema:
 
 def _outputs(step: Step, inputs: Sequence[Schema]) -> dict[str, Schema]:
     if isinstance(step, Read):
-        _check_event_time(step.event_time, step.schema)
+        if step.event_time is not None and not step.schema.open:
+            event_times(step, step.schema)
         return {"main": step.schema, "errors": DEAD_LETTER_SCHEMA}
     found = {"main": _main(resolved_step(step, inputs), inputs)}
     if isinstance(step, WindowAggregate):
@@ -135,14 +137,11 @@ def _kept(key: tuple[str, ...], names: set[str]) -> tuple[str, ...]:
     return key if set(key) <= names else ()
 
 
-def _check_event_time(event_time: str | None, schema: Schema) -> None:
-    if event_time is None or schema.open:
-        return
-    if event_time not in schema.columns:
-        error = no_column(event_time, schema.columns)
-        text = f"event_time: {error.what}"
-        raise ConfigurationError(text, what_to_do=error.what_to_do)
-    dtype = schema.columns[event_time]
-    if not dtype.is_integer() and not isinstance(dtype, pl.Datetime):
-        text = f"event_time: column {event_time!r} is {dtype}, not whole epoch milliseconds"
-        raise ConfigurationError(text, what_to_do="name a column of epoch milliseconds")
+def event_times(step: Read | WithEventTime, schema: Schema) -> EventTimes:
+    """How event time is found in these columns.
+
+    Raises:
+        ConfigurationError: no such column, or it holds no times.
+    """
+    unit = Unit(step.event_time_unit, step.time_zone)
+    return EventTimes(step.event_time, unit, schema.columns)

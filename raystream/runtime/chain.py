@@ -98,6 +98,13 @@ class Chain:
     def process(self, batch: Batch) -> None:
         """Rows from the input enter the first step."""
         self._head.emit(batch)
+        self._pass_on()
+
+    def on_quiet(self, now: float) -> None:
+        """Nothing waits in front of the task."""
+        for step, operator in self._operators:
+            guarded(step, operator.on_quiet, now)
+        self._pass_on()
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
         """Event time passes through every step in order; it waits where output is pending."""
@@ -122,6 +129,7 @@ class Chain:
             yield self._passed.popleft()
 
     def _pass_on(self) -> None:
+        self._gather()
         while self._passing and not self.has_more():
             index, news = self._passing.popleft()
             if index == len(self._operators):
@@ -129,7 +137,14 @@ class Chain:
                 continue
             step, operator = self._operators[index]
             guarded(step, operator.on_watermark, news)
-            self._passing.appendleft((index + 1, news))
+            if operator.passes(news):
+                self._passing.appendleft((index + 1, news))
+            self._gather()
+
+    def _gather(self) -> None:
+        """What steps tell by themselves passes through those behind them."""
+        for index, (_, operator) in enumerate(self._operators):
+            self._passing.extend((index + 1, news) for news in operator.own_news())
 
     def deadline(self, *, may_emit: bool = True) -> float | None:
         """The earliest time a step wants to be called at; without credit, one that never emits."""
@@ -143,6 +158,7 @@ class Chain:
             due = operator.deadline() if may_emit or not operator.emits_on_time else None
             if due is not None and due <= now:
                 guarded(step, operator.on_time, now)
+        self._pass_on()
 
     def has_room(self) -> bool:
         """Whether every step can take rows."""

@@ -25,6 +25,7 @@ from raystream.plan.physical import StepSpec
 from raystream.runtime.batch_size import BatchSize
 from raystream.runtime.element import Element
 from raystream.runtime.row_order import RowOrder
+from raystream.runtime.source_times import Judged, SourceTimes
 from raystream.time.split_watermarks import SplitTime, SplitWatermarks
 from raystream.time.watermark import END_OF_TIME, Watermark
 
@@ -78,6 +79,7 @@ class SourceInput:
         self._positions: dict[SplitId, Position] = {}
         self._known: set[SplitId] = {split.id for split in splits}
         self._marks = SplitWatermarks(spec.step.watermark)  # type: ignore[union-attr]
+        self._times = SourceTimes(spec.step)  # type: ignore[arg-type]
         self._marks.restore(_watermarks(headers), _idle(headers))
         self._order = RowOrder(headers) if spec.read.row_order else None
         self._add(self._starts(splits, headers))
@@ -257,36 +259,38 @@ class SourceInput:
             self._flush()
 
     def _timed(self, chunk: Chunk) -> tuple[pl.DataFrame, list[tuple[SplitId, int, int, Position]]]:
-        frame = chunk.frame
-        if self._options.event_time is not None:
-            # hstack, for with_columns costs a query of 0.1 ms for each poll.
-            times = frame.get_column(self._options.event_time)
-            if not times.dtype.is_integer():  # rows in memory may hold datetimes
-                times = times.dt.epoch("ms")
-            frame = frame.hstack([times.alias(TIME)])
-        runs = [(run.split, run.first, run.last, run.position) for run in chunk.runs]
         limit = self._marks.limit(self._ctx.clock.wall_ms())
-        highest = frame[TIME].max() if frame.height else None
-        if limit is None or highest is None or highest <= limit:  # type: ignore[operator]
-            return frame, runs
-        return self._without_future(chunk, frame, limit)
-
-    def _without_future(
-        self, chunk: Chunk, frame: pl.DataFrame, limit: int
-    ) -> tuple[pl.DataFrame, list[tuple[SplitId, int, int, Position]]]:
-        """Rows beyond max_future go to the dead letters, if any; they never stop the job."""
-        keep = frame[TIME] <= limit
-        offenders = (~keep).arg_true().to_list()
-        self._ctx.count("future_rows", len(offenders))
-        reason = f"event time is later than the wall clock by more than max_future ({limit})"
-        self._sample("future_rows", lambda: _rejects(chunk, offenders[:3], reason))
-        if self._output.consumed("errors"):
-            self._dead(_rejects(chunk, offenders, reason))
+        judged = self._times.of(chunk.frame, limit)
+        if judged.future is None:
+            runs = [(run.split, run.first, run.last, run.position) for run in chunk.runs]
+            return judged.frame, runs
+        self._leave_out(chunk, judged, limit)
+        keep = judged.keep()
         before = [0, *keep.cast(pl.Int64).cum_sum().to_list()]
         runs = [
             (run.split, before[run.first], before[run.last], run.position) for run in chunk.runs
         ]
-        return frame.filter(keep), runs
+        return judged.frame.filter(keep), runs
+
+    def _leave_out(self, chunk: Chunk, judged: Judged, limit: int | None) -> None:
+        """Rows without a time go by the error policy.
+
+        Those beyond max_future go to the dead letters, if any; they never stop the job.
+        """
+        assert judged.future is not None
+        unusable = judged.unusable()
+        if unusable:
+            told = zip(_rejects(chunk, unusable, ""), unusable, strict=True)
+            self._reject([replace(each, reason=judged.reason(row)) for each, row in told])
+        future: list[int] = judged.future.arg_true().to_list()
+        if not future:
+            return
+        self._ctx.count("future_rows", len(future))
+        reason = f"event time is later than the wall clock by more than max_future ({limit})"
+        reason += judged.looks_like(future[0])
+        self._sample("future_rows", lambda: _rejects(chunk, future[:3], reason))
+        if self._output.consumed("errors"):
+            self._dead(_rejects(chunk, future, reason))
 
     def _nothing_came(self) -> None:
         now = self._ctx.clock.now()

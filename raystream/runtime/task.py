@@ -173,6 +173,7 @@ class Task:
             self._look_around(now)
         if due is not None and due <= now:
             self._chain.on_time(now, may_emit=credit)
+            self._hand_on()
             return WORKED
         return self._work(due)
 
@@ -218,12 +219,15 @@ class Task:
             self._told_dry = True
             self._report(SourceDry(self.subtask))
             return WORKED
+        self._chain.on_quiet(self._clock.now())
+        self._hand_on()
         times = [time for time in (due, self._input.deadline()) if time is not None]
         return Waiting(min(times, default=None))
 
     def _handle(self, element: Element) -> None:
         if isinstance(element, Batch):
             self._chain.process(element)
+            self._hand_on()
         elif isinstance(element, Barrier):
             self._snapshot(element)
         else:

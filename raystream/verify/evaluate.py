@@ -21,6 +21,7 @@ from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.windows import Hopping, Tumbling, Window
 from raystream.ids import HIDDEN, StepName
+from raystream.verify.event_time import time_of
 from raystream.verify.local_windows import local_windows_of
 
 Row = dict[str, Any]
@@ -58,8 +59,10 @@ def _read(node: Node, inputs: Mapping[StepName, Sequence[Mapping[str, Any]]]) ->
     if node.name not in inputs:
         what = f"no rows for source {node.name!r}"
         raise ConfigurationError(what, str(node.origin), f"there are: {', '.join(inputs)}")
-    time = node.step.event_time
-    return [{**row, _TIME: row.get(time) if time else row.get(_TIME)} for row in inputs[node.name]]
+    step = node.step
+    if step.event_time is None:
+        return [{**row, _TIME: row.get(_TIME)} for row in inputs[node.name]]
+    return [{**row, _TIME: time_of(step, dict(row))} for row in inputs[node.name]]
 
 
 def _apply(node: Node, rows: list[Row]) -> list[Row]:
@@ -145,6 +148,10 @@ def _map_batches(step: steps.MapBatches, rows: list[Row]) -> list[Row]:
     made: list[Row] = frame.to_dicts()
     times = [row[_TIME] for row in rows] if len(made) == len(rows) else [None] * len(made)
     return [{_TIME: time, **row} for time, row in zip(times, made, strict=True)]
+
+
+def _with_event_time(step: steps.WithEventTime, rows: list[Row]) -> list[Row]:
+    return [{**row, _TIME: time_of(step, row)} for row in rows]
 
 
 def _same(step: Any, rows: list[Row]) -> list[Row]:
@@ -267,6 +274,7 @@ _STEPS: Mapping[Any, Callable[[Any, list[Row]], list[Row]]] = {
     steps.FlatMap: _flat_map,
     steps.FilterRows: _filter_rows,
     steps.MapBatches: _map_batches,
+    steps.WithEventTime: _with_event_time,
     steps.Union: _same,
     steps.KeyBy: _key_by,
     steps.WindowAggregate: _aggregate,

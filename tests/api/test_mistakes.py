@@ -147,7 +147,7 @@ MISTAKES = {
     ),
     'p.read(kafka.topic("a"), event_time="ts", schema={"ts": str})': (
         "event_time: column 'ts' is String, not whole epoch milliseconds; "
-        "name a column of epoch milliseconds"
+        "name a column of epoch milliseconds, or say event_time_unit='iso8601'"
     ),
     'p.read(kafka.topic("a"), errors="drop")': ("errors 'drop' is unknown; one of fail, skip, dlq"),
     'p.read(kafka.topic("a"), watermark="10s")': (

@@ -300,8 +300,18 @@ def test_records_that_do_not_fit(kafka: Broker, check: Check) -> None:
 @pytest.mark.parametrize(
     ("rows", "read", "message"),
     [
-        ([{"ts": 1_700_000_000, "ip": "a"}], "", "seconds, not milliseconds?; event time is epoch"),
-        ([{"ts": 4_000_000_000_000, "ip": "a"}], "", "in the future; see max_future of"),
+        (
+            [{"ts": 1_700_000_000, "ip": "a"}],
+            "",
+            "before 1990, from 1970-01-20 16:13:20 UTC to 1970-01-20 16:13:20 UTC; these look like "
+            "seconds: write event_time_unit='s'",
+        ),
+        (
+            [{"ts": 4_000_000_000_000, "ip": "a"}],
+            "",
+            "in the future, from 2096-10-02 07:06:40 UTC to 2096-10-02 07:06:40 UTC; see "
+            "event_time_unit, and max_future of",
+        ),
         ([{"time": 1, "ip": "a"}], "", "error    columns: "),
         ([], "", "no record yet: what columns it has is not known; write schema="),
         ([{"ts": "x", "ip": "a"}], ', schema={"ts": int, "ip": str}', "1 of 1 records looked at"),

@@ -14,7 +14,7 @@ from raystream.config.load import Loading, load
 from raystream.config.place import InvalidFile
 from raystream.config.to_python import to_python
 from raystream.graph.policies import Early
-from raystream.graph.steps import WindowAggregate, Write
+from raystream.graph.steps import Read, WindowAggregate, WithEventTime, Write
 from raystream.graph.windows import Cumulative, Tumbling
 from tests.config.corpus import CANARY, CONFIGS, LOADING, files
 
@@ -240,3 +240,32 @@ def test_a_window_that_can_not_be_is_refused(window: str, message: str, tmp_path
     )
     with pytest.raises(InvalidFile, match=re.escape(message)):
         load(str(path), LOADING)
+
+
+def test_event_time_in_other_units_and_given_later(tmp_path: Path) -> None:
+    path = tmp_path / "times.yaml"
+    path.write_text("""\
+name: times
+source:
+  files: {path: in}
+  event_time: meta.at
+  event_time_unit: iso8601
+  time_zone: Europe/Berlin
+steps:
+  - with_event_time: shipped
+    event_time_unit: s
+    watermark: {out_of_orderness: 1h}
+    errors: skip
+sink: {files: {path: out}}
+""")
+    pipeline = load(str(path), LOADING).pipeline
+    read, later, _ = (node.step for node in pipeline.graph().nodes)
+    assert isinstance(read, Read)
+    assert (read.event_time, read.event_time_unit) == ("meta.at", "iso8601")
+    assert read.time_zone == "Europe/Berlin"
+    assert isinstance(later, WithEventTime)
+    assert (later.event_time, later.event_time_unit, later.errors) == ("shipped", "s", "skip")
+    assert later.watermark.out_of_orderness_ms == 3_600_000
+    script = tmp_path / "twin.py"
+    script.write_text(to_python(pipeline))
+    assert meaning(runpy.run_path(str(script))["p"]) == meaning(pipeline)

@@ -1,0 +1,68 @@
+"""Event time that can hardly be meant: what it looks like in truth, and which option helps."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from raystream.time.limits import EARLIEST_MS, LATEST_MS, PLAUSIBLE_MS
+
+if TYPE_CHECKING:
+    from raystream.api.sample_read import Look
+    from raystream.graph.steps import Read
+
+_WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+
+
+def suspicion(step: Read, look: Look, wall_ms: float) -> tuple[str, str] | None:
+    """What is strange about the event time of the records looked at, and what helps.
+
+    Args:
+        step: What was said of event time.
+        look: What was found.
+        wall_ms: Now.
+
+    >>> from raystream.api.sample_read import Look
+    >>> from raystream.graph.steps import Read
+    >>> seconds = Look(2, 0, "", 1_700_000_000, 1_700_000_600, (1_700_000_000, 1_700_000_600))
+    >>> suspicion(Read(None, "ts"), seconds, 1.7e12)[1]
+    "these look like seconds: write event_time_unit='s'"
+    """
+    earliest, latest = look.earliest_ms, look.latest_ms
+    if earliest is None or latest is None:
+        return None
+    name, ahead = repr(str(step.event_time)), step.watermark.max_future_ms
+    limit = PLAUSIBLE_MS[1] if ahead is None else wall_ms + ahead
+    if latest < PLAUSIBLE_MS[0] or earliest > limit:
+        where = "before 1990" if latest < PLAUSIBLE_MS[0] else "in the future"
+        spans = f"from {moment(earliest)} to {moment(latest)}"
+        said = f"event time {name} of all records looked at is {where}, {spans}"
+        return said, _advice(step, look)
+    if latest > limit:
+        said = f"event time {name} is {moment(latest)} in one record: in the future"
+        return said, "see max_future of rs.Watermark"
+    if earliest < PLAUSIBLE_MS[0]:
+        said = f"event time {name} is {moment(earliest)} in one record: before 1990"
+        return said, "is it written in another unit there?"
+    return None
+
+
+def _advice(step: Read, look: Look) -> str:
+    from raystream.formats.moments import likely_unit
+
+    units = {likely_unit(value, step.event_time_unit) for value in look.numbers or ()}
+    if len(units) == 1 and (unit := units.pop()) is not None:
+        return f"these look like {_WORDS[unit]}: write event_time_unit={unit!r}"
+    return "see event_time_unit, and max_future of rs.Watermark"
+
+
+def moment(ms: int) -> str:
+    """For people.
+
+    >>> moment(0)
+    '1970-01-01 00:00:00 UTC'
+    """
+    if not EARLIEST_MS <= ms <= LATEST_MS:
+        return "behind the year 9999" if ms > 0 else "before the year 1"
+    text = datetime.fromtimestamp(ms / 1000, UTC).isoformat(" ", "seconds")
+    return text.replace("+00:00", " UTC")

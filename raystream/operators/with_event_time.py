@@ -1,0 +1,168 @@
+"""WithEventTime: rows get another event time, and watermarks are told from here on.
+
+Of what is told above only that it is idle, and its end, pass. The watermark is that of this
+subtask: the highest time of its rows - out-of-orderness - 1 ms; splits are not known here. Until
+its first row it tells nothing; without a row for `idle_timeout`, with nothing waiting in front of
+it, it is idle and holds nobody back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from raystream.context import LeftOut, SubtaskContext
+from raystream.data.batch import TIME, Batch
+from raystream.data.left_out import left_out
+from raystream.data.schema import Schema
+from raystream.formats.moments import Unit
+from raystream.graph import steps
+from raystream.graph.policies import ErrorPolicy
+from raystream.operators.base import Operator, Output, Restored, StepState
+from raystream.operators.event_times import EventTimes, Timed
+from raystream.operators.row_errors import RowErrors
+from raystream.time.watermark import END_OF_TIME, Idle, Watermark
+
+
+class WithEventTime(Operator):
+    """New event time for the rows of one subtask."""
+
+    def __init__(self, step: steps.WithEventTime) -> None:
+        self._step = step
+        self._unit = Unit(step.event_time_unit, step.time_zone)
+        self._strategy = step.watermark
+        self._times: EventTimes | None = None
+        self._errors = RowErrors(step.errors)
+        self._highest: int | None = None
+        self._told: int | None = None
+        self._idle = False
+        self._rested = False
+        self._quiet_since: float | None = None
+        self._news: list[Watermark | Idle] = []
+
+    def open(self, ctx: SubtaskContext, output: Output) -> None:
+        """Rows without a time go by the policy of the step."""
+        super().open(ctx, output)
+        self._errors.open(ctx, output)
+
+    def restore(self, restored: Restored) -> None:
+        """Event time goes on from the subtask that was furthest behind."""
+        told = [state.header.get("highest") for state in restored.states]
+        known = [highest for highest in told if highest is not None]
+        if known and (len(known) == len(told) or restored.redistribute):
+            self._highest = min(known)
+            self._speak()
+        self._rested = any(state.header.get("idle") for state in restored.states)
+
+    def process(self, batch: Batch) -> None:
+        """Rows go on with their new time; those that can have none do not."""
+        frame = self._timed(batch.frame)
+        if not frame.height:
+            return
+        self.output.emit(Batch(frame))
+        highest = frame.get_column(TIME).max()
+        assert isinstance(highest, int)
+        self._highest = highest if self._highest is None else max(self._highest, highest)
+        self._quiet_since, self._rested = None, False
+        self._speak()
+
+    def on_watermark(self, watermark: Watermark | Idle) -> None:
+        """What is told above is about another event time: see `passes`."""
+
+    def passes(self, news: Watermark | Idle) -> bool:
+        """Only the end, and that nothing comes."""
+        if isinstance(news, Watermark):
+            return news.time == END_OF_TIME
+        self._idle = True
+        return True
+
+    def own_news(self) -> Iterator[Watermark | Idle]:
+        """What is to be told behind here; it is taken."""
+        while self._news:
+            yield self._news.pop(0)
+
+    def on_quiet(self, now: float) -> None:
+        """Nothing waits in front of it: after the timeout it is idle."""
+        timeout = self._strategy.idle_timeout_ms
+        if self._quiet_since is None:
+            self._quiet_since = now
+        if timeout is None or self._idle:
+            return
+        if self._rested or (now - self._quiet_since) * 1000 >= timeout:
+            self._idle = True
+            self._news.append(Idle())
+
+    def deadline(self) -> float | None:
+        """When it would be idle: it is asked then whether anything waits."""
+        timeout = self._strategy.idle_timeout_ms
+        if timeout is None or self._idle or self._quiet_since is None:
+            return None
+        due = self._quiet_since + timeout / 1000
+        return due if due > self.ctx.clock.now() else None
+
+    def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
+        """The highest time; who is idle waits for no timeout again."""
+        return StepState(header={"highest": self._highest, "idle": self._idle})
+
+    def _speak(self) -> None:
+        assert self._highest is not None
+        time = self._highest - self._strategy.out_of_orderness_ms - 1
+        if self._told is None or time > self._told or self._idle:
+            self._told = time if self._told is None else max(time, self._told)
+            self._idle = False
+            self._news.append(Watermark(self._told))
+
+    def _timed(self, frame: pl.DataFrame) -> pl.DataFrame:
+        if self._times is None:
+            self._times = EventTimes(self._step.event_time, self._unit, frame.schema)
+        timed = self._times.of(frame)
+        whole = frame.with_columns(timed.times)
+        limit = self._limit()
+        highest = timed.times.max()
+        known = not timed.times.null_count() and isinstance(highest, int)
+        if known and limit is not None and highest <= limit:  # type: ignore[operator]
+            return whole
+        if limit is None:
+            return self._errors.without(whole, self._reasons(timed, timed.unusable()))
+        late = (timed.times > limit).fill_null(value=False)
+        self._count_future(frame.filter(late), _beyond(limit))
+        reasons = self._reasons(timed, timed.unusable() & ~late)
+        if self._step.errors is ErrorPolicy.DLQ:  # they never stop the job, but may be letters
+            reasons = reasons.set(late, _beyond(limit))
+            return self._errors.without(whole, reasons)
+        return self._errors.without(whole.filter(~late), reasons.filter(~late))
+
+    def _reasons(self, timed: Timed, bad: pl.Series) -> pl.Series:
+        told: list[str | None] = [None] * len(bad)
+        for row in bad.arg_true().to_list():
+            told[row] = timed.reason(row)
+        return pl.Series("reason", told, dtype=pl.String)
+
+    def _limit(self) -> int | None:
+        ahead = self._strategy.max_future_ms
+        return None if ahead is None else self.ctx.clock.wall_ms() + ahead
+
+    def _count_future(self, rows: pl.DataFrame, reason: str) -> None:
+        if not rows.height:
+            return
+        self.ctx.count("future_rows", rows.height)
+
+        def told() -> list[LeftOut]:
+            return left_out(rows.head(3), reason)
+
+        self.ctx.sample("future_rows", told)
+
+
+def _beyond(limit: int) -> str:
+    return f"event time is later than the wall clock by more than max_future ({limit})"
+
+
+def output_schema(step: steps.WithEventTime, schema: Schema) -> Schema:
+    """The same columns.
+
+    Raises:
+        ConfigurationError: no such column, or it holds no times.
+    """
+    EventTimes(step.event_time, Unit(step.event_time_unit, step.time_zone), schema.columns)
+    return schema

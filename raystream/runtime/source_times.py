@@ -1,0 +1,95 @@
+"""Event time of what a reader gives: which rows can have it, and why the others can not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from raystream.data.batch import TIME
+from raystream.formats.moments import Unit, likely_unit
+from raystream.graph.steps import Read
+from raystream.operators.event_times import EventTimes, Timed
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Rows with event time, and which of them it is no good for.
+
+    Args:
+        frame: All rows, with TIME.
+        timed: How their event time was found.
+        future: Rows beyond max_future; None: there are none, nor unusable ones.
+    """
+
+    frame: pl.DataFrame
+    timed: Timed
+    future: pl.Series | None = None
+
+    def keep(self) -> pl.Series:
+        """Boolean: the rows that go on."""
+        assert self.future is not None
+        return ~(self.timed.unusable() | self.future)
+
+    def unusable(self) -> list[int]:
+        """Numbers of the rows that go by the error policy."""
+        assert self.future is not None
+        found: list[int] = (self.timed.unusable() & ~self.future).arg_true().to_list()
+        return found
+
+    def reason(self, row: int) -> str:
+        """Why this row goes by the error policy."""
+        return self.timed.reason(row)
+
+    def looks_like(self, row: int) -> str:
+        """What the time of a row beyond max_future may be in truth, as the end of a sentence."""
+        value = self.timed.values[row]
+        unit = likely_unit(value, self.timed.unit.name) if isinstance(value, int | float) else None
+        return "" if unit is None else f"; {value} looks like {unit}: event_time_unit={unit!r}"
+
+
+class SourceTimes:
+    """Finds the event time of the rows of one Read.
+
+    Args:
+        step: What was said of event time.
+    """
+
+    def __init__(self, step: Read) -> None:
+        self._written: Any = step.event_time
+        self._unit = Unit(step.event_time_unit, step.time_zone)
+        self._times: EventTimes | None = None
+
+    def of(self, frame: pl.DataFrame, limit: int | None) -> Judged:
+        """The rows with their event time.
+
+        Args:
+            frame: Decoded rows; with TIME, where the record's own timestamp is event time.
+            limit: Latest time that is believed now, epoch ms; None: any.
+        """
+        timed = self._timed(frame)
+        if self._written is not None:
+            # hstack, for with_columns costs a query of 0.1 ms for each poll.
+            frame = frame.hstack([timed.times])
+        judged = Judged(frame, timed)
+        if not frame.height or self._all_good(timed, limit):
+            return judged
+        late = timed.times > limit if limit is not None else timed.times.is_in([])
+        return Judged(frame, timed, late.fill_null(value=False))
+
+    def _timed(self, frame: pl.DataFrame) -> Timed:
+        if self._written is None:
+            stamps = frame.get_column(TIME)
+            return Timed(Unit().epoch_ms(stamps), stamps, Unit())
+        if self._times is None:
+            self._times = EventTimes(self._written, self._unit, frame.schema)
+        return self._times.of(frame)
+
+    def _all_good(self, timed: Timed, limit: int | None) -> bool:
+        if timed.times.null_count():
+            return False
+        highest = timed.times.max()
+        if limit is not None and highest > limit:  # type: ignore[operator]
+            return False
+        return not timed.unusable().any() if limit is None else True
