@@ -7,7 +7,9 @@ from typing import Any
 from raystream.api.arguments import chosen
 from raystream.api.expressions import expression
 from raystream.api.origin import at_call, wrong
-from raystream.graph.policies import WatermarkStrategy
+from raystream.api.time_zones import known_zone
+from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
+from raystream.graph.steps import WithEventTime
 
 UNITS = ("s", "ms", "us", "ns", "iso8601")
 """As formats.moments knows them."""
@@ -43,6 +45,23 @@ def checked_unit(said: str | None, event_time: Any, schema: Any) -> str:
         text = f"event_time_unit is {word!r}, but the schema says {declared!r} of {event_time!r}"
         raise wrong(text, "leave out one of the two")
     return word or declared or "ms"
+
+
+def new_event_time(
+    event_time: Any, watermark: Any, unit: str, time_zone: str | None, errors: str
+) -> WithEventTime:
+    """The step that gives rows another event time; see `Stream.with_event_time`.
+
+    Raises:
+        ConfigurationError: one of the options is none.
+    """
+    return WithEventTime(
+        checked_time(event_time),
+        checked_watermark(watermark),
+        checked_unit(unit, None, None),
+        None if time_zone is None else known_zone(time_zone),
+        chosen(errors, "errors", ErrorPolicy),
+    )
 
 
 def checked_watermark(value: Any) -> WatermarkStrategy:

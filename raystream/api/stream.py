@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import NOT_YET, VERBS, checked, chosen
-from raystream.api.event_time import checked_time, checked_unit, checked_watermark
+from raystream.api.event_time import new_event_time
 from raystream.api.expressions import (
     check_visible,
     column_name,
@@ -19,7 +19,6 @@ from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
 from raystream.api.pipeline import Pipeline, check_has, declared
 from raystream.api.row_columns import RowColumns, returned, returned_value
-from raystream.api.time_zones import known_zone
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge
 from raystream.graph.nearest import did_you_mean
@@ -39,7 +38,6 @@ from raystream.graph.steps import (
     Union,
     WindowAggregate,
     WithColumns,
-    WithEventTime,
     Write,
 )
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
@@ -175,25 +173,16 @@ class Stream:
     ) -> typing.Self:
         """The same rows with another event time; what is told above of event time ends here.
 
-        Watermarks are told from here on, per subtask: the highest time of its rows less
-        `out_of_orderness`. So it should bound the disorder of all partitions of a subtask.
-
         Args:
-            event_time: Column, field within one (`"meta.ts"`), SQL text or rs.col expression.
-            watermark: `rs.Watermark(..)`. Default: 10 s out of order, idle after 30 s.
-            event_time_unit: `s`, `ms`, `us`, `ns` or `iso8601`.
-            time_zone: Of event time that is written without one.
+            event_time: As of `Pipeline.read`.
+            watermark: Of all rows of a subtask together. Default: 10 s out of order.
+            event_time_unit: As of `Pipeline.read`.
+            time_zone: As of `Pipeline.read`.
             errors: Rows without a time: `fail`, `skip`, or `dlq`.
             name: See Stream.
             parallelism: See Stream.
         """
-        step = WithEventTime(
-            checked_time(event_time),
-            checked_watermark(watermark),
-            checked_unit(event_time_unit, None, None),
-            None if time_zone is None else known_zone(time_zone),
-            chosen(errors, "errors", ErrorPolicy),
-        )
+        step = new_event_time(event_time, watermark, event_time_unit, time_zone, errors)
         return self._then(step, name, parallelism)
 
     @checked
