@@ -19,10 +19,11 @@ from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
 from raystream.api.pipeline import Pipeline, check_has, declared
 from raystream.api.row_columns import RowColumns, returned, returned_value
+from raystream.api.windows import emission
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge
 from raystream.graph.nearest import did_you_mean
-from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose, WatermarkStrategy
+from raystream.graph.policies import Emit, ErrorPolicy, WatermarkStrategy
 from raystream.graph.steps import (
     Drop,
     Filter,
@@ -171,19 +172,19 @@ class Stream:
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
-        """The same rows with another event time; what is told above of event time ends here.
+        """Another event time, and watermarks from here on; those from above end here.
 
         Args:
             event_time: As of `Pipeline.read`.
-            watermark: Of all rows of a subtask together. Default: 10 s out of order.
+            watermark: Of all rows of a subtask together.
             event_time_unit: As of `Pipeline.read`.
             time_zone: As of `Pipeline.read`.
             errors: Rows without a time: `fail`, `skip`, or `dlq`.
             name: See Stream.
             parallelism: See Stream.
         """
-        step = new_event_time(event_time, watermark, event_time_unit, time_zone, errors)
-        return self._then(step, name, parallelism)
+        made = new_event_time(event_time, watermark, event_time_unit, time_zone, errors)
+        return self._then(made, name, parallelism)
 
     @checked
     def with_columns(
@@ -384,7 +385,7 @@ class Stream:
             raise wrong(text, 'write rs.tumbling("1m"), rs.hopping(..) or rs.cumulative(..)')
         with at_call():
             lateness = milliseconds(allowed_lateness, "allowed_lateness")
-        base = WindowAggregate(self._key, window, {}, _emit(emit), lateness, _policy(errors))
+        base = WindowAggregate(self._key, window, {}, emission(emit), lateness, _policy(errors))
         return WindowedStream(self._pipeline, self._edge, base, name, parallelism)
 
     # -- ends ----------------------------------------------------------------------------------
@@ -492,10 +493,3 @@ def _declared(schema: Any, annotation: Any) -> Any:
         return declared(schema)
     structured = typing.is_typeddict(annotation) or hasattr(annotation, "__dataclass_fields__")
     return declared(annotation) if structured else None
-
-
-def _emit(value: str | Emit) -> Emit:
-    if isinstance(value, OnClose | Early):
-        return value
-    chosen(value, "emit", ["on_close"])
-    return OnClose()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from raystream.api.arguments import checked
+from raystream.api.arguments import checked, chosen
 from raystream.api.origin import at_call, wrong
 from raystream.api.time_zones import known_zone
-from raystream.graph.policies import Early
+from raystream.graph.policies import Early, Emit, OnClose
 from raystream.graph.windows import Cumulative, Hopping, Tumbling
 from raystream.units import Duration, milliseconds, seconds
 
@@ -106,6 +106,18 @@ def early(every: Duration) -> Early:
     Early(every_ms=1000)
     """
     return Early(_length(every, "every"))
+
+
+def emission(value: str | Emit) -> Emit:
+    """What `emit=` says.
+
+    Raises:
+        ConfigurationError: neither rs.early(..) nor `on_close`.
+    """
+    if isinstance(value, OnClose | Early):
+        return value
+    chosen(value, "emit", ["on_close"])
+    return OnClose()
 
 
 def _length(value: Duration, what: str) -> int:
