@@ -34,7 +34,8 @@ p = rs.Pipeline("private", checkpoint_interval="1s", checkpoint_storage="{place}
 def job(place: Path, rows: int | None, *arguments: str) -> JobProcess:
     file = place / "job.py"
     file.write_text(JOB.format(place=place, rows=rows))
-    return JobProcess(f"{file}:p", arguments, {"HOME": str(place)})
+    home = {} if arguments[:1] == ("--address",) else {"HOME": str(place)}  # a token is in it
+    return JobProcess(f"{file}:p", arguments, home)
 
 
 def commits(place: Path) -> int:
