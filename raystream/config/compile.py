@@ -298,6 +298,10 @@ class _Compiler:
             column = end.get(option)
             if column is not None and schema is not None and not schema.open:
                 self._attempt(self._check_one, column, schema)
+        named = end.get("headers")
+        if named is not None and schema is not None and not schema.open:
+            for column in named.many():
+                self._attempt(self._check_one, column, schema)
 
     def _check_one(self, column: Value, schema: Schema) -> None:
         with self._noting(column):

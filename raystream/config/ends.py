@@ -70,7 +70,7 @@ class Ends:
         if kafka is None:
             assert files is not None
             return _files(files)
-        options = ("key", "timestamp", "delivery_guarantee")
+        options = ("key", "timestamp", "headers", "delivery_guarantee")
         return self._topic(kafka, (*options, "transaction_timeout", "transactional_id_prefix"))
 
     def _topic(self, value: Value, options: tuple[str, ...]) -> Any:

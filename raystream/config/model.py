@@ -170,6 +170,7 @@ SINK_KAFKA = Record(
         **_TOPIC_COMMON,
         "key": Field(COLUMN, "Column that becomes the message key. Default: the key columns."),
         "timestamp": Field(COLUMN, "Column with the record timestamp, epoch ms. Default: now."),
+        "headers": Field(ListOf(COLUMN), "Columns that become headers, not part of the payload."),
         "delivery_guarantee": Field(GUARANTEE, "Default: that of the pipeline."),
         "transaction_timeout": Field(TIME, "How long a transaction may stay open."),
         "transactional_id_prefix": Field(

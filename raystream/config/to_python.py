@@ -201,6 +201,7 @@ class _Writer:
             "metadata": _literal(list(topic.metadata)) if topic.metadata else "",
             "key": _unless(topic.key, None),
             "timestamp": _unless(topic.timestamp, None),
+            "headers": _literal(list(topic.headers)) if topic.headers else "",
             "delivery_guarantee": _plain(topic.delivery_guarantee),
             "transactional_id_prefix": _unless(topic.transactional_id_prefix, ""),
         }

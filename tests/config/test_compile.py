@@ -198,6 +198,15 @@ def test_topics_by_pattern(tmp_path: Path) -> None:
     assert 'rs.pattern("orders-.*")' in to_python(loaded.pipeline)
 
 
+def test_headers_of_a_sink(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(SMALLEST.replace("topic: counts,", "topic: counts, headers: [ip],"))
+    loaded = load(str(path))
+    (write,) = [n.step for n in loaded.pipeline.graph().nodes if isinstance(n.step, Write)]
+    assert write.sink.headers == ("ip",)  # type: ignore[attr-defined]
+    assert 'headers=["ip"]' in to_python(loaded.pipeline)
+
+
 def test_windows_by_the_clocks_of_a_zone(tmp_path: Path) -> None:
     windows = [
         "{tumbling: 7d, offset: 4d, time_zone: Europe/Berlin}",

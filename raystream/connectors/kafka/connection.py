@@ -125,6 +125,7 @@ class Kafka:
         metadata: Sequence[str] = (),
         key: str | None = None,
         timestamp: str | None = None,
+        headers: Sequence[str] = (),
         delivery_guarantee: str | None = None,
         transaction_timeout: Duration | None = None,
         transactional_id_prefix: str = "",
@@ -146,6 +147,9 @@ class Kafka:
                 offset. They win over fields of the payload with the same name.
             key: For a sink: column that becomes the message key. Default: the key columns.
             timestamp: For a sink: column with the record timestamp, epoch ms. Default: now.
+            headers: For a sink: columns that become headers of the record, and are no part of its
+                payload. A column that a source has filled by metadata=["headers"] gives all the
+                headers that were read.
             delivery_guarantee: `exactly_once`, `at_least_once`, `none`. Default: the pipeline's.
             transaction_timeout: How long a transaction may stay open before the broker aborts it.
                 Default: 15 minutes, or the broker's `transaction.max.timeout.ms` if less.
@@ -171,9 +175,10 @@ class Kafka:
                 format=_format(format, where),
                 starting_offsets=starting_offsets,
                 group_id=group_id,
-                metadata=_metadata(metadata, where),
+                metadata=_columns("metadata", metadata, where),
                 key=key,
                 timestamp=timestamp,
+                headers=_columns("headers", headers, where),
                 delivery_guarantee=None
                 if delivery_guarantee is None
                 else _guarantee(delivery_guarantee, where),
@@ -228,6 +233,7 @@ class KafkaTopic:
     transactional_id_prefix: str = ""
     discovery_interval: float = 60.0
     pattern: TopicPattern | None = None
+    headers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what can not run.
@@ -314,7 +320,7 @@ class KafkaTopic:
         """Refuse rows that the format or the options of the topic can not write."""
         from raystream.connectors.kafka.outgoing import to_messages
 
-        to_messages(self.format, options, self.key, self.timestamp)
+        to_messages(self.format, options, self.key, self.timestamp, self.headers)
 
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
         """A writer for one subtask."""
@@ -336,6 +342,7 @@ _TOPIC_OPTIONS = (
     "metadata",
     "key",
     "timestamp",
+    "headers",
     "delivery_guarantee",
     "transaction_timeout",
     "transactional_id_prefix",
@@ -361,10 +368,10 @@ def _names(named: str | Sequence[str] | TopicPattern | None) -> tuple[str, ...]:
     return (named,) if isinstance(named, str) else tuple(dict.fromkeys(named))
 
 
-def _metadata(given: Sequence[str], where: str) -> tuple[str, ...]:
+def _columns(option: str, given: Sequence[str], where: str) -> tuple[str, ...]:
     if isinstance(given, str):
-        what = f"metadata takes a list of columns, not {given!r}"
-        raise ConfigurationError(what, where, f"write metadata=[{given!r}]")
+        what = f"{option} takes a list of columns, not {given!r}"
+        raise ConfigurationError(what, where, f"write {option}=[{given!r}]")
     return tuple(given)
 
 

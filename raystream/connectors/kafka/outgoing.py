@@ -10,6 +10,7 @@ import polars as pl
 
 from raystream.connectors.base import DeadLetters, WriteOptions
 from raystream.connectors.kafka.clients import Messages
+from raystream.connectors.kafka.record_headers import check_headers, headers_of
 from raystream.data.batch import HIDDEN, MESSAGE_KEY
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError
@@ -27,6 +28,7 @@ def to_messages(
     options: WriteOptions,
     key: str | None,
     timestamp: str | None,
+    headers: Sequence[str] = (),
 ) -> ToMessages:
     """How frames of this schema become messages.
 
@@ -35,16 +37,17 @@ def to_messages(
         options: Schema, key columns, whether the message key is passed through.
         key: Column that becomes the message key instead of the key columns.
         timestamp: Column with the record timestamp, epoch ms; None: now.
+        headers: Columns that become headers, and are no part of the payload.
 
     Columns that only the first rows tell (`options.schema.open`) are fixed by the first frame.
 
     Raises:
-        ConfigurationError: `key` or `timestamp` is no column, or the format can not write these.
+        ConfigurationError: a named column is none, or the format can not write these.
     """
     if set(options.schema.columns) == set(DeadLetters().columns):
         return _dead_letters
     if options.schema.open:
-        return _told_by_rows(format, options, key, timestamp)
+        return _told_by_rows(format, options, key, timestamp, headers)
     for name in (key, timestamp):
         if name is not None and name not in options.schema.columns:
             known = ", ".join(options.schema.names())
@@ -52,14 +55,17 @@ def to_messages(
             raise ConfigurationError(what, what_to_do=f"columns: {known}")
     if timestamp is not None:
         _check_time(timestamp, options.schema.columns[timestamp])
-    encode = format.encoder(options.schema).encode
+    check_headers(headers, options.schema.columns)
+    rest = {n: t for n, t in options.schema.columns.items() if n not in headers}
+    encode = format.encoder(Schema(rest) if headers else options.schema).encode
     keys = _keys_of(options, key)
 
     def convert(frame: pl.DataFrame) -> Messages:
-        hidden = [name for name in frame.columns if name.startswith(HIDDEN)]
-        values = encode(frame.drop(hidden))  # select would lose the rows where no column is left
+        apart = [n for n in frame.columns if n.startswith(HIDDEN) or n in headers]
+        values = encode(frame.drop(apart))  # select would lose the rows where no column is left
         times = None if timestamp is None else _times(frame.get_column(timestamp))
-        return Messages(values, keys(frame), times)
+        named = headers_of(frame, headers) if headers else None
+        return Messages(values, keys(frame), times, named)
 
     return convert
 
@@ -75,13 +81,14 @@ def _told_by_rows(
     options: WriteOptions,
     key: str | None,
     timestamp: str | None,
+    headers: Sequence[str] = (),
 ) -> ToMessages:
     fixed: list[ToMessages] = []
 
     def convert(frame: pl.DataFrame) -> Messages:
         if not fixed:
             columns = options.told_by(Schema.of_frame(frame.schema))
-            fixed.append(to_messages(format, columns, key, timestamp))
+            fixed.append(to_messages(format, columns, key, timestamp, headers))
         return fixed[0](frame)
 
     return convert

@@ -71,7 +71,7 @@ class KafkaSink:
         """
         topic = self._topic
         name = topic.topics[0]
-        convert = to_messages(topic.format, options, topic.key, topic.timestamp)
+        convert = to_messages(topic.format, options, topic.key, topic.timestamp, topic.headers)
         guarantee = topic.delivery_guarantee or DeliveryGuarantee(options.guarantee)
         if guarantee == DeliveryGuarantee.EXACTLY_ONCE:
             return KafkaSinkWriter(ctx, convert, partial(self._open, ctx))

@@ -8,7 +8,7 @@ import time
 import polars as pl
 import pytest
 
-from raystream.connectors.base import DeadLetters, Rejected, Verdict
+from raystream.connectors.base import DeadLetters, Rejected, Verdict, WriteOptions
 from raystream.connectors.kafka.handle import Handle
 from raystream.data.batch import MESSAGE_KEY, TIME
 from raystream.data.schema import Schema
@@ -319,3 +319,36 @@ def test_guarantee_none_counts_what_is_not_delivered(kafka, bench, topic_name):
     writer.poll(0.0)
     assert bench.counts["delivery_errors"] == 1
     writer.close()
+
+
+def test_columns_become_headers_and_those_that_were_read_pass_through(
+    bench, kafka, topic_name, tmp_path, monkeypatch
+):
+    """Not part of the payload; without a key_by nothing else of the record changes."""
+    import raystream as rs
+
+    source, target = (kafka.create_topic(topic_name + end, 1) for end in ("-in", "-out"))
+    given = [("trace", b"\x00\xff"), ("trace", b"again"), ("empty", None)]
+    bench.produce(
+        source,
+        {"value": b'{"n":1,"tenant":"a"}', "key": b"k", "headers": given, "partition": 0},
+        {"value": b'{"n":2,"tenant":null}', "partition": 0},
+    )
+    cluster = rs.Kafka(kafka.bootstrap)
+    p = rs.Pipeline(bench.job, checkpoint_interval="200ms", checkpoint_storage=str(tmp_path))
+    schema = {"n": "int", "tenant": "string"}
+    rows = p.read(cluster.topic(source, metadata=["headers"]), schema=schema)
+    rows.write(cluster.topic(target, headers=["headers", "tenant", "n"]))
+    assert p.run(until="latest", local=True).kind == "finished"
+    first, second = bench.visible(target, 2)
+    assert first.headers() == [*given, ("tenant", b"a"), ("n", b"1")]
+    assert second.headers() == [("tenant", None), ("n", b"2")]
+    assert (first.value(), first.key()) == (b"{}", b"k")
+
+
+def test_a_header_that_is_no_column_is_refused(bench):
+    topic = bench.kafka().topic("t", headers=["nobody"])
+    with pytest.raises(ConfigurationError, match="headers: the rows to write have no column"):
+        topic.check_rows(WriteOptions(bench.ROWS))
+    with pytest.raises(ConfigurationError, match="headers takes a list of columns"):
+        bench.kafka().topic("t", headers="n")
