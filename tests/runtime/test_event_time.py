@@ -118,6 +118,12 @@ def test_units(value: Any, read: dict[str, Any]) -> None:
     assert told(out["out"]) == {("a", NOW, 1)}
 
 
+@pytest.mark.parametrize("name", ["event time", "a.b", "order", "x-y"])
+def test_the_column_may_be_called_in_any_way(name: str) -> None:
+    out = feed(counting(event_time=name), {"rows": [{"k": "a", name: NOW}]})
+    assert told(out["out"]) == {("a", NOW, 1)}
+
+
 def test_seconds_taken_for_milliseconds_are_suspected(capsys: Any, tmp_path: Any) -> None:
     p = rs.Pipeline("old")
     p.read(rs.Rows([{"ts": 1_700_000_000}]), event_time="ts").write(rs.Collect())
