@@ -1,7 +1,9 @@
 """Watermarks and their merge: the minimum over the inputs that are not idle (Flink's rule).
 
 When the last of them falls idle there is nobody to wait for any more: the maximum over all inputs
-is told first, then that there is nothing to be told (Flink's StatusWatermarkValve).
+is told first, then that there is nothing to be told (Flink's StatusWatermarkValve). An input that
+has ended holds nobody back, and closes nothing for inputs that are only idle: the end of time is
+told when all have ended.
 """
 
 from __future__ import annotations
@@ -72,22 +74,29 @@ class WatermarkMerge(Generic[Input]):
 
     def owed(self) -> Idle | None:
         """What is to be told behind the last update, before anything else."""
-        all_idle = bool(self._idle) and len(self._idle) == len(self._times)
-        return self._all_idle() if all_idle else None
+        open_inputs = self._open()
+        return self._all_idle() if open_inputs and self._idle >= open_inputs.keys() else None
 
     def held_back_by(self) -> list[Input]:
         """The inputs that hold the merged watermark where it is."""
-        active = {name: time for name, time in self._times.items() if name not in self._idle}
+        active = {name: time for name, time in self._open().items() if name not in self._idle}
         silent = [name for name, time in active.items() if time is None]
         if silent or not active:
             return silent
         lowest = min(time for time in active.values() if time is not None)
         return [name for name, time in active.items() if time == lowest]
 
+    def _open(self) -> dict[Input, int | None]:
+        """The inputs that may still speak."""
+        return {name: time for name, time in self._times.items() if time != END_OF_TIME}
+
     def _merged(self) -> Watermark | Idle | None:
-        active = [time for name, time in self._times.items() if name not in self._idle]
+        inputs = self._open()
+        active = [time for name, time in inputs.items() if name not in self._idle]
+        if not inputs:
+            active = [END_OF_TIME]
         if not active:
-            return self._highest() or self._all_idle()
+            return self._highest(inputs.values()) or self._all_idle()
         if None in active:
             return None
         low = min(time for time in active if time is not None)
@@ -97,8 +106,8 @@ class WatermarkMerge(Generic[Input]):
         self._emitted = low
         return Watermark(low)
 
-    def _highest(self) -> Watermark | None:
-        spoken = [time for time in self._times.values() if time is not None]
+    def _highest(self, times: Iterable[int | None]) -> Watermark | None:
+        spoken = [time for time in times if time is not None]
         if not spoken or (self._emitted is not None and max(spoken) <= self._emitted):
             return None
         self._was_idle = False

@@ -110,3 +110,16 @@ def test_two_writes_to_one_topic_come_together() -> None:
     rows.filter("n <= 1").write(kafka.topic("out"))
     out = feed(p, {"in": [{"n": 1}, {"n": 2}, {"n": 3}]})
     assert sorted(row["n"] for row in out["out"]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("parallelism", [1, 2])
+def test_a_source_that_ended_closes_no_window_of_one_that_is_idle(parallelism: int) -> None:
+    """The subtask without a split, and the other source, have ended; the first is idle for 40 s."""
+    p = rs.Pipeline("ended")
+    left = p.read(rs.Rows([]), event_time="ts", name="left")
+    right = p.read(rs.Rows([]), event_time="ts", name="right")
+    counts = left.union(right).key_by("ip").window(rs.tumbling("1m")).agg(count=rs.count())
+    counts.write(rs.Collect(), name="counts")
+    rows = {"left": [*requests(60), ADVANCE("40s"), *requests(120)[60:]], "right": requests(1)}
+    out = feed(p, rows, parallelism=parallelism)["counts"]
+    assert sum(row["count"] for row in out) == 121
