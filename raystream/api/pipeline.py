@@ -393,7 +393,7 @@ class Pipeline:
         if isinstance(step, WindowAggregate):
             from raystream.plan.finality import check_final
 
-            check_final((*self._said.nodes(), node))
+            check_final((*self._said.present(), node))
         kept = self._said.add(node)
         self._schemas.update({Edge(kept.id, tag): schema for tag, schema in outputs.items()})
         return Edge(kept.id)

@@ -36,6 +36,10 @@ class Said:
         self._settle()
         return list(self._nodes.values())
 
+    def present(self) -> list[Node]:
+        """All steps, those in question too; a cell that is half done settles nothing."""
+        return list(self._nodes.values())
+
     def certain(self) -> list[Node]:
         """Those that are not in question."""
         return [node for node in self._nodes.values() if node.id not in self._in_question]
