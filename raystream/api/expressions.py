@@ -43,8 +43,10 @@ def check_sql(text: str, what: str) -> None:
         ConfigurationError: it does not parse.
     """
     from raystream.expressions.problem import BadExpression
-    from raystream.expressions.syntax import check_text
+    from raystream.expressions.syntax import check_text, may_be_name
 
+    if may_be_name(text):
+        return
     try:
         check_text(text)
     except BadExpression as error:

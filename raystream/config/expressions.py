@@ -73,8 +73,10 @@ def fault(text: str) -> tuple[str, int] | None:
     (None, ('quantile() is over many rows; it belongs to an aggregate step', 0))
     """
     from raystream.expressions.problem import BadExpression
-    from raystream.expressions.syntax import check_text
+    from raystream.expressions.syntax import check_text, may_be_name
 
+    if may_be_name(text):
+        return None
     try:
         check_text(text)
     except BadExpression as error:

@@ -33,7 +33,7 @@ _BINARY = {
 _SAME = {"==": "=", "!=": "<>"}
 _PREDICATES = ("is", "in", "like", "ilike", "between", "not", "rlike", "similar")
 _TYPED = ("date", "timestamp", "timestamptz", "time", "interval")
-_RESERVED = frozenset(
+RESERVED = frozenset(
     "and or not in is like ilike between case when then else end as from for select where over "
     "distinct union having group order limit escape using".split()
 )
@@ -304,7 +304,7 @@ class _Parser:
             return self._typed()
         if after.word() == "(":
             return self._function()
-        if word in _RESERVED:
+        if word in RESERVED:
             self._no_query()
             raise self._unexpected("a column of this name needs double quotes")
         return Column(self._take().text, token.at)
@@ -314,7 +314,7 @@ class _Parser:
         word = self._take().word()
         value = self._take().text
         if word == "interval" and self._here.kind == "name":
-            if self._here.word() not in (*_RESERVED, "at"):
+            if self._here.word() not in (*RESERVED, "at"):
                 value = f"{value} {self._take().text}"
         return Literal(value, at, word)
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from raystream.expressions import casts
-from raystream.expressions.parser import parse
+from raystream.expressions.parser import RESERVED, parse
 from raystream.expressions.problem import Problem, bad
 from raystream.expressions.registry import function
 from raystream.expressions.table import kinds_of
 from raystream.expressions.tree import Call, Cast, Literal, Node, walk
+
+
+def may_be_name(text: str) -> bool:
+    """Whether it may be the name of a column with blanks, which only the columns tell.
+
+    >>> may_be_name("a b"), may_be_name("a > b"), may_be_name("select a")
+    (True, False, False)
+    """
+    words = text.split()
+    return all(word.isidentifier() and word.lower() not in RESERVED for word in words)
 
 
 def check_text(text: str) -> Node:
