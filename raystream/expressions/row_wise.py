@@ -120,7 +120,8 @@ def _below(kind: str, body: Any) -> list[Any]:
 def _of_function(body: Mapping[str, Any], columns: Mapping[str, pl.DataType]) -> Iterator[str]:
     family, member = _name(body["function"])
     if not _allowed(family, member):
-        yield _words(member or family)
+        inner = member if family in _FAMILIES or family in _MEMBERS else None
+        yield _words(inner or family)
     inputs = body["input"]
     if member == "IsIn" and not _is_list(inputs[1], columns):
         yield "is_in of a column looks at all its values"
