@@ -8,9 +8,15 @@ from typing import Any
 
 import polars as pl
 
+from raystream.data.decimals import exact, holds_decimals
 from raystream.data.schema import Schema
 
 Row = Mapping[str, Any]
+
+_WHOLE = (int, type(None))
+
+MISFITS = (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError)
+"""What Polars raises where a value is not of the type of its column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +61,50 @@ def columns_to_frame(schema: Schema, columns: Sequence[Sequence[Any]]) -> pl.Dat
     """Frame of lists of values, one list per column; None if a value does not fit."""
     try:
         series = [
-            pl.Series(name, values, dtype, strict=True)
+            column_of(name, values, dtype)
             for (name, dtype), values in zip(schema.columns.items(), columns, strict=True)
         ]
-    except (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError):
+    except MISFITS:
         return None
-    return pl.DataFrame(series)
+    return pl.DataFrame({column.name: column for column in series})  # a list renames ``
+
+
+def column_of(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    """Values of one type as a column; none is changed.
+
+    Raises:
+        TypeError, OverflowError, ValueError, PolarsError: one does not fit.
+    """
+    if holds_decimals(dtype):
+        values = exact(values, dtype)
+    column = pl.Series(name, values, dtype, strict=True)
+    if dtype == pl.Float32 and column.is_infinite().any():
+        wide = pl.Series(name, values, pl.Float64, strict=True)
+        if (column.is_infinite() & wide.is_finite()).any():
+            what = "a number beyond Float32"
+            raise OverflowError(what)
+    return column
+
+
+def misfits(values: Sequence[Any], dtype: pl.DataType) -> list[int]:
+    """Indexes of the values that are none of this type, found by halving.
+
+    >>> misfits([1, 2**63, None, 3], pl.Int64())
+    [1]
+    """
+    if dtype.is_integer() and all(type(value) in _WHOLE for value in values):
+        kind: Any = dtype
+        low, high = pl.select(kind.min().alias("low"), kind.max().alias("high")).row(0)
+        return [n for n, v in enumerate(values) if v is not None and not low <= v <= high]
+    try:
+        column_of("", values, dtype)
+    except MISFITS:
+        if len(values) == 1:
+            return [0]
+        middle = len(values) // 2
+        behind = misfits(values[middle:], dtype)
+        return [*misfits(values[:middle], dtype), *(middle + index for index in behind)]
+    return []
 
 
 def missing_required(frame: pl.DataFrame, schema: Schema) -> bool:
@@ -78,8 +122,17 @@ def misfit_reason(row: Row, schema: Schema) -> str | None:
         if value is None and name in schema.required:
             return f"column {name!r} is null"
         if value is not None and not _fits(value, dtype):
-            return f"column {name!r}: {_short(value)} is not {dtype}"
+            return not_of_type(name, value, dtype)
     return None
+
+
+def not_of_type(name: str, value: Any, dtype: pl.DataType) -> str:
+    """The reason of a value that does not fit.
+
+    >>> not_of_type("n", "x", pl.Int64())
+    "column 'n': 'x' is not Int64"
+    """
+    return f"column {name!r}: {_short(value)} is not {dtype}"
 
 
 def _row_by_row(rows: Sequence[Row], schema: Schema) -> Fitted:
@@ -97,8 +150,8 @@ def _fits(value: Any, dtype: pl.DataType) -> bool:
     if isinstance(value, bool) and dtype.is_numeric():
         return False
     try:
-        pl.Series([value], dtype=dtype, strict=True)
-    except (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError):
+        column_of("", [value], dtype)
+    except MISFITS:
         return False
     return True
 

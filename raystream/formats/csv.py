@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from decimal import Decimal, InvalidOperation
 
 import polars as pl
 
-from raystream.data.rows import missing_required
+from raystream.data.rows import column_of, misfits, missing_required
 from raystream.data.schema import Schema, no_column
+from raystream.errors import ConfigurationError
+from raystream.formats import text_types
 from raystream.formats.base import Decoded, RejectedRow
+from raystream.formats.timestamps import without
 
 
 @dataclass(frozen=True, slots=True)
 class Csv:
-    """Lines of fields.
+    """Lines of fields. An empty field is null, `""` an empty string.
+
+    A payload is exactly one record: as many fields as there are columns, line ends only between
+    quotes (one behind it is taken off). docs/formats.md says how each type is written.
 
     Args:
-        columns: Names of all fields of a line, in order; empty: those of the schema.
+        columns: Names of all fields of a line, in order; empty: the declared columns.
         delimiter: One character between fields.
 
     >>> Csv().decoder(Schema.of({"n": "int", "s": "string"})).decode([b"1,x"]).frame.rows()
@@ -28,16 +35,26 @@ class Csv:
     columns: tuple[str, ...] = ()
     delimiter: str = ","
 
+    def __post_init__(self) -> None:
+        """Check the delimiter."""
+        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
+            what = f"the delimiter of CSV is one character, not {self.delimiter!r}"
+            raise ConfigurationError(what, what_to_do="write for instance ; or a tab")
+
     @property
     def name(self) -> str:
         """`csv`."""
         return "csv"
 
+    def of_line(self, columns: Sequence[str]) -> Csv:
+        """The same, of lines with these columns, unless it has columns of its own."""
+        return self if self.columns else Csv(tuple(columns), self.delimiter)
+
     def decoder(self, schema: Schema) -> CsvDecoder:
         """Decoder for these columns of the line.
 
         Raises:
-            ConfigurationError: a column of the schema is not in the line.
+            ConfigurationError: a column of the schema is not in the line, or of a type CSV lacks.
         """
         fields = self.columns or tuple(schema.names())
         for name in schema.columns:
@@ -46,8 +63,12 @@ class Csv:
         return CsvDecoder(schema, fields, self.delimiter)
 
     def encoder(self, schema: Schema) -> CsvEncoder:
-        """Encoder: one line per row, without line end and without header."""
-        return CsvEncoder(self.delimiter)
+        """Encoder: one line per row, without line end and without header.
+
+        Raises:
+            ConfigurationError: a column has a type that CSV lacks.
+        """
+        return CsvEncoder(schema, self.delimiter)
 
     def infer(self, payloads: Sequence[bytes | None]) -> Schema | None:
         """Schema learnt from lines; without `columns` the first payload is the header."""
@@ -65,67 +86,239 @@ class Csv:
 
 
 class CsvDecoder:
-    """Lines -> columns of `schema`. An empty field is null, `""` is an empty string."""
+    """Lines -> columns of `schema`, column by column: a bad record costs the others nothing."""
 
     def __init__(self, schema: Schema, fields: Sequence[str], delimiter: str) -> None:
         self.schema = schema
-        self._fields = list(fields)
+        self._count = len(fields)
+        self._places = {name: fields.index(name) for name in schema.columns}
         self._delimiter = delimiter
-        self._types = [schema.columns.get(name, pl.String()) for name in fields]
+        _check(schema)
+        self._types = {name: schema.columns.get(name, pl.String()) for name in fields}
+        one_byte = len(delimiter.encode()) == 1 and len(self._types) == len(fields)
+        common = all(dtype in _COMMON for dtype in schema.columns.values())
+        self._common = one_byte and common and bool(schema.columns)
+        mark = re.escape(delimiter)
+        field = rf'(?:"(?:[^"]|"")*"|[^"{mark}\r\n]*)'
+        self._whole = rf"^{field}(?:{mark}{field}){{{self._count - 1}}}$" if fields else "^$"
+        self._quoted = re.compile(rf'(?:"((?:[^"]|"")*)"|([^"{mark}\r\n]*))(?:{mark}|$)')
 
     def decode(self, payloads: Sequence[bytes | None]) -> Decoded:
-        """Decode all at once; if one offends, find the offenders one by one."""
-        if not payloads:
-            return Decoded(self.schema.empty())
-        if None not in payloads:
-            frame = self._read(payloads)  # type: ignore[arg-type]
-            if isinstance(frame, pl.DataFrame):
-                return Decoded(frame)
-        return self._decode_each(payloads)
+        """Decode all at once; if there is anything special, column by column."""
+        frame = self._plain(payloads)
+        return Decoded(frame) if frame is not None else self._by_columns(payloads)
 
-    def _decode_each(self, payloads: Sequence[bytes | None]) -> Decoded:
-        frames, rejected = [self.schema.empty()], []
-        for index, payload in enumerate(payloads):
-            frame = "record without a value" if payload is None else self._read([payload])
-            if isinstance(frame, str):
-                rejected.append(RejectedRow(index, frame))
-            else:
-                frames.append(frame)
-        return Decoded(pl.concat(frames), tuple(rejected))
-
-    def _read(self, lines: Sequence[bytes]) -> pl.DataFrame | str:
+    def _plain(self, payloads: Sequence[bytes | None]) -> pl.DataFrame | None:
+        """All, if they are records of plain fields that fit: no quote, nothing missing."""
+        if not self._common or None in payloads or not all(payloads):
+            return None
+        text = b"\n".join(payloads)  # type: ignore[arg-type]
+        if b'"' in text or b"\r" in text or text.count(b"\n") != len(payloads) - 1:
+            return None
+        mark, marks = self._delimiter.encode(), self._count - 1
+        if any(payload.count(mark) != marks for payload in payloads):  # type: ignore[union-attr]
+            return None
         try:
             frame = pl.read_csv(
-                b"\n".join(lines),
-                has_header=False,
-                schema=dict(zip(self._fields, self._types, strict=True)),
-                separator=self._delimiter,
-                raise_if_empty=False,
+                text, has_header=False, schema=self._types, separator=self._delimiter
             )
-        except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-            return f"not CSV of this schema: {str(error).splitlines()[0]}"
-        if frame.height != len(lines):
-            return "not one line of CSV"
-        if missing_required(frame, self.schema):
-            nulls = [n for n in sorted(self.schema.required) if frame.get_column(n).null_count()]
-            return f"null in {', '.join(nulls)}"
+        except (pl.exceptions.PolarsError, UnicodeDecodeError):
+            return None
+        if frame.height != len(payloads) or missing_required(frame, self.schema):
+            return None
         return frame.select(self.schema.names())
+
+    def _by_columns(self, payloads: Sequence[bytes | None]) -> Decoded:
+        lines = pl.Series("line", payloads, pl.Binary)
+        text = _without_line_end(_text(lines))
+        bad = self._shapeless(lines, text)
+        rejected = [RejectedRow(index, reason) for index, reason in bad]
+        if rejected:
+            gone = {row.index for row in rejected}
+            keep = pl.Series([i not in gone for i in range(len(lines))], dtype=pl.Boolean)
+            text = text.filter(keep)
+        if not self.schema.columns:
+            return Decoded(pl.DataFrame(height=len(text)), tuple(rejected))
+        fields = self._split(text)
+        columns, reasons = dict[str, pl.Series](), dict[int, str]()
+        for name, dtype in self.schema.columns.items():
+            given = fields[self._places[name]]
+            column = _read(given.alias(name), dtype)
+            columns[name] = column
+            wrong = column.is_null() & given.is_not_null()
+            for row in wrong.arg_true().to_list() if wrong.any() else ():
+                said = f"column {name!r}: {str(given[row])[:40]!r} is not {dtype}"
+                reasons.setdefault(row, said)
+            if name in self.schema.required and given.null_count():
+                for row in given.is_null().arg_true().to_list():
+                    reasons.setdefault(row, f"null in {name}")
+        frame = pl.DataFrame(columns)
+        return without(frame, reasons, rejected) if reasons else Decoded(frame, tuple(rejected))
+
+    def _shapeless(self, lines: pl.Series, text: pl.Series) -> list[tuple[int, str]]:
+        good = text.str.contains(self._whole).fill_null(value=False)
+        if self._count > 1:
+            good &= (text.str.len_bytes() > 0).fill_null(value=False)
+        if good.all():
+            return []
+        return [(i, self._why(lines[i], text[i])) for i in (~good).arg_true().to_list()]
+
+    def _why(self, payload: bytes | None, text: str | None) -> str:
+        if payload is None:
+            return "record without a value"
+        if text is None:
+            return "not CSV: not UTF-8"
+        if not text:
+            return "not CSV: an empty record"
+        fields = sum(1 for _ in _outside_quotes(text, self._delimiter)) + 1
+        if text.count('"') % 2:
+            return "not CSV: a quote that is not closed"
+        if any(True for _ in _outside_quotes(text, "\n")):
+            return "not CSV: more than one line"
+        if fields != self._count:
+            return f"not CSV of this schema: {fields} fields instead of {self._count}"
+        return "not CSV: a quote inside a field, or behind one"
+
+    def _split(self, text: pl.Series) -> list[pl.Series]:
+        """One column of text per field; null where the field is empty."""
+        if not text.str.contains('"', literal=True).any():
+            parts = text.str.split_exact(self._delimiter, self._count - 1).struct.unnest()
+            return [
+                pl.select(pl.when(part.str.len_bytes() > 0).then(part)).to_series()
+                for part in parts.get_columns()
+            ]
+        if self._count > 1 and len(self._delimiter.encode()) == 1:
+            whole = pl.read_csv(
+                "\n".join(text.to_list()).encode(),
+                has_header=False,
+                schema={str(place): pl.String() for place in range(self._count)},
+                separator=self._delimiter,
+            )
+            if whole.height == len(text):
+                return whole.get_columns()
+        rows = [self._fields(line) for line in text.to_list()]
+        return [
+            pl.Series([row[place] for row in rows], dtype=pl.String) for place in range(self._count)
+        ]
+
+    def _fields(self, line: str) -> list[str | None]:
+        if '"' not in line:
+            return [part or None for part in line.split(self._delimiter)]
+        found = self._quoted.findall(line)[: self._count]
+        starts = [m.start() for m in self._quoted.finditer(line)][: self._count]
+        return [
+            quoted.replace('""', '"') if line[start : start + 1] == '"' else (plain or None)
+            for start, (quoted, plain) in zip(starts, found, strict=True)
+        ]
+
+
+def _text(lines: pl.Series) -> pl.Series:
+    try:
+        return lines.cast(pl.String)
+    except pl.exceptions.ComputeError:  # not all of them are UTF-8
+        return pl.Series(lines.name, [_utf8(line) for line in lines.to_list()], pl.String)
+
+
+def _utf8(line: bytes | None) -> str | None:
+    try:
+        return None if line is None else line.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _without_line_end(text: pl.Series) -> pl.Series:
+    return text.str.replace(r"\r?\n$", "") if text.str.ends_with("\n").any() else _without_cr(text)
+
+
+def _without_cr(text: pl.Series) -> pl.Series:
+    return text.str.strip_suffix("\r") if text.str.ends_with("\r").any() else text
+
+
+def _outside_quotes(text: str, sought: str) -> list[int]:
+    inside, found = False, []
+    for place, letter in enumerate(text):
+        if letter == '"':
+            inside = not inside
+        elif letter == sought and not inside:
+            found.append(place)
+    return found
+
+
+def _check(schema: Schema) -> None:
+    for name, dtype in schema.columns.items():
+        if dtype.is_nested() or dtype in (pl.Object, pl.Null):
+            what = f"column {name!r}: CSV has no {dtype}"
+            raise ConfigurationError(what, what_to_do="write json, or select other columns")
+
+
+_COMMON = (pl.Int64(), pl.Float64(), pl.String(), pl.Boolean())
+_BOOLEAN = {"true": True, "false": False}
+
+
+def _read(text: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Values of a type, null where the text is none."""
+    if dtype == pl.String:
+        return text
+    if dtype == pl.Boolean:
+        known = text.str.to_lowercase()
+        return known.replace_strict(_BOOLEAN, default=None, return_dtype=pl.Boolean)
+    if isinstance(dtype, pl.Decimal):
+        return _decimals(text, dtype)
+    if text_types.is_text(dtype):
+        return text_types.applied(lambda value: text_types.read(value, dtype), text)
+    if dtype.is_integer():
+        whole = text.str.contains(r"^[+-]?[0-9]+$")
+        text = pl.select(pl.when(whole).then(text)).to_series().alias(text.name)
+    number = text.cast(dtype, strict=False)
+    if dtype == pl.Float32:
+        beyond = number.is_infinite() & text.cast(pl.Float64, strict=False).is_finite()
+        number = number.set(beyond, None)
+    return number
+
+
+def _decimals(text: pl.Series, dtype: pl.DataType) -> pl.Series:
+    numbers = [None if value is None else _decimal(value) for value in text.to_list()]
+    for row in misfits(numbers, dtype):
+        numbers[row] = None
+    return column_of(text.name, numbers, dtype)
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text) if text.isascii() and "_" not in text else None
+    except InvalidOperation:
+        return None
 
 
 class CsvEncoder:
     """Rows -> lines."""
 
-    def __init__(self, delimiter: str) -> None:
+    def __init__(self, schema: Schema, delimiter: str) -> None:
+        _check(schema)
+        self._names = schema.names()
         self._delimiter = delimiter
 
     def encode(self, frame: pl.DataFrame) -> Sequence[bytes]:
-        """One payload per row; a text with a line end is quoted."""
-        lines = self._write(frame).split(b"\n")
-        if len(lines) == frame.height:
-            return lines
-        return [self._write(frame.slice(index, 1)) for index in range(frame.height)]
+        """One payload per row."""
+        if not self._names:
+            return [b""] * frame.height
+        fields = [self._field(frame.get_column(name)) for name in self._names]
+        numbered = pl.DataFrame([field.alias(str(n)) for n, field in enumerate(fields)])
+        line = pl.concat_str(numbered.columns, separator=self._delimiter)
+        encoded: list[bytes] = numbered.select(line.cast(pl.Binary)).to_series().to_list()
+        return encoded
 
-    def _write(self, frame: pl.DataFrame) -> bytes:
-        buffer = BytesIO()
-        frame.write_csv(buffer, include_header=False, separator=self._delimiter)
-        return buffer.getvalue().removesuffix(b"\n")
+    def _field(self, column: pl.Series) -> pl.Series:
+        """Text of each value; null is nothing."""
+        if text_types.is_text(column.dtype):
+            text = text_types.applied(lambda v: text_types.write(v, column.dtype), column)
+            return text.replace("", '""').fill_null("")
+        if not (column.dtype == pl.String or isinstance(column.dtype, pl.Categorical | pl.Enum)):
+            return column.cast(pl.String).fill_null("")
+        text = column.cast(pl.String)
+        special = "[" + re.escape('"\r\n' + self._delimiter) + "]"
+        quoted = pl.concat_str(pl.lit('"'), pl.col("v").str.replace_all('"', '""'), pl.lit('"'))
+        wanted = pl.col("v").str.contains(special) | (pl.col("v") == "")
+        return text_types.applied(
+            lambda value: pl.when(wanted).then(quoted).otherwise(value).fill_null(""), text
+        )

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from decimal import Decimal
+from operator import attrgetter, itemgetter
 from typing import Any, TypedDict
 
 import msgspec
 import polars as pl
 
 from raystream.data.inference import from_inner, infer_schema
-from raystream.data.rows import columns_to_frame, misfit_reason
+from raystream.data.rows import columns_to_frame, misfits, not_of_type
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Decoded, RejectedRow
-from raystream.formats.timestamps import TimestampText
+from raystream.formats.timestamps import Texts
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError)
 
@@ -28,16 +29,20 @@ _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionErr
 class Json:
     """The JSON format; keys of the output are in the order of the columns.
 
+    Datetimes are ISO 8601 text, decimals text (or numbers, when read), dates, times and durations
+    ISO text, bytes base64; see docs/formats.md. NaN and infinities are written as null.
+
     Args:
-        timestamps: Column name -> how its time is written as text: `iso8601` or a strptime
-            pattern. Other times are epoch milliseconds.
+        timestamps: How times are written. One word for all datetime columns: `iso8601`, or `s`,
+            `ms`, `us`, `ns` for whole numbers since 1970. Or column name -> such a word, or for a
+            column of epoch milliseconds `iso8601` or a strptime pattern, if it is text.
 
     >>> decoder = Json().decoder(Schema.of({"n": "int"}))
     >>> decoder.decode([b'{"n": 1}', b'x']).rejected
     (RejectedRow(index=1, reason='not JSON: invalid character (byte 0)'),)
     """
 
-    timestamps: Mapping[str, str] = field(default_factory=dict)
+    timestamps: Mapping[str, str] | str = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -50,7 +55,7 @@ class Json:
         Raises:
             ConfigurationError: a column has a type that JSON does not have.
         """
-        return JsonDecoder(schema, TimestampText.of(self.timestamps, schema))
+        return JsonDecoder(schema, Texts(schema, self.timestamps))
 
     def encoder(self, schema: Schema) -> JsonEncoder:
         """Encoder for rows of this schema.
@@ -58,13 +63,13 @@ class Json:
         Raises:
             ConfigurationError: a column has a type that JSON does not have.
         """
-        return JsonEncoder(schema, TimestampText.of(self.timestamps, schema))
+        return JsonEncoder(schema, Texts(schema, self.timestamps))
 
     def infer(self, payloads: Sequence[bytes | None]) -> Schema | None:
         """Schema learnt from samples; payloads that are no JSON object tell nothing."""
         rows = [row for row in map(_anything, payloads) if isinstance(row, dict)]
         schema = infer_schema(rows)
-        if schema is None or not self.timestamps:
+        if schema is None or isinstance(self.timestamps, str):
             return schema
         times = {n: pl.Int64() for n in schema.columns if n in self.timestamps}
         return Schema({**schema.columns, **times})
@@ -73,80 +78,133 @@ class Json:
 class JsonDecoder:
     """Payloads -> columns of `schema`."""
 
-    def __init__(self, schema: Schema, times: TimestampText) -> None:
+    def __init__(self, schema: Schema, texts: Texts) -> None:
         self.schema = schema
-        self._times = times
-        self._raw = times.as_text(schema)
-        fields, self._names = _fields(self._raw)
-        row: Any = msgspec.defstruct("Row", fields, gc=False)
-        self._decode = msgspec.json.Decoder(row).decode
-        self._attributes = [attrgetter(name) for name in self._names]
+        self._texts = texts
+        self._raw = texts.raw()
+        self._names = self._raw.names()
+        self._decode, self._attributes = _decoder(self._raw)
 
     def decode(self, payloads: Sequence[bytes | None]) -> Decoded:
-        """Decode all at once; if one offends, find the offenders one by one."""
+        """Decode all at once; go on behind each one that offends."""
+        rejected: list[RejectedRow] = []
         try:
             rows = list(map(self._decode, payloads))  # type: ignore[arg-type]
         except _UNREADABLE:
-            return self._decode_each(payloads)
-        frame = self._frame(rows)
-        return self._decode_each(payloads) if frame is None else self._with_times(frame, [])
-
-    def _frame(self, rows: list[Any]) -> pl.DataFrame | None:
+            rows = self._good(payloads, rejected)
         if not self._names:
-            return pl.DataFrame(height=len(rows))
-        return columns_to_frame(self._raw, [list(map(get, rows)) for get in self._attributes])
-
-    def _decode_each(self, payloads: Sequence[bytes | None]) -> Decoded:
-        rows, rejected = [], []
-        for index, payload in enumerate(payloads):
-            row, reason = self._one(payload)
-            if reason is None:
-                rows.append(row)
-            else:
-                rejected.append(RejectedRow(index, reason))
-        frame = self._frame(rows)
+            return Decoded(pl.DataFrame(height=len(rows)), tuple(rejected))
+        columns = [list(map(get, rows)) for get in self._attributes]
+        frame = columns_to_frame(self._raw, columns)
         if frame is None:
-            frame = self._raw.empty()
-        return self._with_times(frame, rejected)
+            frame = self._fitting(columns, rejected)
+        return self._texts.read(frame, rejected)
 
-    def _one(self, payload: bytes | None) -> tuple[Any, str | None]:
-        if payload is None:
-            return None, "record without a value"
-        try:
-            row = self._decode(payload)
-        except msgspec.ValidationError as error:
-            return None, str(error).replace(" - at `$.", " - at `").replace(" - at `$`", "")
-        except _UNREADABLE as error:
-            return None, f"not JSON: {str(error).removeprefix('JSON is malformed: ')}"
-        pairs = zip(self._raw.columns, self._attributes, strict=True)
-        return row, misfit_reason({name: get(row) for name, get in pairs}, self._raw)
+    def _good(self, payloads: Sequence[bytes | None], rejected: list[RejectedRow]) -> list[Any]:
+        rows: list[Any] = []
+        source = iter(payloads)
+        while True:
+            try:
+                rows.extend(map(self._decode, source))  # type: ignore[arg-type]
+            except _UNREADABLE as error:  # rows are kept up to it, and the iterator is behind it
+                index = len(rows) + len(rejected)
+                rejected.append(RejectedRow(index, _why(payloads[index], error)))
+            else:
+                return rows
 
-    def _with_times(self, frame: pl.DataFrame, rejected: list[RejectedRow]) -> Decoded:
-        if not self._times.columns:
-            return Decoded(frame, tuple(rejected))
-        return self._times.parse(frame, rejected)
+    def _fitting(self, columns: list[list[Any]], rejected: list[RejectedRow]) -> pl.DataFrame:
+        """The rows all of whose values fit their columns; the others are added to `rejected`."""
+        reasons: dict[int, str] = {}
+        for (name, dtype), values in zip(self._raw.columns.items(), columns, strict=True):
+            for row in misfits(values, dtype):
+                reasons.setdefault(row, not_of_type(name, values[row], dtype))
+        kept = [[v for row, v in enumerate(values) if row not in reasons] for values in columns]
+        frame = columns_to_frame(self._raw, kept)
+        assert frame is not None
+        gone = {reject.index for reject in rejected}
+        total = len(columns[0]) + len(gone)
+        records = [index for index in range(total) if index not in gone]
+        rejected += [RejectedRow(records[row], reason) for row, reason in reasons.items()]
+        rejected.sort(key=lambda reject: reject.index)
+        return frame
+
+
+def _why(payload: bytes | None, error: Exception) -> str:
+    if payload is None:
+        return "record without a value"
+    if isinstance(error, msgspec.ValidationError):
+        return str(error).replace(" - at `$.", " - at `").replace(" - at `$`", "")
+    return f"not JSON: {str(error).removeprefix('JSON is malformed: ')}"
 
 
 class JsonEncoder:
     """Columns -> one JSON object per row; NaN and infinities are written as null."""
 
-    def __init__(self, schema: Schema, times: TimestampText) -> None:
-        _fields(schema)
-        self._times = times
+    def __init__(self, schema: Schema, texts: Texts) -> None:
+        _fields(texts.raw())
+        self._texts = texts
         self._names = schema.names()
 
     def encode(self, frame: pl.DataFrame) -> Sequence[bytes]:
         """One payload per row."""
         if not self._names:
             return [b"{}"] * frame.height
-        text = self._times.format(frame) if self._times.columns else frame
-        row = pl.struct(self._names).struct.json_encode().cast(pl.Binary)
-        encoded: list[bytes] = text.select(row).to_series().to_list()
+        rows = self._texts.write(frame).to_struct()  # by name, `*` would be all columns
+        encoded: list[bytes] = rows.struct.json_encode().cast(pl.Binary).to_list()
         return encoded
 
 
+Decode = Callable[[bytes], Any]
+
+
+def _decoder(schema: Schema) -> tuple[Decode, list[Callable[[Any], Any]]]:
+    """What decodes one object, and how each column is got of it.
+
+    A Struct, whose attribute names are ours. Keys with quotes, backslashes or control characters it
+    does not take: then each field is decoded by itself.
+    """
+    if any(_special(name) for name in schema.columns):
+        return _ByName(schema).decode, [itemgetter(place) for place in range(len(schema.columns))]
+    fields, names = _fields(schema)
+    row: Any = msgspec.defstruct("Row", fields, gc=False)
+    return msgspec.json.Decoder(row).decode, [attrgetter(name) for name in names]
+
+
+def _special(name: str) -> bool:
+    return any(letter in '"\\' or letter < " " for letter in name)
+
+
+class _ByName:
+    """Decodes objects with keys of any characters, field by field."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+        self._fields: list[tuple[str, Decode, bool]] = []
+        for name, dtype in schema.columns.items():
+            kind, required = _python_type(dtype, name), name in schema.required
+            field: Any = msgspec.json.Decoder(kind if required else kind | None).decode
+            self._fields.append((name, field, required))
+
+    def decode(self, payload: bytes) -> list[Any]:
+        """The values of the columns, in their order."""
+        found = self._object(payload)
+        return [self._value(found.get(field[0]), *field) for field in self._fields]
+
+    def _value(self, raw: Any, name: str, decode: Decode, required: bool) -> Any:
+        if raw is None:
+            if required:
+                what = f"Object missing required field `{name}`"
+                raise msgspec.ValidationError(what)
+            return None
+        try:
+            return decode(raw)
+        except msgspec.ValidationError as error:
+            what = f"{str(error).partition(' - at ')[0]} - at `{name}`"
+            raise msgspec.ValidationError(what) from None
+
+
 def _fields(schema: Schema) -> tuple[list[Any], list[str]]:
-    """Fields of the generated Struct; attribute names are ours, any text may be a JSON key."""
+    """Fields of the generated Struct."""
     fields: list[Any] = []
     names = [f"f{number}" for number in range(len(schema.columns))]
     for attribute, (name, dtype) in zip(names, schema.columns.items(), strict=True):
@@ -179,6 +237,7 @@ _KINDS: Sequence[tuple[Callable[[pl.DataType], bool], type]] = (
     (lambda d: d.is_float(), float),
     (lambda d: d == pl.String, str),
     (lambda d: d == pl.Boolean, bool),
+    (lambda d: d.is_decimal(), Decimal),
 )
 
 

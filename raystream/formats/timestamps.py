@@ -1,81 +1,148 @@
-"""Times written as text: columns of epoch milliseconds to text of a pattern and back."""
+"""Columns that are written as text: which ones, how, and both ways."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from raystream.data.schema import Schema, no_column
+from raystream.errors import ConfigurationError
+from raystream.formats import text_types
 from raystream.formats.base import Decoded, RejectedRow
 
+_ISO = "iso8601"
 _ISO_IN = "%+"
 _ISO_OUT = "%Y-%m-%dT%H:%M:%S%.3fZ"
 
+Change = Callable[[pl.Expr], pl.Expr]
+
 
 @dataclass(frozen=True, slots=True)
-class TimestampText:
-    """Which columns are times in text, and how they are written (`iso8601` or a pattern)."""
+class _Text:
+    """One column: type of what is in the payload, and how it is read and written."""
 
-    columns: Mapping[str, str] = field(default_factory=dict)
+    raw: pl.DataType
+    read: Change
+    write: Change
 
-    @classmethod
-    def of(cls, declared: Mapping[str, str], schema: Schema) -> TimestampText:
-        """Those of the declared columns that `schema` has.
 
-        Raises:
-            ConfigurationError: a declared column is not a time (Int64 epoch ms) in the schema.
+class Texts:
+    """The columns of a schema that are not in the payload as they are in the frame.
+
+    Args:
+        schema: All columns.
+        timestamps: Column -> `iso8601`, an epoch unit (datetime columns) or a pattern (columns of
+            epoch ms); or one word for all datetime columns.
+
+    Raises:
+        ConfigurationError: a named column is no time, or a word is none.
+    """
+
+    def __init__(self, schema: Schema, timestamps: Mapping[str, str] | str) -> None:
+        self.schema = schema
+        self._texts: dict[str, _Text] = {}
+        for name, dtype in schema.columns.items():
+            how = timestamps if isinstance(timestamps, str) else timestamps.get(name)
+            text = _text(name, dtype, how, alone=not isinstance(timestamps, str), schema=schema)
+            if text is not None:
+                self._texts[name] = text
+
+    def raw(self) -> Schema:
+        """The schema of what is in the payload."""
+        raw = {name: text.raw for name, text in self._texts.items()}
+        return Schema({**self.schema.columns, **raw}, self.schema.required, self.schema.key)
+
+    def read(self, frame: pl.DataFrame, rejected: Sequence[RejectedRow]) -> Decoded:
+        """Payload columns -> columns of the schema.
+
+        Args:
+            frame: Rows of the payloads that are not rejected.
+            rejected: The others, by index.
         """
-        columns = {name: how for name, how in declared.items() if name in schema.columns}
-        for name in columns:
-            if schema.columns[name] != pl.Int64:
-                raise no_column(name, [n for n, d in schema.columns.items() if d == pl.Int64])
-        return cls(columns)
+        if not self._texts:
+            return Decoded(frame, tuple(rejected))
+        columns, reasons = dict[str, pl.Series](), dict[int, str]()
+        for column in frame.get_columns():
+            text = self._texts.get(column.name)
+            values = column if text is None else text_types.applied(text.read, column)
+            columns[column.name] = values
+            if text is not None:
+                for row in text_types.lost(column, values).arg_true().to_list():
+                    reasons.setdefault(row, self._reason(column, row))
+        made = pl.DataFrame(columns)
+        return without(made, reasons, rejected) if reasons else Decoded(made, tuple(rejected))
 
-    def as_text(self, schema: Schema) -> Schema:
-        """The schema with those columns as strings: what is in the payload."""
-        text = {name: pl.String() for name in self.columns}
-        return Schema({**schema.columns, **text}, schema.required, schema.key)
-
-    def parse(self, frame: pl.DataFrame, rejected: list[RejectedRow]) -> Decoded:
-        """Text -> epoch ms; `frame` holds the payloads that are not yet rejected."""
-        parsed = frame.with_columns(_parse(name, how) for name, how in self.columns.items())
-        bad = pl.any_horizontal(
-            [(frame[name].is_not_null() & parsed[name].is_null()) for name in self.columns]
+    def write(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Columns of the schema, in its order -> payload columns."""
+        columns = [frame.get_column(name) for name in self.schema.columns]
+        texts = [self._texts.get(column.name) for column in columns]
+        return pl.DataFrame(
+            {
+                column.name: column if text is None else text_types.applied(text.write, column)
+                for column, text in zip(columns, texts, strict=True)
+            }
         )
-        offenders = frame.select(bad.alias("bad")).to_series()
-        if not offenders.any():
-            return Decoded(parsed, tuple(rejected))
-        gone = {reject.index for reject in rejected}
-        total = frame.height + len(gone)
-        indexes = [index for index in range(total) if index not in gone]
-        for row in offenders.arg_true().to_list():
-            rejected.append(RejectedRow(indexes[row], self._reason(frame.row(row, named=True))))
-        return Decoded(parsed.filter(~offenders), tuple(sorted(rejected, key=lambda r: r.index)))
 
-    def format(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Epoch ms -> text."""
-        return frame.with_columns(_format(name, how) for name, how in self.columns.items())
-
-    def _reason(self, row: Mapping[str, object]) -> str:
-        written = ", ".join(f"{name}={row[name]!r}" for name in self.columns)
-        return f"not a time as declared: {written}"
+    def _reason(self, column: pl.Series, row: int) -> str:
+        dtype = self.schema.columns[column.name]
+        kind = "time as declared" if dtype == pl.Int64 else f"{dtype}"
+        return f"column {column.name!r}: {str(column[row])[:40]!r} is not a {kind}"
 
 
-def _parse(name: str, how: str) -> pl.Expr:
-    pattern = _ISO_IN if how == "iso8601" else how
-    text = pl.col(name).str
-    if how == "iso8601" or "%z" in pattern or "%:z" in pattern:
+def without(
+    frame: pl.DataFrame, reasons: Mapping[int, str], rejected: Sequence[RejectedRow]
+) -> Decoded:
+    """The rows that have no reason against them; the others become records of the decode call.
+
+    Args:
+        frame: Rows of the payloads that are not rejected yet.
+        reasons: Row of the frame -> why it is rejected now.
+        rejected: What was rejected before.
+    """
+    gone = {reject.index for reject in rejected}
+    records = [index for index in range(frame.height + len(gone)) if index not in gone]
+    found = [RejectedRow(records[row], reason) for row, reason in reasons.items()]
+    keep = pl.Series([row not in reasons for row in range(frame.height)], dtype=pl.Boolean)
+    return Decoded(frame.filter(keep), tuple(sorted([*rejected, *found], key=lambda r: r.index)))
+
+
+def _text(
+    name: str, dtype: pl.DataType, how: str | None, *, alone: bool, schema: Schema
+) -> _Text | None:
+    if how is not None and alone and dtype == pl.Int64:
+        return _Text(pl.String(), lambda text: _parse(text, how), lambda time: _format(time, how))
+    if how is not None and alone and not isinstance(dtype, pl.Datetime):
+        times = [n for n, d in schema.columns.items() if d in (pl.Int64, pl.Datetime)]
+        raise no_column(name, times)
+    if how not in (None, _ISO, *text_types.EPOCH_UNITS):
+        what = f"timestamps: {how!r} is no way to write a datetime"
+        advice = f"write one of {', '.join((_ISO, *text_types.EPOCH_UNITS))}"
+        raise ConfigurationError(what, what_to_do=advice)
+    epoch = None if how == _ISO else how
+    if not text_types.is_text(dtype):
+        return None
+    return _Text(
+        text_types.raw(dtype, epoch),
+        lambda text: text_types.read(text, dtype, epoch),
+        lambda value: text_types.write(value, dtype, epoch),
+    )
+
+
+def _parse(column: pl.Expr, how: str) -> pl.Expr:
+    pattern = _ISO_IN if how == _ISO else how
+    text = column.str
+    if how == _ISO or "%z" in pattern or "%:z" in pattern:
         time = text.to_datetime(pattern, time_unit="ms", time_zone="UTC", strict=False)
     else:
         time = text.to_datetime(pattern, time_unit="ms", strict=False)
-    return time.dt.epoch("ms").alias(name)
+    return time.dt.epoch("ms")
 
 
-def _format(name: str, how: str) -> pl.Expr:
-    pattern = _ISO_OUT if how == "iso8601" else how
-    time = pl.col(name).cast(pl.Datetime("ms"))
+def _format(column: pl.Expr, how: str) -> pl.Expr:
+    pattern = _ISO_OUT if how == _ISO else how
+    time = column.cast(pl.Datetime("ms"))
     if "%z" in pattern or "%:z" in pattern:
         time = time.dt.replace_time_zone("UTC")
-    return time.dt.strftime(pattern).alias(name)
+    return time.dt.strftime(pattern)

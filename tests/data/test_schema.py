@@ -67,7 +67,8 @@ def test_schema_survives_json() -> None:
         (
             {"a": "integer"},
             "column 'a': 'integer' is not a type; write one of int, float, string, "
-            "bool, binary, timestamp_ms, date, time, datetime, timestamp, duration, bytes, "
+            "bool, binary, timestamp_ms, timestamp_s, timestamp_us, timestamp_ns, iso8601, "
+            "date, time, datetime, timestamp, duration, bytes, "
             "decimal(18,2)",
         ),
         (
