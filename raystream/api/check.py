@@ -255,9 +255,13 @@ def _learn(node: Node, learnt: dict[str, Schema]) -> Iterator[Finding]:
 
 
 def _unfit(about: str, failed: int, looked: int, first: str, policy: ErrorPolicy) -> Finding:
+    from raystream.formats.advice import declaration
+
     said = f"{failed} of {looked} records looked at do not fit; the first is {first}"
     if policy is ErrorPolicy.FAIL:
-        return error(about, said, "the job would stop there: correct them, or read with errors=")
+        wider = declaration(first)
+        way = f"declare {wider}, in schema= of read" if wider else "correct them"
+        return error(about, said, f"the job would stop there: {way}, or read with errors=")
     word = "left out" if policy is ErrorPolicy.SKIP else "dead letters"
     return warning(about, said, f"they would be {word}")
 

@@ -65,6 +65,7 @@ class Rejected:
     value: bytes | None
     reason: str
     timestamp: int | None = None
+    record_headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class ReadOptions:
         message_key: Carry the record's key in data.batch.MESSAGE_KEY.
         metadata: Metadata columns asked for: key, timestamp, headers, topic, partition, offset.
         row_order: The engine adds data.batch.ORDER from the runs of each chunk.
+        line: All columns of a record, in order, needed or not: CSV counts its fields.
     """
 
     schema: Schema
@@ -103,6 +105,7 @@ class ReadOptions:
     message_key: bool = False
     metadata: tuple[str, ...] = ()
     row_order: bool = False
+    line: tuple[str, ...] = ()
 
 
 class SourceReader(Protocol):
@@ -310,5 +313,5 @@ class DeadLetters:
     """A value for `errors` outputs: the columns of a dead-letter row (see formats.rejects)."""
 
     columns: tuple[str, ...] = field(
-        default=("key", "value", "reason", "origin", "headers", "timestamp")
+        default=("key", "value", "reason", "origin", "headers", "timestamp", "record_headers")
     )

@@ -12,13 +12,19 @@ from raystream.connectors.base import ReadOptions
 from raystream.data.batch import MESSAGE_KEY, TIME
 from raystream.data.rows import columns_to_frame, misfit_reason, missing_required, to_frame
 from raystream.data.schema import Schema
-from raystream.formats.base import Decoded, RejectedRow
+from raystream.formats.base import Decoded, Format, RejectedRow
+from raystream.formats.csv import Csv
 
 
 def decode_schema(options: ReadOptions) -> Schema:
     """The columns to decode; a column of event time is never null."""
     needed = {options.event_time} & options.schema.columns.keys() if options.event_time else set()
     return replace(options.schema, required=options.schema.required | needed)
+
+
+def of_line(form: Format, options: ReadOptions) -> Format:
+    """The format for records that hold all columns, of which the plan may need a few."""
+    return form.of_line(options.line) if isinstance(form, Csv) and options.line else form
 
 
 def index_of_row(row: int, left_out: Sequence[int]) -> int:

@@ -18,7 +18,13 @@ from raystream.connectors.base import (
     Split,
 )
 from raystream.connectors.collect import Collect
-from raystream.connectors.columns import add_hidden, decode_rows, decode_schema, index_of_row
+from raystream.connectors.columns import (
+    add_hidden,
+    decode_rows,
+    decode_schema,
+    index_of_row,
+    of_line,
+)
 from raystream.context import SubtaskContext
 from raystream.data.inference import infer_schema
 from raystream.data.schema import Schema
@@ -149,7 +155,7 @@ class Payloads:
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
-        decoder = format_by_name(self.format).decoder(decode_schema(options))
+        decoder = of_line(format_by_name(self.format), options).decoder(decode_schema(options))
         return MemoryReader(ctx, options, self._items(), decoder.decode)
 
     def learn(self) -> Schema | None:

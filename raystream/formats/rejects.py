@@ -17,10 +17,14 @@ DEAD_LETTER_SCHEMA = Schema(
         "origin": pl.String(),
         "headers": pl.List(pl.Struct({"name": pl.String(), "value": pl.String()})),
         "timestamp": pl.Int64(),
+        "record_headers": pl.List(pl.Struct({"name": pl.String(), "value": pl.Binary()})),
     },
     required=frozenset({"reason", "origin", "headers"}),
 )
-"""Columns of a dead-letter row: the raw record, why and where from, its own time (epoch ms)."""
+"""Columns of a dead-letter row: the raw record, why and where from, its own time (epoch ms).
+
+`headers` are ours, `record_headers` those of the record: in order, names twice and nulls kept.
+"""
 
 
 class RejectedRecord(Protocol):
@@ -67,6 +71,10 @@ def dead_letters(rejected: Sequence[RejectedRecord]) -> pl.DataFrame:
             "origin": record.origin,
             "headers": [{"name": n, "value": v} for n, v in record.headers.items()],
             "timestamp": record.timestamp,
+            "record_headers": [
+                {"name": name, "value": value}
+                for name, value in getattr(record, "record_headers", ())
+            ],
         }
         for record in rejected
     ]

@@ -17,6 +17,7 @@ from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import TIME, Batch
 from raystream.data.left_out import raw
 from raystream.errors import DataError
+from raystream.formats.advice import declaration
 from raystream.formats.rejects import dead_letters
 from raystream.graph.policies import ErrorPolicy
 from raystream.ids import SplitId, StepName
@@ -338,7 +339,9 @@ class SourceInput:
         policy = self._read.errors  # type: ignore[union-attr]
         if policy is ErrorPolicy.FAIL:
             first = rejected[0]
-            advice = "correct the record's producer, or read with errors='dlq' or errors='skip'"
+            wider = declaration(first.reason)
+            way = f"declare {wider}, in schema= of read" if wider else "correct the producer"
+            advice = f"{way}, or read with errors='dlq' or errors='skip'"
             raise DataError(first.reason, first.origin, advice)
         if policy is ErrorPolicy.SKIP:
             self._ctx.count("skipped_rows", len(rejected))

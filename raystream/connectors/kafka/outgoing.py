@@ -141,6 +141,7 @@ def _dead_letters(frame: pl.DataFrame) -> Messages:
         frame.get_column("reason").to_list(),
         frame.get_column("origin").to_list(),
         frame.get_column("headers").to_list(),
+        frame.get_column("record_headers").to_list(),
         strict=True,
     )
     return Messages(
@@ -153,10 +154,11 @@ def _dead_letters(frame: pl.DataFrame) -> Messages:
 
 
 def _headers(
-    reason: str, origin: str, parts: Sequence[Any]
+    reason: str, origin: str, parts: Sequence[Any], original: Sequence[Any] | None
 ) -> list[tuple[str, str | bytes | None]]:
+    """The headers of the record as they were, then ours."""
+    kept = [(header["name"], header["value"]) for header in original or ()]
     named = [("reason", reason), ("origin", origin)]
     named += [(part["name"], part["value"]) for part in parts or ()]
-    return [
-        (HEADER_PREFIX + name, None if value is None else value.encode()) for name, value in named
-    ]
+    ours = [(HEADER_PREFIX + n, None if v is None else v.encode()) for n, v in named]
+    return [*kept, *ours]

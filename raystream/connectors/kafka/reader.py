@@ -12,7 +12,7 @@ from itertools import groupby
 import polars as pl
 
 from raystream.connectors.base import Chunk, Position, ReadOptions, Rejected, Run, Split
-from raystream.connectors.columns import decode_schema
+from raystream.connectors.columns import decode_schema, of_line
 from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import ClientError, Cluster, Consumer, Message, Place
 from raystream.connectors.kafka.failures import KafkaFailure
@@ -354,6 +354,7 @@ class KafkaReader:
             message.value(),
             reason,
             time if kind else None,
+            tuple(message.headers() or ()),
         )
 
 
@@ -380,4 +381,4 @@ def _payload_decoder(format: Format, options: ReadOptions) -> Decoder:  # noqa: 
     wanted = decode_schema(options)
     names = {n: t for n, t in wanted.columns.items() if n not in options.metadata}
     required = wanted.required & names.keys()
-    return format.decoder(Schema(names, frozenset(required)))
+    return of_line(format, options).decoder(Schema(names, frozenset(required)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -219,7 +220,8 @@ def _with_metadata(options: ReadOptions, asked: Sequence[str]) -> ReadOptions:
     """Metadata columns of the topic that the plan's schema still holds are metadata for us."""
     named = [name for name in asked if name in options.schema.columns]
     metadata = tuple(dict.fromkeys((*options.metadata, *named)))
-    return ReadOptions(options.schema, options.event_time, options.message_key, metadata)
+    line = tuple(name for name in options.line if name not in asked)
+    return replace(options, metadata=metadata, line=line)
 
 
 def _first_records(consumer: Consumer, partitions: int) -> list[Message]:

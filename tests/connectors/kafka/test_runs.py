@@ -14,6 +14,7 @@ from raystream.connectors.kafka.clients import PARTITION_EOF
 from raystream.connectors.kafka.reader import KafkaReader
 from raystream.data.batch import TIME
 from raystream.data.schema import Schema
+from raystream.formats.csv import Csv
 from raystream.formats.json import Json
 
 
@@ -154,3 +155,31 @@ def test_every_row_once_in_order_in_its_run_up_to_the_end(drawn):
             consumer.ends[partition] = position[partition] + 1
             assert reader.caught_up(f"t/{partition}") == (end is not None)
         assert reader.finished() == all(end is not None for end in ends.values())
+
+
+def _read(payloads, options, form):
+    messages = [_Message(0, offset, payload) for offset, payload in enumerate(payloads)]
+    with ThreadPoolExecutor(1) as background:
+        reader = KafkaReader(
+            form,
+            options,
+            consumer=_Consumer(messages),
+            cluster=lambda: None,
+            background=background,
+        )
+        reader.add(Split("t/0", {"offset": 0}, None))
+        return reader.poll(100)
+
+
+def test_a_line_of_csv_has_its_declared_columns_whichever_the_plan_needs():
+    needed = Schema({"c": pl.Int64()})
+    chunk = _read([b"x,1.5,7", b"7"], ReadOptions(needed, line=("a", "b", "c")), Csv())
+    assert chunk.frame["c"].to_list() == [7]
+    assert [r.reason for r in chunk.rejected] == ["not CSV of this schema: 1 fields instead of 3"]
+
+
+def test_a_rejected_record_keeps_its_headers(monkeypatch):
+    headers = [("trace", b"\xff"), ("trace", b"2"), ("none", None)]
+    monkeypatch.setattr(_Message, "headers", lambda message: headers)
+    chunk = _read([b"{"], ReadOptions(Schema({"n": pl.Int64()})), Json())
+    assert chunk.rejected[0].record_headers == tuple(headers)
