@@ -43,7 +43,7 @@ class LocalStore:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root).expanduser().absolute()
         with _explained(self._root):
-            _make_durably(self._root / _TEMPORARY)
+            make_directory(self._root / _TEMPORARY)
             _remove_leftovers(self._root / _TEMPORARY)
 
     @property
@@ -220,7 +220,8 @@ def _name(key: str) -> str:
     return key.rsplit("/", 1)[-1]
 
 
-def _make_durably(path: Path) -> None:
+def make_directory(path: Path) -> None:
+    """Make it and its missing parents, for its user only; durable when it returns."""
     missing = [one for one in (path, *path.parents) if not one.exists()]
     for one in reversed(missing):
         one.mkdir(_FOLDER, exist_ok=True)

@@ -93,13 +93,22 @@ def _receive(sock: socket.socket, size: int, deadline: float | None = None) -> b
     data = b""
     while len(data) < size:
         if deadline is not None:
-            sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            sock.settimeout(_left(deadline))
         piece = sock.recv(size - len(data))
         if not piece:
             what = "the other end hung up"
             raise OSError(what)
         data += piece
     return data
+
+
+def _left(deadline: float) -> float:
+    """Seconds until then. A byte now and then does not prolong it."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        what = "too slow"
+        raise TimeoutError(what)
+    return left
 
 
 def _mac(key: bytes, *parts: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import socket
 import sys
@@ -17,9 +18,17 @@ from raystream.runtime.channels.handshake import Membership
 from raystream.runtime.channels.link import IoThread
 from raystream.runtime.channels.socket import SocketReader
 
+log = logging.getLogger("raystream.subtask")
+
 _BACKLOG = 128
 HANDSHAKE_TIMEOUT = 2.0
 """Seconds a caller has to prove who it is."""
+
+STRANGERS = 64
+"""Handshakes that may be under way beside those of the expected channels."""
+
+_PAUSE = 0.1
+"""Seconds without accepting when there are no descriptors: the caller waits in the backlog."""
 
 _CALL_TIMEOUT = 5.0
 
@@ -30,7 +39,7 @@ class SocketAddress:
 
     Args:
         node: Node it runs on; callers on the same node use the Unix socket.
-        host: IP address of the node.
+        host: IP address it listens on.
         port: TCP port.
         unix: Name of the abstract Unix socket, empty where there are none (only Linux has them).
     """
@@ -44,14 +53,15 @@ class SocketAddress:
 class ChannelListener:
     """Accepts the expected channels of one attempt; each handshake runs in a short thread.
 
-    So a silent caller holds up nobody (`multiprocessing.connection` waits for it in accept).
+    So a silent caller holds up nobody (`multiprocessing.connection` waits for it in accept), and of
+    too many the oldest is hung up on. Whatever fails, it goes on accepting until it is closed.
 
     Args:
         member: The attempt it belongs to.
         readers: The channels that will call.
         io: Serves the connections.
         node: Id of this node.
-        host: IP address of this node.
+        host: IP address to listen on.
     """
 
     def __init__(
@@ -66,45 +76,104 @@ class ChannelListener:
         self._member = member
         self._readers = readers
         self._io = io
-        self._closed = False
+        self._closed = threading.Event()
+        self._warned = False
         tcp = socket.create_server((host, 0), backlog=_BACKLOG)
         unix, name = _unix_server()
         self.address = SocketAddress(node, host, tcp.getsockname()[1], name)
-        self._servers = [tcp] if unix is None else [tcp, unix]
-        for server in self._servers:
+        # Each has its own: strangers on TCP push out nobody on the Unix socket.
+        servers = [tcp] if unix is None else [tcp, unix]
+        self._servers = {server: Handshakes(len(readers) + STRANGERS) for server in servers}
+        for served in self._servers.items():
             threading.Thread(
-                target=self._accept, args=(server,), name="raystream-accept", daemon=True
+                target=self._accept, args=served, name="raystream-accept", daemon=True
             ).start()
 
     def close(self) -> None:
         """Accept nothing more; connected channels stay."""
-        self._closed = True
-        for server in self._servers:
+        self._closed.set()
+        for server, handshakes in self._servers.items():
             with contextlib.suppress(OSError):
                 server.shutdown(socket.SHUT_RDWR)  # wakes accept; close alone does not
             server.close()
+            handshakes.hang_up()
 
-    def _accept(self, server: socket.socket) -> None:
-        while not self._closed:
+    def _accept(self, server: socket.socket, handshakes: Handshakes) -> None:
+        while not self._closed.is_set():
             try:
                 sock, _ = server.accept()
-            except OSError:
-                return
-            threading.Thread(
-                target=self._shake, args=(sock,), name="raystream-handshake", daemon=True
-            ).start()
+                self._begin(sock, handshakes)
+            except (OSError, RuntimeError) as error:  # no descriptor, no thread, a caller gone
+                self._wait_after(error)
 
-    def _shake(self, sock: socket.socket) -> None:
+    def _begin(self, sock: socket.socket, handshakes: Handshakes) -> None:
+        handshakes.begin(sock)
+        try:
+            threading.Thread(
+                target=self._shake, args=(sock, handshakes), name="raystream-handshake", daemon=True
+            ).start()
+        except RuntimeError:
+            handshakes.end(sock)
+            sock.close()
+            raise
+
+    def _wait_after(self, error: Exception) -> None:
+        if self._closed.wait(_PAUSE) or self._warned:
+            return
+        self._warned = True
+        log.warning("a channel can not be accepted at once, it is tried again: %s", error)
+
+    def _shake(self, sock: socket.socket, handshakes: Handshakes) -> None:
         try:
             channel = handshake.answer(sock, self._member, HANDSHAKE_TIMEOUT)
             reader = self._readers[channel]
-            if self._closed:
-                sock.close()
+            if handshakes.end(sock) and not self._closed.is_set():
+                reader.attach(sock, self._io)
                 return
-            reader.attach(sock, self._io)
-        except (ChannelBroken, KeyError, ValueError):
-            # A stranger, a zombie or a port scanner: not this attempt's business.
-            sock.close()
+        except (ChannelBroken, KeyError, ValueError, OSError):
+            pass  # a stranger, a zombie or a port scanner: not this attempt's business
+        handshakes.end(sock)
+        sock.close()
+
+
+class Handshakes:
+    """Callers that have not proved yet who they are.
+
+    Args:
+        limit: How many there may be; one more, and the oldest is hung up on: a true caller needs
+            milliseconds, so of many the oldest is a silent one.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._pending: dict[socket.socket, None] = {}  # in the order of their calls
+
+    def begin(self, sock: socket.socket) -> None:
+        """Somebody calls."""
+        with self._lock:
+            if len(self._pending) >= self._limit:
+                self._hang_up_on(next(iter(self._pending)))
+            self._pending[sock] = None
+
+    def end(self, sock: socket.socket) -> bool:
+        """It has proved who it is, or failed; False: it was hung up on before."""
+        with self._lock:
+            known = sock in self._pending
+            self._pending.pop(sock, None)
+            return known
+
+    def hang_up(self) -> None:
+        """On all of them."""
+        with self._lock:
+            for sock in list(self._pending):
+                self._hang_up_on(sock)
+
+    def _hang_up_on(self, sock: socket.socket) -> None:
+        """Wakes its thread, which closes it."""
+        del self._pending[sock]
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def connect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -102,6 +103,7 @@ class SocketReader:
         self._broken: str | None = None
         self._ended = False
         self._link: Link | None = None
+        self._attaching = threading.Lock()
 
     def attach(self, sock: socket.socket, io: IoThread) -> None:
         """The sender called: read from this socket.
@@ -109,10 +111,11 @@ class SocketReader:
         Raises:
             ChannelBroken: the channel is connected already.
         """
-        if self._link is not None:
-            what = "a second caller for a connected channel"
-            raise ChannelBroken(what, str(self._channel))
-        self._link = Link(sock, io, self._take, self._break)
+        with self._attaching:  # callers come in threads of their own
+            if self._link is not None:
+                what = "a second caller for a connected channel"
+                raise ChannelBroken(what, str(self._channel))
+            self._link = Link(sock, io, self._take, self._break)
 
     def poll(self) -> Element | None:
         """The next element, or None.

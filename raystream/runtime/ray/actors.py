@@ -60,6 +60,7 @@ class Actors:
 
     def __init__(self, desk: Desk, chains: int) -> None:
         self.avoid: frozenset[str] = frozenset()
+        self.listed: frozenset[str] = frozenset()
         self._desk = desk
         self._chains = chains
         self._here = str(ray.get_runtime_context().get_node_id())
@@ -70,6 +71,7 @@ class Actors:
     def look(self, suspects: frozenset[str]) -> None:
         """See which nodes can be used: not the suspects, nor those that do not answer."""
         listed = listed_nodes()
+        self.listed = frozenset(node.id for node in listed)
         self.avoid = suspects | {node.id for node in listed if not node.answers()}
         if self._others is None:
             self._others = taken_by_others(listed)

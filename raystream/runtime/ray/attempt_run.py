@@ -49,7 +49,7 @@ class AttemptRun:
     Args:
         request: What the subtask is in this attempt.
         node: Id of this node.
-        host: IP address of this node.
+        host: IP address to listen on.
         point: Named places where tests may kill.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import ray
 
 _ray: Any = ray  # its stubs are incomplete
 _REACH_SECONDS = 0.3
+_LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,20 @@ def listed_nodes() -> list[Node]:
         for node in _ray.nodes()
         if node["Alive"]
     ]
+
+
+def listening_host(host: str, here: str, nodes: Collection[str]) -> str:
+    """Where a subtask listens: others can reach it only if there are others.
+
+    Args:
+        host: IP address of its node.
+        here: Id of its node.
+        nodes: Ids of the nodes that Ray listed when it was told to open; none: not known.
+
+    >>> listening_host("10.0.0.7", "a", ["a"]), listening_host("10.0.0.7", "a", ["a", "b"])
+    ('127.0.0.1', '10.0.0.7')
+    """
+    return _LOOPBACK if set(nodes) == {here} else host
 
 
 def taken_by_others(nodes: Iterable[Node]) -> dict[str, float]:

@@ -12,6 +12,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raystream.errors import ConfigurationError
+from raystream.storage.local import make_directory
 
 _PROBE_SECONDS = 30.0
 _UPLOADED = "working_dir_files"
@@ -39,7 +40,7 @@ def check_shared(storage: str, nodes: Sequence[str]) -> None:
     if len(nodes) < 2:
         return
     probe = directory / f".probe-{secrets.token_hex(8)}"
-    directory.mkdir(parents=True, exist_ok=True)
+    make_directory(directory)
     probe.write_text("raystream looks whether every node sees this")
     try:
         blind = blind_nodes(probe, nodes)

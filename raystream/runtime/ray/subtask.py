@@ -26,6 +26,7 @@ from raystream.runtime.points import points_of
 from raystream.runtime.ray.attempt_run import AttemptRun, News, Over
 from raystream.runtime.ray.guard import replace_if_frozen
 from raystream.runtime.ray.logs import Marks, Piece, Process, log_to_stderr, read_here
+from raystream.runtime.ray.node_table import listening_host
 from raystream.runtime.ray.parcels import differing, unpack_request
 from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader, SnapshotStream
 from raystream.runtime.ray.watchdog import Lease, watch
@@ -57,6 +58,8 @@ class OpenOrder:
         request: Bytes of the OpenRequest without its job.
         versions: Versions the coordinator runs; this process must run the same.
         environment: Variables of the driver: its brokers' address, named points.
+        nodes: Ids of the nodes that Ray lists; a subtask whose node is the only one listens on
+            loopback.
     """
 
     attempt: int
@@ -64,6 +67,7 @@ class OpenOrder:
     request: bytes
     versions: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    nodes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +214,7 @@ class Subtask:
         self._run = None
         request = unpack_request(order.request, order.job)
         point = points_of(str(request.subtask), order.environment)
-        host = str(_ray_util.get_node_ip_address())
+        host = listening_host(str(_ray_util.get_node_ip_address()), _node(), order.nodes)
         self._stream = SnapshotStream(request)
         self._run = AttemptRun(request, _node(), host, point)
         self._attempt = order.attempt

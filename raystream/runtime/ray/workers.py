@@ -316,6 +316,7 @@ class RayWorkers:
             pack_request(request),
             versions(),
             self._environment,
+            self._actors.listed,
         )
         ref = worker.handle.open.remote(order)
         self._desk.when(ref, lambda result: self._opened(request, worker, result), timeout)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
+import multiprocessing
+import os
+import resource
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import polars as pl
 import pytest
@@ -14,10 +20,18 @@ import pytest
 from raystream.checkpoint.barrier import Barrier
 from raystream.data.batch import Batch
 from raystream.ids import ChannelId, SubtaskId
+from raystream.runtime.channels import handshake, listener
+from raystream.runtime.channels import socket as socket_module
 from raystream.runtime.channels.base import ChannelBroken
 from raystream.runtime.channels.handshake import Membership
-from raystream.runtime.channels.link import IoThread
-from raystream.runtime.channels.listener import ChannelListener, SocketAddress, connect
+from raystream.runtime.channels.link import IoThread, Link
+from raystream.runtime.channels.listener import (
+    STRANGERS,
+    ChannelListener,
+    Handshakes,
+    SocketAddress,
+    connect,
+)
 from raystream.runtime.channels.socket import SocketReader, SocketWriter
 from raystream.runtime.element import Element
 from raystream.time.watermark import Watermark
@@ -206,8 +220,137 @@ def test_a_silent_peer_holds_up_nobody_and_is_hung_up_on(pair: Pair) -> None:
         sock.close()
 
 
+def handshakes_under_way() -> int:
+    return sum(thread.name == "raystream-handshake" for thread in threading.enumerate())
+
+
+def test_a_flood_of_silent_callers_is_limited_and_keeps_nobody_out(
+    monkeypatch: pytest.MonkeyPatch, pair: Pair
+) -> None:
+    monkeypatch.setattr(listener, "HANDSHAKE_TIMEOUT", 60)
+    address = (pair.listener.address.host, pair.listener.address.port)
+    silent = [socket.create_connection(address) for _ in range(3 * STRANGERS)]
+    began = time.monotonic()
+    eventually(lambda: handshakes_under_way() <= STRANGERS + 1)
+    pair.writer(unix=False).send(Watermark(1))
+    assert pair.read(1) == [Watermark(1)]
+    assert time.monotonic() - began < 5
+    pair.listener.close()
+    eventually(lambda: not handshakes_under_way())
+    for sock in silent:
+        sock.close()
+
+
+def test_the_oldest_of_too_many_handshakes_is_hung_up_on_and_may_not_end_well() -> None:
+    handshakes, pairs = Handshakes(2), [socket.socketpair() for _ in range(3)]
+    for mine, _ in pairs:
+        handshakes.begin(mine)
+    (first, caller), *others = pairs
+    assert caller.recv(1) == b""
+    assert not handshakes.end(first)
+    assert all(handshakes.end(mine) for mine, _ in others)
+    for sock in (sock for both in pairs for sock in both):
+        sock.close()
+
+
+def test_a_byte_now_and_then_does_not_prolong_a_handshake() -> None:
+    mine, caller = socket.socketpair()
+    stop = threading.Event()
+
+    def drip() -> None:
+        while not stop.wait(0.0003):
+            try:
+                caller.send(b"\0")
+            except OSError:
+                return
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    began = time.monotonic()
+    with pytest.raises(ChannelBroken, match="did not finish the handshake"):
+        handshake.answer(mine, MEMBER, 0.01)
+    assert time.monotonic() - began < 0.5
+    stop.set()
+    thread.join()
+    mine.close()
+    caller.close()
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ECONNABORTED, errno.EPROTO])
+def test_accepting_goes_on_after_an_error(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    accept, failed = socket.socket.accept, threading.Event()
+
+    def flaky(server: socket.socket) -> tuple[socket.socket, Any]:
+        if not failed.is_set():
+            failed.set()
+            raise OSError(number, os.strerror(number))
+        return accept(server)
+
+    monkeypatch.setattr(socket.socket, "accept", flaky)
+    pair = Pair()
+    assert failed.wait(5)
+    for unix in (True, False):
+        sock = connect(pair.listener.address, "n" if unix else "another", MEMBER, CHANNEL)
+        sock.close()
+    pair.listener.close()
+    pair.io.close()
+
+
+def test_accepting_goes_on_when_no_thread_can_be_started(
+    monkeypatch: pytest.MonkeyPatch, pair: Pair
+) -> None:
+    start = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name == "raystream-handshake":
+            what = "can't start new thread"
+            raise RuntimeError(what)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(ChannelBroken, match="no handshake"):
+        pair.writer()
+    monkeypatch.undo()
+    pair.writer().send(Watermark(1))
+    assert pair.read(1) == [Watermark(1)]
+
+
+def _run_out_of_descriptors() -> None:
+    pair = Pair()
+    callers = [socket.socket() for _ in range(2)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    taken: list[int] = []
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    for caller in callers:
+        caller.settimeout(5)
+        caller.connect((pair.listener.address.host, pair.listener.address.port))
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.1, "it tries without a pause"
+    callers[0].close()  # tried, in vain
+    for descriptor in taken:
+        os.close(descriptor)
+    handshake.call(callers[1], MEMBER, CHANNEL)
+    SocketWriter(CHANNEL, callers[1], pair.io, pair.woken.set).send(Watermark(1))
+    assert pair.read(1) == [Watermark(1)]
+    pair.listener.close()
+    pair.io.close()
+
+
+def test_who_calls_while_there_are_no_descriptors_gets_in_when_there_are() -> None:
+    """In a process of its own: the limit is real."""
+    process = multiprocessing.get_context("spawn").Process(target=_run_out_of_descriptors)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    process.close()
+
+
 def test_a_second_caller_for_a_channel_is_cut_off(pair: Pair) -> None:
     first = pair.writer()
+    eventually(lambda: pair.reader._link is not None)
     second = pair.writer()
 
     def cut_off() -> bool:
@@ -222,6 +365,29 @@ def test_a_second_caller_for_a_channel_is_cut_off(pair: Pair) -> None:
     assert pair.read(1) == [Watermark(1)]
 
 
+def test_of_many_callers_at_once_for_a_channel_one_is_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    links: list[socket.socket] = []
+
+    class Slow(Link):
+        def __init__(self, sock: socket.socket, io: IoThread, take: Any, on_break: Any) -> None:
+            if isinstance(on_break.__self__, SocketReader):
+                links.append(sock)
+                time.sleep(0.2)
+            super().__init__(sock, io, take, on_break)
+
+    monkeypatch.setattr(socket_module, "Link", Slow)
+    pair = Pair()
+    callers = [pair.writer() for _ in range(5)]
+    eventually(lambda: not handshakes_under_way())
+    assert len(links) == 1
+    for caller in callers:
+        caller.close()
+    pair.listener.close()
+    pair.io.close()
+
+
 def test_nobody_there_names_the_channel() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -233,9 +399,9 @@ def test_many_channels_share_one_io_thread() -> None:
     channels = [ChannelId(0, SubtaskId("s", i), SubtaskId("t", 0)) for i in range(32)]
     io = IoThread()
     readers = {channel: SocketReader(channel, lambda: None) for channel in channels}
-    listener = ChannelListener(MEMBER, readers, io, node="n")
+    accepting = ChannelListener(MEMBER, readers, io, node="n")
     writers = [
-        SocketWriter(c, connect(listener.address, "n", MEMBER, c), io, lambda: None)
+        SocketWriter(c, connect(accepting.address, "n", MEMBER, c), io, lambda: None)
         for c in channels
     ]
     for index, writer in enumerate(writers):
@@ -250,5 +416,5 @@ def test_many_channels_share_one_io_thread() -> None:
 
     eventually(all_in)
     assert got == {channel: Watermark(i) for i, channel in enumerate(channels)}
-    listener.close()
+    accepting.close()
     io.close()

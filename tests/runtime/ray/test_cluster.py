@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import queue
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from raystream.errors import ConfigurationError
+from raystream.ids import SubtaskId
+from raystream.job.messages import Opened
+from raystream.job.spec import OpenRequest
 from raystream.runtime.ray import shared_storage
 from raystream.runtime.ray.cluster import attached, nodes, started_head
+from raystream.runtime.ray.node_table import listening_host
+from raystream.runtime.ray.parcels import pack_job
+from raystream.runtime.ray.workers import RayWorkers
 from raystream.runtime.signals import interrupted_by_sigterm
+from raystream.storage.open import job_store
+from tests.runtime.ray.jobs import counting
 
 
 @pytest.fixture
@@ -55,6 +67,49 @@ def test_a_node_that_does_not_see_the_storage_is_found(tmp_path: Path) -> None:
     (tmp_path / "probe").touch()
     assert shared_storage.blind_nodes(tmp_path / "probe", nodes()) == []
     assert shared_storage.blind_nodes(tmp_path / "no such file", nodes()) == nodes()
+
+
+@pytest.mark.parametrize(
+    ("listed", "host"),
+    [
+        (["me"], "127.0.0.1"),
+        (["me", "other"], "10.0.0.7"),
+        (["other"], "10.0.0.7"),  # this node came later
+        ([], "10.0.0.7"),  # not known
+    ],
+)
+def test_a_subtask_listens_on_loopback_if_its_node_is_the_only_one(
+    listed: list[str], host: str
+) -> None:
+    assert listening_host("10.0.0.7", "me", listed) == host
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_subtasks_of_a_job_on_a_cluster_of_one_node_listen_on_loopback(tmp_path: Path) -> None:
+    job, told = counting(tmp_path), queue.SimpleQueue[Any]()
+    store = job_store(job.checkpoint.storage, job.name)
+    with ThreadPoolExecutor(1) as background:
+        workers = RayWorkers(job, pack_job(job), store, background)
+        workers.post = told.put
+        subtasks: list[SubtaskId] = job.plan.subtasks()
+        workers.open([OpenRequest(job, 1, one, "0" * 8, {}, {}) for one in subtasks], frozenset())
+        opened = [told.get(timeout=60) for _ in subtasks]
+        workers.close()
+    assert all(isinstance(event, Opened) for event in opened), opened
+    assert {event.address.host for event in opened} == {"127.0.0.1"}
+
+
+def test_a_storage_that_is_made_is_its_users_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_storage, "blind_nodes", lambda probe, nodes: [])
+    old = os.umask(0)
+    try:
+        shared_storage.check_shared(str(tmp_path / "shared" / "state"), ["one", "two"])
+    finally:
+        os.umask(old)
+    for made in (tmp_path / "shared", tmp_path / "shared" / "state"):
+        assert made.stat().st_mode & 0o777 == 0o700
 
 
 def test_one_node_needs_no_shared_storage(tmp_path: Path) -> None:
