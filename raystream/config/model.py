@@ -93,8 +93,11 @@ FORMAT = ByKind(
                     "format json",
                     {
                         "timestamps": Field(
-                            MapOf(Text("iso8601 or a pattern"), what="a column name"),
-                            "Column -> how its time is written as text.",
+                            ByKind(
+                                scalar=Word(("iso8601", "s", "ms", "us", "ns")),
+                                mapping=MapOf(Text("iso8601 or a pattern"), what="a column name"),
+                            ),
+                            "How all datetime columns are written, or column -> how its time is.",
                             required=True,
                         )
                     },

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raystream.cli.app import main
 from raystream.config.check import check
 from raystream.config.json_schema import pipeline_schema
 from raystream.config.load import load_document
@@ -153,3 +154,26 @@ def test_both_verdicts_occur() -> None:
     base = BASES[0]
     verdicts = {loader_accepts(changed(base, way, "delete", "", None)) for way in places(base)}
     assert verdicts == {True, False}
+
+
+def test_datetimes_of_json_are_written_in_one_way_or_each_in_its_own(tmp_path: Path) -> None:
+    text = """\
+name: x
+source:
+  kafka: {bootstrap_servers: "h:1", topic: t, format: {json: {timestamps: HOW}}}
+  schema: {at: timestamp, price: "decimal(18,2) not null"}
+sink:
+  kafka: {bootstrap_servers: "h:1", topic: o}
+"""
+    path = tmp_path / "job.yaml"
+    for how in ("ms", "{at: iso8601}"):
+        path.write_text(text.replace("HOW", how))
+        assert _exit_code(path) == 0
+    path.write_text(text.replace("HOW", "weeks"))
+    assert _exit_code(path) == 2
+
+
+def _exit_code(path: Path) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["validate", str(path)])
+    return int(end.value.code or 0)
