@@ -88,7 +88,10 @@ def test_twice_is_now_and_says_so(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    said = [process.stderr.readline(), process.stderr.readline()]
+    said = [process.stderr.readline()]
+    while not said[-1].startswith("stopping after"):
+        assert said[-1]
+        said.append(process.stderr.readline())
     process.send_signal(signal.SIGINT)
     said += process.communicate(timeout=60)[1].splitlines(keepends=True)
     assert "stopping after a last commit; Ctrl-C once more ends it at once\n" in said
