@@ -17,6 +17,8 @@ from raystream.testing.s3 import S3Server
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as behind a script's `&`: deaf to Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup: deaf to closed terminals
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("raystream", deadline=None)  # a shared machine pauses when it likes
 settings.load_profile("raystream")
