@@ -17,7 +17,9 @@ import raystream as rs
 from raystream.connectors.memory import Rows
 
 p = rs.Pipeline("job")
-rows = p.read(Rows([{"ts": 1, "ip": "a"}, {"ts": 2, "ip": "b"}]), event_time="ts", schema={SCHEMA})
+T = 1_700_000_000_000
+rows = [{"ts": T, "ip": "a"}, {"ts": T, "ip": "b"}]
+rows = p.read(Rows(rows), event_time="ts", schema={SCHEMA})
 LINE
 """
 SCHEMA = '{"ts": int, "ip": str}'
