@@ -15,11 +15,9 @@ from raystream.job.outcome import Outcome
 JOB = """\
 import raystream as rs
 from raystream.connectors.memory import Rows
-
-p = rs.Pipeline("job")
 T = 1_700_000_000_000
-rows = [{"ts": T, "ip": "a"}, {"ts": T, "ip": "b"}]
-rows = p.read(Rows(rows), event_time="ts", schema={SCHEMA})
+p = rs.Pipeline("job")
+rows = p.read(Rows([{"ts": T, "ip": "a"}, {"ts": T, "ip": "b"}]), event_time="ts", schema={SCHEMA})
 LINE
 """
 SCHEMA = '{"ts": int, "ip": str}'
