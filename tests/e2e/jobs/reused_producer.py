@@ -7,8 +7,7 @@ from typing import Any
 from raystream.connectors.kafka.writer import KafkaSinkWriter
 
 
-def _reuse(self: Any, place: int) -> Any:
-    sealed, self._sealed = self._sealed, None
+def _reuse(self: Any, place: int, sealed: Any) -> Any:
     if sealed is None:
         return self._open(place)
     sealed._producer._producer.commit_transaction(30)  # it has been: the broker says so again
