@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.progress import patiently
-from raystream.graph.logical import Node
+from raystream.graph.logical import LogicalGraph, Node
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from raystream.checkpoint.records import Checkpoint, Restore
     from raystream.data.schema import Schema
     from raystream.storage.base import Store
@@ -82,6 +84,42 @@ def learn_schemas(
         if schema is not None:
             found[node.name] = schema
     return found
+
+
+def learn_types(
+    graph: LogicalGraph, reads: Mapping[str, Schema], header: Mapping[str, Any], *, bounded: bool
+) -> dict[str, Schema]:
+    """Types of what functions without declared columns give, by step: kept, else learnt.
+
+    Args:
+        graph: What is to run.
+        reads: Columns of each read that nobody declared.
+        header: What the last checkpoint says of its job; empty if there is none.
+        bounded: The run ends with what is there now; without rows nothing need be known.
+
+    Raises:
+        ConfigurationError: a function gives nothing that tells its columns.
+    """
+    from raystream.plan.learning import learn_functions
+    from raystream.plan.planner import used
+    from raystream.plan.restore import types_of
+
+    def rows_of(node: Node) -> pl.DataFrame | None:
+        return _first_rows(node, graph.name)
+
+    known = types_of(header)
+    return learn_functions(used(graph), reads, known, rows_of, strict=not bounded)
+
+
+def _first_rows(node: Node, job: str) -> pl.DataFrame | None:
+    from raystream.api.sample_read import first_rows
+    from raystream.connectors.base import ReadOptions
+
+    step: Any = node.step
+    if step.schema.open:
+        return None
+    with patiently(f"waiting for an answer from {step.source.describe()}"):
+        return first_rows(step, ReadOptions(step.schema, step.event_time), job, node.name)
 
 
 def _look(step: Any, *, bounded: bool) -> Schema | None:

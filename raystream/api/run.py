@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.environment import doubts, in_effect, told_by_environment
-from raystream.api.learn import learn_schemas, stored_header
+from raystream.api.learn import learn_schemas, learn_types, stored_header
 from raystream.api.pipeline import Pipeline
 from raystream.api.progress import Progress, patiently, say
 from raystream.api.start import OpenedSavepoint, check_fits, check_start, opened
@@ -224,22 +224,22 @@ def _learnt(
     from raystream.plan.planner import reads_to_learn
     from raystream.plan.restore import schemas_of
 
-    missing = reads_to_learn(graph)
-    if not missing:
-        return {}
     if savepoint is not None:
         header = savepoint.content.job
     else:
         header = {} if options.from_scratch else stored_header(store)
-    known = schemas_of(header)
-    return learn_schemas(missing, known, bounded=options.bounded, say=say, wait=time.sleep)
+    missing, known = reads_to_learn(graph), schemas_of(header)
+    reads = learn_schemas(missing, known, bounded=options.bounded, say=say, wait=time.sleep)
+    return reads | learn_types(graph, reads, header, bounded=options.bounded)
 
 
 def _nothing_known(graph: LogicalGraph, learnt: Mapping[str, Schema]) -> bool:
     """Every source has undeclared columns and no record that could tell them."""
     from raystream.plan.planner import reads, reads_to_learn
 
-    return not learnt and len(reads(graph)) == len(reads_to_learn(graph))
+    every = reads_to_learn(graph)
+    none = not any(node.name in learnt for node in every)
+    return none and len(reads(graph)) == len(every)
 
 
 def _splits(nodes: list[Node], options: RunOptions) -> dict[str, tuple[Split, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.learn import learn_schemas
+from raystream.api.learn import learn_schemas, learn_types
 from raystream.api.origin import at_call, wrong
 from raystream.api.progress import patiently, say
 from raystream.graph.logical import Edge, LogicalGraph, Node, Origin
@@ -167,6 +167,7 @@ class _Sampling:
         learnt = learn_schemas(missing, {}, bounded=True, say=say, wait=time.sleep)
         if missing and not learnt and len(missing) == len(self._reads):
             return self._results(cut_short=False)
+        learnt |= learn_types(self._graph, learnt, {}, bounded=True)
         runtime = self._runtime(learnt)
         try:
             return self._results(cut_short=self._fill(runtime))

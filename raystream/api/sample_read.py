@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from raystream.connectors.base import Chunk, ReadOptions, Split
     from raystream.graph.steps import Read
 
@@ -61,6 +63,21 @@ def look_at(
     Raises:
         RaystreamError: the source can not be read.
     """
+    splits = _splits(read.source, records)
+    chunks = _chunks_of(read.source, options, job, step, splits, records=records, seconds=seconds)
+    return _look(chunks, read)
+
+
+def _chunks_of(
+    source: Any,
+    options: ReadOptions,
+    job: str,
+    step: str,
+    splits: list[Split],
+    *,
+    records: int = RECORDS,
+    seconds: float = SECONDS,
+) -> list[Chunk]:
     from raystream.context import SubtaskContext
     from raystream.ids import SubtaskId
     from raystream.runtime.system_clock import SystemClock
@@ -68,13 +85,45 @@ def look_at(
     with ThreadPoolExecutor(1) as pool:
         me = SubtaskId(step, 0)
         ctx = SubtaskContext(job, "00000000", 0, step, me, 1, SystemClock(), pool)
-        splits = _splits(read.source, records)
-        reader = read.source.reader(ctx, options)
+        reader = source.reader(ctx, options)
         try:
-            chunks = _chunks(reader, splits, records, seconds)
+            return _chunks(reader, splits, records, seconds)
         finally:
             reader.close()
-    return _look(chunks, read)
+
+
+def first_rows(read: Read, options: ReadOptions, job: str, step: str) -> pl.DataFrame | None:
+    """The first rows that are there, with their hidden columns; None if there are none.
+
+    Args:
+        read: What was said of the source; no position is published.
+        options: All its columns.
+        job: Name of the job.
+        step: Name of the step.
+    """
+    import polars as pl
+
+    from raystream.api.sample_ends import SampledSource
+    from raystream.data.batch import TIME
+
+    sampled = SampledSource(read.source)
+    splits = sampled.discover(bounded=True)
+    chunks = _chunks_of(sampled, options, job, step, splits)
+    frames = [chunk.frame for chunk in chunks if chunk.frame.height]
+    if not frames:
+        return None
+    frame = pl.concat(frames, how="vertical")
+    if TIME in frame.columns:
+        return frame
+    return frame.with_columns(_times(read, frame).fill_null(0).alias(TIME))
+
+
+def _times(read: Read, frame: pl.DataFrame) -> pl.Series:
+    from raystream.formats.moments import Unit
+    from raystream.operators.event_times import EventTimes
+
+    unit = Unit(read.event_time_unit, read.time_zone)
+    return EventTimes(read.event_time, unit, frame.schema).of(frame).times
 
 
 def _splits(source: Any, records: int) -> list[Split]:

@@ -18,7 +18,7 @@ from raystream.api.expressions import (
 from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
 from raystream.api.pipeline import Pipeline, check_has, declared
-from raystream.api.row_columns import RowColumns, returned, returned_value
+from raystream.api.row_columns import RowColumns, returned, returned_types
 from raystream.api.windows import emission
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge
@@ -352,7 +352,9 @@ class Stream:
         named = key_columns(keys, computed)
         check_visible([n for n, v in named.items() if v is not None], "key_by")
         computed = {n: v for n, v in named.items() if v is not None}
-        step = KeyBy(tuple(named), computed, _policy(errors))
+        told = returned_types({n: v for n, v in computed.items() if callable(v)})
+        types = {n: t for n, t in told.items() if t is not None}
+        step = KeyBy(tuple(named), computed, _policy(errors), types)
         edge = self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)
         return KeyedStream(self._pipeline, edge, step.keys)
 
@@ -478,9 +480,7 @@ class Stream:
 
 
 def _row_columns(functions: Mapping[str, Callable[[Row], Any]], errors: ErrorPolicy) -> Map:
-    types = {column: returned_value(function) for column, function in functions.items()}
-    adds = None if None in types.values() else declared(types).columns
-    return Map(RowColumns(functions), None, adds, errors)
+    return Map(RowColumns(functions), None, returned_types(functions), errors)
 
 
 def _policy(errors: str) -> ErrorPolicy:

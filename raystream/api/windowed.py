@@ -86,11 +86,12 @@ class WindowedStream:
             resolved[column] = replace(aggregate, value=value, where=where)
         if not functions:
             return self._edge, resolved
-        types = {
+        told = {
             name: bool if name.endswith("_where") else returned_value(function)
             for name, function in functions.items()
         }
-        adds = None if None in types.values() else declared(types).columns
+        known = declared({n: t for n, t in told.items() if t is not None}).columns
+        adds = {name: known.get(name) for name in functions}
         step = Map(RowColumns(functions), None, adds, self._base.errors)
         return self._pipeline.add(step, (self._edge,)), resolved
 

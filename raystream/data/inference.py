@@ -76,6 +76,41 @@ def infer_type(values: Iterable[Any]) -> pl.DataType:
     return _PLAIN[kind] if kind in _PLAIN else pl.Series(chosen).dtype
 
 
+def widened(dtype: pl.DataType | None, before: pl.DataType | None) -> pl.DataType | None:
+    """A type learnt from samples, completed by that of the column it probably came from.
+
+    Args:
+        dtype: As learnt; null where no sample told it.
+        before: Type of the column of the same name before; None: there was none.
+
+    Returns:
+        The type; None if a part of it is not known.
+
+    >>> widened(pl.Null(), pl.Int64()), widened(pl.List(pl.Null()), None)
+    (Int64, None)
+    """
+    if dtype is None or dtype == _UNKNOWN:
+        return before
+    if isinstance(dtype, pl.List):
+        old = from_inner(before) if isinstance(before, pl.List) else None
+        inner = widened(from_inner(dtype), old)
+        return None if inner is None else pl.List(inner)
+    if not isinstance(dtype, pl.Struct):
+        return dtype
+    if isinstance(before, pl.Struct) and not _says_more(dtype, before):
+        return before
+    return None if any(field.dtype == _UNKNOWN for field in dtype.fields) else dtype
+
+
+def _says_more(dtype: pl.Struct, before: pl.Struct) -> bool:
+    """Whether a field is new, or of another type; text may be a field that was always null."""
+    old = {field.name: field.dtype for field in before.fields}
+    return any(
+        field.name not in old or field.dtype not in (old[field.name], _UNKNOWN, pl.String)
+        for field in dtype.fields
+    )
+
+
 def _struct(values: list[Mapping[str, Any]]) -> pl.DataType:
     fields: dict[str, list[Any]] = {}
     for value in values:

@@ -10,6 +10,7 @@ import polars as pl
 
 from raystream.data.decimals import exact, holds_decimals
 from raystream.data.schema import Schema
+from raystream.data.values import all_fit, fits, shown
 
 Row = Mapping[str, Any]
 
@@ -43,17 +44,19 @@ def to_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
 def to_frame(rows: Sequence[Row], schema: Schema) -> Fitted:
     """Rows as columns of `schema`. A column that a row leaves out is null.
 
-    A row misfits if it has a column that the schema lacks, a value of another type (an int fits a
-    float column, nothing else is converted), or a null where the schema says not null.
+    A row misfits if it has a column that the schema lacks, a value of another type (see
+    data.values: no value changes), or a null where the schema says not null.
 
     >>> to_frame([{"n": 1}, {"n": "x"}], Schema.of({"n": "int"})).misfits
     (Misfit(index=1, reason="column 'n': 'x' is not Int64"),)
     """
     known = schema.columns.keys()
     if all(row.keys() <= known for row in rows):
-        frame = columns_to_frame(schema, [[row.get(n) for row in rows] for n in schema.columns])
-        if frame is not None and not missing_required(frame, schema):
-            return Fitted(frame)
+        columns = [[row.get(n) for row in rows] for n in schema.columns]
+        if all(map(all_fit, columns, schema.columns.values())):
+            frame = columns_to_frame(schema, columns)
+            if frame is not None and not missing_required(frame, schema):
+                return Fitted(frame)
     return _row_by_row(rows, schema)
 
 
@@ -121,7 +124,7 @@ def misfit_reason(row: Row, schema: Schema) -> str | None:
         value = row.get(name)
         if value is None and name in schema.required:
             return f"column {name!r} is null"
-        if value is not None and not _fits(value, dtype):
+        if value is not None and not fits(value, dtype):
             return not_of_type(name, value, dtype)
     return None
 
@@ -132,7 +135,7 @@ def not_of_type(name: str, value: Any, dtype: pl.DataType) -> str:
     >>> not_of_type("n", "x", pl.Int64())
     "column 'n': 'x' is not Int64"
     """
-    return f"column {name!r}: {_short(value)} is not {dtype}"
+    return f"column {name!r}: {shown(value)} is not {dtype}"
 
 
 def _row_by_row(rows: Sequence[Row], schema: Schema) -> Fitted:
@@ -144,18 +147,3 @@ def _row_by_row(rows: Sequence[Row], schema: Schema) -> Fitted:
         raise TypeError(what)
     bad = tuple(Misfit(i, reason) for i, reason in enumerate(reasons) if reason is not None)
     return Fitted(frame, bad)
-
-
-def _fits(value: Any, dtype: pl.DataType) -> bool:
-    if isinstance(value, bool) and dtype.is_numeric():
-        return False
-    try:
-        column_of("", [value], dtype)
-    except MISFITS:
-        return False
-    return True
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."

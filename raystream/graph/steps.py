@@ -80,9 +80,9 @@ class Map:
 
     Args:
         function: Called with each row.
-        schema: Declared output Schema or None (fixed at first output).
-        adds: The function keeps the row and adds just these columns (name -> Polars type); the
-            plan turns it into `schema`. None: nothing is known.
+        schema: Declared output Schema or None (learnt before it runs).
+        adds: The function keeps the row and adds just these columns (name -> Polars type, None
+            where it is learnt); the plan turns it into `schema`. None: nothing is known.
         errors: Rows for which the function raises, or that do not fit the columns.
     """
 
@@ -145,11 +145,15 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class KeyBy:
-    """The key of the rows: columns that exist, or computed ones (Expression | RowFunction)."""
+    """The key of the rows: columns that exist, or computed ones (Expression | RowFunction).
+
+    `types`: Polars type of each key that a function computes, as declared or learnt.
+    """
 
     keys: tuple[str, ...]
     computed: Mapping[str, Any] = field(default_factory=dict)
     errors: ErrorPolicy = ErrorPolicy.FAIL
+    types: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

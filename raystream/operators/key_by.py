@@ -10,8 +10,10 @@ import polars as pl
 from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN, Batch
 from raystream.data.inference import infer_type
+from raystream.data.keys import canonical, canonical_type
 from raystream.data.rows import to_rows
 from raystream.data.schema import Schema
+from raystream.data.values import all_fit, fits, shown
 from raystream.expressions.compiled import Compiled, compiled
 from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
@@ -45,7 +47,7 @@ class KeyBy(Operator):
     def process(self, batch: Batch) -> None:
         """Emit the same rows, with their key."""
         if not self._step.computed:
-            self.output.emit(batch)
+            self.output.emit(Batch(canonical(batch.frame, self._step.keys)))
             return
         if self._evaluation is None:
             self._evaluation = _evaluation(self._step, batch)
@@ -56,9 +58,25 @@ class KeyBy(Operator):
         computed = [name for name in hidden.columns if name.startswith(_KEY)]
         keyed = user.with_columns(hidden[name].alias(name.removeprefix(_KEY)) for name in computed)
         keyed = keyed.with_columns(
-            pl.Series(name, values, infer_type(values)) for name, values in made.items()
+            pl.Series(name, values, self._type(name, values)) for name, values in made.items()
         )
-        self.output.emit(Batch(join_hidden(keyed, hidden.drop(computed))))
+        keyed = canonical(join_hidden(keyed, hidden.drop(computed)), self._step.keys)
+        self.output.emit(Batch(keyed))
+
+    def _type(self, name: str, values: list[Any]) -> pl.DataType:
+        known: pl.DataType | None = self._step.types.get(name)
+        return infer_type(values) if known is None else known
+
+    def _misfits(self, made: Mapping[str, list[Any]]) -> dict[int, str]:
+        """Numbers of the rows whose keys are not of the type of the column, and why."""
+        found: dict[int, str] = {}
+        for name, values in made.items():
+            dtype = self._type(name, values)
+            if not all_fit(values, dtype):
+                for index, value in enumerate(values):
+                    if value is not None and not fits(value, dtype):
+                        found.setdefault(index, f"key {name!r}: {shown(value)} is not {dtype}")
+        return found
 
     def _called(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[Any]]]:
         """The rows whose functions gave a key, and the keys."""
@@ -80,7 +98,12 @@ class KeyBy(Operator):
                 break
         if told:
             frame = reject_raised(self._errors, frame, told)
-            made = {n: [v for i, v in enumerate(vs) if i not in told] for n, vs in made.items()}
+            made = _but(made, told)
+        misfits = self._misfits(made)
+        if misfits:
+            reasons = [misfits.get(index) for index in range(frame.height)]
+            frame = self._errors.without(frame, pl.Series(reasons, dtype=pl.String()))
+            made = _but(made, misfits)
         return frame, made
 
 
@@ -92,10 +115,14 @@ def output_schema(step: steps.KeyBy, schema: Schema) -> Schema:
     """
     existing = [name for name in step.keys if name not in step.computed]
     check_columns(existing, schema.columns)
-    if any(_is_function(how) for how in step.computed.values()):
+    functions = [name for name, how in step.computed.items() if _is_function(how)]
+    if not set(functions) <= step.types.keys():
         return Schema({}, key=step.keys, open=True)
     made = {name: found.dtype for name, found in _compile(step, schema.columns).items()}
-    return Schema({**schema.columns, **made}, schema.required - set(step.computed), step.keys)
+    made |= {name: step.types[name] for name in functions}
+    columns = {**schema.columns, **made}
+    columns |= {name: canonical_type(columns[name]) for name in step.keys}
+    return Schema(columns, schema.required - set(step.computed), step.keys)
 
 
 def _compile(step: steps.KeyBy, columns: Mapping[str, pl.DataType]) -> dict[str, Compiled]:
@@ -109,6 +136,10 @@ def _evaluation(step: steps.KeyBy, batch: Batch) -> Evaluation:
     made = _compile(step, batch.user_frame().schema)
     values = [found.value.alias(_KEY + name) for name, found in made.items()]
     return Evaluation(list(made.values()), lambda frame: frame.with_columns(values))
+
+
+def _but(made: Mapping[str, list[Any]], left_out: Mapping[int, Any]) -> dict[str, list[Any]]:
+    return {n: [v for i, v in enumerate(vs) if i not in left_out] for n, vs in made.items()}
 
 
 def _is_function(how: object) -> bool:

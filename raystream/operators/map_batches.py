@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from raystream.context import SubtaskContext
-from raystream.data.batch import IS_FINAL, TIME, Batch
+from raystream.data.batch import HIDDEN, IS_FINAL, TIME, Batch
+from raystream.data.fit import fit_columns
 from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError, DataError, UserCodeError
+from raystream.errors import ConfigurationError, UserCodeError
 from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.base import Operator, Output
@@ -47,9 +48,7 @@ class MapBatches(Operator):
         """Emit what the function makes of the batch."""
         frame = batch.frame
         try:
-            with user_code(self._step.function):
-                given = _given(split_hidden(frame)[0], self._step.batch_format)
-                result = self._to_polars(self._step.function(given))
+            result = frame_of(self._step, split_hidden(frame)[0])
         except UserCodeError as error:
             self._failed(frame, error)
             return
@@ -70,35 +69,53 @@ class MapBatches(Operator):
         self.process(Batch(frame[half:]))
 
     def _emit(self, frame: pl.DataFrame, result: pl.DataFrame) -> None:
-        fitted, (user, hidden) = self._fit(result), split_hidden(frame)
-        if not fitted.height:
-            return
-        if fitted.height != user.height:
-            hidden = _of_no_row(hidden, fitted.height)
-        self.output.emit(Batch(join_hidden(fitted, hidden)))
+        hidden = split_hidden(frame)[1]
+        if result.height != frame.height:
+            hidden = _of_no_row(hidden, result.height)
+        whole = self._fit(join_hidden(result, hidden), result)
+        if whole.height:
+            self.output.emit(Batch(whole))
 
-    def _to_polars(self, result: Any) -> pl.DataFrame:
-        if isinstance(result, pl.DataFrame):
-            return result
-        if self._step.batch_format == "pandas":
-            return pl.from_pandas(result)
-        if self._step.batch_format == "pyarrow":
-            frame = pl.from_arrow(result)
-            if isinstance(frame, pl.DataFrame):
-                return frame
-        what = f"map_batches: the function gave {type(result).__name__}, not a frame"
-        raise UserCodeError(what, defined_at(self._step.function), "return a Polars DataFrame")
-
-    def _fit(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _fit(self, whole: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame:
+        """The rows in the types of the columns; those that would change go by the policy."""
         if self._columns is None:
-            self._columns = frame.schema
-        if list(frame.schema.items()) == list(self._columns.items()):
+            self._columns = result.schema
+        if list(result.schema.items()) == list(self._columns.items()):
+            return whole
+        fitted = fit_columns(result, self._columns)
+        hidden = split_hidden(whole)[1]
+        if fitted.reasons.null_count() == whole.height:
+            return join_hidden(fitted.frame, hidden)
+        good = self._errors.without(whole.with_columns(_number(whole)), fitted.reasons)
+        kept = good[_NUMBER]
+        return join_hidden(fitted.frame[kept], hidden[kept])
+
+
+_NUMBER = f"{HIDDEN}number"
+
+
+def _number(frame: pl.DataFrame) -> pl.Series:
+    return pl.int_range(frame.height, eager=True).alias(_NUMBER)
+
+
+def frame_of(step: steps.MapBatches, user: pl.DataFrame) -> pl.DataFrame:
+    """What the function makes of some rows.
+
+    Raises:
+        UserCodeError: it raised, or gave no frame.
+    """
+    with user_code(step.function):
+        result = step.function(_given(user, step.batch_format))
+    if isinstance(result, pl.DataFrame):
+        return result
+    if step.batch_format == "pandas":
+        return pl.from_pandas(result)
+    if step.batch_format == "pyarrow":
+        frame = pl.from_arrow(result)
+        if isinstance(frame, pl.DataFrame):
             return frame
-        try:
-            return frame.select(pl.col(n).cast(d) for n, d in self._columns.items())
-        except pl.exceptions.PolarsError as error:
-            what = f"map_batches: rows do not fit the schema: {str(error).splitlines()[0]}"
-            raise DataError(what, defined_at(self._step.function), "declare schema=") from error
+    what = f"map_batches: the function gave {type(result).__name__}, not a frame"
+    raise UserCodeError(what, defined_at(step.function), "return a Polars DataFrame")
 
 
 def output_schema(step: steps.MapBatches, schema: Schema) -> Schema:

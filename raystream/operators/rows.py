@@ -197,7 +197,7 @@ def _checked(
 ) -> Rows:
     if all(type(row) is dict for row in made.rows):
         return made
-    rows = [_as_row(row) for row in made.rows]
+    rows = [as_row(row) for row in made.rows]
     where, advice = defined_at(step.function), "return a dict of column name to value"
     told = {
         index: BadRow(
@@ -214,7 +214,8 @@ def _checked(
     return _without(checked, told, errors, frame) if told else checked
 
 
-def _as_row(row: Any) -> Row | None:
+def as_row(row: Any) -> Row | None:
+    """What a function gave as a row; None if it is none."""
     if isinstance(row, Mapping):
         return dict(row)
     if dataclasses.is_dataclass(row) and not isinstance(row, type):

@@ -85,13 +85,28 @@ class WindowGlobal(Operator):
                     self._state.append(frame)
             return
         segments = [
-            Segment(segment.id, self._aggregation.restored(segment.frame))
+            Segment(segment.id, self._aggregation.restored(self._checked(segment).frame))
             for state in restored.states
             for segment in state.segments
         ]
         self._state.restore(segments)
         for segment in segments:
             self._restart(segment.frame)
+
+    def _checked(self, segment: Segment) -> Segment:
+        """State whose keys are of another type belongs to other owners."""
+        columns = self._step.columns
+        for key in self._keys:
+            was = segment.frame.schema[key]
+            now = was if columns is None else columns.columns.get(key, was)
+            if was != now and not (was.is_integer() and now.is_integer()):  # one owner all the same
+                what = f"the state is kept by key {key!r} of type {was}, which is {now} now"
+                advice = (
+                    f"make it {was} again, or give the step another name and run once with "
+                    "--allow-non-restored-state"
+                )
+                raise ConfigurationError(what, self.ctx.origin, advice)
+        return segment
 
     def process(self, batch: Batch) -> None:
         """Rows or partials go into the state; what is late goes its own way."""
@@ -244,7 +259,7 @@ class WindowGlobal(Operator):
 
     def _share(self, segment: Segment) -> pl.DataFrame:
         me = self.ctx
-        frame = self._aggregation.restored(segment.frame)
+        frame = self._aggregation.restored(self._checked(segment).frame)
         return owned(frame, self._keys, me.subtask.index, me.parallelism)
 
     def _restart(self, frame: pl.DataFrame) -> None:

@@ -20,7 +20,7 @@ from raystream.plan.message_keys import keyed_by_message
 from raystream.plan.physical import PhysicalPlan, StepSpec
 from raystream.plan.rewrite import Draft, Link, rewrite, widths
 from raystream.plan.row_order import reads_in_order
-from raystream.plan.schemas import event_times, graph_outputs, read_columns
+from raystream.plan.schemas import event_times, graph_outputs, read_columns, typed
 
 
 def plan(
@@ -36,8 +36,8 @@ def plan(
     Args:
         graph: What the user said.
         default_parallelism: Subtasks of a step for which nothing is said.
-        learnt: Columns of Reads without a declared schema; a Read that has neither is open (good
-            for `explain`, not for a run).
+        learnt: Columns of Reads without a declared schema, and types of what functions give; a
+            step that has neither is open (good for `explain`, not for a run).
         caps: How many subtasks of a Read can have work.
         guarantee: What sinks promise.
 
@@ -48,6 +48,7 @@ def plan(
     _check_dead_letters(graph)
     check_final(nodes)
     reads = _read_schemas(nodes, learnt)
+    nodes = tuple(typed(node, learnt) for node in nodes)
     everything = graph_outputs(nodes, reads)
     names = {edge: schema.names() for edge, schema in everything.items()}
     needed = needed_by_reads(nodes, names)
@@ -72,6 +73,11 @@ def reads_to_learn(graph: LogicalGraph) -> list[Node]:
 def reads(graph: LogicalGraph) -> list[Node]:
     """Every Read that something is written from."""
     return [node for node in _used(graph) if isinstance(node.step, Read)]
+
+
+def used(graph: LogicalGraph) -> tuple[Node, ...]:
+    """Nodes from which something is written, in topological order."""
+    return _used(graph)
 
 
 def writes(graph: LogicalGraph) -> list[Node]:

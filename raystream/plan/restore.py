@@ -11,7 +11,19 @@ from raystream.checkpoint.records import Checkpoint, Restore, StoredState
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph.nearest import did_you_mean
-from raystream.graph.steps import Read, Step, WindowAggregate, WindowGlobal, WindowLocal
+from raystream.graph.steps import (
+    FilterRows,
+    FlatMap,
+    KeyBy,
+    Map,
+    MapBatches,
+    Read,
+    RowFunctions,
+    Step,
+    WindowAggregate,
+    WindowGlobal,
+    WindowLocal,
+)
 from raystream.ids import StepName, SubtaskId
 from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
 
@@ -41,8 +53,38 @@ def job_header(plan: PhysicalPlan) -> dict[str, Any]:
         "hash": HASH_NAME,
         "polars": POLARS_VERSION,
         "schemas": {s.name: _read_schema(s) for s in steps if isinstance(s.step, Read)},
+        "types": _types(plan),
         "steps": {s.name: described(s.step) for s in steps},
     }
+
+
+def types_of(header: Mapping[str, Any]) -> dict[StepName, Schema]:
+    """Types of what each function gives, in a header; see `plan.schemas.typed`."""
+    return {name: Schema.from_json(value) for name, value in header.get("types", {}).items()}
+
+
+def _types(plan: PhysicalPlan) -> dict[StepName, Any]:
+    """What functions give, as declared or learnt: it stays so while the job has state."""
+    found: dict[StepName, Schema] = {}
+    for _, spec in plan.steps():
+        step = spec.step
+        if isinstance(step, KeyBy) and step.types:
+            found[spec.name] = Schema(step.types)
+        elif isinstance(step, MapBatches) and step.schema is not None:
+            found[spec.name] = Schema.of(step.schema)
+        elif isinstance(step, RowFunctions):
+            names = [name for name, _ in step.said] or [spec.name]
+            maps = zip(names, step.functions, strict=True)
+            found |= {n: _given(f) for n, f in maps if not isinstance(f, FilterRows)}
+    return {name: schema.to_json() for name, schema in found.items() if not schema.open}
+
+
+def _given(function: Map | FlatMap) -> Schema:
+    if function.schema is None:
+        return Schema({}, open=True)
+    schema = Schema.of(function.schema)
+    adds = getattr(function, "adds", None)
+    return schema if adds is None else schema.project(adds)
 
 
 def schemas_of(header: Mapping[str, Any]) -> dict[StepName, Schema]:
@@ -108,10 +150,18 @@ def described(step: Step) -> dict[str, Any]:
     """What the state of a step means, for people and for comparison."""
     kind = type(step).__name__
     if isinstance(step, WindowGlobal | WindowLocal):
-        return {"kind": kind, **_window(step.aggregate)}
+        return {"kind": kind, **_window(step.aggregate), **_key_types(step)}
     if isinstance(step, Read):
         return {"kind": kind, "source": step.source.describe()}
     return {"kind": kind}
+
+
+def _key_types(step: WindowGlobal | WindowLocal) -> dict[str, Any]:
+    """Who owns a key depends on its type; not in checkpoints of older raystreams."""
+    columns = getattr(step, "columns", None)
+    if columns is None or columns.open or not set(step.aggregate.keys) <= set(columns.columns):
+        return {}
+    return {"key types": {key: str(columns.columns[key]) for key in step.aggregate.keys}}
 
 
 def _window(step: WindowAggregate) -> dict[str, Any]:
@@ -231,7 +281,7 @@ def _check_meaning(base: Checkpoint | Restore, specs: Mapping[StepName, StepSpec
         if name not in specs or not any(state.segments for state in base.steps.get(name, ())):
             continue
         now = described(specs[name].step)
-        changed = [part for part in before if now.get(part) != before[part]]
+        changed = [part for part in before if now.get(part, before[part]) != before[part]]
         if changed and changed != ["aggregates"]:
             raise _changed(name, changed[0], before, now, specs[name])
         if changed and _aggregates_differ(base, before, now):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from raystream.data.keys import is_canonical
 from raystream.data.schema import Schema
 from raystream.graph.logical import Edge, Node, Origin
 from raystream.graph.steps import (
@@ -107,7 +108,9 @@ class _Rewriting:
         """The plan knows the key already, and nothing is computed (or first seen) at run time."""
         known = not step.computed and not self._inputs(node)[0].open
         asked = Edge(node.id, "errors") in self._consumed
-        return known and not asked and self._same_width(node)
+        columns = self._inputs(node)[0].columns
+        plain = known and all(is_canonical(columns[key]) for key in step.keys)
+        return plain and not asked and self._same_width(node)
 
     def _window(self, node: Node, step: WindowAggregate) -> None:
         late = Edge(node.id, "late") in self._consumed

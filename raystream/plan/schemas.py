@@ -25,26 +25,32 @@ from raystream.graph.steps import (
     WithEventTime,
     Write,
 )
+from raystream.ids import StepName
 from raystream.operators.event_times import EventTimes
 from raystream.operators.registry import output_schema
+
+_NOTHING: Mapping[StepName, Schema] = {}
 
 OPEN = Schema({}, open=True)
 """Columns that only the first rows tell."""
 
 
-def graph_outputs(nodes: Iterable[Node], reads: Mapping[int, Schema]) -> dict[Edge, Schema]:
+def graph_outputs(
+    nodes: Iterable[Node], reads: Mapping[int, Schema], learnt: Mapping[StepName, Schema] = _NOTHING
+) -> dict[Edge, Schema]:
     """Columns of every output.
 
     Args:
         nodes: In topological order.
         reads: Columns of each Read by node id; a Read that is not in it is open.
+        learnt: What functions without declared columns give, by step; see `typed`.
 
     Raises:
         ConfigurationError: a column that does not exist, or types that do not fit; names the line.
     """
     found: dict[Edge, Schema] = {}
     for node in nodes:
-        mine = node
+        mine = typed(node, learnt)
         if isinstance(node.step, Read):
             mine = replace(node, step=replace(node.step, schema=reads.get(node.id, OPEN)))
         outputs = node_outputs(mine, [found[edge] for edge in node.inputs])
@@ -70,9 +76,33 @@ def node_outputs(node: Node, inputs: Sequence[Schema]) -> dict[str, Schema]:
 
 def resolved_step(step: Step, inputs: Sequence[Schema]) -> Step:
     """The step with what only its input tells: the columns of a map that adds some."""
-    if isinstance(step, Map) and step.adds is not None and not inputs[0].open:
-        return replace(step, schema=Schema({**inputs[0].columns, **step.adds}))
-    return step
+    if not isinstance(step, Map) or step.adds is None or inputs[0].open:
+        return step
+    if any(dtype is None for dtype in step.adds.values()):
+        return step
+    return replace(step, schema=Schema({**inputs[0].columns, **step.adds}))
+
+
+def typed(node: Node, learnt: Mapping[StepName, Schema]) -> Node:
+    """The node with the types of what its function gives, where nobody declared them.
+
+    Args:
+        node: Any.
+        learnt: By step name: all columns of a map, flat_map, map_batches; those that are added of a
+            map that adds columns; those that are computed of a key_by.
+    """
+    found = learnt.get(node.name)
+    step = node.step
+    if found is None:
+        return node
+    if isinstance(step, Map) and step.adds is not None:
+        adds = {n: d if d is not None else found.columns.get(n) for n, d in step.adds.items()}
+        return replace(node, step=replace(step, adds=adds))
+    if isinstance(step, Map | FlatMap | MapBatches) and step.schema is None:
+        return replace(node, step=replace(step, schema=found))
+    if isinstance(step, KeyBy):
+        return replace(node, step=replace(step, types={**found.columns, **step.types}))
+    return node
 
 
 def read_columns(step: Read, payload: Schema) -> Schema:

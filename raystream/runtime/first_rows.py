@@ -19,6 +19,8 @@ def first_check(spec: StepSpec) -> Check | None:
 
     The check raises a ConfigurationError at the line of the step.
     """
+    if spec.output.open and not isinstance(spec.step, Write):
+        return _refused(spec)
     if not any(schema.open for schema in spec.inputs):
         return None
     step = spec.step
@@ -30,6 +32,17 @@ def first_check(spec: StepSpec) -> Check | None:
             _check(spec, Schema.of_frame(batch.frame.schema))
         except ConfigurationError as error:
             raise ConfigurationError(error.what, str(spec.origin), error.what_to_do) from None
+
+    return check
+
+
+def _refused(spec: StepSpec) -> Check:
+    """The types were not known when the job began: each subtask would find others."""
+
+    def check(batch: Batch) -> None:
+        what = f"step {spec.name!r}: the types of what its function gives are not known"
+        advice = "there were no rows when the job began: start it again, or declare them: schema="
+        raise ConfigurationError(what, str(spec.origin), advice)
 
     return check
 

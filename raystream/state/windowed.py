@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from raystream.data.segment import Segment
+from raystream.errors import DataError
 from raystream.ids import HIDDEN
 
 PANE = f"{HIDDEN}pane"
@@ -179,9 +180,21 @@ def _high(frame: pl.DataFrame) -> int | None:
 
 
 def _concat(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Columns may differ in order and, behind functions without schema, in number type."""
+    """Columns may differ in order, and in the width of integers, which changes no value."""
     if len(frames) == 1:
         return frames[0]
-    first = frames[0].columns
-    aligned = [frame if frame.columns == first else frame.select(first) for frame in frames]
+    first = frames[0].schema
+    for frame in frames:
+        _check_types(first, frame.schema)
+    names = list(first)
+    aligned = [frame if frame.columns == names else frame.select(names) for frame in frames]
     return pl.concat(aligned, how="vertical_relaxed")
+
+
+def _check_types(first: pl.Schema, other: pl.Schema) -> None:
+    """Another type would be another value: it is never made alike without a word."""
+    for name, dtype in first.items():
+        found = other[name]
+        if found != dtype and not (found.is_integer() and dtype.is_integer()):
+            what = f"state of two types in column {name!r}: {dtype} and {found}"
+            raise DataError(what, what_to_do="run once with --from-scratch")

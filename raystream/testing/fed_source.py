@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import polars as pl
+
 from raystream.connectors.base import (
     Chunk,
     Position,
@@ -17,10 +19,14 @@ from raystream.connectors.base import (
 )
 from raystream.connectors.columns import add_hidden, decode_rows, decode_schema
 from raystream.context import SubtaskContext
+from raystream.data.batch import TIME
 from raystream.data.inference import infer_schema
 from raystream.data.schema import Schema
 from raystream.ids import SplitId
 from raystream.testing.markers import CRASH, EOF, Advance, Marker
+
+FIRST = 200
+"""Rows from which is learnt what functions give."""
 
 Item = Any
 """A dict row, or a marker."""
@@ -90,6 +96,17 @@ class FedSource:
     def learn(self) -> Schema | None:
         """Schema of the rows."""
         return infer_schema([item for item in self.items if isinstance(item, Mapping)])
+
+    def first_rows(self, options: ReadOptions) -> pl.DataFrame | None:
+        """Rows to learn from, whatever markers stand between them; None if there are none."""
+        items = [item for item in self.items if not _is_marker(item)]
+        decoded = decode_rows(items[:FIRST], decode_schema(options))
+        frame = add_hidden(decoded.frame, options, 0)
+        if not frame.height:
+            return None
+        return (
+            frame if TIME in frame.columns else frame.with_columns(pl.lit(0, pl.Int64).alias(TIME))
+        )
 
     def describe(self) -> str:
         """For people."""

@@ -11,7 +11,10 @@ from concurrent.futures import Executor, Future
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
+
 from raystream.api.pipeline import Pipeline
+from raystream.connectors.base import ReadOptions
 from raystream.connectors.collect import Collect
 from raystream.errors import ConfigurationError, JobFailed
 from raystream.graph.logical import LogicalGraph, Node
@@ -19,7 +22,8 @@ from raystream.graph.steps import Read, Write
 from raystream.ids import StepName
 from raystream.job.outcome import Outcome
 from raystream.job.spec import CheckpointSettings, JobSpec
-from raystream.plan.planner import plan
+from raystream.plan.learning import learn_functions
+from raystream.plan.planner import plan, used
 from raystream.runtime.local import LocalRuntime
 from raystream.storage.memory import MemoryStore
 from raystream.testing.fed_source import Crash, FedSource, Item, World
@@ -95,12 +99,18 @@ class _Feeding:
         self._labels = {n.name: _label(n) for n in graph.nodes if n.name in self._sinks}
         nodes = tuple(self._replaced(node) for node in graph.nodes)
         learnt = {name: schema for name, s in self._sources.items() if (schema := s.learn())}
+        told = LogicalGraph(graph.name, nodes)
+        learnt |= learn_functions(used(told), learnt, {}, self._first_rows, strict=False)
         self._plan = plan(
-            LogicalGraph(graph.name, nodes),
+            told,
             parallelism,
             learnt,
             guarantee=pipeline.settings.delivery_guarantee,
         )
+
+    def _first_rows(self, node: Node) -> pl.DataFrame | None:
+        step: Any = node.step
+        return self._sources[node.name].first_rows(ReadOptions(step.schema, step.event_time))
 
     def _replaced(self, node: Node) -> Node:
         if isinstance(node.step, Read):

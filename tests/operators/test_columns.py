@@ -100,7 +100,7 @@ def test_map_batches_keeps_its_columns(harness: Any) -> None:
     assert [row["status"] for row in run(harness, step)] == [200.0, 500.0, None]
     frames = iter([ROWS.select("ip"), ROWS.select("price")])
     changing = harness(MapBatches(lambda df: next(frames))).process(ROWS)
-    with pytest.raises(DataError, match="map_batches: rows do not fit the schema"):
+    with pytest.raises(DataError, match="column 'price' is not in the schema"):
         changing.process(ROWS)
 
 

@@ -1,4 +1,4 @@
-"""Behind a row function a misspelt column is told at the first rows, at the user's line."""
+"""Behind a row function a misspelt column is told before anything runs, at the user's line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import raystream as rs
-from raystream.errors import JobFailed
+from raystream.errors import ConfigurationError
 
 ROWS = [{"ts": 1000 * n, "ip": "ab"[n % 2]} for n in range(6)]
 
@@ -34,7 +34,7 @@ def test_a_mistake_behind_a_row_function_names_the_users_line(tmp_path: Path, ve
     p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
     mapped = p.read(rs.Rows(ROWS), event_time="ts").map(lambda row: {"a": 1, "b": row["ip"]})
     build(mapped).write(rs.Collect())
-    with pytest.raises(JobFailed, match=rf"test_first_rows\.py:\d+: {message}"):
+    with pytest.raises(ConfigurationError, match=rf"test_first_rows\.py:\d+: {message}"):
         p.run(until="latest", local=True)
 
 
@@ -64,5 +64,7 @@ def test_a_union_of_different_columns_is_told(tmp_path: Path) -> None:
     rows = p.read(rs.Rows(ROWS), event_time="ts")
     one, other = rows.map(lambda row: {"a": 1}), rows.map(lambda row: {"b": row["ip"]})
     one.union(other).write(rs.Files(tmp_path / "out"))
-    with pytest.raises(JobFailed, match=r"union of different columns: \((a Int64|b String)\) and"):
+    with pytest.raises(
+        ConfigurationError, match=r"union of different columns: \((a Int64|b String)\) and"
+    ):
         p.run(until="latest", local=True)

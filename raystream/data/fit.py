@@ -1,0 +1,69 @@
+"""Columns of one type as columns of another, where no value changes; else why not, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from raystream.data.values import fits, shown
+
+
+@dataclass(frozen=True, slots=True)
+class FittedColumns:
+    """A frame of the wanted columns, and why a row does not fit (String; null: it does)."""
+
+    frame: pl.DataFrame
+    reasons: pl.Series
+
+
+def fit_columns(frame: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> FittedColumns:
+    """The frame with these columns; a value that would change is null and has a reason.
+
+    Whole floats fit an integer column (a column of integers and nulls comes from pandas so).
+
+    >>> fitted = fit_columns(pl.DataFrame({"n": [3.0, 3.7]}), {"n": pl.Int64()})
+    >>> fitted.frame["n"].to_list(), fitted.reasons.to_list()
+    ([3, None], [None, "column 'n': 3.7 is not Int64"])
+    """
+    made: list[pl.Series] = []
+    reasons: list[str | None] = [None] * frame.height
+    for name in frame.columns:
+        if name not in columns:
+            reasons = [reason or f"column {name!r} is not in the schema" for reason in reasons]
+    for name, dtype in columns.items():
+        if name not in frame.columns:
+            made.append(pl.Series(name, [None] * frame.height, dtype))
+            reasons = [reason or f"there is no column {name!r}" for reason in reasons]
+            continue
+        column = frame.get_column(name)
+        fitted = _fitted(column, dtype)
+        made.append(fitted)
+        bad = column.is_not_null() & fitted.is_null()
+        for index in bad.arg_true().to_list() if bad.any() else ():
+            text = f"column {name!r}: {shown(column[index])} is not {dtype}"
+            reasons[index] = reasons[index] or text
+    return FittedColumns(pl.DataFrame(made), pl.Series("reason", reasons, pl.String()))
+
+
+def _fitted(column: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """The column in another type, null where a value would change."""
+    if column.dtype == dtype:
+        return column
+    if column.dtype == pl.Null or _is_text(column.dtype, dtype):
+        return column.cast(dtype, strict=False)
+    if _is_number(column.dtype) and _is_number(dtype):
+        made = column.cast(dtype, strict=False)
+        same = made.cast(column.dtype, strict=False).eq_missing(column)
+        return made.zip_with(same, pl.Series([None], dtype=dtype).new_from_index(0, len(made)))
+    values = [v if v is not None and fits(v, dtype) else None for v in column.to_list()]
+    return pl.Series(column.name, values, dtype)
+
+
+def _is_number(dtype: pl.DataType) -> bool:
+    return dtype.is_integer() or dtype.is_float()
+
+
+def _is_text(was: pl.DataType, dtype: pl.DataType) -> bool:
+    return isinstance(was, pl.Categorical | pl.Enum) and dtype == pl.String

@@ -1,0 +1,137 @@
+"""Whether a Python value is a value of a column's type, without any conversion that changes it."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import polars as pl
+
+_NONE = type(None)
+
+_EXACT: Sequence[tuple[type[pl.DataType], frozenset[type]]] = (
+    (pl.String, frozenset({str, _NONE})),
+    (pl.Boolean, frozenset({bool, _NONE})),
+    (pl.Binary, frozenset({bytes, _NONE})),
+    (pl.Float64, frozenset({float, _NONE})),
+    (pl.Date, frozenset({datetime.date, _NONE})),
+    (pl.Time, frozenset({datetime.time, _NONE})),
+    (pl.Null, frozenset({_NONE})),
+)
+_INTEGERS = frozenset({int, _NONE})
+
+
+def all_fit(values: Iterable[Any], dtype: pl.DataType) -> bool:
+    """Whether all values of a column are of its type; see `fits`."""
+    kinds = frozenset(map(type, values))
+    if dtype.is_integer() and kinds <= _INTEGERS:
+        return True  # what is too large is told when the column is made
+    if any(isinstance(dtype, kind) and kinds <= known for kind, known in _EXACT):
+        return True
+    return all(value is None or fits(value, dtype) for value in values)
+
+
+def fits(value: Any, dtype: pl.DataType) -> bool:
+    """Whether a value, not None, is of a type.
+
+    An integer fits a float column if the float is exactly it; a whole number or a decimal fits a
+    decimal column that has its digits; a datetime one that has its unit, with a zone only where
+    the column has one. A bool is no integer, a date no datetime, and nothing else is converted.
+
+    >>> fits(3, pl.Float64()), fits(2**53 + 1, pl.Float64()), fits(True, pl.Int64())
+    (True, False, False)
+    >>> fits({"a": 1}, pl.Struct({"a": pl.Float64()})), fits({"b": 1}, pl.Struct({"a": pl.Int64()}))
+    (True, False)
+    """
+    if isinstance(dtype, pl.List):
+        inner = _instance(dtype.inner)
+        return _is_list(value) and all(item is None or fits(item, inner) for item in value)
+    if isinstance(dtype, pl.Struct):
+        return isinstance(value, Mapping) and _fields_fit(value, dtype)
+    return _plain_fits(value, dtype) and _polars_takes(value, dtype)
+
+
+def shown(value: Any) -> str:
+    """A value for a message, cut short."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _fields_fit(value: Mapping[str, Any], dtype: pl.Struct) -> bool:
+    fields = {field.name: _instance(field.dtype) for field in dtype.fields}
+    return all(
+        name in fields and (item is None or fits(item, fields[name]))
+        for name, item in value.items()
+    )
+
+
+def _plain_fits(value: Any, dtype: pl.DataType) -> bool:
+    if isinstance(value, bool) or dtype == pl.Boolean:
+        return isinstance(value, bool) and dtype == pl.Boolean
+    if dtype.is_integer():
+        return isinstance(value, Integral)
+    if dtype.is_float():
+        return isinstance(value, Real) and _is_float(value, dtype)
+    if isinstance(dtype, pl.Decimal):
+        return isinstance(value, Integral | decimal.Decimal) and _has_digits(value, dtype)
+    if isinstance(dtype, pl.Datetime):
+        return isinstance(value, datetime.datetime) and _is_moment(value, dtype)
+    if isinstance(dtype, pl.Duration):
+        return isinstance(value, datetime.timedelta) and (
+            dtype.time_unit != "ms" or value.microseconds % 1000 == 0
+        )
+    if dtype == pl.Date:
+        return isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
+    return True
+
+
+def _is_float(value: Any, dtype: pl.DataType) -> bool:
+    if isinstance(value, Integral):
+        try:
+            as_float = float(value)
+        except OverflowError:
+            return False
+        if int(as_float) != int(value):
+            return False
+    number = float(value)
+    if dtype != pl.Float32 or not math.isfinite(number):
+        return True
+    return bool(pl.Series([number], dtype=pl.Float32).cast(pl.Float64)[0] == number)
+
+
+def _has_digits(value: Any, dtype: pl.Decimal) -> bool:
+    number = decimal.Decimal(int(value)) if isinstance(value, Integral) else value
+    if not number.is_finite():
+        return False
+    _, digits, exponent = number.normalize(decimal.Context(prec=100)).as_tuple()
+    assert isinstance(exponent, int)
+    scale = max(0, -exponent)
+    whole = max(0, len(digits) + exponent)
+    return scale <= dtype.scale and whole + dtype.scale <= (dtype.precision or 38)
+
+
+def _is_moment(value: datetime.datetime, dtype: pl.Datetime) -> bool:
+    zoned = value.tzinfo is not None
+    exact = dtype.time_unit != "ms" or value.microsecond % 1000 == 0
+    return exact and zoned == (dtype.time_zone is not None)
+
+
+def _polars_takes(value: Any, dtype: pl.DataType) -> bool:
+    try:
+        made = pl.Series([value], dtype=dtype, strict=True)
+    except (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError):
+        return False
+    return made.dtype == dtype
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) or hasattr(value, "tolist")  # numpy, Polars
+
+
+def _instance(dtype: Any) -> pl.DataType:
+    found: pl.DataType = dtype() if isinstance(dtype, type) else dtype
+    return found
