@@ -19,6 +19,9 @@ RECORDS = 200
 
 SECONDS = 10.0
 
+FIRST = 1000
+"""Rows of a split from which is learnt what functions give."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -108,7 +111,7 @@ def first_rows(read: Read, options: ReadOptions, job: str, step: str) -> pl.Data
 
     sampled = SampledSource(read.source)
     splits = sampled.discover(bounded=True)
-    chunks = _chunks_of(sampled, options, job, step, splits)
+    chunks = _chunks_of(sampled, options, job, step, splits, records=FIRST)
     frames = [chunk.frame for chunk in chunks if chunk.frame.height]
     if not frames:
         return None

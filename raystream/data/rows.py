@@ -10,7 +10,7 @@ import polars as pl
 
 from raystream.data.decimals import exact, holds_decimals
 from raystream.data.schema import Schema
-from raystream.data.values import all_fit, fits, shown
+from raystream.data.values import all_fit, fits, midnights, shown
 
 Row = Mapping[str, Any]
 
@@ -64,12 +64,19 @@ def columns_to_frame(schema: Schema, columns: Sequence[Sequence[Any]]) -> pl.Dat
     """Frame of lists of values, one list per column; None if a value does not fit."""
     try:
         series = [
-            column_of(name, values, dtype)
+            _column(name, values, dtype)
             for (name, dtype), values in zip(schema.columns.items(), columns, strict=True)
         ]
     except MISFITS:
         return None
     return pl.DataFrame({column.name: column for column in series})  # a list renames ``
+
+
+def _column(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
+    try:
+        return column_of(name, values, dtype)
+    except MISFITS:  # Polars takes dates for datetimes, but not both in one column
+        return column_of(name, [midnights(value, dtype) for value in values], dtype)
 
 
 def column_of(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:

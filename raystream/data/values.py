@@ -40,7 +40,8 @@ def fits(value: Any, dtype: pl.DataType) -> bool:
 
     An integer fits a float column if the float is exactly it; a whole number or a decimal fits a
     decimal column that has its digits; a datetime one that has its unit, with a zone only where
-    the column has one. A bool is no integer, a date no datetime, and nothing else is converted.
+    the column has one; a date, being midnight, a datetime column without zone. A bool is no
+    integer, and nothing else is converted.
 
     >>> fits(3, pl.Float64()), fits(2**53 + 1, pl.Float64()), fits(True, pl.Int64())
     (True, False, False)
@@ -53,6 +54,18 @@ def fits(value: Any, dtype: pl.DataType) -> bool:
     if isinstance(dtype, pl.Struct):
         return isinstance(value, Mapping) and _fields_fit(value, dtype)
     return _plain_fits(value, dtype) and _polars_takes(value, dtype)
+
+
+def midnights(value: Any, dtype: pl.DataType) -> Any:
+    """A value with its dates as datetimes where the type wants those, also within."""
+    if isinstance(dtype, pl.Datetime) and type(value) is datetime.date:
+        return datetime.datetime.combine(value, datetime.time())
+    if isinstance(dtype, pl.List) and isinstance(value, list | tuple):
+        return [midnights(item, _instance(dtype.inner)) for item in value]
+    if isinstance(dtype, pl.Struct) and isinstance(value, Mapping):
+        fields = {field.name: _instance(field.dtype) for field in dtype.fields}
+        return {n: midnights(v, fields[n]) if n in fields else v for n, v in value.items()}
+    return value
 
 
 def shown(value: Any) -> str:
@@ -79,7 +92,7 @@ def _plain_fits(value: Any, dtype: pl.DataType) -> bool:
     if isinstance(dtype, pl.Decimal):
         return isinstance(value, Integral | decimal.Decimal) and _has_digits(value, dtype)
     if isinstance(dtype, pl.Datetime):
-        return isinstance(value, datetime.datetime) and _is_moment(value, dtype)
+        return isinstance(value, datetime.date) and _is_moment(value, dtype)
     if isinstance(dtype, pl.Duration):
         return isinstance(value, datetime.timedelta) and (
             dtype.time_unit != "ms" or value.microseconds % 1000 == 0
@@ -114,7 +127,9 @@ def _has_digits(value: Any, dtype: pl.Decimal) -> bool:
     return scale <= dtype.scale and whole + dtype.scale <= (dtype.precision or 38)
 
 
-def _is_moment(value: datetime.datetime, dtype: pl.Datetime) -> bool:
+def _is_moment(value: datetime.date, dtype: pl.Datetime) -> bool:
+    if not isinstance(value, datetime.datetime):
+        return dtype.time_zone is None
     zoned = value.tzinfo is not None
     exact = dtype.time_unit != "ms" or value.microsecond % 1000 == 0
     return exact and zoned == (dtype.time_zone is not None)

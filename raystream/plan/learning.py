@@ -45,7 +45,7 @@ from raystream.time.clock import VirtualClock
 from raystream.time.watermark import END_OF_TIME, Watermark
 
 ROWS = 100
-"""Rows that a function is called with at most."""
+"""Rows that a function is called with; all that were read if these do not tell a type."""
 
 RowsOf = Callable[[Node], pl.DataFrame | None]
 """A few rows of a Read with its hidden columns; None: there are none now."""
@@ -122,10 +122,10 @@ class _Learning:
         schema, rows = self._schemas[edge], self._frame(edge)
         failed: list[str] = []
         given = [rows.head(ROWS)] if rows.height else []
-        if not rows.height or not self._gave(node, given[0], schema, failed):
-            given = [made_rows(schema).with_columns(pl.lit(0, pl.Int64).alias(TIME))]
-            if not self._gave(node, given[0], schema, failed):
-                return self._unknown(node, schema, failed, rows.height)
+        given += [rows] if rows.height > ROWS else []
+        given += [made_rows(schema).with_columns(pl.lit(0, pl.Int64).alias(TIME))]
+        if not any(self._gave(node, each, schema, failed) for each in given):
+            return self._unknown(node, schema, failed, rows.height)
         return typed(node, self._found)
 
     def _gave(self, node: Node, frame: pl.DataFrame, schema: Schema, failed: list[str]) -> bool:
@@ -155,7 +155,7 @@ class _Learning:
         places = [defined_at(f) for f in functions.values() if callable(f)]
         reason = failed[0] if failed else "it gave no row"
         what = f"step {node.name!r}: the types of what its function gives are not known: {reason}"
-        tried = f"the {min(rows, ROWS)} rows it was tried with" if rows else "a made-up row"
+        tried = f"the {rows} rows it was tried with" if rows else "a made-up row"
         advice = f"(seen with {tried}) {_how(step)}"
         raise ConfigurationError(what, str(node.origin) or next(iter(places), ""), advice)
 
@@ -184,10 +184,8 @@ class _Learning:
             return {}
         if isinstance(step, HasErrors):
             step = replace(step, errors=ErrorPolicy.SKIP)
-        few = isinstance(step, Map | FlatMap | FilterRows | MapBatches)
-        taken = [frame.head(ROWS) if few else frame for frame in frames]
         try:
-            return _worked(step, inputs[0], node.name, taken)
+            return _worked(step, inputs[0], node.name, frames)
         except Exception:  # noqa: BLE001 - told when it runs; here it only tells no rows
             return {}
 

@@ -25,7 +25,7 @@ from raystream.data.schema import Schema
 from raystream.ids import SplitId
 from raystream.testing.markers import CRASH, EOF, Advance, Marker
 
-FIRST = 200
+FIRST = 1000
 """Rows from which is learnt what functions give."""
 
 Item = Any

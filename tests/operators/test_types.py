@@ -7,11 +7,14 @@ import math
 from collections import Counter
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raystream as rs
+from raystream.data.rows import to_frame
+from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, JobFailed
 from raystream.testing import CRASH, PAUSE, feed
 
@@ -204,3 +207,27 @@ def test_no_value_changes(declared: Any, value: Any, fits: bool) -> None:
     else:
         with pytest.raises(JobFailed, match="does not fit: column 'x'"):
             feed(p, given_rows)
+
+
+def test_a_date_is_the_midnight_of_a_column_without_zone() -> None:
+    day, noon = dt.date(2024, 5, 1), dt.datetime(2024, 5, 1, 12)  # noqa: DTZ001 - without zone
+    schema = Schema({"x": pl.Datetime("us"), "l": pl.List(pl.Datetime("us"))})
+    fitted = to_frame([{"x": noon, "l": [noon, day]}, {"x": day, "l": [day]}], schema)
+    midnight = dt.datetime(2024, 5, 1)  # noqa: DTZ001
+    assert not fitted.misfits
+    assert fitted.frame.to_dicts() == [
+        {"x": noon, "l": [noon, midnight]},
+        {"x": midnight, "l": [midnight]},
+    ]
+    assert to_frame([{"x": day}], Schema({"x": pl.Datetime("us", "UTC")})).misfits
+
+
+def test_a_key_that_is_none_for_the_first_rows_has_the_type_of_the_later_ones() -> None:
+    for width in (1, 2, 4):
+        p = rs.Pipeline("job")
+        rows = p.read(rs.Rows([]), schema=SCHEMA, event_time="ts", name="in")
+        keyed = rows.key_by(k=lambda row: None if row["ts"] < 500 else row["id"])
+        keyed.window(rs.tumbling("1m")).agg(n=rs.count()).write(rs.Collect(), name="out")
+        given_rows = [{"kind": "x", "id": n % 3, "ts": n} for n in range(800)]
+        written = feed(p, {"in": given_rows}, parallelism=width)["out"]
+        assert total(written, "k") == {None: 500, 0: 100, 1: 100, 2: 100}
