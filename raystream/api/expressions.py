@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from raystream.api.origin import origin_of_call, wrong
 from raystream.ids import HIDDEN
-
-_MAYBE_A_NAME = re.compile(r"\w+(?: \w+| \(\w+\)| [%#])+")
-_SQL_WORDS = frozenset("and or not is in like ilike between case when then else end over".split())
 
 
 def is_expression(value: Any) -> bool:
@@ -30,7 +26,7 @@ def expression(value: Any, what: str) -> Any:
         ConfigurationError: neither of the two, or not SQL.
     """
     if isinstance(value, str):
-        if not _may_be_a_name(value):  # a column may be called like a word of SQL, say order
+        if not value.isidentifier():  # a column may be called like a word of SQL, say order
             check_sql(value, what)
         return value
     if is_expression(value):
@@ -38,13 +34,6 @@ def expression(value: Any, what: str) -> Any:
     kind = type(value).__name__
     text = f"{what} takes SQL text or an rs.col expression, not {kind}"
     raise wrong(text, "write for instance \"status >= 400\" or rs.col('status') >= 400")
-
-
-def _may_be_a_name(text: str) -> bool:
-    """Whether a column may be called so: `order`, `unit price`; the plan knows its columns."""
-    if text.isidentifier():
-        return True
-    return bool(_MAYBE_A_NAME.fullmatch(text)) and _SQL_WORDS.isdisjoint(text.lower().split())
 
 
 def check_sql(text: str, what: str) -> None:
