@@ -55,8 +55,10 @@ def returned_value(function: Callable[..., Any]) -> Any:
 
 def returned_types(functions: Mapping[str, Callable[[dict[str, Any]], Any]]) -> dict[str, Any]:
     """Type of each column that a function computes, as far as it is annotated; else None."""
+    told = {column: returned_value(function) for column, function in functions.items()}
+    if not any(told.values()):
+        return dict.fromkeys(functions)
     from raystream.data.schema import Schema
 
-    told = {column: returned_value(function) for column, function in functions.items()}
     known = Schema.of({c: t for c, t in told.items() if t is not None}).columns
     return {column: known.get(column) for column in functions}
