@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -33,7 +34,7 @@ def test_bad_rows_go_by_the_policy(harness: Any, step: Step, reason: str) -> Non
     task = harness(step).process(ROWS)
     assert [row["v"] for row in task.take()] == [2]
     assert task.counts["skipped_rows"] == 1
-    failing = type(step)(*(getattr(step, f) for f in step.__slots__ if f != "errors"))
+    failing = replace(step, errors=ErrorPolicy.FAIL)
     with pytest.raises(DataError, match=re.escape(reason)):
         harness(failing).process(ROWS)
 
