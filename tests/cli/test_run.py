@@ -115,12 +115,23 @@ def test_a_name_error_shows_the_users_line(
 def test_a_function_that_raises_is_1_in_10_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    target = job(tmp_path, "rows.map(lambda row: row['nope']).write(rs.Collect())")
-    assert local_run(f"{target}:p", tmp_path) == 1
+    line = "rows.map(lambda row: row['nope'], schema={'n': int}).write(rs.Collect())"
+    assert local_run(f"{job(tmp_path, line)}:p", tmp_path) == 1
     said = capsys.readouterr().err.splitlines()
     assert len(said) <= 12
     assert any("nope" in line for line in said)
     assert any("job.py" in line for line in said)
+
+
+def test_a_function_whose_columns_cannot_be_learnt_is_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = job(tmp_path, "rows.map(lambda row: row['nope']).write(rs.Collect())")
+    assert local_run(f"{target}:p", tmp_path) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"{target}:6: step 'map': the types of what its function gives are not")
+    assert "KeyError: 'nope'" in said
+    assert "schema={" in said
 
 
 @pytest.mark.parametrize(
