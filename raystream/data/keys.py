@@ -33,4 +33,7 @@ def canonical(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
 
 def _canonical(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
-    return column + pl.lit(0, dtype) if dtype.is_float() else column.cast(pl.String)
+    if not dtype.is_float():
+        return column.cast(pl.String)
+    zero = pl.lit(0, dtype)  # adding it would do, but Polars takes that for nothing
+    return pl.when(column == 0).then(zero).otherwise(column).alias(name)
