@@ -140,6 +140,7 @@ class _Check:
             yield _unfit(about, look.failed, look.looked, look.first, step.errors)
         elif look.looked:
             yield ok(about, f"{_count(look.looked, 'record')} looked at, all fit")
+        yield from _unknown(about, look)
         yield from _times(about, step, look)
 
     # -- clusters ----------------------------------------------------------------------------
@@ -264,6 +265,15 @@ def _unfit(about: str, failed: int, looked: int, first: str, policy: ErrorPolicy
         return error(about, said, f"the job would stop there: {way}, or read with errors=")
     word = "left out" if policy is ErrorPolicy.SKIP else "dead letters"
     return warning(about, said, f"they would be {word}")
+
+
+def _unknown(about: str, look: Look) -> Iterator[Finding]:
+    from raystream.observe.unknown import how, listed
+
+    if look.unknown:
+        names = tuple(sorted(look.unknown))
+        fields = "field" if len(names) == 1 else "fields"
+        yield warning(about, f"no column takes the {fields} {listed(names)}", how())
 
 
 def _times(about: str, step: Any, look: Look) -> Iterator[Finding]:

@@ -39,12 +39,24 @@ class Progress:
 
     def __init__(self) -> None:
         self._view: LiveView | PlainLines | None = None
+        self._told: set[tuple[str, str]] = set()
 
     def __call__(self, status: StatusDocument) -> None:
         """Show this status."""
+        self._warn(status)
         if self._view is None:
             self._view = _view()
         self._view.update(status)
+
+    def _warn(self, status: StatusDocument) -> None:
+        """Fields that no column takes are told once."""
+        from raystream.observe.unknown import told
+
+        for step in status.steps:
+            fresh = tuple(n for n in step.unknown_names if (step.name, n) not in self._told)
+            if fresh:
+                self._told |= {(step.name, name) for name in fresh}
+                say(f"warning: {told(step.description or step.name, fresh)}")
 
     def end(self) -> None:
         """Leave the last view where it is."""

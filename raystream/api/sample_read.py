@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Look:
         earliest_ms: Least event time, epoch ms; None: no column holds it, or there was no row.
         latest_ms: Greatest.
         numbers: Both as they are written, where they are numbers.
+        unknown: Fields that no column takes, and how often they were seen.
     """
 
     looked: int
@@ -42,6 +44,7 @@ class Look:
     earliest_ms: int | None = None
     latest_ms: int | None = None
     numbers: tuple[float, float] | None = None
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
 def look_at(
@@ -68,7 +71,8 @@ def look_at(
     """
     splits = _splits(read.source, records)
     chunks = _chunks_of(read.source, options, job, step, splits, records=records, seconds=seconds)
-    return _look(chunks, read)
+    unknown = sum((Counter(chunk.unknown) for chunk in chunks), Counter[str]())
+    return replace(_look(chunks, read), unknown=dict(unknown))
 
 
 def _chunks_of(

@@ -16,6 +16,7 @@ UNFIT = (
     ("dlq_rows", "dead letters"),
     ("skipped_rows", "skipped"),
     ("future_rows", "from the future"),
+    ("unknown_fields", "unknown fields"),
 )
 
 

@@ -77,6 +77,7 @@ class Chunk:
     `bytes` is the size of the payloads, or an estimate; 0: not known.
     `reject(rows, reason)` makes the Rejected of rows of this frame, on demand (a record that
     decoded but whose event time can not be); None: the source can not say where a row came from.
+    `unknown`: fields of the records that no column takes, and how often they were seen.
     """
 
     frame: pl.DataFrame
@@ -84,6 +85,7 @@ class Chunk:
     rejected: tuple[Rejected, ...] = ()
     reject: Callable[[Sequence[int], str], tuple[Rejected, ...]] | None = None
     bytes: int = 0
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ class ReadOptions:
         message_key: Carry the record's key in data.batch.MESSAGE_KEY.
         metadata: Metadata columns asked for: key, timestamp, headers, topic, partition, offset.
         row_order: The engine adds data.batch.ORDER from the runs of each chunk.
-        line: All columns of a record, in order, needed or not: CSV counts its fields.
+        record: All columns of a record, in order, needed or not: CSV counts its fields, and of JSON
+            the fields are told that no column takes.
     """
 
     schema: Schema
@@ -105,7 +108,7 @@ class ReadOptions:
     message_key: bool = False
     metadata: tuple[str, ...] = ()
     row_order: bool = False
-    line: tuple[str, ...] = ()
+    record: Mapping[str, pl.DataType] = field(default_factory=dict)
 
 
 class SourceReader(Protocol):

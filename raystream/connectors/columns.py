@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,8 +13,10 @@ from raystream.connectors.base import ReadOptions
 from raystream.data.batch import MESSAGE_KEY, TIME
 from raystream.data.rows import columns_to_frame, misfit_reason, missing_required, to_frame
 from raystream.data.schema import Schema
-from raystream.formats.base import Decoded, Format, RejectedRow
+from raystream.formats.base import Decoded, Decoder, Format, RejectedRow
 from raystream.formats.csv import Csv
+from raystream.formats.json import Json
+from raystream.formats.unknown_fields import UnknownFields
 
 
 def decode_schema(options: ReadOptions) -> Schema:
@@ -22,9 +25,33 @@ def decode_schema(options: ReadOptions) -> Schema:
     return replace(options.schema, required=options.schema.required | needed)
 
 
-def of_line(form: Format, options: ReadOptions) -> Format:
-    """The format for records that hold all columns, of which the plan may need a few."""
-    return form.of_line(options.line) if isinstance(form, Csv) and options.line else form
+def record_decoder(form: Format, options: ReadOptions, schema: Schema) -> Decoder:
+    """The decoder for records that hold all columns, of which the plan may need a few.
+
+    Args:
+        form: Of the records.
+        options: What the plan asked for.
+        schema: The columns to decode.
+    """
+    if isinstance(form, Csv) and options.record:
+        return form.of_line(tuple(options.record)).decoder(schema)
+    decoder = form.decoder(schema)
+    if isinstance(form, Json) and options.record:
+        return _Watching(decoder, UnknownFields(options.record))
+    return decoder
+
+
+class _Watching:
+    """A decoder that tells the fields which no column takes."""
+
+    def __init__(self, decoder: Decoder, fields: UnknownFields) -> None:
+        self.schema = decoder.schema
+        self._decode = decoder.decode
+        self._look = fields.look
+
+    def decode(self, payloads: Sequence[bytes | None]) -> Decoded:
+        decoded, unknown = self._decode(payloads), self._look(payloads)
+        return replace(decoded, unknown=unknown) if unknown else decoded
 
 
 def index_of_row(row: int, left_out: Sequence[int]) -> int:
@@ -61,12 +88,15 @@ def add_hidden(frame: pl.DataFrame, options: ReadOptions, now_ms: int) -> pl.Dat
     return frame.with_columns(hidden) if hidden else frame
 
 
-def decode_rows(rows: Sequence[Any], schema: Schema) -> Decoded:
+def decode_rows(
+    rows: Sequence[Any], schema: Schema, record: Mapping[str, Any] | None = None
+) -> Decoded:
     """Columns of dict rows; what does not fit is rejected.
 
     Args:
         rows: Dicts; anything else is rejected.
         schema: Columns wanted; other keys of a row are ignored.
+        record: All columns: keys that are none of them are told as unknown. None: nothing is told.
 
     >>> [row.reason for row in decode_rows([{"n": "one"}, 7], Schema({"n": pl.Int64()})).rejected]
     ["column 'n': 'one' is not Int64", 'not a row but int']
@@ -74,8 +104,15 @@ def decode_rows(rows: Sequence[Any], schema: Schema) -> Decoded:
     if all(isinstance(row, Mapping) for row in rows):
         frame = columns_to_frame(schema, [[row.get(n) for row in rows] for n in schema.columns])
         if frame is not None and not missing_required(frame, schema):
-            return Decoded(frame)
-    return _one_by_one(rows, schema)
+            return Decoded(frame, unknown=_unknown(rows, record))
+    return replace(_one_by_one(rows, schema), unknown=_unknown(rows, record))
+
+
+def _unknown(rows: Sequence[Any], record: Mapping[str, Any] | None) -> dict[str, int]:
+    if not record:
+        return {}
+    more = (row.keys() - record.keys() for row in rows if isinstance(row, Mapping))
+    return dict(Counter(str(name) for names in more for name in names))
 
 
 def _one_by_one(rows: Sequence[Any], schema: Schema) -> Decoded:

@@ -23,7 +23,7 @@ from raystream.connectors.columns import (
     decode_rows,
     decode_schema,
     index_of_row,
-    of_line,
+    record_decoder,
 )
 from raystream.context import SubtaskContext
 from raystream.data.inference import infer_schema
@@ -104,7 +104,11 @@ class Rows:
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
         schema = decode_schema(options)
-        return MemoryReader(ctx, options, self._items(), lambda rows: decode_rows(rows, schema))
+
+        def decode(rows: Sequence[Any]) -> Decoded:
+            return decode_rows(rows, schema, options.record)
+
+        return MemoryReader(ctx, options, self._items(), decode)
 
     def learn(self) -> Schema | None:
         """Schema of the first 1,000 rows; None if there are none."""
@@ -155,7 +159,8 @@ class Payloads:
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
-        decoder = of_line(format_by_name(self.format), options).decoder(decode_schema(options))
+        form = format_by_name(self.format)
+        decoder = record_decoder(form, options, decode_schema(options))
         return MemoryReader(ctx, options, self._items(), decoder.decode)
 
     def learn(self) -> Schema | None:
@@ -215,7 +220,7 @@ class MemoryReader:
             indexes = (index_of_row(row, left_out) for row in rows)
             return tuple(self._rejected(split, first + i, items[i], reason) for i in indexes)
 
-        return Chunk(frame, (run,), rejected, reject)
+        return Chunk(frame, (run,), rejected, reject, unknown=decoded.unknown)
 
     def _rejected(self, split: SplitId, position: int, item: Any, reason: str) -> Rejected:
         kind, _, partition = split.rpartition("/")

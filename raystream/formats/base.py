@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import polars as pl
@@ -21,10 +21,14 @@ class RejectedRow:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Frame of the payloads that were accepted, in order, and the others (sorted by index)."""
+    """Frame of the payloads that were accepted, in order, and the others (sorted by index).
+
+    `unknown`: fields that no column takes, and how often they were seen (formats/unknown_fields).
+    """
 
     frame: pl.DataFrame
     rejected: tuple[RejectedRow, ...] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
 class Decoder(Protocol):

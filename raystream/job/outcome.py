@@ -35,7 +35,8 @@ class Outcome:
         savepoint: Address of the savepoint that was asked for with the stop.
         refused: It failed because the job as written can not go on from where it is: a wrong
             option, a step that is gone; nothing was changed.
-        counters: Further sums over the run by name: `dlq_rows`, `future_rows`, `skipped_rows`.
+        counters: Further sums over the run by name: `dlq_rows`, `future_rows`, `skipped_rows`,
+            `unknown_fields`.
 
     >>> Outcome("finished", checkpoint=3).exit_code
     0

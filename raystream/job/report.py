@@ -31,6 +31,7 @@ from raystream.observe.status import (
     StatusDocument,
     StepStatus,
 )
+from raystream.observe.unknown import UNKNOWN, names_apart, unknown_notes
 from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
 
 KEPT_RESTARTS = 20
@@ -192,10 +193,11 @@ class Report:
             splits=split_statuses(self.plan, self._stats),
             transactions=transactions,
         )
+        notes = (*self.notes, *unknown_notes(document))
         if outcome is not None:  # what subtasks told last was before their last commit
-            return replace(document, notes=self.notes).ended(outcome)
+            return replace(document, notes=notes).ended(outcome)
         found = culprits(document)
-        return replace(document, notes=self.notes + found, culprits=found)
+        return replace(document, notes=notes + found, culprits=found)
 
     def outcome(self, kind: OutcomeKind, message: str, now: float) -> Outcome:
         """How the run ended."""
@@ -210,7 +212,7 @@ class Report:
             rows_out=status.rows_written,
             late=status.total("late_rows"),
             restarts=self.restart_count,
-            counters={name: status.total(name) for name in UNFIT_COUNTERS},
+            counters={name: status.total(name) for name in (*UNFIT_COUNTERS, UNKNOWN)},
         )
 
     # --- sums
@@ -252,6 +254,7 @@ def _step(
     samples: tuple[SampleStatus, ...],
 ) -> StepStatus:
     name = spec.name
+    counters, unknown = names_apart(counters)
     flags = {
         "is_source": int(chain.source is not None and chain.source.name == name),
         "is_sink": int(chain.sink is not None and chain.sink.name == name),
@@ -265,5 +268,7 @@ def _step(
         verb=verb(spec.step),
         description=description(spec),
         samples=samples,
+        unknown_fields=counters.get(UNKNOWN, 0),
+        unknown_names=unknown,
         **values,
     )

@@ -47,6 +47,8 @@ class StepStatus:
         description: What a source or sink is, for people: `kafka topic requests`.
         counters: All counters of the step by name (rows_in, rows_out, late_rows, ..).
         samples: The last few rows that it left out, newest last.
+        unknown_fields: Fields seen in records that no column takes, at least so many.
+        unknown_names: The names of the first of them.
     """
 
     name: str
@@ -65,6 +67,8 @@ class StepStatus:
     verb: str = ""
     description: str = ""
     samples: tuple[SampleStatus, ...] = ()
+    unknown_fields: int = 0
+    unknown_names: tuple[str, ...] = ()
 
     @property
     def is_source(self) -> bool:

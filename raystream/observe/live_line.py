@@ -31,10 +31,15 @@ def live_line(status: StatusDocument, before: StatusDocument | None = None) -> s
     parts += [f"late {count(status.total('late_rows'))}"] if status.total("late_rows") else []
     parts += [f"dead letters {count(n)}"] if (n := status.total("dlq_rows")) else []
     parts += [f"skipped {count(n)}"] if (n := status.total("skipped_rows")) else []
+    parts += [f"unknown fields {count(n)}"] if (n := _unknown(status)) else []
     parts += [_restarts(status)] if status.restart_count else []
     waits = why_waiting(status).partition(": ")[0]
     parts += [waits] if waits.startswith(f"{FOR_DATA} since") else []
     return "  ".join(parts)
+
+
+def _unknown(status: StatusDocument) -> int:
+    return sum(step.unknown_fields for step in status.steps)
 
 
 def _restarts(status: StatusDocument) -> str:

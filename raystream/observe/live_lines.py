@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from raystream.observe.rates import Rates, rates
 from raystream.observe.status import DROPPED, StatusDocument, StepStatus
+from raystream.observe.unknown import listed as fields
 from raystream.observe.waiting import FOR_DATA, why_waiting
 from raystream.observe.words import age, count, duration, instant, listed, short, size
 
@@ -48,6 +49,7 @@ def live_lines(status: StatusDocument, before: StatusDocument | None = None) -> 
         _checkpoint(status),
         *_transactions(status),
         *_left_out(status),
+        *_unknown(status),
         *_restarts(status),
         *([("! ", "fair"), (said, "fair")] for said in _brakes(status, rate)),
     ]
@@ -141,6 +143,14 @@ def _left_out(status: StatusDocument) -> Iterator[Line]:
     if parts:
         unfit = any(status.total(name) for name in DROPPED if name != "filtered_rows")
         yield _labelled("left out", "   ".join(parts), "fair" if unfit else "")
+
+
+def _unknown(status: StatusDocument) -> Iterator[Line]:
+    """Fields that no column takes."""
+    for step in status.steps:
+        if step.unknown_names:
+            text = f"{step.name}  {fields(step.unknown_names)}   seen {count(step.unknown_fields)}"
+            yield _labelled("unknown", text, "fair")
 
 
 def _restarts(status: StatusDocument) -> Iterator[Line]:

@@ -168,8 +168,8 @@ def _spec(
     read = write = None
     if isinstance(draft.step, Read):
         time = None if draft.step.event_time is None else str(draft.step.event_time)
-        line = tuple(draft.step.schema.columns) if draft.step.schema is not None else ()
-        read = ReadOptions(draft.output, time, message_key, row_order=row_order, line=line)
+        record = {} if draft.step.schema is None else draft.step.schema.columns
+        read = ReadOptions(draft.output, time, message_key, row_order=row_order, record=record)
     if isinstance(draft.step, Write):
         write = WriteOptions(draft.inputs[0], message_key, str(guarantee))
         _check_rows(draft, write)

@@ -21,6 +21,7 @@ from raystream.formats.advice import declaration
 from raystream.formats.rejects import dead_letters
 from raystream.graph.policies import ErrorPolicy
 from raystream.ids import SplitId, StepName
+from raystream.observe.unknown import UnknownNames
 from raystream.operators.base import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
 from raystream.runtime.batch_size import BatchSize
@@ -88,6 +89,7 @@ class SourceInput:
         self._frames: list[pl.DataFrame] = []
         self._rows = 0
         self._size = BatchSize()
+        self._unknown = UnknownNames(ctx.count)
         self._since = 0.0
         self._quiet_until: float | None = None
         self._drained = False
@@ -240,6 +242,8 @@ class SourceInput:
     def _collect(self, chunk: Chunk) -> None:
         if chunk.bytes:
             self._ctx.count("bytes_in", chunk.bytes)
+        if chunk.unknown:
+            self._unknown.count(chunk.unknown)
         if chunk.rejected:
             self._reject(chunk.rejected)
         frame, runs = self._timed(chunk)

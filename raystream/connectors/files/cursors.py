@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
 
-from raystream.connectors.base import Position, Split
-from raystream.connectors.columns import index_of_row
+from raystream.connectors.base import Position, ReadOptions, Split
+from raystream.connectors.columns import decode_schema, index_of_row, record_decoder
 from raystream.connectors.files.lines import LineFile, first_lines
 from raystream.data.schema import Schema
 from raystream.errors import RaystreamError
 from raystream.formats.base import Decoder, Format
 from raystream.formats.csv import Csv
+from raystream.formats.unknown_fields import beyond
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Piece:
     position: Position
     record: Callable[[int, str], BadRecord]
     bad: tuple[BadRecord, ...] = ()
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
 class Cursor(Protocol):
@@ -61,13 +63,14 @@ class TextCursor:
     """
 
     def __init__(
-        self, path: Path, split: Split, form: Format, schema: Schema, *, tail: bool
+        self, path: Path, split: Split, form: Format, options: ReadOptions, *, tail: bool
     ) -> None:
         offset, line = split.start[:2]
         end = None if split.end is None else split.end[0]
         self._file = LineFile(path, offset, line, end, tail=tail)
         self._form = form
-        self._schema = schema
+        self._options = options
+        self._there: tuple[str, ...] = ()
         self._header = isinstance(form, Csv) and not form.columns
         self._decoder: Decoder | None = None
 
@@ -90,12 +93,20 @@ class TextCursor:
         bad = tuple(line(row.index, row.reason) for row in decoded.rejected)
         size = self._file.seen()
         ahead = [size] if size > lines.offset else []
-        return Piece(decoded.frame, [lines.offset, lines.line, *ahead], record, bad)
+        unknown = decoded.unknown or self._unknown(len(payloads))
+        return Piece(decoded.frame, [lines.offset, lines.line, *ahead], record, bad, unknown)
+
+    def _unknown(self, rows: int) -> Mapping[str, int]:
+        known = self._options.record
+        return beyond(self._there, known, rows) if known and self._there else {}
 
     def _ready_decoder(self) -> Decoder:
         if self._decoder is None:
-            form = with_header(self._form, self._file.path) if self._header else self._form
-            self._decoder = form.decoder(self._schema)
+            form = self._form
+            if self._header and isinstance(form, Csv):
+                form = with_header(form, self._file.path)
+                self._there = form.columns
+            self._decoder = record_decoder(form, self._options, decode_schema(self._options))
         return self._decoder
 
     def waiting(self) -> bool:
@@ -107,10 +118,8 @@ class TextCursor:
         return self._file.left()
 
 
-def with_header(form: Format, path: Path) -> Format:
+def with_header(form: Csv, path: Path) -> Csv:
     """CSV with the column names of the file's first line."""
-    if not isinstance(form, Csv):
-        return form
     line = first_lines(path, 1)[0]
     names = pl.read_csv(line + b"\n", separator=form.delimiter, infer_schema=False).columns
     return Csv(tuple(names), form.delimiter)
@@ -121,12 +130,14 @@ class ParquetCursor:
 
     ROWS = 65_536
 
-    def __init__(self, path: Path, split: Split, schema: Schema) -> None:
+    def __init__(self, path: Path, split: Split, options: ReadOptions) -> None:
         self._path = path
-        self._schema = schema
+        self._schema = decode_schema(options)
+        self._record = options.record
         self._next: int = split.start
         self._end: int = parquet_rows(path) if split.end is None else split.end
         self._ahead: pl.DataFrame | None = None
+        self._there: list[str] = []
 
     def take(self, most: int) -> Piece | None:
         """Up to `most` rows."""
@@ -140,8 +151,8 @@ class ParquetCursor:
 
     def _read(self, count: int) -> pl.DataFrame:
         scan = pl.scan_parquet(self._path)
-        there = scan.collect_schema().names()
-        wanted = [name for name in self._schema.columns if name in there]
+        self._there = scan.collect_schema().names()
+        wanted = [name for name in self._schema.columns if name in self._there]
         frame = scan.select(wanted).slice(self._next, count).collect()
         if frame.height < count and wanted:
             what = f"file {self._path} has fewer rows than were read of it before"
@@ -168,7 +179,8 @@ class ParquetCursor:
             return numbered(index_of_row(row, left_out), reason)
 
         bad = tuple(numbered(index, _WHY) for index in left_out)
-        return Piece(frame.filter(~offending), self._next, record, bad)
+        unknown = beyond(self._there, self._record, rows.height) if self._record else {}
+        return Piece(frame.filter(~offending), self._next, record, bad, unknown)
 
     def waiting(self) -> bool:
         """Whether rows lie ahead."""

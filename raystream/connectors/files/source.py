@@ -140,14 +140,14 @@ class Files:
         """Where a file is."""
         return self._listing.resolve(split)
 
-    def open(self, split: Split, schema: Schema) -> Cursor:
+    def open(self, split: Split, options: ReadOptions) -> Cursor:
         """A cursor at the start of a split."""
         path = self._listing.resolve(split.id)
         if split.end is None and not self.tail:  # not there when the run started
             split = replace(split, end=split.start)
         if self.format == PARQUET:
-            return ParquetCursor(path, split, schema)
-        return TextCursor(path, split, self._format, schema, tail=self.tail)
+            return ParquetCursor(path, split, options)
+        return TextCursor(path, split, self._format, options, tail=self.tail)
 
     def learn(self) -> Schema | None:
         """Schema of the first file whose records tell columns; None if there are no records.
@@ -218,7 +218,7 @@ class FilesReader:
 
     def add(self, split: Split) -> None:
         """Start reading this split at `split.start`."""
-        self._cursors[split.id] = self._source.open(split, self._schema)
+        self._cursors[split.id] = self._source.open(split, self._options)
         self._endless = self._endless or split.end is None
         if _unread(split) and not self._source.path_of(split.id).exists():
             self._gone.append(split)
@@ -255,7 +255,7 @@ class FilesReader:
             return tuple(_rejected(split, piece.record(row, reason)) for row in rows)
 
         run = Run(split, 0, frame.height, piece.position)
-        return Chunk(frame, (run,), rejected, reject)
+        return Chunk(frame, (run,), rejected, reject, unknown=piece.unknown)
 
     def caught_up(self, split: SplitId) -> bool:
         """Whether the file was read to its present end."""

@@ -12,7 +12,7 @@ from itertools import groupby
 import polars as pl
 
 from raystream.connectors.base import Chunk, Position, ReadOptions, Rejected, Run, Split
-from raystream.connectors.columns import decode_schema, of_line
+from raystream.connectors.columns import decode_schema, record_decoder
 from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import ClientError, Cluster, Consumer, Message, Place
 from raystream.connectors.kafka.failures import KafkaFailure
@@ -322,7 +322,8 @@ class KafkaReader:
             kept = [m for i, m in enumerate(messages) if i not in left_out] if bad else messages
             return tuple(self._rejected(kept[row], reason) for row in rows)
 
-        return Chunk(frame, tuple(runs), rejected, reject, payload_bytes(values))
+        size = payload_bytes(values)
+        return Chunk(frame, tuple(runs), rejected, reject, size, decoded.unknown)
 
     def _with_message_columns(
         self, frame: pl.DataFrame, messages: Sequence[Message], bad: Sequence[int]
@@ -381,4 +382,4 @@ def _payload_decoder(format: Format, options: ReadOptions) -> Decoder:  # noqa: 
     wanted = decode_schema(options)
     names = {n: t for n, t in wanted.columns.items() if n not in options.metadata}
     required = wanted.required & names.keys()
-    return of_line(format, options).decoder(Schema(names, frozenset(required)))
+    return record_decoder(format, options, Schema(names, frozenset(required)))

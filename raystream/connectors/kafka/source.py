@@ -220,8 +220,8 @@ def _with_metadata(options: ReadOptions, asked: Sequence[str]) -> ReadOptions:
     """Metadata columns of the topic that the plan's schema still holds are metadata for us."""
     named = [name for name in asked if name in options.schema.columns]
     metadata = tuple(dict.fromkeys((*options.metadata, *named)))
-    line = tuple(name for name in options.line if name not in asked)
-    return replace(options, metadata=metadata, line=line)
+    record = {name: kind for name, kind in options.record.items() if name not in asked}
+    return replace(options, metadata=metadata, record=record)
 
 
 def _first_records(consumer: Consumer, partitions: int) -> list[Message]:

@@ -173,7 +173,9 @@ def _read(payloads, options, form):
 
 def test_a_line_of_csv_has_its_declared_columns_whichever_the_plan_needs():
     needed = Schema({"c": pl.Int64()})
-    chunk = _read([b"x,1.5,7", b"7"], ReadOptions(needed, line=("a", "b", "c")), Csv())
+    chunk = _read(
+        [b"x,1.5,7", b"7"], ReadOptions(needed, record=dict.fromkeys("abc", pl.Int64())), Csv()
+    )
     assert chunk.frame["c"].to_list() == [7]
     assert [r.reason for r in chunk.rejected] == ["not CSV of this schema: 1 fields instead of 3"]
 
