@@ -161,8 +161,10 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
     graph = pipeline.graph()
     store = job_store(storage, pipeline.name)
     savepoint = opened(options)
+    # before the types are learnt: a source that holds no rows then has none within its ends either
+    ends = _splits(reads(graph), options) if options.bounded else {}
     learnt = _learnt(graph, store, options, savepoint)
-    splits = _splits(reads(graph), options)
+    splits = ends or _splits(reads(graph), options)
     if options.bounded and _nothing_known(graph, learnt):
         return None
     settings = in_effect(pipeline.settings)

@@ -239,7 +239,7 @@ class Stream:
         Args:
             function: dict -> dict.
             schema: Columns of the new rows; also taken from a return annotation that is a
-                TypedDict or dataclass. Default: fixed at the first output.
+                TypedDict or dataclass. Default: learnt by calling it before the run.
             errors: See Stream.
             name: See Stream.
             parallelism: See Stream.
@@ -292,7 +292,7 @@ class Stream:
         Args:
             function: Frame -> frame.
             batch_format: `polars`, `pandas` or `pyarrow`.
-            schema: Columns of the new rows. Default: fixed at the first output.
+            schema: Columns of the new rows. Default: learnt by calling it before the run.
             errors: See Stream. Where the function raises and this is not `fail`, it is called again
                 for parts of the batch, to find the rows.
             name: See Stream.

@@ -76,6 +76,32 @@ def infer_type(values: Iterable[Any]) -> pl.DataType:
     return _PLAIN[kind] if kind in _PLAIN else pl.Series(chosen).dtype
 
 
+def column_type(name: str, values: Iterable[Any]) -> pl.DataType:
+    """The same, for what a user's function gives.
+
+    Raises:
+        ConfigurationError: no column can hold such values.
+    """
+    given = list(values)
+    try:
+        found = infer_type(given)
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        found = pl.Object()
+    if not _holds_objects(found):
+        return found
+    kinds = sorted({type(value).__name__ for value in given if value is not None})
+    what = f"column {name!r}: no column can hold {' and '.join(kinds)}"
+    raise ConfigurationError(what, what_to_do="give text, numbers, times, lists or dicts")
+
+
+def _holds_objects(dtype: pl.DataType) -> bool:
+    if isinstance(dtype, pl.List):
+        return _holds_objects(from_inner(dtype))
+    if isinstance(dtype, pl.Struct):
+        return any(_holds_objects(_instance(field.dtype)) for field in dtype.fields)
+    return dtype == pl.Object
+
+
 def widened(dtype: pl.DataType | None, before: pl.DataType | None) -> pl.DataType | None:
     """A type learnt from samples, completed by that of the column it probably came from.
 
@@ -133,6 +159,9 @@ def _settled(dtype: pl.DataType) -> pl.DataType:
 
 def from_inner(dtype: pl.List) -> pl.DataType:
     """The type of a list's items, as an instance."""
-    inner: Any = dtype.inner
-    found: pl.DataType = inner() if isinstance(inner, type) else inner
+    return _instance(dtype.inner)
+
+
+def _instance(dtype: Any) -> pl.DataType:
+    found: pl.DataType = dtype() if isinstance(dtype, type) else dtype
     return found

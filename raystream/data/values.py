@@ -25,9 +25,20 @@ _EXACT: Sequence[tuple[type[pl.DataType], frozenset[type]]] = (
 _INTEGERS = frozenset({int, _NONE})
 
 
-def all_fit(values: Iterable[Any], dtype: pl.DataType) -> bool:
-    """Whether all values of a column are of its type; see `fits`."""
-    kinds = frozenset(map(type, values))
+def kinds_of(values: Iterable[Any]) -> frozenset[type]:
+    """Python types of some values."""
+    return frozenset(map(type, values))
+
+
+def are_as_read(kinds: frozenset[type], dtype: pl.DataType) -> bool:
+    """Whether values of these Python types come out of such a column just as they went in."""
+    if dtype.is_integer():
+        return kinds <= _INTEGERS
+    return any(isinstance(dtype, kind) and kinds <= known for kind, known in _EXACT)
+
+
+def kinds_fit(kinds: frozenset[type], values: Iterable[Any], dtype: pl.DataType) -> bool:
+    """Whether all values, of these Python types, are of the type of a column; see `fits`."""
     if dtype.is_integer() and kinds <= _INTEGERS:
         return True  # what is too large is told when the column is made
     if any(isinstance(dtype, kind) and kinds <= known for kind, known in _EXACT):

@@ -9,11 +9,9 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN, Batch
-from raystream.data.inference import infer_type
 from raystream.data.keys import canonical, canonical_type
-from raystream.data.rows import to_rows
+from raystream.data.rows import fit_values, to_rows
 from raystream.data.schema import Schema
-from raystream.data.values import all_fit, fits, shown
 from raystream.expressions.compiled import Compiled, compiled
 from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
@@ -26,7 +24,7 @@ from raystream.operators.expressions import (
     split_hidden,
 )
 from raystream.operators.row_errors import RowErrors, reject_raised
-from raystream.operators.user_code import Raised, called
+from raystream.operators.user_code import Raised, called, untyped
 
 _KEY = f"{HIDDEN}key:"
 
@@ -57,34 +55,16 @@ class KeyBy(Operator):
         user, hidden = split_hidden(frame)
         computed = [name for name in hidden.columns if name.startswith(_KEY)]
         keyed = user.with_columns(hidden[name].alias(name.removeprefix(_KEY)) for name in computed)
-        keyed = keyed.with_columns(
-            pl.Series(name, values, self._type(name, values)) for name, values in made.items()
-        )
-        keyed = canonical(join_hidden(keyed, hidden.drop(computed)), self._step.keys)
-        self.output.emit(Batch(keyed))
+        keyed = join_hidden(keyed.with_columns(made), hidden.drop(computed))
+        self.output.emit(Batch(canonical(keyed, self._step.keys)))
 
-    def _type(self, name: str, values: list[Any]) -> pl.DataType:
-        known: pl.DataType | None = self._step.types.get(name)
-        return infer_type(values) if known is None else known
-
-    def _misfits(self, made: Mapping[str, list[Any]]) -> dict[int, str]:
-        """Numbers of the rows whose keys are not of the type of the column, and why."""
-        found: dict[int, str] = {}
-        for name, values in made.items():
-            dtype = self._type(name, values)
-            if not all_fit(values, dtype):
-                for index, value in enumerate(values):
-                    if value is not None and not fits(value, dtype):
-                        found.setdefault(index, f"key {name!r}: {shown(value)} is not {dtype}")
-        return found
-
-    def _called(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, list[Any]]]:
+    def _called(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.Series]]:
         """The rows whose functions gave a key, and the keys."""
         functions = {n: how for n, how in self._step.computed.items() if _is_function(how)}
-        if not functions:
-            return frame, {}
-        if not frame.height:
-            return frame, {}
+        if not functions or not frame.height:
+            return frame, []
+        if not functions.keys() <= self._step.types.keys():
+            raise untyped(self.ctx.step, self.ctx.origin)
         rows, go_on = to_rows(split_hidden(frame)[0]), self._errors.policy is not ErrorPolicy.FAIL
         made: dict[str, list[Any]] = {}
         told: dict[int, Raised] = {}
@@ -99,16 +79,26 @@ class KeyBy(Operator):
         if told:
             frame = reject_raised(self._errors, frame, told)
             made = _but(made, told)
-        misfits = self._misfits(made)
-        if misfits:
-            reasons = [misfits.get(index) for index in range(frame.height)]
-            frame = self._errors.without(frame, pl.Series(reasons, dtype=pl.String()))
-            made = _but(made, misfits)
-        return frame, made
+        return self._fitted(frame, made)
+
+    def _fitted(
+        self, frame: pl.DataFrame, made: Mapping[str, list[Any]]
+    ) -> tuple[pl.DataFrame, list[pl.Series]]:
+        """The rows whose keys are of the types of their columns; the others go by the policy."""
+        types = self._step.types
+        fitted = {name: fit_values(name, made[name], types[name]) for name in made}
+        if all(column is not None for column, _ in fitted.values()):
+            return frame, [column for column, _ in fitted.values() if column is not None]
+        told: dict[int, str] = {}
+        for name, (_, bad) in fitted.items():
+            told = {index: f"key {name!r}: {why}" for index, why in bad.items()} | told
+        reasons = [told.get(index) for index in range(frame.height)]
+        frame = self._errors.without(frame, pl.Series(reasons, dtype=pl.String()))
+        return self._fitted(frame, _but(made, told))
 
 
 def output_schema(step: steps.KeyBy, schema: Schema) -> Schema:
-    """The columns, keyed; open if a key is computed by a function (known at the first output).
+    """The columns, keyed; open if a function computes a key of a type not known.
 
     Raises:
         ConfigurationError: a key is no column.

@@ -18,7 +18,7 @@ from raystream.graph.policies import ErrorPolicy
 from raystream.operators.base import Operator, Output
 from raystream.operators.expressions import join_hidden, split_hidden
 from raystream.operators.row_errors import RowErrors, bad_rows, reject_raised, shown_row
-from raystream.operators.user_code import Raised, defined_at, user_code
+from raystream.operators.user_code import Raised, defined_at, untyped, user_code
 
 
 class MapBatches(Operator):
@@ -79,7 +79,7 @@ class MapBatches(Operator):
     def _fit(self, whole: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame:
         """The rows in the types of the columns; those that would change go by the policy."""
         if self._columns is None:
-            self._columns = result.schema
+            raise untyped(self.ctx.step, self.ctx.origin)
         if list(result.schema.items()) == list(self._columns.items()):
             return whole
         fitted = fit_columns(result, self._columns)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
-from raystream.data.inference import infer_schema
 from raystream.data.left_out import rows_left_out
 from raystream.data.rows import to_frame, to_rows
 from raystream.data.schema import Schema
 from raystream.errors import UserCodeError
 from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
-from raystream.operators.base import Operator, Output, Restored, StepState
+from raystream.operators.base import Operator, Output
 from raystream.operators.expressions import join_hidden, split_hidden
 from raystream.operators.row_errors import BadRow, RowErrors, bad_rows
 from raystream.operators.side_outputs import ERRORS, dead_letters_of
-from raystream.operators.user_code import called, defined_at
+from raystream.operators.user_code import called, defined_at, untyped
 
 Row = dict[str, Any]
 RowStep = steps.Map | steps.FlatMap | steps.FilterRows
@@ -34,10 +33,12 @@ class Rows:
     Args:
         rows: As the next function is given them.
         sources: Which row of the batch each came from; None: all, in order.
+        frame: The same as columns, where a function made them.
     """
 
     rows: list[Any]
     sources: list[int] | None = None
+    frame: pl.DataFrame | None = None
 
     def source(self, index: int) -> int:
         """Number, in the batch, of the row from which row `index` came."""
@@ -45,21 +46,21 @@ class Rows:
 
     def take(self, indexes: Sequence[int]) -> Rows:
         """These rows."""
-        return Rows([self.rows[i] for i in indexes], [self.source(i) for i in indexes])
+        frame = None if self.frame is None else self.frame[indexes]
+        return Rows([self.rows[i] for i in indexes], [self.source(i) for i in indexes], frame)
 
 
 class RowFunctions(Operator):
     """Calls the functions, one after the other, on all rows of a batch.
 
-    Output rows inherit the hidden columns (event time) of the row they came from. Rows for which a
-    function raises go by the policy of its own step. The columns are declared with the last map or
-    flat_map, or fixed by its first output and kept in checkpoints.
+    Output rows inherit the hidden columns (event time) of the row they came from. What a function
+    gives has the types of its step before the next one sees it. Rows for which a function raises,
+    or that do not fit, go by the policy of that step.
     """
 
     def __init__(self, step: steps.RowFunctions) -> None:
         self._step = step
-        self._maps = [f for f in step.functions if not isinstance(f, steps.FilterRows)]
-        self._schema = _declared(step)
+        self._schemas = [_declared(function) for function in step.functions]
         self._errors = [_errors(step, number) for number in range(len(step.functions))]
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
@@ -68,31 +69,21 @@ class RowFunctions(Operator):
         for errors in self._errors:
             errors.open(ctx, output)
 
-    def restore(self, restored: Restored) -> None:
-        """Columns that an earlier attempt fixed stay fixed."""
-        for state in restored.states:
-            if self._schema is None and state.header.get("schema"):
-                self._schema = Schema.from_json(state.header["schema"])
-
-    def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
-        """The fixed columns."""
-        if not self._maps or _declared(self._step) is not None:
-            return None
-        return StepState(header={"schema": self._schema.to_json() if self._schema else None})
-
     def process(self, batch: Batch) -> None:
         """Emit what the functions make of the rows."""
         user, hidden = split_hidden(batch.frame)
         rows = Rows(to_rows(user))
-        for function, errors in zip(self._step.functions, self._errors, strict=True):
-            rows = self._call(function, errors, rows, batch.frame)
-        if not self._maps:
+        for number, function in enumerate(self._step.functions):
+            rows = self._call(function, self._errors[number], rows, batch.frame)
+            if not rows.rows:
+                return
+            if not isinstance(function, steps.FilterRows):
+                rows = self._fitted(number, function, rows, batch.frame)
+        if rows.frame is None:
             self._emit(batch.frame if rows.sources is None else batch.frame[rows.sources])
             return
-        if not rows.rows:
-            return
-        frame, rows = self._frame(rows, batch.frame)
-        self._emit(join_hidden(frame, hidden if rows.sources is None else hidden[rows.sources]))
+        kept = hidden if rows.sources is None else hidden[rows.sources]
+        self._emit(join_hidden(rows.frame, kept))
 
     def _emit(self, frame: pl.DataFrame) -> None:
         if frame.height:
@@ -100,10 +91,10 @@ class RowFunctions(Operator):
 
     def _call(self, step: RowStep, errors: RowErrors, rows: Rows, frame: pl.DataFrame) -> Rows:
         """Rows after one function."""
-        function = step.function
-        if isinstance(step, steps.FlatMap):
-            function = _Listed(function)
-        results, bad = called(function, rows.rows, go_on=errors.policy is not ErrorPolicy.FAIL)
+        function = Listed(step.function) if isinstance(step, steps.FlatMap) else step.function
+        keep = own_rows if isinstance(step, steps.Map) else iter
+        go_on = errors.policy is not ErrorPolicy.FAIL
+        results, bad = called(function, rows.rows, go_on=go_on, keep=keep)
         if bad:
             first = errors is self._errors[0]  # a function may have changed the dict it was given
             given = [{} if first else rows.rows[r.index] for r in bad]
@@ -128,41 +119,41 @@ class RowFunctions(Operator):
         self.ctx.sample("filtered_rows", lambda: rows_left_out(gone))
         return rows.take(kept)
 
-    def _frame(self, rows: Rows, frame: pl.DataFrame) -> tuple[pl.DataFrame, Rows]:
-        """The rows as columns, without those that do not fit."""
-        if self._schema is None:
-            self._schema = infer_schema(rows.rows) or Schema({})
-        fitted = to_frame(rows.rows, self._schema)
+    def _fitted(
+        self, number: int, step: steps.Map | steps.FlatMap, rows: Rows, frame: pl.DataFrame
+    ) -> Rows:
+        """The rows in the types of their columns, without those that do not fit."""
+        schema = self._schemas[number]
+        if schema is None:
+            raise untyped(self.ctx.step, self.ctx.origin)
+        fitted = to_frame(rows.rows, schema)
         if fitted.misfits:
-            last = self._step.functions.index(self._maps[-1])
-            where = defined_at(self._maps[-1].function)
-            columns = ", ".join(f"{n} {d}" for n, d in self._schema.columns.items())
-            advice = f"columns are {columns}; declare others with schema="
+            columns = ", ".join(f"{n} {d}" for n, d in schema.columns.items())
             told = {
                 m.index: BadRow(
                     rows.rows[m.index],
                     f"a row of the function does not fit: {m.reason}",
-                    where=where,
-                    advice=advice,
+                    where=defined_at(step.function),
+                    advice=f"columns are {columns}; declare others with schema=",
                 )
                 for m in fitted.misfits
             }
-            rows = _without(rows, told, self._errors[last], frame)
-        return fitted.frame, rows
+            rows = _without(rows, told, self._errors[number], frame)
+        last = number == len(self._schemas) - 1
+        made = rows.rows if last or fitted.as_read else to_rows(fitted.frame)
+        return Rows(made, rows.sources, fitted.frame)
 
 
 def output_schema(step: steps.RowFunctions, schema: Schema) -> Schema:
-    """Declared columns, those of the input behind filters only, or open: known at first output."""
-    if all(isinstance(function, steps.FilterRows) for function in step.functions):
-        return schema
-    return _declared(step) or Schema({}, open=True)
-
-
-def _declared(step: steps.RowFunctions) -> Schema | None:
+    """Declared columns, those of the input behind filters only, or open: not known yet."""
     maps = [f for f in step.functions if not isinstance(f, steps.FilterRows)]
-    if not maps or maps[-1].schema is None:
+    return (_declared(maps[-1]) or Schema({}, open=True)) if maps else schema
+
+
+def _declared(function: RowStep) -> Schema | None:
+    if isinstance(function, steps.FilterRows) or function.schema is None:
         return None
-    declared = Schema.of(maps[-1].schema)
+    declared = Schema.of(function.schema)
     return None if declared.open else declared
 
 
@@ -175,7 +166,7 @@ def _errors(step: steps.RowFunctions, number: int) -> RowErrors:
     return RowErrors(policy, where, name, dead_letters_of(name) if number else ERRORS)
 
 
-class _Listed:
+class Listed:
     """A flat_map that is through with a row when it returns: a row fails as a whole."""
 
     def __init__(self, function: Callable[[Row], Any]) -> None:
@@ -183,7 +174,18 @@ class _Listed:
         self.__code__ = getattr(function, "__code__", None)
 
     def __call__(self, row: Row) -> list[Any]:
-        return list(self._function(row))
+        """All rows that it gives for this one."""
+        return [r.copy() if type(r) is dict else _own(r) for r in self._function(row)]
+
+
+def own_rows(results: Iterable[Any]) -> Iterator[Any]:
+    """What a function gives, at once copied: it may give the same dict again, changed."""
+    return (r.copy() if type(r) is dict else _own(r) for r in results)
+
+
+def _own(given: Any) -> Any:
+    row = as_row(given)
+    return given if row is None else row
 
 
 def _flat(made: Rows) -> Rows:
@@ -197,7 +199,6 @@ def _checked(
 ) -> Rows:
     if all(type(row) is dict for row in made.rows):
         return made
-    rows = [as_row(row) for row in made.rows]
     where, advice = defined_at(step.function), "return a dict of column name to value"
     told = {
         index: BadRow(
@@ -207,11 +208,10 @@ def _checked(
             advice=advice,
             kind=UserCodeError,
         )
-        for index, row in enumerate(rows)
-        if row is None
+        for index, row in enumerate(made.rows)
+        if type(row) is not dict
     }
-    checked = Rows(rows, made.sources)
-    return _without(checked, told, errors, frame) if told else checked
+    return _without(made, told, errors, frame)
 
 
 def as_row(row: Any) -> Row | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import length_hint
 from pathlib import Path
 from typing import Any
 
-from raystream.errors import RaystreamError, UserCodeError
+from raystream.errors import ConfigurationError, RaystreamError, UserCodeError
 
 _OURS = str(Path(__file__).resolve().parents[1])
 
@@ -56,7 +56,11 @@ def raised(function: Callable[..., Any], error: Exception, index: int = 0) -> Ra
 
 
 def called(
-    function: Callable[[Any], Any], rows: Sequence[Any], *, go_on: bool
+    function: Callable[[Any], Any],
+    rows: Sequence[Any],
+    *,
+    go_on: bool,
+    keep: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> tuple[list[Any], list[Raised]]:
     """The function of each row: results of the rows for which it did not raise, and the others.
 
@@ -64,6 +68,7 @@ def called(
         function: The user's.
         rows: What it is called with.
         go_on: Call it for the rows behind one for which it raised, too.
+        keep: What is kept of the results.
 
     >>> results, bad = called(lambda n: 6 // n, [1, 0, 2], go_on=True)
     >>> results, [(one.index, one.reason) for one in bad]
@@ -74,7 +79,7 @@ def called(
     rest = iter(rows)
     while len(results) + len(bad) < len(rows):
         try:
-            results.extend(map(function, rest))  # keeps what came before an error
+            results.extend(keep(map(function, rest)))  # keeps what came before an error
             if len(results) + len(bad) == len(rows):
                 break
             error: Exception = StopIteration("the function raised it")  # which ends a map quietly
@@ -92,6 +97,13 @@ def defined_at(function: Callable[..., Any]) -> str:
     """`file.py:12` of a function, or empty if it has no source."""
     code = getattr(function, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""
+
+
+def untyped(step: str, where: str) -> ConfigurationError:
+    """The error for rows of a function whose types nobody knows: each subtask would find others."""
+    what = f"step {step!r}: the types of what its function gives are not known"
+    advice = "there were no rows when the job began: start it again, or declare them: schema="
+    return ConfigurationError(what, where, advice)
 
 
 def _line(error: Exception) -> str:

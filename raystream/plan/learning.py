@@ -15,37 +15,35 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import TIME, Batch
-from raystream.data.inference import widened
+from raystream.data.inference import column_type, widened
 from raystream.data.made_rows import made_rows
-from raystream.data.rows import to_rows
 from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError, RaystreamError
+from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge, Node
 from raystream.graph.policies import ErrorPolicy
 from raystream.graph.steps import (
-    FilterRows,
     FlatMap,
     HasErrors,
     KeyBy,
     Map,
     MapBatches,
     Read,
-    RowFunctions,
     WindowAggregate,
     Write,
 )
-from raystream.ids import StepName, SubtaskId
+from raystream.ids import HIDDEN, StepName, SubtaskId
 from raystream.operators.base import Output
-from raystream.operators.map_batches import frame_of
 from raystream.operators.registry import create
-from raystream.operators.rows import as_row
-from raystream.operators.user_code import called, defined_at
+from raystream.operators.user_code import defined_at
 from raystream.plan.schemas import node_outputs, read_columns, resolved_step, typed
+from raystream.plan.tried import Tried, functions_of, tried
 from raystream.time.clock import VirtualClock
 from raystream.time.watermark import END_OF_TIME, Watermark
 
-ROWS = 100
-"""Rows that a function is called with; all that were read if these do not tell a type."""
+PORTIONS = ((0, 100), (100, None))
+"""Rows of a source that functions are called with: the second only where the first do not tell."""
+
+_NOTHING = Tried({}, None, 0, "", None)
 
 RowsOf = Callable[[Node], pl.DataFrame | None]
 """A few rows of a Read with its hidden columns; None: there are none now."""
@@ -66,7 +64,7 @@ def learn_functions(
         reads: Columns of each Read that nobody declared.
         known: Types that the last checkpoint keeps: they stay.
         rows_of: Asked only where a function's types are not known.
-        strict: What cannot be known is an error also where there are no rows.
+        strict: What cannot be known is an error also where the sources hold no rows.
 
     Raises:
         ConfigurationError: a function gives nothing that tells its columns; names its line and
@@ -93,8 +91,8 @@ class _Learning:
         self._strict = strict
         self._schemas: dict[Edge, Schema] = {}
         self._by_id = {node.id: node for node in nodes}
-        self._frames: dict[Edge, pl.DataFrame] = {}
-        self._dry: set[int] = set()
+        self._sources: dict[int, Sequence[pl.DataFrame]] = {}
+        self._made: dict[int, list[dict[str, pl.DataFrame]]] = {}
 
     def run(self) -> dict[StepName, Schema]:
         """Step by step, in topological order."""
@@ -119,75 +117,117 @@ class _Learning:
 
     def _learn(self, node: Node) -> Node:
         (edge,) = node.inputs
-        schema, rows = self._schemas[edge], self._frame(edge)
-        failed: list[str] = []
-        given = [rows.head(ROWS)] if rows.height else []
-        given += [rows] if rows.height > ROWS else []
-        given += [made_rows(schema).with_columns(pl.lit(0, pl.Int64).alias(TIME))]
-        if not any(self._gave(node, each, schema, failed) for each in given):
-            return self._unknown(node, schema, failed, rows.height)
-        return typed(node, self._found)
+        schema, every, seen = self._schemas[edge], list[Tried](), 0
+        made_up = made_rows(schema).with_columns(pl.lit(0, pl.Int64).alias(TIME))
+        for number in range(len(PORTIONS) + 1):
+            real = number < len(PORTIONS)
+            frame = self._portion(edge, number) if real else made_up
+            frame = _computable(node, schema, frame)
+            one = tried(node.step, frame.select(schema.names())) if frame.height else _NOTHING
+            every.append(one)
+            seen += frame.height if real else 0
+            try:
+                told, lacking = _told(every, schema)
+            except ConfigurationError as error:
+                raise error.placed(error.where or str(node.origin)) from None
+            if told is not None:
+                self._found[node.name] = told
+                typed_node = typed(node, self._found)
+                self._keep(typed_node, every[: len(PORTIONS)])
+                return typed_node
+        reason = next((one.reason for one in every if one.reason), lacking) or "it gave no row"
+        return self._unknown(node, reason, seen)
 
-    def _gave(self, node: Node, frame: pl.DataFrame, schema: Schema, failed: list[str]) -> bool:
-        """Whether the function told all its columns."""
-        user = frame.select(schema.names())
-        try:
-            told, reason = _told(node.step, user)
-        except RaystreamError as error:
-            told, reason = None, error.what
-        if reason:
-            failed.append(reason)
-        if not told:
-            return False
-        complete = {name: widened(dtype, schema.columns.get(name)) for name, dtype in told.items()}
-        lacking = [name for name, dtype in complete.items() if dtype is None]
-        if lacking:
-            failed.append(f"column {lacking[0]!r} was null in every row")
-            return False
-        self._found[node.name] = Schema({n: d for n, d in complete.items() if d is not None})
-        return True
+    def _keep(self, node: Node, every: Sequence[Tried]) -> None:
+        """What the function gave, in its types now: the rows that the next one is called with."""
+        (edge,) = node.inputs
+        schema, made = self._schemas[edge], self._made.setdefault(node.id, [])
+        for number, one in enumerate(every):
+            frame = _computable(node, schema, self._portion(edge, number))
+            same = one.replayed and typed(replace(node, step=one.replayed), self._found)
+            made.append(_worked(same, [schema], [frame]) if same else {})
 
-    def _unknown(self, node: Node, schema: Schema, failed: list[str], rows: int) -> Node:
-        if not self._strict and not rows:
+    def _unknown(self, node: Node, reason: str, rows: int) -> Node:
+        if not self._strict and not self._has_rows(node):
             return node
         step: Any = node.step
         functions = getattr(step, "computed", None) or {"": getattr(step, "function", None)}
         places = [defined_at(f) for f in functions.values() if callable(f)]
-        reason = failed[0] if failed else "it gave no row"
         what = f"step {node.name!r}: the types of what its function gives are not known: {reason}"
-        tried = f"the {rows} rows it was tried with" if rows else "a made-up row"
-        advice = f"(seen with {tried}) {_how(step)}"
+        tried_with = f"the {rows} rows it was tried with" if rows else "a made-up row"
+        advice = f"(seen with {tried_with}) {_how(step)}"
         raise ConfigurationError(what, str(node.origin) or next(iter(places), ""), advice)
+
+    def _has_rows(self, node: Node) -> bool:
+        """Whether a source of this step holds rows, be they all filtered out in front of it."""
+        if isinstance(node.step, Read):
+            return any(frame.height for frame in self._sources.get(node.id, ()))
+        return any(self._has_rows(self._by_id[edge.source]) for edge in node.inputs)
 
     # -- rows on their way ---------------------------------------------------------------------
 
-    def _frame(self, edge: Edge) -> pl.DataFrame:
+    def _portion(self, edge: Edge, number: int) -> pl.DataFrame:
         """A few rows of an output, hidden columns with them."""
-        if edge.source not in self._dry:
-            self._dry.add(edge.source)
-            node = self._by_id[edge.source]
-            made = self._rows(node)
-            for tag, frame in made.items():
-                self._frames[Edge(node.id, tag)] = frame
-        if edge not in self._frames:
-            self._frames[edge] = self._schemas[edge].empty()
-        return self._frames[edge]
+        made = self._made.setdefault(edge.source, [])
+        while len(made) <= number:
+            made.append(self._rows(self._by_id[edge.source], len(made)))
+        frame = made[number].get(edge.tag)
+        return self._schemas[edge].empty() if frame is None else frame
 
-    def _rows(self, node: Node) -> dict[str, pl.DataFrame]:
+    def _rows(self, node: Node, number: int) -> dict[str, pl.DataFrame]:
         if isinstance(node.step, Read):
-            frame = self._rows_of(node)
-            return {} if frame is None else {"main": frame}
+            if node.id not in self._sources:
+                self._sources[node.id] = _cut(self._rows_of(node))
+            frames = self._sources[node.id]
+            return {"main": frames[number]} if frames else {}
         inputs = [self._schemas[edge] for edge in node.inputs]
-        frames = [self._frame(edge) for edge in node.inputs]
-        step: Any = resolved_step(node.step, inputs)
-        if isinstance(step, Write) or not any(frame.height for frame in frames):
+        if isinstance(node.step, Write) or any(schema.open for schema in inputs):
             return {}
-        if isinstance(step, HasErrors):
-            step = replace(step, errors=ErrorPolicy.SKIP)
-        try:
-            return _worked(step, inputs[0], node.name, frames)
-        except Exception:  # noqa: BLE001 - told when it runs; here it only tells no rows
-            return {}
+        return _worked(node, inputs, [self._portion(edge, number) for edge in node.inputs])
+
+
+def _cut(rows: pl.DataFrame | None) -> Sequence[pl.DataFrame]:
+    """The rows in portions; a later one is looked at where the earlier do not tell the types."""
+    return () if rows is None else [rows[first:until] for first, until in PORTIONS]
+
+
+def _told(every: Sequence[Tried], schema: Schema) -> tuple[Schema | None, str]:
+    """The types, if they are known of all columns; else why not."""
+    if not any(one.rows for one in every):
+        return None, ""
+    frames = [one.frame for one in every if one.frame is not None]
+    types: dict[str, pl.DataType]
+    if frames:
+        types = {name: _known_type(name, frames) for name in frames[-1].columns}
+    else:
+        names = {name: None for one in every for name in one.values}
+        values = {n: [v for one in every for v in one.values.get(n, ())] for n in names}
+        types = {name: column_type(name, given) for name, given in values.items()}
+    known = {name: widened(dtype, schema.columns.get(name)) for name, dtype in types.items()}
+    lacking = [name for name, dtype in known.items() if dtype is None]
+    if lacking:
+        return None, f"column {lacking[0]!r} was null in every row"
+    return (Schema({n: d for n, d in known.items() if d is not None}) if known else None), ""
+
+
+def _known_type(name: str, frames: Sequence[pl.DataFrame]) -> pl.DataType:
+    found = [frame.schema[name] for frame in frames if name in frame.schema]
+    return next((dtype for dtype in found if dtype != pl.Null), found[-1])
+
+
+def _computable(node: Node, schema: Schema, frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows for which the expressions of a key_by can be computed: the functions see those."""
+    step = node.step
+    if not isinstance(step, KeyBy) or not frame.height:
+        return frame
+    others = {n: how for n, how in step.computed.items() if n not in functions_of(step)}
+    if not others:
+        return frame
+    number = f"{HIDDEN}number"
+    rows = frame.with_columns(pl.int_range(frame.height).alias(number))
+    alone = replace(step, keys=tuple(others), computed=others)
+    kept = _worked(replace(node, step=alone), [schema], [rows]).get("main")
+    return frame.clear() if kept is None else frame[kept[number]]
 
 
 def is_untyped(step: object) -> bool:
@@ -198,52 +238,7 @@ def is_untyped(step: object) -> bool:
     """
     if isinstance(step, Map | FlatMap | MapBatches):
         return step.schema is None
-    return isinstance(step, KeyBy) and not set(_functions(step)) <= step.types.keys()
-
-
-def _functions(step: KeyBy) -> dict[str, Callable[[Any], Any]]:
-    return {n: f for n, f in step.computed.items() if callable(f) and not isinstance(f, pl.Expr)}
-
-
-def _told(step: Any, user: pl.DataFrame) -> tuple[dict[str, pl.DataType | None], str]:
-    """Type of each column as the function gives it, and why rows gave none."""
-    if isinstance(step, MapBatches):
-        return dict(frame_of(step, user).schema), ""
-    rows = to_rows(user)
-    if isinstance(step, KeyBy):
-        return _told_keys(step, rows)
-    results, bad = called(step.function, rows, go_on=True)
-    if isinstance(step, FlatMap):
-        results, more = called(list, results, go_on=True)
-        bad += more
-        results = [row for each in results for row in each]
-    made = [row for result in results if (row := as_row(result)) is not None]
-    reason = bad[0].reason if bad else ""
-    if not made and results:
-        reason = f"the function gave {type(results[0]).__name__}, not a dict"
-    columns: dict[str, list[Any]] = {}
-    for row in made:
-        for name, value in row.items():
-            columns.setdefault(name, []).append(value)
-    if isinstance(step, Map) and step.adds is not None:
-        columns = {name: columns[name] for name in step.adds if name in columns}
-    return {name: _type(values) for name, values in columns.items()}, reason
-
-
-def _told_keys(step: KeyBy, rows: list[Any]) -> tuple[dict[str, pl.DataType | None], str]:
-    found: dict[str, pl.DataType | None] = {}
-    for name, function in _functions(step).items():
-        results, bad = called(function, rows, go_on=True)
-        if not results:
-            return {}, bad[0].reason if bad else ""
-        found[name] = step.types.get(name) or _type(results)
-    return found, ""
-
-
-def _type(values: list[Any]) -> pl.DataType:
-    from raystream.data.inference import infer_type
-
-    return infer_type(values)
+    return isinstance(step, KeyBy) and not set(functions_of(step)) <= step.types.keys()
 
 
 def _how(step: object) -> str:
@@ -271,11 +266,23 @@ class _Tray(Output):
 
 
 def _worked(
+    node: Node, inputs: Sequence[Schema], frames: Sequence[pl.DataFrame]
+) -> dict[str, pl.DataFrame]:
+    """What one step makes of some rows, by output; nothing where it fails: the run tells that."""
+    step: Any = resolved_step(node.step, inputs)
+    if not any(frame.height for frame in frames) or is_untyped(step):
+        return {}
+    if isinstance(step, HasErrors):
+        step = replace(step, errors=ErrorPolicy.SKIP)
+    try:
+        return _output(step, inputs[0], node.name, frames)
+    except Exception:  # noqa: BLE001 - told when it runs; here it only tells no rows
+        return {}
+
+
+def _output(
     step: Any, schema: Schema, name: StepName, frames: Sequence[pl.DataFrame]
 ) -> dict[str, pl.DataFrame]:
-    """What one step makes of some rows."""
-    if isinstance(step, Map | FlatMap | FilterRows):
-        step = RowFunctions((step,))
     operator, tray = create(step), _Tray()
     me = SubtaskId(name, 0)
     clock = VirtualClock()

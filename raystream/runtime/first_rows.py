@@ -9,6 +9,7 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph.steps import Union, WindowGlobal, Write
 from raystream.operators.registry import output_schema
+from raystream.operators.user_code import untyped
 from raystream.plan.physical import StepSpec
 
 Check = Callable[[Batch], None]
@@ -40,9 +41,7 @@ def _refused(spec: StepSpec) -> Check:
     """The types were not known when the job began: each subtask would find others."""
 
     def check(batch: Batch) -> None:
-        what = f"step {spec.name!r}: the types of what its function gives are not known"
-        advice = "there were no rows when the job began: start it again, or declare them: schema="
-        raise ConfigurationError(what, str(spec.origin), advice)
+        raise untyped(spec.name, str(spec.origin))
 
     return check
 

@@ -79,27 +79,31 @@ def test_key_by_existing_and_computed_columns(harness: Any) -> None:
     step = KeyBy(("net", "ip"), {"net": pl.col("ip").str.to_uppercase()})
     assert run(harness, step)[0]["net"] == "A"
     assert output_schema(step, [SCHEMA]).key == ("net", "ip")
-    function = KeyBy(("bucket",), {"bucket": lambda row: len(row["ip"])})
+    bucket = {"bucket": lambda row: len(row["ip"])}
+    function = KeyBy(("bucket",), bucket, types={"bucket": pl.Int64()})
     assert [row["bucket"] for row in run(harness, function)] == [1, 1, 1]
-    assert output_schema(function, [SCHEMA]).open
+    assert output_schema(KeyBy(("bucket",), bucket), [SCHEMA]).open
 
 
 def test_map_batches_gives_rows_their_times_back(harness: Any) -> None:
-    rows = run(harness, MapBatches(lambda df: df.with_columns(twice=pl.col("price") * 2)))
+    schema = {**SCHEMA.columns, "twice": float}
+    step = MapBatches(lambda df: df.with_columns(twice=pl.col("price") * 2), schema=schema)
+    rows = run(harness, step)
     assert [(row["twice"], row[TIME]) for row in rows] == [(2.0, 1), (5.0, 2), (6.0, 3)]
 
 
 def test_map_batches_of_other_height_takes_the_latest_time(harness: Any) -> None:
-    step = MapBatches(lambda df: df.select(pl.col("price").sum()))
+    step = MapBatches(lambda df: df.select(pl.col("price").sum()), schema={"price": float})
     assert run(harness, step) == [{"price": 6.5, TIME: 3, MESSAGE_KEY: None}]
-    assert harness(MapBatches(lambda df: df.clear())).process(ROWS).take() == []
+    nothing = MapBatches(lambda df: df.clear(), schema=SCHEMA)
+    assert harness(nothing).process(ROWS).take() == []
 
 
 def test_map_batches_keeps_its_columns(harness: Any) -> None:
     step = MapBatches(lambda df: df.select("status"), schema={"status": "float"})
     assert [row["status"] for row in run(harness, step)] == [200.0, 500.0, None]
     frames = iter([ROWS.select("ip"), ROWS.select("price")])
-    changing = harness(MapBatches(lambda df: next(frames))).process(ROWS)
+    changing = harness(MapBatches(lambda df: next(frames), schema={"ip": str})).process(ROWS)
     with pytest.raises(DataError, match="column 'price' is not in the schema"):
         changing.process(ROWS)
 

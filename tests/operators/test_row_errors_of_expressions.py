@@ -27,7 +27,10 @@ SKIP = ErrorPolicy.SKIP
         (WithColumns({"m": pl.col("s").cast(pl.Int64)}, SKIP), "conversion from"),
         (Select(("v", pl.col("s").cast(pl.Int64)), SKIP), "conversion from"),
         (KeyBy(("k",), {"k": "n * 4"}, SKIP), "integer overflow in n * 4"),
-        (KeyBy(("k", "f"), {"k": "n * 4", "f": lambda row: row["v"]}, SKIP), "integer overflow"),
+        (
+            KeyBy(("k", "f"), {"k": "n * 4", "f": lambda row: row["v"]}, SKIP, {"f": pl.Int64()}),
+            "integer overflow",
+        ),
     ],
 )
 def test_bad_rows_go_by_the_policy(harness: Any, step: Step, reason: str) -> None:
