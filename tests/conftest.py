@@ -21,6 +21,7 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup: deaf to
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("raystream", deadline=None)  # a shared machine pauses when it likes
+settings.register_profile("quick", deadline=None, max_examples=10)  # of scripts/test-pythons
 settings.load_profile("raystream")
 
 collect_ignore_glob = ["e2e/jobs/*.py"]

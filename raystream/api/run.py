@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.environment import doubts, in_effect, told_by_environment
@@ -129,8 +130,11 @@ def _short(path: str) -> str:
 
 @contextmanager
 def _runtime(job: str, options: RunOptions) -> Iterator[Runtime]:
-    """Be connected to Ray, or not, if local."""
-    if options.local:
+    """Be connected to Ray, or run in this process: on demand, or where there is no Ray."""
+    alone = not (options.local or options.address or os.environ.get("RAY_ADDRESS") or _has_ray())
+    if alone:
+        say("Ray is not installed: this run stays in one process; pip install 'raystream[ray]'")
+    if options.local or alone:
         from raystream.runtime.local import InThisProcess
 
         yield InThisProcess()
@@ -139,6 +143,10 @@ def _runtime(job: str, options: RunOptions) -> Iterator[Runtime]:
 
     with foreground(job, options.address, say) as runtime:
         yield runtime
+
+
+def _has_ray() -> bool:
+    return find_spec("ray") is not None
 
 
 def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -> JobSpec | None:

@@ -63,14 +63,23 @@ def _document(pipeline: Any, parallelism: int | None) -> dict[str, Any]:
 @click.command(short_help="Print the version.")
 @options.as_json
 def version(as_json: bool) -> None:
-    """Print the version; with --json those of the libraries that matter, too."""
-    from importlib.metadata import version as version_of
+    """Print the version; with --json also those of the main libraries, null if not installed."""
     from platform import python_version
 
     from raystream import __version__
 
     if as_json:
         found = {"raystream": __version__, "python": python_version()}
-        print(json.dumps({**found, **{name: version_of(name) for name in LIBRARIES}}, indent=1))
+        print(json.dumps({**found, **{name: _version_of(name) for name in LIBRARIES}}, indent=1))
     else:
         print(__version__)
+
+
+def _version_of(library: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as version_of
+
+    try:
+        return version_of(library)
+    except PackageNotFoundError:
+        return None

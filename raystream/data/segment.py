@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Rows of state that never change.
+    """Rows of state that never change; two segments of the same id are the same.
 
     Args:
         id: Unique within the step and subtask over all attempts (`<attempt>-<counter>`).
@@ -17,4 +17,4 @@ class Segment:
     """
 
     id: str
-    frame: pl.DataFrame
+    frame: pl.DataFrame = field(compare=False)

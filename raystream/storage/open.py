@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import time
+from importlib.util import find_spec
 from urllib.parse import unquote, urlsplit
 
 from raystream.errors import ConfigurationError, StorageError
@@ -51,6 +52,9 @@ def open_store(url: str) -> Store:
     if scheme == "memory":
         return _MEMORY.setdefault(rest, MemoryStore(rest))
     if scheme in _CLOUDS:
+        if find_spec("obstore") is None:
+            what = f"checkpoints in {scheme}:// need a library that is not installed"
+            raise ConfigurationError(what, what_to_do="pip install 'raystream[cloud]'")
         from raystream.storage.obstore import ObjectStore  # heavy, and only needed here
 
         return ObjectStore.open(url)

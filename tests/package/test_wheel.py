@@ -47,6 +47,16 @@ def test_it_holds_what_users_need_and_no_test_machinery(wheel: Path) -> None:
     text = zipfile.ZipFile(wheel).read(metadata).decode()
     assert "Classifier: Programming Language :: Python :: 3.13" in text
     assert "# raystream\n" in text
+    needed = [line for line in text.splitlines() if line.startswith("Requires-Dist")]
+    optional = {
+        line.split()[1].split("[")[0].rstrip(";<>=,0123456789.")
+        for line in needed
+        if "extra ==" in line
+    }
+    always = " ".join(line for line in needed if "extra ==" not in line)
+    assert {"ray", "obstore"} <= optional
+    assert "ray[" not in always
+    assert "obstore" not in always
 
 
 def test_a_pipeline_from_init_to_its_output(fresh: Path, tmp_path: Path) -> None:

@@ -12,6 +12,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from importlib.util import find_spec
+
+from raystream.errors import ConfigurationError
+
+if find_spec("ray") is None:
+    what = "this needs Ray"
+    raise ConfigurationError(what, what_to_do="pip install 'raystream[ray]'")
 
 if os.path.basename(sys.argv[0]) == "default_worker.py":
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
