@@ -19,16 +19,6 @@ LOOK_SECONDS = 1.0
 """Pause between two looks at a source that has no records yet."""
 
 
-def stored_header(store: Store) -> Mapping[str, Any]:
-    """What the newest checkpoint says of its job; empty if there is none.
-
-    Raises:
-        StorageError: the newest record is damaged.
-    """
-    base = newest_base(store)
-    return {} if base is None else base.job
-
-
 def newest_base(store: Store) -> Checkpoint | Restore | None:
     """What the job would go on from.
 

@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.environment import doubts, in_effect, told_by_environment
-from raystream.api.learn import learn_schemas, learn_types, stored_header
+from raystream.api.learn import learn_schemas, learn_types
 from raystream.api.pipeline import Pipeline
 from raystream.api.progress import Progress, patiently, say
-from raystream.api.start import OpenedSavepoint, check_fits, check_start, opened
+from raystream.api.start import check_start, opened, start_of, tell_left_behind
 from raystream.errors import ConfigurationError, JobFailed, RaystreamError, Superseded
 from raystream.graph.logical import LogicalGraph, Node
 from raystream.graph.steps import Read
@@ -163,15 +163,17 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
     """
     from raystream.job.spec import CheckpointSettings, JobSpec
     from raystream.plan.planner import plan, reads
-    from raystream.plan.restore import other_sources
+    from raystream.plan.restore import other_sources, restore_states
     from raystream.storage.open import job_store
 
     graph = pipeline.graph()
     store = job_store(storage, pipeline.name)
     savepoint = opened(options)
+    base = start_of(store, savepoint, options)
+    header = {} if base is None else base.job
     # before the types are learnt: a source that holds no rows then has none within its ends either
     ends = _splits(reads(graph), options) if options.bounded else {}
-    learnt = _learnt(graph, store, options, savepoint)
+    learnt = _learnt(graph, header, options)
     splits = ends or _splits(reads(graph), options)
     if options.bounded and _nothing_known(graph, learnt):
         return None
@@ -180,13 +182,12 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
     width = options.parallelism or settings.parallelism or _default(cpus, caps)
     guarantee = settings.delivery_guarantee
     planned = plan(graph, width, learnt, caps=caps, guarantee=guarantee)
-    if savepoint is not None:
-        check_fits(savepoint, planned, store, options, say)
-    if not options.from_scratch:
-        header = stored_header(store) if savepoint is None else savepoint.content.job
+    if base is not None:
+        restore_states(base, planned, allow_removed=options.allow_non_restored_state)
+        tell_left_behind(savepoint, planned, store, say)
         for moved in other_sources(header, planned):
             say(f"warning: {moved}")
-    if options.from_scratch or (savepoint is None and not stored_header(store)):
+    else:
         _warn_of_times(planned, pipeline.name)
     _check_sinks(graph, pipeline.name, store)
     checkpoint = CheckpointSettings(
@@ -229,15 +230,11 @@ def _warn_of_times(planned: PhysicalPlan, job: str) -> None:
 
 
 def _learnt(
-    graph: LogicalGraph, store: Store, options: RunOptions, savepoint: OpenedSavepoint | None
+    graph: LogicalGraph, header: Mapping[str, Any], options: RunOptions
 ) -> dict[str, Schema]:
     from raystream.plan.planner import reads_to_learn
     from raystream.plan.restore import schemas_of
 
-    if savepoint is not None:
-        header = savepoint.content.job
-    else:
-        header = {} if options.from_scratch else stored_header(store)
     missing, known = reads_to_learn(graph), schemas_of(header)
     reads = learn_schemas(missing, known, bounded=options.bounded, say=say, wait=time.sleep)
     return reads | learn_types(graph, reads, header, bounded=options.bounded)

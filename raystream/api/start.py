@@ -10,7 +10,7 @@ from raystream.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from raystream.api.run import RunOptions
-    from raystream.checkpoint.records import Checkpoint
+    from raystream.checkpoint.records import Checkpoint, Restore
     from raystream.plan.physical import PhysicalPlan
     from raystream.storage.base import Store
 
@@ -57,28 +57,39 @@ def opened(options: RunOptions) -> OpenedSavepoint | None:
     return OpenedSavepoint(address, read_savepoint(open_store(address)))
 
 
-def check_fits(
-    savepoint: OpenedSavepoint,
-    plan: PhysicalPlan,
-    store: Store,
-    options: RunOptions,
-    say: Callable[[str], None],
-) -> None:
-    """Refuse state that has no place in the plan, and say what is left behind.
-
-    Args:
-        savepoint: To start from.
-        plan: What is to run.
-        store: The job's storage.
-        options: What the user said.
-        say: Takes warnings.
+def start_of(
+    store: Store, savepoint: OpenedSavepoint | None, options: RunOptions
+) -> Checkpoint | Restore | None:
+    """What the run goes on from; None: it starts with nothing.
 
     Raises:
-        ConfigurationError: a step with state is gone, or its state means something else now.
+        StorageError: the newest record is damaged.
     """
-    from raystream.plan.restore import removed_splits, removed_steps, restore_states
+    from raystream.api.learn import newest_base
 
-    restore_states(savepoint.content, plan, allow_removed=options.allow_non_restored_state)
+    if savepoint is not None:
+        return savepoint.content
+    return None if options.from_scratch else newest_base(store)
+
+
+def tell_left_behind(
+    savepoint: OpenedSavepoint | None,
+    plan: PhysicalPlan,
+    store: Store,
+    say: Callable[[str], None],
+) -> None:
+    """Say what a start from a savepoint leaves behind.
+
+    Args:
+        savepoint: To start from, if from one.
+        plan: What is to run.
+        store: The job's storage.
+        say: Takes warnings.
+    """
+    from raystream.plan.restore import removed_splits, removed_steps
+
+    if savepoint is None:
+        return
     for name in removed_steps(savepoint.content, plan):
         say(f"warning: the state of step {name!r} is left behind")
     for name, splits in removed_splits(savepoint.content, plan).items():
