@@ -15,7 +15,6 @@ import raystream as rs
 from raystream.connectors.collect import Collect
 from raystream.connectors.files.source import Files
 from raystream.errors import ConfigurationError
-from raystream.errors import ConfigurationError
 from raystream.testing.broker import Broker
 from tests.conftest import unique
 from tests.runs import column, running
