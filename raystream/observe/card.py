@@ -1,7 +1,6 @@
 """The card of a job for notebooks: one status document as HTML, in the order of the questions.
 
-Is it well? Does it keep up? Where is the brake? Why is the window open? Is it safe? What is left
-out? (api-and-yaml.md 4.2)
+Health, throughput, bottleneck, event time, checkpoints, dropped rows.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from raystream.observe.html import (
     table,
     text,
 )
-from raystream.observe.live_lines import LEFT_OUT
+from raystream.observe.live_lines import DROPPED_LABELS
 from raystream.observe.rates import Rates, rates
 from raystream.observe.status import (
     DROPPED,
@@ -49,7 +48,7 @@ def card(status: StatusDocument, before: StatusDocument | None = None) -> str:
         status: Now.
         before: An earlier document of the same run, for the rates; None: no rates.
 
-    >>> "is it well?" in card(StatusDocument("sale", "running"))
+    >>> "Health" in card(StatusDocument("sale", "running"))
     True
     """
     frame = (
@@ -59,12 +58,12 @@ def card(status: StatusDocument, before: StatusDocument | None = None) -> str:
     )
     sections = (
         _head(status),
-        section("is it well?", _well(status)),
-        section("does it keep up?", _keeps_up(status, rates(status, before))),
-        section("where is the brake?", _brake(status)),
-        section("why is the window open?", _event_time(status)),
-        section("is it safe?", _safe(status)),
-        section("what is left out?", _left_out(status)),
+        section("Health", _health(status)),
+        section("Throughput and lag", _throughput(status, rates(status, before))),
+        section("Bottleneck", _bottleneck(status)),
+        section("Event time", _event_time(status)),
+        section("Checkpoints", _checkpoints(status)),
+        section("Dropped rows", _dropped(status)),
     )
     return f'<div style="{frame}">{"".join(sections)}</div>'
 
@@ -81,20 +80,20 @@ def _head(status: StatusDocument) -> str:
     return f"<div>{dot(colour)} {name} {state} {faint(' · '.join(facts))}</div>"
 
 
-def _well(status: StatusDocument) -> Iterator[str]:
+def _health(status: StatusDocument) -> Iterator[str]:
     if status.message:
         lines = "<br>".join(code(line) for line in status.message.splitlines()[:10])
         yield lines
     if status.restart_count:
         last = status.restarts[-1] if status.restarts else None
         told = last is None or last.cause in status.message  # a job that failed says it above
-        cause = "" if last is None or told else f"; the last: {last.cause}"
+        cause = "" if last is None or told else f"; last cause: {last.cause}"
         counted = "1 restart" if status.restart_count == 1 else f"{status.restart_count} restarts"
         yield text(f"{counted}{cause}", f"color:{BAD}")
         if last and not told and len(last.lines) > 1:
             yield "<br>".join(code(line) for line in last.lines[1:])
     elif status.outcome is None:
-        yield text("no restart")
+        yield text("no restarts")
     for each in status.transactions[:2]:
         limit = f" of {duration(each.limit_s)}" if each.limit_s else ""
         colour = BAD if each.limit_s and each.age_s > each.limit_s / 2 else "inherit"
@@ -103,7 +102,7 @@ def _well(status: StatusDocument) -> Iterator[str]:
     yield from (faint(note) for note in status.notes if note not in status.culprits)
 
 
-def _keeps_up(status: StatusDocument, rate: Rates) -> Iterator[str]:
+def _throughput(status: StatusDocument, rate: Rates) -> Iterator[str]:
     read, written = _flow(status.rows_read, rate.rows_in), _flow(status.rows_written, rate.rows_out)
     sizes = ""
     if status.bytes_read or status.bytes_written:
@@ -128,7 +127,7 @@ def _lag(name: str, status: StatusDocument, step: str) -> str:
     return text(f"lag of {name}: {count(sum(rows))} rows{late}")
 
 
-def _brake(status: StatusDocument) -> Iterator[str]:
+def _bottleneck(status: StatusDocument) -> Iterator[str]:
     yield from (text(said, f"color:{FAIR};font-weight:600") for said in status.culprits)
     rows = [_chain(each, status) for each in status.chains if each.subtasks]
     yield table(["chain", "busy · waits · idle", "", "most/median", "state"], rows)
@@ -153,7 +152,7 @@ def _chain(chain: ChainStatus, status: StatusDocument) -> list[str]:
 
 def _event_time(status: StatusDocument) -> Iterator[str]:
     if status.watermark_ms is not None:
-        yield text(f"event time {instant(status.watermark_ms, status.at_ms)}")
+        yield text(f"watermark {instant(status.watermark_ms, status.at_ms)}")
     yield text(why_waiting(status))
     shown = sorted(
         status.splits, key=lambda each: (each.idle, not each.holds_back, each.watermark_ms or 0)
@@ -169,7 +168,7 @@ def _split(split: SplitStatus, now_ms: int, *, running: bool) -> list[str]:
     say = faint if split.idle else text
     lag = "" if split.lag_rows is None else f"{count(split.lag_rows)} rows"
     held = split.holds_back and running
-    why = "idle" if split.idle else "holds event time back" if held else ""
+    why = "idle" if split.idle else "delays the watermark" if held else ""
     return [
         say(split.split),
         say(instant(split.watermark_ms, now_ms)),
@@ -178,7 +177,7 @@ def _split(split: SplitStatus, now_ms: int, *, running: bool) -> list[str]:
     ]
 
 
-def _safe(status: StatusDocument) -> Iterator[str]:
+def _checkpoints(status: StatusDocument) -> Iterator[str]:
     checkpoint = status.checkpoint
     if not checkpoint.number:
         yield text("no checkpoint yet")
@@ -197,9 +196,15 @@ def _safe(status: StatusDocument) -> Iterator[str]:
     kept = [each.savepoint for each in checkpoint.history if each.savepoint]
     yield from (f"{text('savepoint ')}{code(address)}" for address in kept[-2:])
     if status.came_from:
-        yield faint(f"this run came from {status.came_from}")
+        yield faint(_started(status.came_from))
     if status.storage:
         yield code(status.storage)
+
+
+def _started(came_from: str) -> str:
+    if came_from == "nothing":
+        return "Started without a checkpoint"
+    return f"Started from {came_from}"
 
 
 def _bars(history: tuple[CheckpointEntry, ...]) -> str:
@@ -227,8 +232,8 @@ def _times(entry: CheckpointEntry) -> str:
     return f"checkpoint {entry.number} {entry.state}: {', '.join(known)}"
 
 
-def _left_out(status: StatusDocument) -> Iterator[str]:
-    counts = [f"{LEFT_OUT[name]} {count(n)}" for name in DROPPED if (n := status.total(name))]
+def _dropped(status: StatusDocument) -> Iterator[str]:
+    counts = [f"{DROPPED_LABELS[name]} {count(n)}" for name in DROPPED if (n := status.total(name))]
     if not counts:
         yield text("nothing")
         return
@@ -239,7 +244,7 @@ def _left_out(status: StatusDocument) -> Iterator[str]:
         ["", "step", "row", "why"],
         [
             [
-                text(LEFT_OUT.get(each.kind, each.kind)),
+                text(DROPPED_LABELS.get(each.kind, each.kind)),
                 text(step),
                 code(each.row),
                 faint(" · ".join(said for said in (each.reason, each.origin) if said)),

@@ -1,4 +1,4 @@
-"""Says in words who holds a job back: slow step, sink or source, skew, event time, an ack."""
+"""Says in words what slows a job down: a slow step, sink or source, skew, a watermark, an ack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STARVED_ROWS = 10_000
 """So many rows are left to read while a source waits: the system it reads from is slow."""
 
 LONG_CHECKPOINT_S = 5.0
-"""A checkpoint under way for longer than this, and than its interval, is worth a sentence."""
+"""A checkpoint that takes longer than this, and than its interval, is worth a sentence."""
 
 FUNCTIONS = ("row_functions", "map_batches")
 """Verbs of steps that run Python of the user."""
@@ -28,7 +28,7 @@ OLD_TRANSACTION = 0.5
 
 
 def culprits(status: StatusDocument) -> tuple[str, ...]:
-    """Sentences, the most useful first; empty if nothing holds the job back.
+    """Sentences, the most useful first; empty if nothing slows the job down.
 
     Args:
         status: Any status document; `chains` in topological order.
@@ -64,7 +64,7 @@ def slowest(chains: Sequence[ChainStatus], steps: Sequence[StepStatus] = ()) -> 
 
 def _in_it(chain: ChainStatus, steps: Sequence[StepStatus]) -> str:
     mine = [step.name for step in steps if step.chain == chain.name and step.verb in FUNCTIONS]
-    return f"; in it runs {listed(mine)}" if mine else ""
+    return f"; it runs {listed(mine)}" if mine else ""
 
 
 def _skewed(chain: ChainStatus) -> str:
@@ -79,7 +79,7 @@ def _skewed(chain: ChainStatus) -> str:
         return ""
     return (
         f"{chain.name}[{worst.index}] is the slowest (busy {percent(worst.busy)}): it gets"
-        f" {chain.skew:.1f} times the median of the rows, its keys are skewed"
+        f" {chain.skew:.1f} times the median of rows, its keys are skewed"
     )
 
 
@@ -92,7 +92,7 @@ def slow_sink(status: StatusDocument) -> str:
     sinks = [step for step in status.steps if step.chain == worst.name and step.is_sink]
     name = sinks[0].name if sinks else worst.name
     return (
-        f"{name} is slow: {_what(sinks, 'its sink')} takes no more rows"
+        f"{name} is slow: {_what(sinks, 'its sink')} does not accept more rows"
         f" ({worst.name} waits for it {percent(worst.sink_wait)} of the time)"
     )
 
@@ -107,7 +107,7 @@ def slow_source(status: StatusDocument) -> str:
         if told and left >= STARVED_ROWS and idle >= 0.5:
             return (
                 f"{sources[0].name} waits for {_what(sources, 'its source')}: {count(left)} rows"
-                f" are left to read, but they come slowly (idle {percent(idle)})"
+                f" are left to read, but arrive slowly (idle {percent(idle)})"
             )
     return ""
 
@@ -117,15 +117,15 @@ def _what(steps: Sequence[StepStatus], otherwise: str) -> str:
 
 
 def slow_checkpoint(status: StatusDocument) -> str:
-    """The checkpoint under way takes long: whose ack is missing."""
+    """The running checkpoint takes long: whose ack is missing."""
     checkpoint = status.checkpoint
     seconds = checkpoint.running_s or 0.0
     if checkpoint.running is None or seconds < max(LONG_CHECKPOINT_S, checkpoint.interval_s):
         return ""
     name = f"checkpoint {checkpoint.running}"
     if not checkpoint.waiting_for:
-        return f"{name} is being committed; it began {duration(seconds)} ago"
-    return f"{name} has waited {duration(seconds)} for {listed(list(checkpoint.waiting_for))}"
+        return f"{name} is being committed; it was triggered {duration(seconds)} ago"
+    return f"{name} has been waiting {duration(seconds)} for {listed(list(checkpoint.waiting_for))}"
 
 
 def old_transaction(status: StatusDocument) -> str:

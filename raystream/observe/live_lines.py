@@ -17,7 +17,7 @@ LABEL = 13
 MOST_SOURCES = 4
 MOST_CULPRITS = 3
 
-LEFT_OUT = {
+DROPPED_LABELS = {
     "late_rows": "late",
     "dlq_rows": "dead letters",
     "future_rows": "from the future",
@@ -48,10 +48,10 @@ def live_lines(status: StatusDocument, before: StatusDocument | None = None) -> 
         *_event_time(status),
         _checkpoint(status),
         *_transactions(status),
-        *_left_out(status),
+        *_dropped(status),
         *_unknown(status),
         *_restarts(status),
-        *([("! ", "fair"), (said, "fair")] for said in _brakes(status, rate)),
+        *([("! ", "fair"), (said, "fair")] for said in _bottlenecks(status, rate)),
     ]
 
 
@@ -121,7 +121,7 @@ def _checkpoint(status: StatusDocument) -> Line:
         parts += [f"took {short(told.duration_s)}", f"{size(told.size_bytes)}"]
         parts += [f"{duration(told.age_s)} ago"] if told.age_s is not None else []
     if told.running is not None and (told.running_s or 0.0) >= 1:
-        parts.append(f"{told.running} under way for {duration(told.running_s or 0.0)}")
+        parts.append(f"{told.running} running for {duration(told.running_s or 0.0)}")
     parts += [f"{told.failed} failed"] if told.failed else []
     return _labelled("checkpoint", "   ".join(parts))
 
@@ -138,11 +138,11 @@ def _transactions(status: StatusDocument) -> Iterator[Line]:
     )
 
 
-def _left_out(status: StatusDocument) -> Iterator[Line]:
-    parts = [f"{LEFT_OUT[name]} {count(n)}" for name in DROPPED if (n := status.total(name))]
+def _dropped(status: StatusDocument) -> Iterator[Line]:
+    parts = [f"{DROPPED_LABELS[name]} {count(n)}" for name in DROPPED if (n := status.total(name))]
     if parts:
         unfit = any(status.total(name) for name in DROPPED if name != "filtered_rows")
-        yield _labelled("left out", "   ".join(parts), "fair" if unfit else "")
+        yield _labelled("dropped", "   ".join(parts), "fair" if unfit else "")
 
 
 def _unknown(status: StatusDocument) -> Iterator[Line]:
@@ -159,9 +159,9 @@ def _restarts(status: StatusDocument) -> Iterator[Line]:
         yield _labelled("restarts", f"{status.restart_count}{cause}", "bad")
 
 
-def _brakes(status: StatusDocument, rate: Rates) -> list[str]:
+def _bottlenecks(status: StatusDocument, rate: Rates) -> list[str]:
     said = list(status.culprits[:MOST_CULPRITS])
     waits = why_waiting(status)
-    if rate.rows_in and waits.startswith(FOR_DATA):  # it has just read all: no brake
+    if rate.rows_in and waits.startswith(FOR_DATA):  # it has just read everything: nothing is slow
         waits = ""
     return [*said, waits] if waits and waits not in said and len(said) < MOST_CULPRITS else said

@@ -34,7 +34,7 @@ def progress(status: StatusDocument, before: StatusDocument | None = None) -> di
 
     >>> told = progress(StatusDocument("sale", "deploying"))
     >>> told["why_waiting"], told["rows_in_per_second"]
-    ('its subtasks are opening', None)
+    ('Starting: subtasks are being opened', None)
     """
     rate = rates(status, before)
     return {

@@ -63,7 +63,7 @@ def told(source: str, names: tuple[str, ...]) -> str:
     """What people should know of the unknown fields of a source.
 
     >>> told("kafka topic sales", ("age", "city"))
-    "kafka topic sales: no column takes the fields age, city; declare them in schema= to use them"
+    'kafka topic sales: no column takes the fields age, city; declare them in schema= to use them'
     """
     fields, them = ("field", "it") if len(names) == 1 else ("fields", "them")
     return f"{source}: no column takes the {fields} {listed(names)}; {how(them)}"

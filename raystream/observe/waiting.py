@@ -15,16 +15,16 @@ SPREAD_MS = 60_000
 """A split that is so far behind the furthest one is worth a sentence."""
 
 FOR_DATA = "waiting for data"
-"""How the sentence begins where all is well and nothing comes."""
+"""How the sentence begins when the job is healthy and no records arrive."""
 
 QUIET_S = 5.0
-"""Data that has not come for so long is worth the time since when."""
+"""After so many seconds without data the sentence says since when."""
 
 _STATES = {
-    "recovering": "the log of checkpoints is read, and what was under way is finished",
-    "deploying": "its subtasks are opening",
-    "failing": "it failed and will be restarted",
-    "stopping": "its last checkpoint is under way",
+    "recovering": "Recovering: finishing pending commits",
+    "deploying": "Starting: subtasks are being opened",
+    "failing": "Failed, restarting",
+    "stopping": "Stopping: the last checkpoint is being made",
 }
 
 
@@ -35,7 +35,7 @@ def why_waiting(status: StatusDocument) -> str:
     >>> quiet = SplitStatus("requests/3", lag_rows=0, watermark_ms=190_000, quiet_seconds=40.0)
     >>> ahead = SplitStatus("requests/0", lag_rows=9, watermark_ms=900_000)
     >>> why_waiting(StatusDocument("sale", "running", splits=(quiet, ahead)))
-    'event time waits: partition requests/3 idle at 00:03:10, nothing new for 40 s'
+    'watermark waits: partition requests/3 idle at 00:03:10, nothing new for 40 s'
     """
     if status.state in _STATES:
         cause = f": {status.restarts[-1].short}" if status.restarts else ""
@@ -73,10 +73,10 @@ def _lowest(split: SplitStatus, ahead_ms: int, now_ms: int) -> str:
     name, time = split_name(split.split), instant(split.watermark_ms, now_ms)
     if split.quiet_seconds is not None:
         quiet = f"nothing new for {duration(split.quiet_seconds)}"
-        return f"event time waits: {name} idle at {time}, {quiet}"
+        return f"watermark waits: {name} idle at {time}, {quiet}"
     behind = f", {count(split.lag_rows)} rows left" if split.lag_rows else ""
     ahead = f"others are {duration(ahead_ms / 1000)} ahead"
-    return f"event time is held back by {name} at {time}{behind}: {ahead}"
+    return f"watermark is delayed by {name} at {time}{behind}: {ahead}"
 
 
 def _silent(silent: Sequence[SplitStatus]) -> str:
@@ -84,7 +84,7 @@ def _silent(silent: Sequence[SplitStatus]) -> str:
     quiet = [split.quiet_seconds for split in silent if split.quiet_seconds is not None]
     since = f": empty for {duration(max(quiet))}" if len(quiet) == len(silent) else ""
     verb = "has" if len(silent) == 1 else "have"
-    return f"no event time yet: {names} {verb} given no row{since}"
+    return f"no watermark yet: {names} {verb} delivered no rows{since}"
 
 
 def _since(status: StatusDocument) -> str:
@@ -102,8 +102,8 @@ def _at_end(split: SplitStatus) -> bool:
 
 def _all_read(splits: Sequence[SplitStatus]) -> str:
     if len(splits) == 1:
-        return f"{split_name(splits[0].split)} is read to its end"
-    return f"all {len(splits)} splits are read to their ends"
+        return f"{split_name(splits[0].split)} has been read to the end"
+    return f"all {len(splits)} splits have been read to the end"
 
 
 def _of_chains(chains: Sequence[ChainStatus]) -> str:
@@ -113,5 +113,5 @@ def _of_chains(chains: Sequence[ChainStatus]) -> str:
         return ""
     chain = held[0]
     if chain.watermark_ms is None:
-        return f"no event time yet in {chain.name}: waiting for {chain.held_back_by}"
-    return f"event time of {chain.name} is held back by {chain.held_back_by}"
+        return f"no watermark yet in {chain.name}: waiting for {chain.held_back_by}"
+    return f"watermark of {chain.name} is delayed by {chain.held_back_by}"

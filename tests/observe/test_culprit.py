@@ -46,14 +46,14 @@ def test_who_waits_behind_the_slowest_does_not_wait_for_it() -> None:
 def test_functions_of_the_user_in_the_slowest_are_named() -> None:
     function = StepStatus("geo", "read", 1, verb="row_functions")
     status = replace(job(chain("read", 0.95)), steps=(READ, function, WRITE))
-    assert culprits(status) == ("read is the slowest step (busy 95 %); in it runs geo",)
+    assert culprits(status) == ("read is the slowest step (busy 95 %); it runs geo",)
 
 
 def test_one_subtask_with_most_of_the_rows_is_skew() -> None:
     subtasks = (sub(0, 0.2, rows=2000), sub(1, 0.97, rows=9000), sub(2, 0.3, rows=3000))
     found = culprits(job(chain("read", 0.1, 0.9), chain("count", 0.97, 0.0, *subtasks, skew=3.0)))
     assert found == (
-        "count[1] is the slowest (busy 97 %): it gets 3.0 times the median of the rows, its keys"
+        "count[1] is the slowest (busy 97 %): it gets 3.0 times the median of rows, its keys"
         " are skewed; read waits for it",
     )
 
@@ -67,15 +67,15 @@ def test_a_slow_subtask_with_no_more_rows_than_others_is_not_skew() -> None:
 
 def test_a_sink_that_takes_no_more_rows_is_named() -> None:
     assert culprits(job(chain("read", 0.1, 0.8), chain("count", 0.1, 0.85, sink_wait=0.85))) == (
-        "write is slow: kafka topic counts takes no more rows (count waits for it 85 % of the"
-        " time)",
+        "write is slow: kafka topic counts does not accept more rows (count waits for it 85 % of"
+        " the time)",
     )
 
 
 def test_a_source_that_waits_while_much_is_left_blames_the_broker() -> None:
     split = SplitStatus("requests/0", "read", lag_rows=1_200_000, watermark_ms=NOON)
     assert culprits(job(chain("read", 0.2), chain("count", 0.1), splits=(split,))) == (
-        "read waits for kafka topic requests: 1.20 M rows are left to read, but they come slowly"
+        "read waits for kafka topic requests: 1.20 M rows are left to read, but arrive slowly"
         " (idle 80 %)",
     )
 
@@ -91,14 +91,14 @@ def test_a_partition_without_a_row_keeps_all_event_time_back() -> None:
         SplitStatus("requests/3", quiet_seconds=12.0, lag_rows=0),
     )
     assert culprits(job(splits=splits)) == (
-        "no event time yet: partition requests/3 has given no row: empty for 12 s",
+        "no watermark yet: partition requests/3 has delivered no rows: empty for 12 s",
     )
 
 
 def test_a_quiet_partition_holds_event_time_until_it_is_idle() -> None:
     quiet = SplitStatus("requests/3", lag_rows=0, watermark_ms=NOON - 600_000, quiet_seconds=40.0)
     ahead = SplitStatus("requests/0", lag_rows=9, watermark_ms=NOON)
-    said = "event time waits: partition requests/3 idle at 11:50:00, nothing new for 40 s"
+    said = "watermark waits: partition requests/3 idle at 11:50:00, nothing new for 40 s"
     assert culprits(job(splits=(quiet, ahead))) == (said,)
     assert why_waiting(job(splits=(quiet, ahead))) == said
 
@@ -107,7 +107,7 @@ def test_a_partition_that_is_behind_is_named_with_what_is_left() -> None:
     slow = SplitStatus("requests/3", lag_rows=500_000, watermark_ms=NOON - 3_600_000)
     ahead = SplitStatus("requests/0", lag_rows=0, watermark_ms=NOON)
     assert culprits(job(splits=(slow, ahead))) == (
-        "event time is held back by partition requests/3 at 11:00:00, 500.0 k rows left: others"
+        "watermark is delayed by partition requests/3 at 11:00:00, 500.0 k rows left: others"
         " are 1 h 0 min ahead",
     )
 
@@ -122,7 +122,7 @@ def test_idle_partitions_hold_nobody_back() -> None:
 def test_waiting_for_data_is_said_so() -> None:
     splits = tuple(SplitStatus(f"r/{n}", lag_rows=0, quiet_seconds=1.0) for n in range(2))
     assert why_waiting(job(splits=splits)) == (
-        "waiting for data: all 2 splits are read to their ends"
+        "waiting for data: all 2 splits have been read to the end"
     )
 
 
@@ -131,11 +131,11 @@ def test_a_checkpoint_that_waits_for_an_ack_names_whose() -> None:
         11, running=12, running_s=31.0, interval_s=10.0, waiting_for=("count[1]", "read[0]")
     )
     assert culprits(job(checkpoint=told)) == (
-        "checkpoint 12 has waited 31 s for count[1], read[0]",
+        "checkpoint 12 has been waiting 31 s for count[1], read[0]",
     )
     acked = CheckpointStatus(11, running=12, running_s=31.0, interval_s=10.0)
     assert culprits(job(checkpoint=acked)) == (
-        "checkpoint 12 is being committed; it began 31 s ago",
+        "checkpoint 12 is being committed; it was triggered 31 s ago",
     )
     young = CheckpointStatus(11, running=12, running_s=4.0, waiting_for=("count[1]",))
     assert culprits(job(checkpoint=young)) == ()

@@ -22,10 +22,10 @@ def test_everything_that_is_asked_of_a_running_job_is_in_it() -> None:
         "  event time   11:53:20   held back by requests/3   1 idle",
         "  checkpoint   9   took 350 ms   123.0 kB   3 s ago   1 failed",
         "  transactions 1 open   oldest 9.8 s of 15 min 0 s",
-        "  left out     late 4   dead letters 2",
+        "  dropped      late 4   dead letters 2",
         "  restarts     2   count[1] failed: KeyError: 'ip'",
         "! count is the slowest step (busy 90 %); read waits for it",
-        "! event time waits: partition requests/3 idle at 11:53:20, nothing new for 40 s",
+        "! watermark waits: partition requests/3 idle at 11:53:20, nothing new for 40 s",
     ]
 
 
@@ -46,11 +46,11 @@ def test_many_sources_are_cut_to_those_that_lag_most() -> None:
     assert len(lines) <= 20
 
 
-def test_a_job_that_has_just_read_all_has_no_brake() -> None:
+def test_a_job_that_has_just_read_all_has_no_bottleneck() -> None:
     at_end = SplitStatus("requests/0", "read", 0, 0, None, 5)
     status = replace(document(30_000, 12.0, splits=(at_end,)), culprits=())
-    brakes = [line for line in plain(status) if line.startswith("! ")]
-    assert brakes == ["! waiting for data: partition requests/0 is read to its end"]
+    bottlenecks = [line for line in plain(status) if line.startswith("! ")]
+    assert bottlenecks == ["! waiting for data: partition requests/0 has been read to the end"]
     assert not any(line.startswith("! ") for line in plain(status, document(10_000, 10.0)))
 
 
@@ -68,6 +68,6 @@ def test_a_silent_topic_is_told_with_the_time_since_which_it_is_silent() -> None
 
     quiet = SplitStatus("requests/0", lag_rows=0, watermark_ms=NOON, quiet_seconds=70.0)
     now = document(splits=(quiet,), culprits=(), at_ms=NOON + 80_000)
-    said = "waiting for data since 12:00:10: partition requests/0 is read to its end"
+    said = "waiting for data since 12:00:10: partition requests/0 has been read to the end"
     assert f"! {said}" in ["".join(text for text, _ in line) for line in live_lines(now)]
     assert live_line(now).endswith("  waiting for data since 12:00:10")

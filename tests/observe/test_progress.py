@@ -28,7 +28,7 @@ def test_it_is_plain_json_with_rates_offsets_and_reasons() -> None:
     assert (sink["rows"], sink["open_transactions"], sink["oldest_transaction_s"]) == (7, 1, 9.8)
     assert told["checkpoint"]["align_s"] == 0.1
     assert told["left_out"]["late_rows"] == 4
-    assert told["why_waiting"].startswith("event time waits: partition requests/3 idle at 11:53:20")
+    assert told["why_waiting"].startswith("watermark waits: partition requests/3 idle at 11:53:20")
 
 
 def test_there_is_no_rate_without_an_earlier_document_or_after_a_restart() -> None:
@@ -40,6 +40,6 @@ def test_there_is_no_rate_without_an_earlier_document_or_after_a_restart() -> No
 
 def test_a_job_that_does_not_run_says_what_it_does() -> None:
     assert progress(document(state="failing"))["why_waiting"] == (
-        "it failed and will be restarted: count[1] failed: KeyError: 'ip'"
+        "Failed, restarting: count[1] failed: KeyError: 'ip'"
     )
     assert progress(StatusDocument("sale", "ended"))["why_waiting"] == ""

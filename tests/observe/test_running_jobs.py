@@ -245,7 +245,7 @@ def test_partitions_transactions_and_bytes_of_a_job_on_kafka(
     assert (first.holds_back, second.holds_back, second.idle) == (False, True, False)
     assert second.position["offset"] == 1
     said = progress(told)["why_waiting"]
-    assert said == "waiting for data: all 2 splits are read to their ends"
+    assert said == "waiting for data: all 2 splits have been read to the end"
     assert any(f"partition {source}/1 idle at" in culprit for culprit in told.culprits)
 
     transaction = told.transactions[0]

@@ -63,10 +63,10 @@ def test_the_split_that_holds_event_time_back_is_named() -> None:
     silent = ChainStatus("read", watermark_ms=None, held_back_by="requests/3")
     slow = ChainStatus("count", watermark_ms=5, held_back_by="read[1]")
     assert culprits(StatusDocument("sale", "running", chains=(silent, slow))) == (
-        "no event time yet in read: waiting for requests/3",
+        "no watermark yet in read: waiting for requests/3",
     )
     assert culprits(StatusDocument("sale", "running", chains=(slow,))) == (
-        "event time of count is held back by read[1]",
+        "watermark of count is delayed by read[1]",
     )
 
 
