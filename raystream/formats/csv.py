@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+import numpy as np
 import polars as pl
 
 from raystream.data.rows import column_of, misfits, missing_required
@@ -14,6 +15,8 @@ from raystream.data.schema import Schema, no_column
 from raystream.errors import ConfigurationError
 from raystream.formats import text_types
 from raystream.formats.base import Decoded, RejectedRow
+from raystream.formats.csv_encoder import CsvEncoder
+from raystream.formats.csv_lines import regular
 from raystream.formats.timestamps import without
 
 
@@ -68,6 +71,7 @@ class Csv:
         Raises:
             ConfigurationError: a column has a type that CSV lacks.
         """
+        _check(schema)
         return CsvEncoder(schema, self.delimiter)
 
     def infer(self, payloads: Sequence[bytes | None]) -> Schema | None:
@@ -110,13 +114,10 @@ class CsvDecoder:
 
     def _plain(self, payloads: Sequence[bytes | None]) -> pl.DataFrame | None:
         """All, if they are records of plain fields that fit: no quote, nothing missing."""
-        if not self._common or None in payloads or not all(payloads):
+        if not self._common or not all(payloads):
             return None
         text = b"\n".join(payloads)  # type: ignore[arg-type]
-        if b'"' in text or b"\r" in text or text.count(b"\n") != len(payloads) - 1:
-            return None
-        mark, marks = self._delimiter.encode(), self._count - 1
-        if any(payload.count(mark) != marks for payload in payloads):  # type: ignore[union-attr]
+        if not regular(text, len(payloads), self._count, self._delimiter):
             return None
         try:
             frame = pl.read_csv(
@@ -126,7 +127,8 @@ class CsvDecoder:
             return None
         if frame.height != len(payloads) or missing_required(frame, self.schema):
             return None
-        return frame.select(self.schema.names())
+        wanted = pl.DataFrame({name: frame.get_column(name) for name in self.schema.columns})
+        return None if _infinite(wanted) else wanted
 
     def _by_columns(self, payloads: Sequence[bytes | None]) -> Decoded:
         lines = pl.Series("line", payloads, pl.Binary)
@@ -266,14 +268,20 @@ def _read(text: pl.Series, dtype: pl.DataType) -> pl.Series:
         return _decimals(text, dtype)
     if text_types.is_text(dtype):
         return text_types.applied(lambda value: text_types.read(value, dtype), text)
+    text = text.str.strip_chars_start(" \t")
     if dtype.is_integer():
         whole = text.str.contains(r"^[+-]?[0-9]+$")
         text = pl.select(pl.when(whole).then(text)).to_series().alias(text.name)
     number = text.cast(dtype, strict=False)
-    if dtype == pl.Float32:
-        beyond = number.is_infinite() & text.cast(pl.Float64, strict=False).is_finite()
-        number = number.set(beyond, None)
+    if dtype.is_float():
+        number = number.set(number.is_infinite() & text.str.contains("[0-9]"), None)
     return number
+
+
+def _infinite(frame: pl.DataFrame) -> bool:
+    """Whether a number may be too large to be one."""
+    numbers = [column for column in frame.get_columns() if column.dtype.is_float()]
+    return any(np.isinf(column.to_numpy()).any() for column in numbers)
 
 
 def _decimals(text: pl.Series, dtype: pl.DataType) -> pl.Series:
@@ -288,37 +296,3 @@ def _decimal(text: str) -> Decimal | None:
         return Decimal(text) if text.isascii() and "_" not in text else None
     except InvalidOperation:
         return None
-
-
-class CsvEncoder:
-    """Rows -> lines."""
-
-    def __init__(self, schema: Schema, delimiter: str) -> None:
-        _check(schema)
-        self._names = schema.names()
-        self._delimiter = delimiter
-
-    def encode(self, frame: pl.DataFrame) -> Sequence[bytes]:
-        """One payload per row."""
-        if not self._names:
-            return [b""] * frame.height
-        fields = [self._field(frame.get_column(name)) for name in self._names]
-        numbered = pl.DataFrame([field.alias(str(n)) for n, field in enumerate(fields)])
-        line = pl.concat_str(numbered.columns, separator=self._delimiter)
-        encoded: list[bytes] = numbered.select(line.cast(pl.Binary)).to_series().to_list()
-        return encoded
-
-    def _field(self, column: pl.Series) -> pl.Series:
-        """Text of each value; null is nothing."""
-        if text_types.is_text(column.dtype):
-            text = text_types.applied(lambda v: text_types.write(v, column.dtype), column)
-            return text.replace("", '""').fill_null("")
-        if not (column.dtype == pl.String or isinstance(column.dtype, pl.Categorical | pl.Enum)):
-            return column.cast(pl.String).fill_null("")
-        text = column.cast(pl.String)
-        special = "[" + re.escape('"\r\n' + self._delimiter) + "]"
-        quoted = pl.concat_str(pl.lit('"'), pl.col("v").str.replace_all('"', '""'), pl.lit('"'))
-        wanted = pl.col("v").str.contains(special) | (pl.col("v") == "")
-        return text_types.applied(
-            lambda value: pl.when(wanted).then(quoted).otherwise(value).fill_null(""), text
-        )
