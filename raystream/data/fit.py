@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -38,31 +39,52 @@ def fit_columns(frame: pl.DataFrame, columns: Mapping[str, pl.DataType]) -> Fitt
             reasons = [reason or f"there is no column {name!r}" for reason in reasons]
             continue
         column = frame.get_column(name)
-        fitted = _fitted(column, dtype)
-        made.append(fitted)
-        bad = column.is_not_null() & fitted.is_null()
+        changed = fitted(column, dtype)
+        made.append(changed)
+        bad = column.is_not_null() & changed.is_null()
         for index in bad.arg_true().to_list() if bad.any() else ():
             text = f"column {name!r}: {shown(column[index])} is not {dtype}"
             reasons[index] = reasons[index] or text
     return FittedColumns(pl.DataFrame(made), pl.Series("reason", reasons, pl.String()))
 
 
-def _fitted(column: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """The column in another type, null where a value would change."""
+def fitted(column: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """The column in another type, null where a value would change.
+
+    >>> fitted(pl.Series([2000, 2001]).cast(pl.Duration("us")), pl.Duration("ms")).to_list()
+    [datetime.timedelta(microseconds=2000), None]
+    """
     if column.dtype == dtype:
         return column
     if column.dtype == pl.Null or _is_text(column.dtype, dtype):
         return column.cast(dtype, strict=False)
-    if _is_number(column.dtype) and _is_number(dtype):
+    if _is_number(column.dtype) and _is_number(dtype) or _is_time(column.dtype, dtype):
         made = column.cast(dtype, strict=False)
         same = made.cast(column.dtype, strict=False).eq_missing(column)
         return made.zip_with(same, pl.Series([None], dtype=dtype).new_from_index(0, len(made)))
+    if _holds_ns(column.dtype):  # Python has no nanoseconds
+        return pl.Series(column.name, [None] * len(column), dtype)
     values = [v if v is not None and fits(v, dtype) else None for v in column.to_list()]
     return pl.Series(column.name, values, dtype)
 
 
 def _is_number(dtype: pl.DataType) -> bool:
     return dtype.is_integer() or dtype.is_float()
+
+
+def _is_time(was: pl.DataType, dtype: pl.DataType) -> bool:
+    """Whether both are spans, or moments, which must both have a zone or none."""
+    if isinstance(was, pl.Datetime) and isinstance(dtype, pl.Datetime):
+        return (was.time_zone is None) == (dtype.time_zone is None)
+    return isinstance(was, pl.Duration) and isinstance(dtype, pl.Duration)
+
+
+def _holds_ns(dtype: Any) -> bool:
+    if isinstance(dtype, pl.List | pl.Array):
+        return _holds_ns(dtype.inner)
+    if isinstance(dtype, pl.Struct):
+        return any(_holds_ns(field.dtype) for field in dtype.fields)
+    return isinstance(dtype, pl.Datetime | pl.Duration) and dtype.time_unit == "ns"
 
 
 def _is_text(was: pl.DataType, dtype: pl.DataType) -> bool:

@@ -144,7 +144,7 @@ class CsvDecoder:
         fields = self._split(text)
         columns, reasons = dict[str, pl.Series](), dict[int, str]()
         for name, dtype in self.schema.columns.items():
-            given = fields[self._places[name]]
+            given = _given(fields[self._places[name]], dtype)
             column = _read(given.alias(name), dtype)
             columns[name] = column
             wrong = column.is_null() & given.is_not_null()
@@ -229,11 +229,8 @@ def _utf8(line: bytes | None) -> str | None:
 
 
 def _without_line_end(text: pl.Series) -> pl.Series:
-    return text.str.replace(r"\r?\n$", "") if text.str.ends_with("\n").any() else _without_cr(text)
-
-
-def _without_cr(text: pl.Series) -> pl.Series:
-    return text.str.strip_suffix("\r") if text.str.ends_with("\r").any() else text
+    ended = text.str.ends_with("\n").any() or text.str.ends_with("\r").any()
+    return text.str.replace(r"(?:\r?\n|\r)$", "") if ended else text
 
 
 def _outside_quotes(text: str, sought: str) -> list[int]:
@@ -257,6 +254,14 @@ _COMMON = (pl.Int64(), pl.Float64(), pl.String(), pl.Boolean())
 _BOOLEAN = {"true": True, "false": False}
 
 
+def _given(text: pl.Series, dtype: pl.DataType) -> pl.Series:
+    """Polars skips blanks in front of numbers, and takes nothing else for null."""
+    if not (dtype.is_integer() or dtype.is_float()):
+        return text
+    number = text.str.strip_chars_start(" \t")
+    return pl.select(pl.when(number.str.len_bytes() > 0).then(number)).to_series()
+
+
 def _read(text: pl.Series, dtype: pl.DataType) -> pl.Series:
     """Values of a type, null where the text is none."""
     if dtype == pl.String:
@@ -268,7 +273,6 @@ def _read(text: pl.Series, dtype: pl.DataType) -> pl.Series:
         return _decimals(text, dtype)
     if text_types.is_text(dtype):
         return text_types.applied(lambda value: text_types.read(value, dtype), text)
-    text = text.str.strip_chars_start(" \t")
     if dtype.is_integer():
         whole = text.str.contains(r"^[+-]?[0-9]+$")
         text = pl.select(pl.when(whole).then(text)).to_series().alias(text.name)

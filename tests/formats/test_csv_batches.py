@@ -15,7 +15,21 @@ SCHEMA = Schema.of({"n": "int", "x": "float", "s": "string", "b": "bool"})
 FIELDS = st.sampled_from(
     ["", '""', "1", " 2", "\t3", '"4"', '" 5"', "+6", "-0", "1_0", "1e400", "-inf", "nan", "0x1"]
     + ["99999999999999999999", "true", "FALSE", '"a,b"', '"a""b"', '"a\nb"', 'a"b', '"', "é", "\r"]
-    + ["\ufeff1", "\ufeff", "\x00", " ", "  ", "#", "1.5", "1.", ".5", "1e5", "x", "true ", "\u00a01"]
+    + [
+        "\ufeff1",
+        "\ufeff",
+        "\x00",
+        " ",
+        "  ",
+        "#",
+        "1.5",
+        "1.",
+        ".5",
+        "1e5",
+        "x",
+        "true ",
+        "\u00a01",
+    ]
 )
 LINES = st.lists(FIELDS, min_size=1, max_size=5).map(lambda fields: ",".join(fields).encode())
 PAYLOADS = st.lists(LINES | st.sampled_from([b"", b"\xff,,,", b"1,2,3,4\n"]), max_size=6)
@@ -28,6 +42,8 @@ PAYLOADS = st.lists(LINES | st.sampled_from([b"", b"\xff,,,", b"1,2,3,4\n"]), ma
 @example([b"1,2,a,true,", b"2,3,b"])
 @example([b'1,2,"a,true', b'2,3,b",false'])
 @example([b"1,1e400,a,true"])
+@example([b"", b", ,,"])
+@example([b"1,2,3,4\n", b"\r"])
 def test_a_record_has_the_same_fate_in_every_batch(payloads: list[bytes]) -> None:
     decoder = Csv().decoder(SCHEMA)
     together = decoder.decode(payloads)

@@ -1,19 +1,17 @@
-"""One file read on from a saved position: text by lines, Parquet by rows."""
+"""One text file read on from a saved position, and what every kind of file gives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import polars as pl
 
 from raystream.connectors.base import Position, ReadOptions, Split
 from raystream.connectors.columns import decode_schema, index_of_row, record_decoder
 from raystream.connectors.files.lines import LineFile, first_lines
-from raystream.data.schema import Schema
-from raystream.errors import RaystreamError
 from raystream.formats.base import Decoder, Format
 from raystream.formats.csv import Csv
 from raystream.formats.unknown_fields import beyond
@@ -123,93 +121,3 @@ def with_header(form: Csv, path: Path) -> Csv:
     line = first_lines(path, 1)[0]
     names = pl.read_csv(line + b"\n", separator=form.delimiter, infer_schema=False).columns
     return Csv(tuple(names), form.delimiter)
-
-
-class ParquetCursor:
-    """Parquet by rows; position = number of rows read. A file is read 64 k rows at a time."""
-
-    ROWS = 65_536
-
-    def __init__(self, path: Path, split: Split, options: ReadOptions) -> None:
-        self._path = path
-        self._schema = decode_schema(options)
-        self._record = options.record
-        self._next: int = split.start
-        self._end: int = parquet_rows(path) if split.end is None else split.end
-        self._ahead: pl.DataFrame | None = None
-        self._there: list[str] = []
-
-    def take(self, most: int) -> Piece | None:
-        """Up to `most` rows."""
-        if self._next >= self._end:
-            return None
-        if self._ahead is None or not self._ahead.height:
-            self._ahead = self._read(min(self.ROWS, self._end - self._next))
-        rows, self._ahead = self._ahead.head(most), self._ahead.slice(most)
-        first, self._next = self._next, self._next + rows.height
-        return self._fit(rows, first)
-
-    def _read(self, count: int) -> pl.DataFrame:
-        scan = pl.scan_parquet(self._path)
-        self._there = scan.collect_schema().names()
-        wanted = [name for name in self._schema.columns if name in self._there]
-        frame = scan.select(wanted).slice(self._next, count).collect()
-        if frame.height < count and wanted:
-            what = f"file {self._path} has fewer rows than were read of it before"
-            raise RaystreamError(what, what_to_do="restore the file, or start from scratch")
-        return frame
-
-    def _fit(self, rows: pl.DataFrame, first: int) -> Piece:
-        """Columns of the schema; rows with a value of another type, or a missing one, are bad."""
-        columns = self._schema.columns.items()
-        frame = rows.select(_cast(rows, name, kind) for name, kind in columns)
-        lost = [pl.col(n).is_not_null() & frame[n].is_null() for n in rows.columns]
-        misfit = rows.select(pl.any_horizontal(False, *lost)).to_series()
-        missing = frame.select(
-            pl.any_horizontal(False, *(pl.col(n).is_null() for n in self._schema.required))
-        ).to_series()
-        offending = misfit | missing
-        left_out = offending.arg_true().to_list()
-
-        def numbered(index: int, reason: str) -> BadRecord:
-            value = repr(rows.row(index, named=True)).encode()
-            return BadRecord(f"row {first + index}", value, reason)
-
-        def record(row: int, reason: str) -> BadRecord:
-            return numbered(index_of_row(row, left_out), reason)
-
-        bad = tuple(numbered(index, _WHY) for index in left_out)
-        unknown = beyond(self._there, self._record, rows.height) if self._record else {}
-        return Piece(frame.filter(~offending), self._next, record, bad, unknown)
-
-    def waiting(self) -> bool:
-        """Whether rows lie ahead."""
-        return self._next < self._end
-
-    def left(self) -> int:
-        """Rows ahead."""
-        return self._end - self._next
-
-
-_WHY = "a value of another type than the schema says, or null in a column that is not null"
-
-
-def _cast(rows: pl.DataFrame, name: str, kind: Any) -> pl.Expr:
-    if name not in rows.columns:
-        return pl.lit(None, dtype=kind).alias(name)
-    column = pl.col(name)
-    if isinstance(rows.schema[name], pl.Datetime) and kind.is_integer():
-        column = column.dt.epoch("ms")
-    return column.cast(kind, strict=False)
-
-
-def parquet_rows(path: Path) -> int:
-    """Number of rows of a Parquet file."""
-    count: int = pl.scan_parquet(path).select(pl.len()).collect().item()
-    return count
-
-
-def parquet_schema(path: Path) -> Schema:
-    """Columns of a Parquet file; times become whole epoch milliseconds."""
-    kinds = pl.read_parquet_schema(path)
-    return Schema({n: pl.Int64() if isinstance(k, pl.Datetime) else k for n, k in kinds.items()})

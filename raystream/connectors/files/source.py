@@ -25,14 +25,17 @@ from raystream.connectors.columns import add_hidden, decode_schema
 from raystream.connectors.files.cursors import (
     BadRecord,
     Cursor,
-    ParquetCursor,
     Piece,
     TextCursor,
-    parquet_rows,
-    parquet_schema,
 )
 from raystream.connectors.files.lines import first_lines, whole_lines
 from raystream.connectors.files.listing import Listing
+from raystream.connectors.files.parquet import (
+    ParquetCursor,
+    is_whole,
+    parquet_rows,
+    parquet_schema,
+)
 from raystream.connectors.files.sink import FilesCommitter, FilesWriter, Target
 from raystream.context import SubtaskContext
 from raystream.data.inference import NoColumns
@@ -58,7 +61,9 @@ class Files:
     half file is ever visible and each row is in exactly one file.
 
     Text files hold one record per line. CSV has a header line, unless a `Csv(columns=...)` says
-    otherwise. Parquet can not be tailed.
+    otherwise. A Parquet file is read once it is whole, and never changes: tailed, new files are
+    waited for. Its types must be those of the columns; values are converted only where none
+    changes, else the row goes by `errors`.
 
     Args:
         path: Where. A relative path is resolved at once.
@@ -85,10 +90,6 @@ class Files:
             object.__setattr__(self, "discovery_interval", _interval(self.discovery_interval))
             if self.format != PARQUET:
                 format_by_name(self.format)
-            elif self.tail:
-                what = "Parquet files can not be tailed"
-                advice = "write json or csv, or leave out tail=True"
-                raise ConfigurationError(what, what_to_do=advice)
 
     @property
     def _listing(self) -> Listing:
@@ -103,12 +104,19 @@ class Files:
         ends = bounded or not self.tail
         return [
             Split(name, self._start(path), self._end(path) if ends else None)
-            for name, path in self._listing.files().items()
+            for name, path in self._files().items()
         ]
+
+    def _files(self) -> dict[SplitId, Path]:
+        """Those that can be read: of Parquet, if it tails, the whole ones."""
+        files = self._listing.files()
+        if self.format != PARQUET or not self.tail:
+            return files
+        return {name: path for name, path in files.items() if is_whole(path)}
 
     def _start(self, path: Path) -> Position:
         if self.format == PARQUET:
-            return 0
+            return {"row": 0, "rows": parquet_rows(path)}
         size = path.stat().st_size
         return [0, 0, size] if size else [0, 0]
 
@@ -121,7 +129,7 @@ class Files:
         """Files that appeared since, if the run tails."""
         if not self.tail:
             return []
-        there = self._listing.files().items()
+        there = self._files().items()
         return [Split(name, self._start(path)) for name, path in there if name not in known]
 
     def grows(self) -> bool:
@@ -144,7 +152,8 @@ class Files:
         """A cursor at the start of a split."""
         path = self._listing.resolve(split.id)
         if split.end is None and not self.tail:  # not there when the run started
-            split = replace(split, end=split.start)
+            start = split.start
+            split = replace(split, end=start["row"] if isinstance(start, Mapping) else start)
         if self.format == PARQUET:
             return ParquetCursor(path, split, options)
         return TextCursor(path, split, self._format, options, tail=self.tail)
@@ -156,7 +165,7 @@ class Files:
             NoColumns: No record tells columns.
         """
         looked_at = 0
-        for path in self._listing.files().values():
+        for path in self._files().values():
             if self.format == PARQUET:
                 return parquet_schema(path)
             lines = first_lines(path)
@@ -238,13 +247,8 @@ class FilesReader:
     def _lost(self, split: Split) -> Chunk:
         """A file that went before it was read to its end is told as a record that is none."""
         frame = add_hidden(self._schema.empty(), self._options, self._ctx.clock.wall_ms())
-        offset, line, size = split.start
-        reason = (
-            f"the file is gone and was not read to its end: {offset} of its {size} bytes were; "
-            "put it back"
-        )
-        bad = BadRecord(f"line {line + 1}", None, reason)
-        run = Run(split.id, 0, 0, [offset, line])
+        bad, position = _missing(split.start)
+        run = Run(split.id, 0, 0, position)
         return Chunk(frame, (run,), (_rejected(split.id, bad),))
 
     def _chunk(self, split: SplitId, piece: Piece) -> Chunk:
@@ -280,7 +284,22 @@ class FilesReader:
 def _unread(split: Split) -> bool:
     """Whether more lay ahead when the position was taken."""
     start = split.start
+    if isinstance(start, Mapping):
+        return bool(start["rows"] > start["row"])
     return isinstance(start, list) and len(start) > 2 and start[2] > start[0]
+
+
+def _missing(start: Position) -> tuple[BadRecord, Position]:
+    """A file that is gone as a record that is none, and the position behind it."""
+    behind: Position
+    if isinstance(start, Mapping):
+        row, rows = start["row"], start["rows"]
+        place, read, behind = f"row {row}", f"{row} of its {rows} rows", {"row": row, "rows": row}
+    else:
+        offset, line, size = start
+        place, read, behind = f"line {line + 1}", f"{offset} of its {size} bytes", [offset, line]
+    reason = f"the file is gone and was not read to its end: {read} were; put it back"
+    return BadRecord(place, None, reason), behind
 
 
 def _refuse_url(path: str) -> None:
