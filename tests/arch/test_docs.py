@@ -11,11 +11,11 @@ import pytest
 from raystream.cli.app import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 FOLDERS = "raystream|tests|docs|scripts|pipelines|configs"
 _PATH = re.compile(rf"(?<![\w/.-])((?:{FOLDERS})/[\w./-]*\w/?)((?:::\w+)*)")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\]\(([^)#:]+)(?:#[\w-]+)?\)")
+_LINK = re.compile(r"\]\(([^)#:]*)(?:#([\w-]+))?\)")
 
 
 def missing_paths(text: str) -> list[str]:
@@ -33,8 +33,23 @@ def exists(path: str, names: str) -> bool:
     return set(names.split("::")[1:]) <= functions
 
 
-def broken_links(text: str, folder: Path) -> list[str]:
-    return [link for link in _LINK.findall(text) if not (folder / link).exists()]
+def broken_links(page: Path, text: str | None = None) -> list[str]:
+    """Links to files that are not there, and to headings that their page does not have."""
+    broken = []
+    for path, anchor in _LINK.findall(page.read_text() if text is None else text):
+        target = page.parent / path if path else page
+        if not target.exists():
+            broken.append(path)
+        elif anchor and anchor not in anchors(target.read_text()):
+            broken.append(f"{path}#{anchor}")
+    return broken
+
+
+def anchors(text: str) -> set[str]:
+    """What GitHub makes of the headings of a page."""
+    titles = re.findall(r"^#+ +(.*)$", _BLOCK.sub("", text), re.MULTILINE)
+    words = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
+    return {each.strip().replace(" ", "-") for each in words}
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -56,7 +71,7 @@ def test_every_path_that_is_named_exists(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    assert broken_links(page.read_text(), page.parent) == []
+    assert broken_links(page) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -90,4 +105,7 @@ def test_what_is_not_there_is_found() -> None:
         "docs/x",
     ]
     assert missing_paths("`tests/arch/test_docs.py::test_what_is_not_there_is_found`") == []
-    assert broken_links("[a](docs/none.md) [b](https://example.org)", ROOT) == ["docs/none.md"]
+    readme, other = ROOT / "README.md", "docs/installing.md"
+    text = f"[a](docs/none.md) [b](https://example.org) [c](#none) [d]({other}#nothing)"
+    assert broken_links(readme, text) == ["docs/none.md", "#none", f"{other}#nothing"]
+    assert broken_links(readme, f"[a]({other}#rolling-back) [b](#try-it)") == []
