@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import raystream as rs
@@ -27,15 +28,14 @@ def write(directory: Path, number: int, keys: list[Any]) -> None:
     path.with_suffix(".tmp").replace(path)
 
 
-def counting(directory: Path, out: Collect, kind: str, *, by_function: bool = False) -> rs.Pipeline:
+def counting(directory: Path, out: Collect, kind: str) -> rs.Pipeline:
     p = rs.Pipeline("keys", checkpoint_interval="100ms")
     source = Files(directory / "*.jsonl", tail=True, discovery_interval="100ms")
     late = rs.Watermark(out_of_orderness="60s", idle_timeout="10m")
     rows = p.read(
         source, schema={"k": kind, "ts": "int"}, event_time="ts", watermark=late, name="read"
     )
-    keyed = rows.key_by(key=lambda row: row["k"]) if by_function else rows.key_by(key="k")
-    keyed.window(rs.tumbling("1m")).agg(n=rs.count()).write(out, name="out")
+    rows.key_by(key="k").window(rs.tumbling("1m")).agg(n=rs.count()).write(out, name="out")
     return p
 
 
@@ -49,31 +49,6 @@ def stopped(p: rs.Pipeline, store: Path, rows: int, width: int) -> None:
     with running(p, store, parallelism=width) as run:
         run.until(lambda: rows_read(run) >= rows)
         assert run.stop().kind == "stopped"
-
-
-@pytest.mark.parametrize("by_function", [False, True])
-@pytest.mark.parametrize(
-    ("kind", "keys"),
-    [("float", [0.0, -0.0, 1.5, None]), ("string", ["é", "e\u0301", None]), ("bool", [True, None])],
-)
-def test_keys_meet_again_after_a_rescale(
-    tmp_path: Path, kind: str, keys: list[Any], by_function: bool
-) -> None:
-    out, given = Collect(), [keys[n % len(keys)] for n in range(ROWS)]
-    for number, width in enumerate([2, 4]):
-        write(tmp_path / "in", number, given)
-        p = counting(tmp_path / "in", out, kind, by_function=by_function)
-        stopped(p, tmp_path / "store", ROWS, width)
-    assert out.rows() == []
-    write(tmp_path / "in", 2, given)
-    p = counting(tmp_path / "in", out, kind, by_function=by_function)
-    assert (
-        p.run(until="latest", local=True, checkpoint_storage=str(tmp_path / "store")).kind
-        == "finished"
-    )
-    wanted = Counter({key: 3 * n for key, n in Counter(given).items()})
-    assert {row["key"]: row["n"] for row in out.rows()} == wanted
-    assert len(out.rows()) == len(wanted)
 
 
 def kept(store: Path) -> list[str]:
@@ -92,3 +67,83 @@ def test_another_type_of_a_key_is_refused(tmp_path: Path) -> None:
     assert "--allow-non-restored-state" in str(error.value)
     assert kept(tmp_path / "store") == was  # nothing ran, not even a recovery
     assert out.rows() == []
+
+
+class Kind:
+    """Keys of one type: as the file has them, what makes the key of it, and which are one key."""
+
+    def __init__(
+        self, declared: Any, written: list[Any], same: list[int], make: Any = None
+    ) -> None:
+        self.declared, self.written, self.same, self.make = declared, written, same, make
+
+
+DAY = "2024-03-31T"
+KINDS = {
+    "ms": Kind(
+        "string", [f"{DAY}01:30:00.001", f"{DAY}01:30:00.002", None], [0, 1, 2],
+        lambda c: c.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ms"),
+    ),
+    "zone": Kind(
+        "timestamp",
+        [f"{DAY}00:30:00Z", f"{DAY}02:30:00+02:00", f"{DAY}02:30:00Z", None], [0, 0, 1, 2],
+        lambda c: c.dt.convert_time_zone("Europe/Berlin"),
+    ),
+    "ns": Kind(
+        "string", [f"{DAY}01:30:00.000000001", f"{DAY}01:30:00", None], [0, 1, 2],
+        lambda c: c.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="ns"),
+    ),
+    "date": Kind("date", ["2024-03-31", "2024-04-01", None], [0, 1, 2]),
+    "duration": Kind("int", [1, 2, None], [0, 1, 2], lambda c: c.cast(pl.Duration("ms"))),
+    "decimal": Kind(
+        "decimal(18,2)", ["1.5", "1.50", "-0.00", "0", "1.51", None], [0, 0, 1, 1, 2, 3]
+    ),
+    "bool": Kind("bool", [True, False, None], [0, 1, 2]),
+    "unicode": Kind(
+        "string", ["é", "e\u0301", "\ufb01", "fi", "\U0001f600", "", None], [*range(7)]
+    ),
+    "float": Kind("float", [0.0, -0.0, 1.5, None], [0, 0, 1, 2]),
+    "nothing": Kind("string", [None], [0]),
+    "words": Kind("string", ["b", "a", None], [0, 1, 2], lambda c: c.cast(pl.Categorical)),
+    "object": Kind(
+        pl.Struct({"a": pl.Float64, "b": pl.List(pl.Float64)}),
+        [{"a": 0.0, "b": [-0.0]}, {"a": -0.0, "b": [0.0]}, {"a": None, "b": None}, None],
+        [0, 0, 1, 2],
+    ),
+}  # fmt: skip
+
+
+def counted_by_all(directory: Path, outs: dict[str, Collect]) -> rs.Pipeline:
+    p = rs.Pipeline("keys", checkpoint_interval="100ms")
+    source = Files(directory / "*.jsonl", tail=True, discovery_interval="100ms")
+    late = rs.Watermark(out_of_orderness="60s", idle_timeout="10m")
+    schema = {**{name: kind.declared for name, kind in KINDS.items()}, "ts": "int"}
+    rows = p.read(source, schema=schema, event_time="ts", watermark=late, name="read")
+    for name, kind in KINDS.items():
+        made = rs.col(name) if kind.make is None else kind.make(rs.col(name))
+        counts = rows.key_by(key=made, name=f"key-{name}").window(rs.tumbling("1m"), name=name)
+        counts.agg(n=rs.count()).write(outs[name], name=f"out-{name}")
+    return p
+
+
+def test_keys_of_any_type_meet_over_one_two_four_and_two_subtasks(tmp_path: Path) -> None:
+    outs = {name: Collect() for name in KINDS}
+    (tmp_path / "in").mkdir()
+    rows = [
+        {name: kind.written[n % len(kind.written)] for name, kind in KINDS.items()}
+        for n in range(84)
+    ]
+    text = "".join(json.dumps({**row, "ts": NOW + n}) + "\n" for n, row in enumerate(rows))
+    for number, width in enumerate([1, 2, 4, 2]):
+        (tmp_path / "new").write_text(text)
+        (tmp_path / "new").replace(tmp_path / "in" / f"{number}.jsonl")
+        p, storage = counted_by_all(tmp_path / "in", outs), tmp_path / "store"
+        if number < 3:
+            stopped(p, storage, len(rows), width)
+            assert not any(out.rows() for out in outs.values())
+        else:
+            p.run(until="latest", local=True, parallelism=width, checkpoint_storage=str(storage))
+    for name, kind in KINDS.items():
+        found = outs[name].rows()
+        wanted = Counter(kind.same[n % len(kind.same)] for n in range(len(rows)))
+        assert sorted(row["n"] for row in found) == sorted(4 * n for n in wanted.values()), name
