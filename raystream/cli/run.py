@@ -17,6 +17,7 @@ UNFIT = (
     ("skipped_rows", "skipped"),
     ("future_rows", "from the future"),
     ("unknown_fields", "unknown fields"),
+    ("nan_as_null", "NaN written as null"),
 )
 
 

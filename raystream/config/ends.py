@@ -112,7 +112,7 @@ def _detailed(value: Value) -> Any:
     if json is not None:
         from raystream.formats.json import Json
 
-        return Json(timestamps=json["timestamps"].plain())
+        return Json(**json.plain())
     from raystream.formats.csv import Csv
 
     assert csv is not None

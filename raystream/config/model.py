@@ -98,8 +98,10 @@ FORMAT = ByKind(
                                 mapping=MapOf(Text("iso8601 or a pattern"), what="a column name"),
                             ),
                             "How all datetime columns are written, or column -> how its time is.",
-                            required=True,
-                        )
+                        ),
+                        "nan": Field(
+                            Word(("null", "fail")), "What NaN and infinities are. Default: null."
+                        ),
                     },
                 ),
                 "JSON objects.",

@@ -13,9 +13,9 @@ from raystream.connectors.base import ReadOptions
 from raystream.data.batch import MESSAGE_KEY, TIME
 from raystream.data.rows import columns_to_frame, misfit_reason, missing_required, to_frame
 from raystream.data.schema import Schema
-from raystream.formats.base import Decoded, Decoder, Format, RejectedRow
+from raystream.formats.base import Decoded, Decoder, Encoder, Format, RejectedRow
 from raystream.formats.csv import Csv
-from raystream.formats.json import Json
+from raystream.formats.json import Json, JsonEncoder
 from raystream.formats.unknown_fields import UnknownFields
 
 
@@ -39,6 +39,11 @@ def record_decoder(form: Format, options: ReadOptions, schema: Schema) -> Decode
     if isinstance(form, Json) and options.record:
         return _Watching(decoder, UnknownFields(options.record))
     return decoder
+
+
+def nulled_of(encoder: Encoder) -> int:
+    """How many values an encoder wrote as null since it was asked last; see formats.json."""
+    return encoder.nulled() if isinstance(encoder, JsonEncoder) else 0
 
 
 class _Watching:

@@ -44,8 +44,8 @@ class Decoder(Protocol):
 class Encoder(Protocol):
     """Columns -> bytes."""
 
-    def encode(self, frame: pl.DataFrame) -> Sequence[bytes]:
-        """One payload per row; `frame` holds user columns only."""
+    def encode(self, frame: pl.DataFrame) -> Sequence[bytes | None]:
+        """One payload per row (None: a record without a value); only user columns come."""
         ...
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from raystream.data.schema import Schema
 from raystream.formats import text_types
+from raystream.formats.timestamps import written
 
 
 class CsvEncoder:
@@ -64,4 +65,4 @@ class CsvEncoder:
 def _written(column: pl.Series) -> pl.Series:
     if not text_types.is_text(column.dtype):
         return column
-    return text_types.applied(lambda v: text_types.write(v, column.dtype), column)
+    return written(lambda value: text_types.write(value, column.dtype), column)

@@ -20,7 +20,8 @@ from raystream.data.rows import columns_to_frame, misfits, not_of_type
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Decoded, RejectedRow
-from raystream.formats.timestamps import Texts
+from raystream.formats.not_finite import holds_floats, not_finite
+from raystream.formats.timestamps import Texts, unwritable
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError)
 
@@ -30,12 +31,14 @@ class Json:
     """The JSON format; keys of the output are in the order of the columns.
 
     Datetimes are ISO 8601 text, decimals text (or numbers, when read), dates, times and durations
-    ISO text, bytes base64; see docs/formats.md. NaN and infinities are written as null.
+    ISO text, bytes base64; see docs/formats.md.
 
     Args:
         timestamps: How times are written. One word for all datetime columns: `iso8601`, or `s`,
             `ms`, `us`, `ns` for whole numbers since 1970. Or column name -> such a word, or for a
             column of epoch milliseconds `iso8601` or a strptime pattern, if it is text.
+        nan: What NaN and infinities are, which JSON lacks: written as `null` and counted
+            (`nan_as_null` of the sink), or `fail`.
 
     >>> decoder = Json().decoder(Schema.of({"n": "int"}))
     >>> decoder.decode([b'{"n": 1}', b'x']).rejected
@@ -43,6 +46,13 @@ class Json:
     """
 
     timestamps: Mapping[str, str] | str = field(default_factory=dict)
+    nan: str = "null"
+
+    def __post_init__(self) -> None:
+        """Check `nan`."""
+        if self.nan not in ("null", "fail"):
+            what = f"nan: {self.nan!r} is no way to write NaN in JSON"
+            raise ConfigurationError(what, what_to_do="write 'null' or 'fail'")
 
     @property
     def name(self) -> str:
@@ -63,7 +73,7 @@ class Json:
         Raises:
             ConfigurationError: a column has a type that JSON does not have.
         """
-        return JsonEncoder(schema, Texts(schema, self.timestamps))
+        return JsonEncoder(schema, Texts(schema, self.timestamps), self.nan)
 
     def infer(self, payloads: Sequence[bytes | None]) -> Schema | None:
         """Schema learnt from samples; payloads that are no JSON object tell nothing."""
@@ -138,20 +148,41 @@ def _why(payload: bytes | None, error: Exception) -> str:
 
 
 class JsonEncoder:
-    """Columns -> one JSON object per row; NaN and infinities are written as null."""
+    """Columns -> one JSON object per row; NaN and infinities are null, or an error."""
 
-    def __init__(self, schema: Schema, texts: Texts) -> None:
+    def __init__(self, schema: Schema, texts: Texts, nan: str) -> None:
         _fields(texts.raw())
         self._texts = texts
         self._names = schema.names()
+        self._floats = [name for name, dtype in schema.columns.items() if holds_floats(dtype)]
+        self._strict = nan == "fail"
+        self._nulled = 0
 
     def encode(self, frame: pl.DataFrame) -> Sequence[bytes]:
-        """One payload per row."""
+        """One payload per row.
+
+        Raises:
+            DataError: there is no form for a value.
+        """
         if not self._names:
             return [b"{}"] * frame.height
+        for name in self._floats:
+            self._look(frame.get_column(name))
         rows = self._texts.write(frame).to_struct()  # by name, `*` would be all columns
         encoded: list[bytes] = rows.struct.json_encode().cast(pl.Binary).to_list()
         return encoded
+
+    def nulled(self) -> int:
+        """How many values were written as null since the last call."""
+        since, self._nulled = self._nulled, 0
+        return since
+
+    def _look(self, column: pl.Series) -> None:
+        number = not_finite(column)
+        if number and self._strict:
+            rows = (row for row in range(len(column)) if not_finite(column.slice(row, 1)))
+            raise unwritable(column, next(rows), "JSON has no NaN and no infinity")
+        self._nulled += number
 
 
 Decode = Callable[[bytes], Any]

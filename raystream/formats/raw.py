@@ -74,13 +74,12 @@ class RawDecoder:
 
 
 class RawEncoder:
-    """One column -> its bytes; null is an empty payload."""
+    """One column -> its bytes; null is a record without a value (a tombstone)."""
 
     def __init__(self, column: str) -> None:
         self._column = column
 
-    def encode(self, frame: pl.DataFrame) -> Sequence[bytes]:
+    def encode(self, frame: pl.DataFrame) -> Sequence[bytes | None]:
         """One payload per row."""
-        values = frame.get_column(self._column).cast(pl.Binary).fill_null(b"")
-        encoded: list[bytes] = values.to_list()
+        encoded: list[bytes | None] = frame.get_column(self._column).cast(pl.Binary).to_list()
         return encoded

@@ -16,6 +16,11 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 EPOCH_UNITS = tuple(_PER_SECOND)
 """Units in which a datetime may be written as a whole number since 1970."""
 
+Leaf = Callable[[pl.Expr, pl.DataType], pl.Expr]
+
+_FURTHEST_DAYS = 94_000_000
+"""From 1970 either way, about 257,000 years: beyond, Polars has no text for a time."""
+
 _DATE = r"[+-]?\d{4,6}-\d{2}-\d{2}"
 _CLOCK = r"\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"
 _DURATION = (
@@ -52,30 +57,43 @@ def raw(dtype: pl.DataType, epoch: str | None = None) -> pl.DataType:
 
 def read(value: pl.Expr, dtype: pl.DataType, epoch: str | None = None) -> pl.Expr:
     """Text (or epoch numbers) -> values; null where it is none of this type."""
-    if isinstance(dtype, pl.List):
-        return value.list.eval(read(pl.element(), _instance(dtype.inner), epoch))
-    if isinstance(dtype, pl.Struct):
-        return _fields(value, dtype, lambda field, kind: read(field, kind, epoch))
-    if epoch is not None and isinstance(dtype, pl.Datetime):
-        return _from_epoch(value, dtype, epoch)
-    form = _FORMS.get(type(dtype))
-    return value if form is None else form.read(value, dtype)
+
+    def leaf(part: pl.Expr, kind: pl.DataType) -> pl.Expr:
+        if epoch is not None and isinstance(kind, pl.Datetime):
+            return _from_epoch(part, kind, epoch)
+        form = _FORMS.get(type(kind))
+        return part if form is None else form.read(part, kind)
+
+    return _walked(value, dtype, leaf)
 
 
 def write(value: pl.Expr, dtype: pl.DataType, epoch: str | None = None) -> pl.Expr:
-    """Values -> text (or epoch numbers)."""
+    """Values -> text (or epoch numbers); null where there is no form for a value."""
+
+    def leaf(part: pl.Expr, kind: pl.DataType) -> pl.Expr:
+        if epoch is not None and isinstance(kind, pl.Datetime):
+            return _to_epoch(part, kind, epoch)
+        form = _FORMS.get(type(kind))
+        return part if form is None else form.write(part, kind)
+
+    return _walked(value, dtype, leaf)
+
+
+def _walked(value: pl.Expr, dtype: pl.DataType, leaf: Leaf) -> pl.Expr:
+    """The same value with its leaves changed, in lists and objects, too."""
     if isinstance(dtype, pl.List):
-        return value.list.eval(write(pl.element(), _instance(dtype.inner), epoch))
+        return value.list.eval(_walked(pl.element(), _instance(dtype.inner), leaf))
     if isinstance(dtype, pl.Struct):
-        return _fields(value, dtype, lambda field, kind: write(field, kind, epoch))
-    if epoch is not None and isinstance(dtype, pl.Datetime):
-        return _to_epoch(value, dtype, epoch)
-    form = _FORMS.get(type(dtype))
-    return value if form is None else form.write(value, dtype)
+        fields = [
+            _walked(value.struct.field(f.name), _instance(f.dtype), leaf).alias(f.name)
+            for f in dtype.fields
+        ]
+        return pl.when(value.is_not_null()).then(pl.struct(fields))
+    return leaf(value, dtype)
 
 
 def lost(before: pl.Series, after: pl.Series) -> pl.Series:
-    """Which rows hold a value that `read` did not take."""
+    """Which rows hold a value that `read` or `write` has no form for."""
     frame = pl.DataFrame([before.alias("before"), after.alias("after")])
     found = _nulls(pl.col("after"), after.dtype) > _nulls(pl.col("before"), before.dtype)
     return frame.select(found).to_series()
@@ -84,15 +102,6 @@ def lost(before: pl.Series, after: pl.Series) -> pl.Series:
 def applied(change: Callable[[pl.Expr], pl.Expr], column: pl.Series) -> pl.Series:
     """An expression over one column, whatever its name (`*` would be all columns)."""
     return column.alias("v").to_frame().select(change(pl.col("v"))).to_series().alias(column.name)
-
-
-def _fields(
-    value: pl.Expr, dtype: pl.Struct, change: Callable[[pl.Expr, pl.DataType], pl.Expr]
-) -> pl.Expr:
-    fields = [
-        change(value.struct.field(f.name), _instance(f.dtype)).alias(f.name) for f in dtype.fields
-    ]
-    return pl.when(value.is_not_null()).then(pl.struct(fields))
 
 
 def _nulls(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -148,9 +157,14 @@ def _offset_seconds(text: pl.Expr) -> pl.Expr:
 
 def _write_datetime(value: pl.Expr, dtype: Any) -> pl.Expr:
     pattern = f"%Y-%m-%dT%H:%M:%S%.{_DIGITS[dtype.time_unit]}f"
+    value = _within(value, _FURTHEST_DAYS * 86_400 * _PER_SECOND[dtype.time_unit])
     if dtype.time_zone is None:
         return value.dt.strftime(pattern)
     return value.dt.convert_time_zone("UTC").dt.strftime(pattern + "Z")
+
+
+def _within(value: pl.Expr, furthest: int) -> pl.Expr:
+    return pl.when(value.to_physical().cast(pl.Int128).abs() <= furthest).then(value)
 
 
 def _from_epoch(number: pl.Expr, dtype: Any, unit: str) -> pl.Expr:
@@ -167,7 +181,7 @@ def _to_epoch(value: pl.Expr, dtype: Any, unit: str) -> pl.Expr:
     here, wanted = _PER_SECOND[dtype.time_unit], _PER_SECOND[unit]
     wide = value.to_physical().cast(pl.Int128)
     scaled = wide * (wanted // here) if wanted >= here else wide // (here // wanted)
-    return scaled.cast(pl.Int64)
+    return scaled.cast(pl.Int64, strict=False)
 
 
 # -- date, time, duration, bytes -----------------------------------------------------------------
@@ -178,7 +192,7 @@ def _read_date(text: pl.Expr, dtype: Any) -> pl.Expr:
 
 
 def _write_date(value: pl.Expr, dtype: Any) -> pl.Expr:
-    return value.dt.strftime("%Y-%m-%d")
+    return _within(value, _FURTHEST_DAYS).dt.strftime("%Y-%m-%d")
 
 
 def _read_time(text: pl.Expr, dtype: Any) -> pl.Expr:

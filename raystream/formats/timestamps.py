@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import polars as pl
 
 from raystream.data.schema import Schema, no_column
-from raystream.errors import ConfigurationError
+from raystream.data.values import shown
+from raystream.errors import ConfigurationError, DataError
 from raystream.formats import text_types
 from raystream.formats.base import Decoded, RejectedRow
 
 _ISO = "iso8601"
 _ISO_IN = "%+"
 _ISO_OUT = "%Y-%m-%dT%H:%M:%S%.3fZ"
+
+_FURTHEST_MS = 94_000_000 * 86_400_000
 
 Change = Callable[[pl.Expr], pl.Expr]
 
@@ -75,12 +78,16 @@ class Texts:
         return without(made, reasons, rejected) if reasons else Decoded(made, tuple(rejected))
 
     def write(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Columns of the schema, in its order -> payload columns."""
+        """Columns of the schema, in its order -> payload columns.
+
+        Raises:
+            DataError: there is no form for a value.
+        """
         columns = [frame.get_column(name) for name in self.schema.columns]
         texts = [self._texts.get(column.name) for column in columns]
         return pl.DataFrame(
             {
-                column.name: column if text is None else text_types.applied(text.write, column)
+                column.name: column if text is None else written(text.write, column)
                 for column, text in zip(columns, texts, strict=True)
             }
         )
@@ -89,6 +96,28 @@ class Texts:
         dtype = self.schema.columns[column.name]
         kind = "time as declared" if dtype == pl.Int64 else f"{dtype}"
         return f"column {column.name!r}: {str(column[row])[:40]!r} is not a {kind}"
+
+
+def written(write: Change, column: pl.Series) -> pl.Series:
+    """A column as it is in payloads.
+
+    Raises:
+        DataError: there is no form for a value: a time beyond the unit or the years of text.
+    """
+    values = text_types.applied(write, column)
+    gone = text_types.lost(column, values)
+    if gone.any():
+        row = int(gone.arg_true()[0])
+        raise unwritable(column, row, "it is beyond what the text or number can hold")
+    return values
+
+
+def unwritable(column: pl.Series, row: int, why: str) -> DataError:
+    """The error for a value that the format of a sink has no form for."""
+    value = column.slice(row, 1).to_physical().to_list()[0]  # Python lacks what is far away
+    what = f"column {column.name!r}: {shown(value)} cannot be written: {why}"
+    advice = "filter such rows before the sink, or replace the value"
+    return DataError(what, f"row {row} of a batch", advice)
 
 
 def without(
@@ -142,7 +171,8 @@ def _parse(column: pl.Expr, how: str) -> pl.Expr:
 
 def _format(column: pl.Expr, how: str) -> pl.Expr:
     pattern = _ISO_OUT if how == _ISO else how
-    time = column.cast(pl.Datetime("ms"))
+    known = column.is_between(-_FURTHEST_MS, _FURTHEST_MS)
+    time = pl.when(known).then(column).cast(pl.Datetime("ms"))
     if "%z" in pattern or "%:z" in pattern:
         time = time.dt.replace_time_zone("UTC")
     return time.dt.strftime(pattern)

@@ -36,7 +36,7 @@ class Outcome:
         refused: It failed because the job as written can not go on from where it is: a wrong
             option, a step that is gone; nothing was changed.
         counters: Further sums over the run by name: `dlq_rows`, `future_rows`, `skipped_rows`,
-            `unknown_fields`.
+            `unknown_fields`, `nan_as_null`.
 
     >>> Outcome("finished", checkpoint=3).exit_code
     0

@@ -22,7 +22,7 @@ from raystream.job.flow_sums import (
 )
 from raystream.job.outcome import Outcome, OutcomeKind
 from raystream.observe.culprit import culprits
-from raystream.observe.metrics import UNFIT_COUNTERS
+from raystream.observe.metrics import NULLED, UNFIT_COUNTERS
 from raystream.observe.status import (
     DROPPED,
     CheckpointStatus,
@@ -212,7 +212,7 @@ class Report:
             rows_out=status.rows_written,
             late=status.total("late_rows"),
             restarts=self.restart_count,
-            counters={name: status.total(name) for name in (*UNFIT_COUNTERS, UNKNOWN)},
+            counters={name: status.total(name) for name in (*UNFIT_COUNTERS, UNKNOWN, NULLED)},
         )
 
     # --- sums

@@ -12,6 +12,9 @@ from raystream.observe.samples import Samples
 UNFIT_COUNTERS = ("dlq_rows", "future_rows", "skipped_rows")
 """Records that are in no row: written as dead letters, beyond max_future, left out by `skip`."""
 
+NULLED = "nan_as_null"
+"""Counter of a sink: NaN and infinities that its format holds as null."""
+
 KEPT_CHECKPOINTS = 4
 """Checkpoints whose times a task remembers: a ping comes every second or so."""
 

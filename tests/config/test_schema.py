@@ -169,8 +169,11 @@ sink:
     for how in ("ms", "{at: iso8601}"):
         path.write_text(text.replace("HOW", how))
         assert _exit_code(path) == 0
-    path.write_text(text.replace("HOW", "weeks"))
-    assert _exit_code(path) == 2
+    for how in ("weeks", "ms, nan: zero"):
+        path.write_text(text.replace("HOW", how))
+        assert _exit_code(path) == 2
+    path.write_text(text.replace("timestamps: HOW", "nan: fail"))
+    assert _exit_code(path) == 0
 
 
 def _exit_code(path: Path) -> int:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import polars as pl
 
+from raystream.connectors.columns import nulled_of
 from raystream.data.schema import Schema
+from raystream.errors import DataError
 from raystream.formats.base import Format
 from raystream.formats.csv import Csv
+from raystream.formats.json import Json
 
 _BUFFER = 1 << 20
 
@@ -20,6 +24,7 @@ class Part(Protocol):
     """A hidden file that takes rows until it is finished or discarded."""
 
     rows: int
+    nulled: int
 
     def write(self, frame: pl.DataFrame) -> None:
         """Append user columns."""
@@ -39,6 +44,8 @@ class TextPart:
 
     def __init__(self, path: Path, form: Format, schema: Schema) -> None:
         self.rows = 0
+        self.nulled = 0
+        self._quotes = isinstance(form, Csv | Json)  # line ends are between quotes, or escaped
         self._path = path
         self._encoder = form.encoder(schema)
         self._file = open(path, "xb", buffering=_BUFFER)
@@ -46,9 +53,19 @@ class TextPart:
             self._file.write(_header(schema, form.delimiter))
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Append user columns."""
-        self._file.write(b"\n".join(self._encoder.encode(frame)) + b"\n")
+        """Append user columns.
+
+        Raises:
+            DataError: a record is no line, so that it would be read as another number of records.
+        """
+        records = _lines(self._encoder.encode(frame))
+        text = b"\n".join(records)
+        if not self._quotes and text.count(b"\n") >= len(records):
+            row = next(n for n, record in enumerate(records) if b"\n" in record)
+            raise _no_line(row, "there is a line end in it")
+        self._file.write(text + b"\n")
         self.rows += frame.height
+        self.nulled += nulled_of(self._encoder)
 
     def finish(self, *, sync: bool) -> None:
         """Close the file."""
@@ -63,6 +80,19 @@ class TextPart:
         self._path.unlink(missing_ok=True)
 
 
+def _lines(records: Sequence[bytes | None]) -> Sequence[bytes]:
+    """The same; blank lines are none to a reader."""
+    if all(records):
+        return records  # type: ignore[return-value]
+    raise _no_line(next(n for n, record in enumerate(records) if not record), "it is empty")
+
+
+def _no_line(row: int, why: str) -> DataError:
+    what = f"a record cannot be written as a line: {why}"
+    advice = "write json or parquet, or filter such rows"
+    return DataError(what, f"row {row} of a batch", advice)
+
+
 def _header(schema: Schema, delimiter: str) -> bytes:
     text = io.BytesIO()
     schema.empty().write_csv(text, separator=delimiter)
@@ -74,6 +104,7 @@ class ParquetPart:
 
     def __init__(self, path: Path) -> None:
         self.rows = 0
+        self.nulled = 0
         self._path = path
         self._frames: list[pl.DataFrame] = []
 

@@ -20,6 +20,7 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, StorageError
 from raystream.formats.base import Format
 from raystream.ids import StepName
+from raystream.observe.metrics import NULLED
 
 _EXTENSIONS = {"json": "jsonl", "csv": "csv"}
 _PENDING = ".pending"
@@ -163,7 +164,9 @@ class FilesWriter:
             self._options = self._options.told_by(Schema.of_frame(frame.schema))
         if self._part is None:
             self._part = self._next_part()
+        before = self._part.nulled
         self._part.write(frame.select(self._options.schema.names()))
+        self._ctx.count(NULLED, self._part.nulled - before)
 
     def _next_part(self) -> Part:
         self._number += 1

@@ -169,12 +169,14 @@ class Messages:
         keys: Message keys.
         timestamps: Record timestamps, epoch ms; None means now. librdkafka can write no 0.
         headers: Record headers.
+        nulled: Numbers that the payloads hold as null, because their format has no NaN.
     """
 
     values: Sequence[bytes | None]
     keys: Sequence[bytes | str | None] | None = None
     timestamps: Sequence[int | None] | None = None
     headers: Sequence[list[tuple[str, str | bytes | None]]] | None = None
+    nulled: int = 0
 
     def __len__(self) -> int:
         """Number of records."""

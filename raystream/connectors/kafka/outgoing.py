@@ -9,6 +9,7 @@ import msgspec
 import polars as pl
 
 from raystream.connectors.base import DeadLetters, WriteOptions
+from raystream.connectors.columns import nulled_of
 from raystream.connectors.kafka.clients import Messages
 from raystream.connectors.kafka.record_headers import check_headers, headers_of
 from raystream.data.batch import HIDDEN, MESSAGE_KEY
@@ -57,15 +58,17 @@ def to_messages(
         _check_time(timestamp, options.schema.columns[timestamp])
     check_headers(headers, options.schema.columns)
     rest = {n: t for n, t in options.schema.columns.items() if n not in headers}
-    encode = format.encoder(Schema(rest) if headers else options.schema).encode
+    encoder = format.encoder(Schema(rest) if headers else options.schema)
     keys = _keys_of(options, key)
 
     def convert(frame: pl.DataFrame) -> Messages:
         apart = [n for n in frame.columns if n.startswith(HIDDEN) or n in headers]
-        values = encode(frame.drop(apart))  # select would lose the rows where no column is left
+        values = encoder.encode(
+            frame.drop(apart)
+        )  # select would lose the rows where no column is left
         times = None if timestamp is None else _times(frame.get_column(timestamp))
         named = headers_of(frame, headers) if headers else None
-        return Messages(values, keys(frame), times, named)
+        return Messages(values, keys(frame), times, named, nulled_of(encoder))
 
     return convert
 

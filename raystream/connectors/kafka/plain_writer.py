@@ -17,6 +17,7 @@ from raystream.connectors.kafka.outgoing import ToMessages
 from raystream.connectors.kafka.payload_size import payload_bytes
 from raystream.connectors.kafka.suspects import Times
 from raystream.context import SubtaskContext
+from raystream.observe.metrics import NULLED
 
 POLL_S = 0.2
 _BUSY_POLL_S = 0.005
@@ -68,6 +69,7 @@ class PlainKafkaWriter:
         if frame.height:
             messages = self._to_messages(frame)
             self._ctx.count("bytes_out", payload_bytes(messages.values))
+            self._ctx.count(NULLED, messages.nulled)
             self._backlog.append((messages, 0))
             self._advance()
 

@@ -22,6 +22,7 @@ from raystream.connectors.kafka.transaction import Backlog, Transaction, Wanted
 from raystream.connectors.kafka.transactional_id import ROTATION
 from raystream.context import SubtaskContext
 from raystream.errors import RaystreamError
+from raystream.observe.metrics import NULLED
 from raystream.observe.safety import TransactionStatus
 
 _T = TypeVar("_T")
@@ -69,6 +70,7 @@ class KafkaSinkWriter:
         if frame.height:
             messages = self._to_messages(frame)
             self._ctx.count("bytes_out", payload_bytes(messages.values))
+            self._ctx.count(NULLED, messages.nulled)
             self._backlog.append((messages, 0))
             self._advance()
 

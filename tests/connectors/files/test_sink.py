@@ -12,13 +12,17 @@ from typing import Any
 import polars as pl
 import pytest
 
+import raystream as rs
 from raystream.checkpoint.records import Committable
 from raystream.connectors.base import AbortVerdict, CommitterContext, Verdict, WriteOptions
+from raystream.connectors.collect import Collect
 from raystream.connectors.files.source import Files
+from raystream.connectors.memory import Payloads
 from raystream.context import SubtaskContext
 from raystream.data.batch import TIME
 from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError, StorageError
+from raystream.errors import ConfigurationError, DataError, StorageError
+from raystream.formats.rejects import DEAD_LETTER_SCHEMA
 from raystream.ids import SubtaskId
 from raystream.time.clock import VirtualClock
 
@@ -222,3 +226,43 @@ def test_a_handle_that_this_step_can_not_have_given_is_refused(tmp_path: Path, h
             ask([planted])
     assert visible(tmp_path / "out") == []
     assert (tmp_path / ".planted.pending").exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "column", "reason"),
+    [
+        ("raw", pl.Series("v", [b"a", b"b\nc"]), "there is a line end in it"),
+        ("raw", pl.Series("v", [b"a", None]), "it is empty"),
+        ("raw", pl.Series("v", [b"a", b""]), "it is empty"),
+        ("csv", pl.Series("v", [1, None]), "it is empty"),
+    ],
+)
+def test_a_record_that_would_be_read_as_another_number_of_records_is_refused(
+    tmp_path: Path, form: str, column: pl.Series, reason: str
+) -> None:
+    schema = Schema({"v": column.dtype})
+    opened = Files(tmp_path, form).writer(CONTEXT, WriteOptions(schema))
+    opened.write(column.head(1).to_frame())
+    with pytest.raises(DataError, match=f"row 1 .*{reason}"):
+        opened.write(column.to_frame())
+    opened.close()
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+def test_dead_letters_are_written_as_files(tmp_path: Path, form: str) -> None:
+    p = rs.Pipeline("dead", checkpoint_storage=str(tmp_path / "store"))
+    records = Payloads([b'{"n":1}', b"\xff\xfe", None, b'{"n":"x"}'])
+    rows = p.read(records, schema={"n": "int"}, errors="dlq", name="in")
+    rows.write(Collect(), name="out")
+    letters = rows.errors.drop("headers", "record_headers") if form == "csv" else rows.errors
+    letters.write(Files(tmp_path / "dead", form))
+    assert p.run(local=True, until="latest").kind == "finished"
+    (path,) = (tmp_path / "dead").iterdir()
+    back = rs.Pipeline("back", checkpoint_storage=str(tmp_path / "store"))
+    collected = Collect()
+    schema = dict(DEAD_LETTER_SCHEMA.columns)
+    plain = {name: kind for name, kind in schema.items() if "headers" not in name}
+    back.read(Files(path, form), schema=plain if form == "csv" else schema).write(collected)
+    assert back.run(local=True, until="latest").kind == "finished"
+    assert [row["value"] for row in collected.rows()] == [b"\xff\xfe", None, b'{"n":"x"}']
+    assert "got `str` - at `n`" in collected.rows()[2]["reason"]

@@ -1,0 +1,34 @@
+"""NaN and infinities in columns: JSON has none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+
+def holds_floats(dtype: Any) -> bool:
+    """Whether values of this type are floats, or hold some."""
+    if isinstance(dtype, pl.List):
+        return holds_floats(dtype.inner)
+    if isinstance(dtype, pl.Struct):
+        return any(holds_floats(field.dtype) for field in dtype.fields)
+    return bool(dtype.is_float())
+
+
+def not_finite(column: pl.Series) -> int:
+    """How many NaNs and infinities a column holds, lists and objects included.
+
+    >>> not_finite(pl.Series([[1.0, float("nan")], None, [float("inf"), None]]))
+    2
+    """
+    dtype = column.dtype
+    if isinstance(dtype, pl.List):
+        return not_finite(column.explode()) if holds_floats(dtype) else 0
+    if isinstance(dtype, pl.Struct):
+        return sum(not_finite(column.struct.field(field.name)) for field in dtype.fields)
+    if not dtype.is_float():
+        return 0
+    finite = np.count_nonzero(np.isfinite(column.to_numpy()))  # a null is NaN there
+    return len(column) - int(finite) - column.null_count()
