@@ -31,19 +31,34 @@ def sum(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word
     """Exact sum of a value over rows, of integers and of decimals; 0 of none.
 
     A sum that does not fit its type is an error. `value` and `where` as in `count`.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 5}, {"n": 3}]))
+    >>> sums = rows.window(rs.tumbling("1d")).agg(all=rs.sum("n"), large=rs.sum("n", where="n > 2"))
+    >>> sums.select("all", "large").collect().rows()
+    [(9, 8)]
     """
     return _aggregate(AggregateKind.SUM, value, where)
 
 
 @checked
 def min(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
-    """Smallest value of what has an order; `value` and `where` as in `count`."""
+    """Smallest value of what has an order; `value` and `where` as in `count`.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 5}, {"n": 3}]))
+    >>> rows.window(rs.tumbling("1d")).agg(least=rs.min("n")).collect()["least"].to_list()
+    [1]
+    """
     return _aggregate(AggregateKind.MIN, value, where)
 
 
 @checked
 def max(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
-    """Greatest value of what has an order (NaN is greatest); `value` and `where` as in `count`."""
+    """Greatest value of what has an order (NaN is greatest); `value` and `where` as in `count`.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 5}, {"n": 3}]))
+    >>> rows.window(rs.tumbling("1d")).agg(most=rs.max("n")).collect()["most"].to_list()
+    [5]
+    """
     return _aggregate(AggregateKind.MAX, value, where)
 
 
@@ -52,6 +67,10 @@ def mean(value: Any, *, where: Any = None) -> Aggregate:
     """Mean of a value over rows where it is not null; of decimals a decimal, else a float.
 
     `value` and `where` as in `count`.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 5}, {"n": 3}]))
+    >>> rows.window(rs.tumbling("1d")).agg(mean=rs.mean("n")).collect()["mean"].to_list()
+    [3.0]
     """
     return _aggregate(AggregateKind.MEAN, value, where)
 
@@ -62,6 +81,11 @@ def first(value: Any, *, where: Any = None) -> Aggregate:
 
     Rows of one event time are in the order of their partition. All `first` of a window with the
     same `where` are of one row.
+
+    >>> source = rs.Rows([{"ts": 2, "n": 5}, {"ts": 1, "n": 3}])
+    >>> rows = rs.Pipeline("example").read(source, event_time="ts")
+    >>> rows.window(rs.tumbling("1m")).agg(first=rs.first("n")).collect()["first"].to_list()
+    [3]
     """
     return _aggregate(AggregateKind.FIRST, value, where)
 
@@ -73,6 +97,11 @@ def last(value: Any, *, where: Any = None) -> Aggregate:
     `value` and `where` as in `count`.
     Rows of one event time are in the order of their partition. All `last` of a window with the
     same `where` are of one row.
+
+    >>> source = rs.Rows([{"ts": 2, "n": 5}, {"ts": 1, "n": 3}])
+    >>> rows = rs.Pipeline("example").read(source, event_time="ts")
+    >>> rows.window(rs.tumbling("1m")).agg(last=rs.last("n")).collect()["last"].to_list()
+    [5]
     """
     return _aggregate(AggregateKind.LAST, value, where)
 

@@ -79,6 +79,13 @@ NOT_YET: Mapping[str, str] = {
 """Words of other systems for what this version lacks."""
 
 
+def no_verb(name: str, known: list[str]) -> AttributeError:
+    """The error for a verb that streams do not have, with the one that was probably meant."""
+    meant = f"it is .{VERBS[name]}" if name in VERBS else NOT_YET.get(name)
+    meant = meant or did_you_mean(name, [verb for verb in known if not verb.startswith("_")])
+    return AttributeError(f"a stream has no {name!r}; {meant}")
+
+
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """A public function whose wrong arguments are a ConfigurationError at the user's line."""
     signature = inspect.signature(function)

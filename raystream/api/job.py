@@ -31,6 +31,10 @@ class Job:
 
     It lives apart from this object: what is asked here can be interrupted, and the object be
     deleted, without any effect on the job. In a notebook it shows itself as a card.
+
+    >>> job = rs.job("requests-per-minute")
+    >>> job, job.status().state
+    (Job('requests-per-minute'), 'running')
     """
 
     def __init__(self, remote: RemoteJob | None, name: str, outcome: Outcome | None = None) -> None:
@@ -70,6 +74,9 @@ class Job:
 
         Raises:
             RaystreamError: the job is gone from the cluster, and this object never saw it.
+
+        >>> job.status().state
+        'running'
         """
         from raystream.observe.status import StatusDocument
 
@@ -88,6 +95,9 @@ class Job:
 
         Raises:
             RaystreamError: as `status`.
+
+        >>> job.progress()["rows_in"]
+        0
         """
         from raystream.observe.progress import progress
 
@@ -105,6 +115,9 @@ class Job:
 
         Raises:
             RaystreamError: as `status`.
+
+        >>> job.outcome() is None  # it runs
+        True
         """
         if self._outcome is None:
             self._outcome = _named(self._ask_or_last("outcome", None))
@@ -121,6 +134,9 @@ class Job:
 
         Raises:
             RaystreamError: as `status`.
+
+        >>> job.wait(timeout=60).kind
+        'finished'
         """
         with self.just_looking():
             if not in_notebook():
@@ -157,6 +173,9 @@ class Job:
 
         Raises:
             ConfigurationError: there is no such step.
+
+        >>> list(job.tail("counts", limit=1))
+        [{'ip': '10.0.0.1', 'count': 3}]
         """
         from raystream.api.tail import tail
 
@@ -167,6 +186,9 @@ class Job:
 
         Args:
             lines: How many at most.
+
+        >>> job.logs(20)
+        ['counts[1] | started']
         """
         from raystream.runtime.ray.logs import logs
 
@@ -195,6 +217,9 @@ class Job:
 
         Raises:
             RaystreamError: as `status`.
+
+        >>> job.stop(drain=True).kind
+        'stopped'
         """
         from raystream.job.messages import StopKind
         from raystream.storage.savepoints import absolute
@@ -211,7 +236,11 @@ class Job:
 
     @checked
     def cancel(self) -> Outcome | None:
-        """End the job at once, without a last commit; the next run goes on from the last one."""
+        """End the job at once, without a last commit; the next run goes on from the last one.
+
+        >>> job.cancel().kind
+        'stopped'
+        """
         from raystream.job.messages import StopKind
 
         if self.outcome() is None:
@@ -232,6 +261,9 @@ class Job:
 
         Raises:
             RaystreamError: it could not be made.
+
+        >>> job.savepoint()
+        's3://bucket/checkpoints/requests-per-minute/savepoints/7'
         """
         from raystream.storage.savepoints import absolute
 
@@ -243,6 +275,9 @@ class Job:
 
         Raises:
             RaystreamError: it could not be made.
+
+        >>> job.checkpoint()
+        7
         """
         return int(self._ask("checkpoint"))
 
@@ -308,6 +343,9 @@ def job(name: str, *, address: str | None = None) -> Job:
 
     Raises:
         ConfigurationError: no cluster, or no such job; says which there are.
+
+    >>> rs.job("requests-per-minute").status().state
+    'running'
     """
     from raystream.runtime.ray.remote_job import find_job
 
@@ -320,6 +358,9 @@ def jobs(*, address: str | None = None) -> list[Job]:
 
     Args:
         address: As for `job`.
+
+    >>> [job.name for job in rs.jobs()]
+    ['requests-per-minute']
     """
     from raystream.runtime.ray.remote_job import all_jobs
 

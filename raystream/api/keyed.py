@@ -14,5 +14,9 @@ class KeyedStream(Stream):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Names of the key columns."""
+        """Names of the key columns.
+
+        >>> rs.Pipeline("example").read(rs.Rows([{"shop": "a"}])).key_by("shop").key
+        ('shop',)
+        """
         return self._key

@@ -154,6 +154,10 @@ class Pipeline:
                 `.errors` somewhere).
             name: Identity of this step in checkpoints.
             parallelism: Subtasks of this step; at most one per partition has work.
+
+        >>> p = Pipeline("example")
+        >>> p.read(rs.Rows([{"ts": 1, "ip": "a"}]), event_time="ts", name="requests")
+        <Stream requests>
         """
         from raystream.api.stream import Stream
 
@@ -208,6 +212,12 @@ class Pipeline:
             ConfigurationError: the job as written can not run.
             JobFailed: it ended with an error that a restart does not cure.
             Superseded: a newer run of the same job took over.
+
+        >>> p, out = Pipeline("example", checkpoint_storage="memory://run"), rs.Collect()
+        >>> p.read(rs.Rows([{"n": 1}, {"n": 2}])).filter("n > 1").write(out)
+        >>> outcome = p.run(until="latest", local=True)
+        >>> outcome.kind, outcome.rows_in, outcome.rows_out, out.rows()
+        ('finished', 2, 1, [{'n': 2}])
         """
         from raystream.api.run import RunOptions, run, successful
 
@@ -263,6 +273,11 @@ class Pipeline:
 
         Raises:
             ConfigurationError: the job as written can not run, or another job of this name runs.
+
+        >>> p = Pipeline("requests-per-minute")
+        >>> p.read(rs.Datagen()).write(rs.Files("out"))
+        >>> p.submit()
+        Job('requests-per-minute')
         """
         from raystream.api.run import RunOptions
         from raystream.api.submit import submit
@@ -299,6 +314,12 @@ class Pipeline:
         Raises:
             ConfigurationError: the job as written can not run, or has no such sink.
             JobFailed: a step failed.
+
+        >>> p = Pipeline("example")
+        >>> p.read(rs.Rows([{"n": 1}, {"n": 2}])).filter("n > 1").write(rs.Collect(), name="out")
+        >>> p.show()
+        out: 1 row
+        ...
         """
         from raystream.api.sample import sample
         from raystream.api.tables import show
@@ -338,6 +359,11 @@ class Pipeline:
         Args:
             parallelism: Instead of the pipeline's (default here: 1).
             format: `text` or `mermaid`.
+
+        >>> p = Pipeline("example")
+        >>> p.read(rs.Rows([{"n": 1}]), name="read").write(rs.Collect(), name="out")
+        >>> print(p.explain())
+        example: 1 chain...
         """
         from raystream.plan.explain import mermaid, text
 
@@ -353,6 +379,11 @@ class Pipeline:
         Args:
             parallelism: Instead of the pipeline's; 1 if neither is given.
             learnt: Schemas by name of the reading step.
+
+        >>> p = Pipeline("example")
+        >>> p.read(rs.Rows([{"ip": "a"}]), name="read").write(rs.Collect(), name="out")
+        >>> [step.name for _, step in p.plan().steps()]
+        ['read', 'out']
         """
         from raystream.api.environment import in_effect
         from raystream.plan.planner import plan
@@ -363,7 +394,13 @@ class Pipeline:
         return plan(self.graph(), width, learnt or {}, guarantee=guarantee)
 
     def graph(self) -> LogicalGraph:
-        """What was said so far, every step with its final name."""
+        """What was said so far, every step with its final name.
+
+        >>> p = Pipeline("example")
+        >>> p.read(rs.Rows([{"ip": "a"}])).write(rs.Collect())
+        >>> [node.name for node in p.graph().nodes]
+        ['read-memory', 'write-memory']
+        """
         return LogicalGraph(self.name, with_final_names(self._said.nodes()))
 
     def add(

@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.arguments import NOT_YET, VERBS, checked, chosen
+from raystream.api.arguments import checked, chosen, no_verb
 from raystream.api.event_time import new_event_time
 from raystream.api.expressions import (
     check_visible,
@@ -17,30 +17,20 @@ from raystream.api.expressions import (
 )
 from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
-from raystream.api.pipeline import Pipeline, check_has, declared
-from raystream.api.row_columns import RowColumns, returned, returned_types
+from raystream.api.pipeline import Pipeline, check_has
+from raystream.api.row_columns import returned, returned_types
+from raystream.api.verb_options import (
+    check_dead_letters,
+    check_late,
+    declared_or_annotated,
+    policy_of,
+    row_columns,
+)
 from raystream.api.windows import emission
 from raystream.errors import ConfigurationError
+from raystream.graph import steps
 from raystream.graph.logical import Edge
-from raystream.graph.nearest import did_you_mean
-from raystream.graph.policies import Emit, ErrorPolicy, WatermarkStrategy
-from raystream.graph.steps import (
-    Drop,
-    Filter,
-    FilterRows,
-    FlatMap,
-    HasErrors,
-    KeyBy,
-    Map,
-    MapBatches,
-    Read,
-    Select,
-    Step,
-    Union,
-    WindowAggregate,
-    WithColumns,
-    Write,
-)
+from raystream.graph.policies import Emit, WatermarkStrategy
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
 from raystream.units import Duration, milliseconds
 
@@ -61,6 +51,10 @@ class Stream:
     that can not be computed, because a function raises or gives what does not fit: `fail` (the
     job), `skip` (counted as skipped_rows) or `dlq` (the stream's `.errors` gives these rows as
     dead letters, in the same transactions as all others).
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "n": 1}, {"shop": "b", "n": 2}]))
+    >>> rows.filter("n > 1").with_columns(double="n * 2").collect().to_dicts()
+    [{'shop': 'b', 'n': 2, 'double': 4}]
     """
 
     def __init__(self, pipeline: Pipeline, edge: Edge, key: tuple[str, ...] = ()) -> None:
@@ -82,13 +76,7 @@ class Stream:
 
         def __getattr__(self, name: str) -> Any:
             """Only called for what is not there: tells the verb that was probably meant."""
-            verbs = [verb for verb in dir(type(self)) if not verb.startswith("_")]
-            meant = f"it is .{VERBS[name]}" if name in VERBS else NOT_YET.get(name)
-            meant = meant or did_you_mean(name, verbs)
-            text = f"a stream has no {name!r}; {meant}"
-            raise AttributeError(text)
-
-    # -- rows ----------------------------------------------------------------------------------
+            raise no_verb(name, dir(type(self)))
 
     @checked
     def filter(
@@ -104,14 +92,15 @@ class Stream:
         Args:
             condition: SQL text (`"status >= 400"`), an rs.col expression, or a function of the
                 row (a dict).
-            errors: See Stream.
-            name: See Stream.
-            parallelism: See Stream.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 2}]))
+        >>> rows.filter("n > 1").collect().rows()
+        [(2,)]
         """
-        policy = _policy(errors)
+        policy = policy_of(errors)
         if callable(condition):
-            return self._then(FilterRows(condition, policy), name, parallelism)
-        return self._then(Filter(expression(condition, "filter"), policy), name, parallelism)
+            return self._then(steps.FilterRows(condition, policy), name, parallelism)
+        return self._then(steps.Filter(expression(condition, "filter"), policy), name, parallelism)
 
     @checked
     def select(
@@ -125,9 +114,10 @@ class Stream:
 
         Args:
             columns: Names, or rs.col expressions (their output names are the new columns).
-            errors: See Stream.
-            name: See Stream.
-            parallelism: See Stream.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "n": 1}]))
+        >>> rows.select("shop", (rs.col("n") * 2).alias("double")).collect().to_dicts()
+        [{'shop': 'a', 'double': 2}]
         """
         if not columns:
             text = "select needs a column"
@@ -140,7 +130,7 @@ class Stream:
             else:
                 names.add(column_name(column, "select"))
         key = self._key if names.issuperset(self._key) else ()
-        return self._then(Select(tuple(columns), _policy(errors)), name, parallelism, key)
+        return self._then(steps.Select(tuple(columns), policy_of(errors)), name, parallelism, key)
 
     @checked
     def drop(
@@ -150,15 +140,17 @@ class Stream:
 
         Args:
             columns: Names.
-            name: See Stream.
-            parallelism: See Stream.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "n": 1}]))
+        >>> rows.drop("shop").collect().to_dicts()
+        [{'n': 1}]
         """
         names = tuple(column_name(column, "drop") for column in columns)
         if not names:
             text = "drop needs a column"
             raise wrong(text, 'write .drop("name")')
         key = self._key if set(names).isdisjoint(self._key) else ()
-        return self._then(Drop(names), name, parallelism, key)
+        return self._then(steps.Drop(names), name, parallelism, key)
 
     @checked
     def with_event_time(
@@ -180,8 +172,11 @@ class Stream:
             event_time_unit: As of `Pipeline.read`.
             time_zone: As of `Pipeline.read`.
             errors: Rows without a time: `fail`, `skip`, or `dlq`.
-            name: See Stream.
-            parallelism: See Stream.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"shipped_at": 1_700_000_000}]))
+        >>> shipped = rows.with_event_time("shipped_at", event_time_unit="s")
+        >>> shipped.window(rs.tumbling("1m")).agg(n=rs.count()).collect()["window_start"].to_list()
+        [1699999980000]
         """
         made = new_event_time(event_time, watermark, event_time_unit, time_zone, errors)
         return self._then(made, name, parallelism)
@@ -202,10 +197,11 @@ class Stream:
         Args:
             columns: Column name -> SQL text, rs.col expression or function of the row. Needed only
                 for columns called `errors`, `name` or `parallelism`; others are keywords.
-            errors: See Stream.
-            name: See Stream.
-            parallelism: See Stream.
             more: Further columns.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"price": 3, "quantity": 2}]))
+        >>> rows.with_columns(total="price * quantity", one=lambda row: 1).collect().rows()
+        [(3, 2, 6, 1)]
         """
         every = {**(columns or {}), **more}
         if not every:
@@ -215,11 +211,11 @@ class Stream:
         functions = {n: v for n, v in every.items() if callable(v)}
         written = {n: v for n, v in every.items() if n not in functions}
         values = {n: expression(v, f"with_columns({n}=)") for n, v in written.items()}
-        policy, stream = _policy(errors), self
+        policy, stream = policy_of(errors), self
         if values:
-            stream = stream._then(WithColumns(values, policy), name, parallelism)
+            stream = stream._then(steps.WithColumns(values, policy), name, parallelism)
         if functions:
-            step, first = _row_columns(functions, policy), stream._dead if values else ()
+            step, first = row_columns(functions, policy), stream._dead if values else ()
             stream = stream._then(step, None if values else name, parallelism)
             stream._dead = (*first, *stream._dead)
         return stream
@@ -240,13 +236,14 @@ class Stream:
             function: dict -> dict.
             schema: Columns of the new rows; also taken from a return annotation that is a
                 TypedDict or dataclass. Default: learnt by calling it before the run.
-            errors: See Stream.
-            name: See Stream.
-            parallelism: See Stream.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"name": "Ada"}]))
+        >>> rows.map(lambda row: {"name": row["name"].upper()}).collect().to_dicts()
+        [{'name': 'ADA'}]
         """
         check_function(function, "map")
-        columns = _declared(schema, returned(function))
-        return self._then(Map(function, columns, errors=_policy(errors)), name, parallelism)
+        columns = declared_or_annotated(schema, returned(function))
+        return self._then(steps.Map(function, columns, errors=policy_of(errors)), name, parallelism)
 
     @checked
     def flat_map(
@@ -263,14 +260,15 @@ class Stream:
         Args:
             function: dict -> iterable of dicts.
             schema: As for `map`; a return annotation is for instance `Iterator[Order]`.
-            errors: See Stream.
-            name: See Stream.
-            parallelism: See Stream.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"text": "to be"}]))
+        >>> rows.flat_map(lambda row: ({"word": w} for w in row["text"].split())).collect().rows()
+        [('to',), ('be',)]
         """
         check_function(function, "flat_map")
         inner = typing.get_args(returned(function))
-        columns = _declared(schema, inner[0] if inner else None)
-        return self._then(FlatMap(function, columns, _policy(errors)), name, parallelism)
+        columns = declared_or_annotated(schema, inner[0] if inner else None)
+        return self._then(steps.FlatMap(function, columns, policy_of(errors)), name, parallelism)
 
     @checked
     def map_batches(
@@ -295,12 +293,16 @@ class Stream:
             schema: Columns of the new rows. Default: learnt by calling it before the run.
             errors: See Stream. Where the function raises and this is not `fail`, it is called again
                 for parts of the batch, to find the rows.
-            name: See Stream.
-            parallelism: See Stream.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 2}]))
+        >>> rows.map_batches(lambda frame: frame.with_columns(rs.col("n") * 10)).collect().rows()
+        [(10,), (20,)]
         """
         check_function(function, "map_batches")
         kind = chosen(batch_format, "batch_format", ["polars", "pandas", "pyarrow"])
-        step = MapBatches(function, kind, _declared(schema, None), _policy(errors))
+        step = steps.MapBatches(
+            function, kind, declared_or_annotated(schema, None), policy_of(errors)
+        )
         return self._then(step, name, parallelism)
 
     @checked
@@ -311,8 +313,11 @@ class Stream:
 
         Args:
             others: Streams of the same pipeline.
-            name: See Stream.
-            parallelism: See Stream.
+
+        >>> p = rs.Pipeline("example")
+        >>> a, b = p.read(rs.Rows([{"n": 1}]), name="a"), p.read(rs.Rows([{"n": 2}]), name="b")
+        >>> sorted(a.union(b).collect().rows())
+        [(1,), (2,)]
         """
         for other in others:
             if not isinstance(other, Stream) or other._pipeline is not self._pipeline:
@@ -320,10 +325,8 @@ class Stream:
                 raise wrong(text)
         edges = [self._edge, *(other._edge for other in others)]
         same = all(other._key == self._key for other in others)
-        edge = self._pipeline.add(Union(), edges, name=name, parallelism=parallelism)
+        edge = self._pipeline.add(steps.Union(), edges, name=name, parallelism=parallelism)
         return self._like(edge, self._key if same else ())
-
-    # -- keys and windows ----------------------------------------------------------------------
 
     @checked
     def key_by(
@@ -342,10 +345,12 @@ class Stream:
         Args:
             keys: Column names, rs.col expressions, or a function of the row (its column is
                 called `key`). None: no key.
-            errors: See Stream.
-            name: See Stream.
-            parallelism: See Stream.
             computed: Keys to compute under a name: an rs.col expression or a function of the row.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a"}] * 3))
+        >>> counts = rows.key_by("shop").window(rs.tumbling("1m")).agg(n=rs.count())
+        >>> counts.select("shop", "n").collect().rows()
+        [('a', 3)]
         """
         from raystream.api.keyed import KeyedStream
 
@@ -354,7 +359,7 @@ class Stream:
         computed = {n: v for n, v in named.items() if v is not None}
         told = returned_types({n: v for n, v in computed.items() if callable(v)})
         types = {n: t for n, t in told.items() if t is not None}
-        step = KeyBy(tuple(named), computed, _policy(errors), types)
+        step = steps.KeyBy(tuple(named), computed, policy_of(errors), types)
         edge = self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)
         return KeyedStream(self._pipeline, edge, step.keys)
 
@@ -379,6 +384,11 @@ class Stream:
             errors: See Stream; of rows whose aggregates can not be computed.
             name: Identity of the aggregation in checkpoints.
             parallelism: Subtasks of the aggregation.
+
+        >>> source = rs.Rows([{"ts": 1}, {"ts": 60_001}])
+        >>> rows = rs.Pipeline("example").read(source, event_time="ts")
+        >>> rows.window(rs.tumbling("1m")).agg(n=rs.count()).collect().rows()
+        [(0, 60000, 1), (60000, 120000, 1)]
         """
         from raystream.api.windowed import WindowedStream
 
@@ -387,10 +397,10 @@ class Stream:
             raise wrong(text, 'write rs.tumbling("1m"), rs.hopping(..) or rs.cumulative(..)')
         with at_call():
             lateness = milliseconds(allowed_lateness, "allowed_lateness")
-        base = WindowAggregate(self._key, window, {}, emission(emit), lateness, _policy(errors))
+        base = steps.WindowAggregate(
+            self._key, window, {}, emission(emit), lateness, policy_of(errors)
+        )
         return WindowedStream(self._pipeline, self._edge, base, name, parallelism)
-
-    # -- ends ----------------------------------------------------------------------------------
 
     @checked
     def write(self, sink: Any, *, name: str | None = None, parallelism: int | None = None) -> None:
@@ -400,9 +410,12 @@ class Stream:
             sink: `kafka.topic(..)`, `rs.Files(..)`, `rs.Collect()`.
             name: Identity of the sink in checkpoints and transactions.
             parallelism: Subtasks that write.
+
+        >>> p = rs.Pipeline("example")
+        >>> p.read(rs.Rows([{"n": 1}])).write(rs.Collect(), name="out")
         """
         check_has(sink, ("writer", "committer"), "write", "a sink")
-        self._pipeline.add(Write(sink), (self._edge,), name=name, parallelism=parallelism)
+        self._pipeline.add(steps.Write(sink), (self._edge,), name=name, parallelism=parallelism)
 
     @property
     def errors(self) -> Stream:
@@ -410,15 +423,13 @@ class Stream:
 
         Raises:
             ConfigurationError: nothing comes out: there is no such policy.
+
+        >>> source = rs.Payloads([b"not JSON"])
+        >>> bad = rs.Pipeline("example").read(source, schema={"n": "int"}, errors="dlq").errors
+        >>> bad.collect()["reason"].to_list()
+        ['not JSON: ...']
         """
-        step = self._pipeline.node(self._edge).step
-        if not isinstance(step, HasErrors) or self._edge.tag != "main":
-            text = "this stream has no .errors"
-            raise wrong(text, "they are those of the step that has errors=")
-        if step.errors is not ErrorPolicy.DLQ:
-            verb = "p.read(.., errors" if isinstance(step, Read) else "errors"
-            text = f"nothing comes out of .errors: the policy is {step.errors!s}"
-            raise wrong(text, f'write {verb}="dlq"' + (")" if verb != "errors" else ""))
+        check_dead_letters(self._pipeline.node(self._edge).step, self._edge)
         first, *others = (Stream(self._pipeline, edge) for edge in self._dead)
         return first.union(*others) if others else first
 
@@ -428,14 +439,13 @@ class Stream:
 
         Raises:
             ConfigurationError: this is not the stream made by agg.
-        """
-        step = self._pipeline.node(self._edge).step
-        if not isinstance(step, WindowAggregate) or self._edge.tag != "main":
-            text = "only a stream made by .window(..).agg(..) has .late"
-            raise wrong(text, "write counts = rows.window(..).agg(..), then counts.late.write(..)")
-        return Stream(self._pipeline, Edge(self._edge.source, "late"))
 
-    # -- looking -------------------------------------------------------------------------------
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"ts": 1}]), event_time="ts")
+        >>> rows.window(rs.tumbling("1m")).agg(n=rs.count()).late.collect().height
+        0
+        """
+        check_late(self._pipeline.node(self._edge).step, self._edge)
+        return Stream(self._pipeline, Edge(self._edge.source, "late"))
 
     @checked
     def show(self, limit: int = 10, *, timeout: Duration = "10s") -> None:
@@ -444,6 +454,11 @@ class Stream:
         Args:
             limit: Rows at most.
             timeout: Longest time to read.
+
+        >>> rs.Pipeline("example").read(rs.Rows([{"n": 1}])).show()
+        read-memory: 1 row
+        ...
+        a sample of 1 rows, read in ... s; nothing was written
         """
         from raystream.api.sample import sample
         from raystream.api.tables import show
@@ -457,17 +472,18 @@ class Stream:
         Args:
             limit: Rows at most.
             timeout: Longest time to read.
+
+        >>> rs.Pipeline("example").read(rs.Rows([{"n": 1}])).collect().to_dicts()
+        [{'n': 1}]
         """
         from raystream.api.sample import sample
 
         (found,) = sample(self._pipeline, self._edge, limit, timeout)
         return found.frame
 
-    # -- inside --------------------------------------------------------------------------------
-
     def _then(
         self,
-        step: Step,
+        step: steps.Step,
         name: str | None,
         parallelism: int | None,
         key: tuple[str, ...] | None = None,
@@ -477,19 +493,3 @@ class Stream:
 
     def _like(self, edge: Edge, key: tuple[str, ...]) -> typing.Self:
         return type(self)(self._pipeline, edge, key)
-
-
-def _row_columns(functions: Mapping[str, Callable[[Row], Any]], errors: ErrorPolicy) -> Map:
-    return Map(RowColumns(functions), None, returned_types(functions), errors)
-
-
-def _policy(errors: str) -> ErrorPolicy:
-    policy: ErrorPolicy = chosen(errors, "errors", ErrorPolicy)
-    return policy
-
-
-def _declared(schema: Any, annotation: Any) -> Any:
-    if schema is not None:
-        return declared(schema)
-    structured = typing.is_typeddict(annotation) or hasattr(annotation, "__dataclass_fields__")
-    return declared(annotation) if structured else None

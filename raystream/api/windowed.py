@@ -47,6 +47,10 @@ class WindowedStream:
 
         Raises:
             ConfigurationError: no aggregate, or a column that is there already.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"ts": 1, "n": 2}] * 3), event_time="ts")
+        >>> rows.window(rs.tumbling("1m")).agg(n=rs.count(), total=rs.sum("n")).collect().to_dicts()
+        [{'window_start': 0, 'window_end': 60000, 'n': 3, 'total': 6}]
         """
         every = {**(aggregates or {}), **columns}
         self._check(every)

@@ -56,16 +56,33 @@ class Collect:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Committed rows in the order of their commits."""
+        """Committed rows in the order of their commits.
+
+        >>> out = Collect()
+        >>> p = rs.Pipeline("example", checkpoint_storage="memory://collect")
+        >>> p.read(rs.Rows([{"n": 1}])).write(out)
+        >>> p.run(until="latest", local=True).kind, out.rows()
+        ('finished', [{'n': 1}])
+        """
         return self.frame().to_dicts()
 
     def frame(self) -> pl.DataFrame:
-        """Committed rows as a frame (without columns if there are none)."""
+        """Committed rows as a frame (without columns if there are none).
+
+        >>> Collect().frame().height
+        0
+        """
         frames = list(_shelf(self.id).committed.values())
         return pl.concat(frames) if frames else pl.DataFrame()
 
     def clear(self) -> None:
-        """Forget everything that was written so far."""
+        """Forget everything that was written so far.
+
+        >>> out = Collect()
+        >>> out.clear()
+        >>> out.rows()
+        []
+        """
         _SHELVES.pop(self.id, None)
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:

@@ -50,6 +50,10 @@ class Datagen:
         partitions: Number of splits.
         cardinality: How many different values a column has.
         start_ms: Event time of the first row, epoch ms.
+
+    >>> rows = rs.Pipeline("example").read(Datagen(rows=3, cardinality=10))
+    >>> rows.collect()["ts"].to_list()
+    [1700000000000, 1700000000001, 1700000000002]
     """
 
     rate: float | None = 1000.0

@@ -132,6 +132,10 @@ class Payloads:
         payloads: Record values; None is a record without a value.
         format: `json`, `csv`, `raw`, or a Format.
         partitions: Number of splits; payload i goes to split i modulo `partitions`.
+
+    >>> source = Payloads([b'{"n": 1}', b"not JSON"])
+    >>> rs.Pipeline("example").read(source, schema={"n": "int"}, errors="skip").collect().rows()
+    [(1,)]
     """
 
     payloads: Sequence[bytes | None]

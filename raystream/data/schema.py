@@ -49,6 +49,9 @@ class Schema:
 
         Raises:
             ConfigurationError: it is none of these, or a name or type is impossible.
+
+        >>> Schema.of({"price": "decimal(18,2)"}).columns["price"]
+        Decimal(precision=18, scale=2)
         """
         if isinstance(declared, Schema):
             return declared
@@ -59,47 +62,83 @@ class Schema:
 
     @staticmethod
     def declared_unit(declared: Any, column: str) -> str | None:
-        """The unit of event time that a declared schema says of a column; None: none."""
+        """The unit of event time that a declared schema says of a column; None: none.
+
+        >>> Schema.declared_unit({"ts": "timestamp_s"}, "ts")
+        's'
+        """
         if isinstance(declared, Schema):
             return None
         return next((types.declared_unit(k) for n, k in _items(declared) if n == column), None)
 
     @classmethod
     def of_frame(cls, columns: Mapping[str, pl.DataType], key: tuple[str, ...] = ()) -> Schema:
-        """Schema of the user columns among `columns` (hidden ones are left out)."""
+        """Schema of the user columns among `columns` (hidden ones are left out).
+
+        >>> Schema.of_frame({"n": pl.Int64()}).names()
+        ['n']
+        """
         return cls({n: d for n, d in columns.items() if not n.startswith(HIDDEN)}, key=key)
 
     def names(self) -> list[str]:
-        """Column names in order."""
+        """Column names in order.
+
+        >>> Schema.of({"ts": "int", "ip": "string"}).names()
+        ['ts', 'ip']
+        """
         return list(self.columns)
 
     def polars(self) -> pl.Schema:
-        """The same for Polars."""
+        """The same for Polars.
+
+        >>> Schema.of({"ts": "int"}).polars()
+        Schema([('ts', Int64)])
+        """
         return pl.Schema(self.columns)
 
     def empty(self) -> pl.DataFrame:
-        """A frame of these columns without rows."""
+        """A frame of these columns without rows.
+
+        >>> Schema.of({"ts": "int"}).empty().height
+        0
+        """
         return pl.DataFrame(schema=self.polars())
 
     def project(self, names: Iterable[str]) -> Schema:
-        """Only these columns, in the order of this schema."""
+        """Only these columns, in the order of this schema.
+
+        >>> Schema.of({"ts": "int", "ip": "string"}).project(["ip"]).names()
+        ['ip']
+        """
         wanted = set(names)
         columns = {name: dtype for name, dtype in self.columns.items() if name in wanted}
         key = tuple(k for k in self.key if k in wanted)
         return Schema(columns, self.required & wanted, key, self.open)
 
     def with_key(self, key: tuple[str, ...]) -> Schema:
-        """The same columns under another key."""
+        """The same columns under another key.
+
+        >>> Schema.of({"ip": "string"}).with_key(("ip",)).key
+        ('ip',)
+        """
         return Schema(self.columns, self.required, key, self.open)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON value, kept with every checkpoint."""
+        """JSON value, kept with every checkpoint.
+
+        >>> Schema.of({"n": "int not null"}).to_json()["required"]
+        ['n']
+        """
         columns = [[name, types.to_json(dtype)] for name, dtype in self.columns.items()]
         return {"columns": columns, "required": sorted(self.required), "key": list(self.key)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Schema:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`.
+
+        >>> Schema.from_json(Schema.of({"n": "int"}).to_json()) == Schema.of({"n": "int"})
+        True
+        """
         columns = {name: types.from_json(dtype) for name, dtype in value["columns"]}
         return cls(columns, frozenset(value["required"]), tuple(value["key"]))
 

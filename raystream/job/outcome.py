@@ -57,7 +57,11 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 finished, stopped or submitted, 1 failed, 2 refused, 3 superseded."""
+        """0 finished, stopped or submitted, 1 failed, 2 refused, 3 superseded.
+
+        >>> Outcome("failed", "KeyError: 'ip'").exit_code
+        1
+        """
         return 2 if self.refused else _EXIT_CODES[self.kind]
 
 

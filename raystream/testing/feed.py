@@ -67,6 +67,13 @@ def feed(
     Raises:
         ConfigurationError: Rows for a source that there is not, or a source without rows.
         JobFailed: The job failed.
+
+    >>> import raystream as rs
+    >>> p = rs.Pipeline("example")
+    >>> requests = p.read(rs.Kafka("kafka:9092").topic("requests"), event_time="ts")
+    >>> requests.window(rs.tumbling("1m")).agg(n=rs.count()).write(rs.Collect(), name="counts")
+    >>> feed(p, {"requests": [{"ts": 1}, CRASH, {"ts": 2}]})["counts"]
+    [{'window_start': 0, 'window_end': 60000, 'n': 2}]
     """
     return _Feeding(pipeline, rows, parallelism, wall_ms).to_the_end()
 

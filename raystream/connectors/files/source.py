@@ -74,6 +74,13 @@ class Files:
 
     Raises:
         ConfigurationError: There is no such format, or an option is wrong.
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> (folder / "day1.jsonl").write_text('{"shop": "a"}')
+    13
+    >>> rs.Pipeline("example").read(Files(folder)).collect().to_dicts()
+    [{'shop': 'a'}]
     """
 
     path: str | os.PathLike[str]

@@ -159,6 +159,9 @@ class Kafka:
 
         Raises:
             ConfigurationError: an unknown option or value.
+
+        >>> Kafka("kafka:9092").topic("requests", starting_offsets="latest").describe()
+        'kafka topic requests'
         """
         named = name if topics is None else topics
         where = _where(named)

@@ -1,0 +1,64 @@
+"""What the options of a stream's verbs mean, and which side outputs its step has."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from raystream.api.arguments import chosen
+from raystream.api.origin import wrong
+from raystream.api.pipeline import declared
+from raystream.api.row_columns import RowColumns, returned_types
+from raystream.graph.logical import Edge
+from raystream.graph.policies import ErrorPolicy
+from raystream.graph.steps import HasErrors, Map, Read, Step, WindowAggregate
+
+
+def row_columns(functions: Mapping[str, Callable[[Any], Any]], errors: ErrorPolicy) -> Map:
+    """The step that computes columns by functions of the row."""
+    return Map(RowColumns(functions), None, returned_types(functions), errors)
+
+
+def policy_of(errors: str) -> ErrorPolicy:
+    """The policy that `errors=` names.
+
+    Raises:
+        ConfigurationError: there is no such policy.
+    """
+    policy: ErrorPolicy = chosen(errors, "errors", ErrorPolicy)
+    return policy
+
+
+def declared_or_annotated(schema: Any, annotation: Any) -> Any:
+    """Columns that a function gives: declared, else those of its return annotation, else None."""
+    if schema is not None:
+        return declared(schema)
+    structured = typing.is_typeddict(annotation) or hasattr(annotation, "__dataclass_fields__")
+    return declared(annotation) if structured else None
+
+
+def check_dead_letters(step: Step, edge: Edge) -> None:
+    """Refuse `.errors` of a step that has none.
+
+    Raises:
+        ConfigurationError: at the user's line, with what to write.
+    """
+    if not isinstance(step, HasErrors) or edge.tag != "main":
+        text = "this stream has no .errors"
+        raise wrong(text, "they belong to the step that has errors=")
+    if step.errors is not ErrorPolicy.DLQ:
+        verb = "p.read(.., errors" if isinstance(step, Read) else "errors"
+        text = f"nothing comes out of .errors: the policy is {step.errors!s}"
+        raise wrong(text, f'write {verb}="dlq"' + (")" if verb != "errors" else ""))
+
+
+def check_late(step: Step, edge: Edge) -> None:
+    """Refuse `.late` of anything but the result of `agg`.
+
+    Raises:
+        ConfigurationError: at the user's line, with what to write.
+    """
+    if not isinstance(step, WindowAggregate) or edge.tag != "main":
+        text = "only a stream made by .window(..).agg(..) has .late"
+        raise wrong(text, "write counts = rows.window(..).agg(..), then counts.late.write(..)")
