@@ -123,12 +123,8 @@ def test_odd_records_become_dead_letters_that_tell_where_they_were_and_why(place
     assert letters[b"far"].value() == FAR
     assert b"max_future" in far["raystream.reason"]
     assert far["raystream.offset"] == str(len(GOOD) + len(ODD)).encode()
-    assert outcome.counters == {
-        "dlq_rows": 8,
-        "future_rows": 1,
-        "skipped_rows": 0,
-        "unknown_fields": 0,
-    }
+    counted = {"dlq_rows": 8, "future_rows": 1, "skipped_rows": 0}
+    assert counted.items() <= outcome.counters.items()
 
 
 def test_odd_records_are_skipped_and_counted(place: Place) -> None:
@@ -137,12 +133,8 @@ def test_odd_records_are_skipped_and_counted(place: Place) -> None:
     out = _per_minute(place, p.read(place.kafka.topic(topic), event_time="ts", errors="skip"))
     outcome = finish(p)
     assert {key: row["n"] for key, row in place.rows(out)} == {b"a": 2, b"b": 2}
-    assert outcome.counters == {
-        "dlq_rows": 0,
-        "future_rows": 1,
-        "skipped_rows": len(ODD),
-        "unknown_fields": 0,
-    }
+    counted = {"dlq_rows": 0, "future_rows": 1, "skipped_rows": len(ODD)}
+    assert counted.items() <= outcome.counters.items()
 
 
 def test_a_record_without_event_time_stops_the_job_and_is_named(place: Place) -> None:
