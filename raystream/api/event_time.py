@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import chosen
 from raystream.api.expressions import expression
-from raystream.api.origin import at_call, wrong
+from raystream.api.origin import wrong
 from raystream.api.time_zones import known_zone
+from raystream.graph.logical import Edge
 from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
-from raystream.graph.steps import WithEventTime
+from raystream.graph.steps import (
+    Drop,
+    Filter,
+    FilterRows,
+    KeyBy,
+    Map,
+    Read,
+    Select,
+    Union,
+    WithColumns,
+    WithEventTime,
+)
+
+if TYPE_CHECKING:
+    from raystream.api.pipeline import Pipeline
 
 UNITS = ("s", "ms", "us", "ns", "iso8601")
 """As formats.moments knows them."""
@@ -26,19 +42,47 @@ def checked_time(value: Any) -> Any:
     return expression(value, "event_time")
 
 
-def checked_unit(said: str | None, event_time: Any, schema: Any) -> str:
+def units_at(pipeline: Pipeline, edge: Edge) -> Mapping[str, str]:
+    """The declared units of the columns that these rows still have as they were read."""
+    if edge.tag == "errors":
+        return {}
+    node = pipeline.node(edge)
+    step: Any = node.step
+    schema = getattr(step, "schema", None)
+    if schema is not None:
+        return schema.units  # type: ignore[no-any-return]
+    if isinstance(step, Read):
+        return {}
+    above = [units_at(pipeline, each) for each in node.inputs]
+    if edge.tag == "late" or isinstance(step, Filter | FilterRows | WithEventTime):
+        return above[0]
+    if isinstance(step, Union):
+        return {n: u for n, u in above[0].items() if all(units.get(n) == u for units in above)}
+    if isinstance(step, Select):
+        return {n: u for n, u in above[0].items() if n in _names(step.columns)}
+    made: Any = None
+    if isinstance(step, WithColumns | Drop):
+        made = step.columns
+    elif isinstance(step, KeyBy):
+        made = step.computed
+    elif isinstance(step, Map):
+        made = step.adds
+    return {} if made is None else {n: u for n, u in above[0].items() if n not in made}
+
+
+def _names(columns: Sequence[Any]) -> set[str]:
+    """The columns that a select leaves as they are."""
+    return {column for column in columns if isinstance(column, str)}
+
+
+def checked_unit(said: str | None, event_time: Any, units: Mapping[str, str]) -> str:
     """The unit of event time: what was said, else what the declared schema says, else `ms`.
 
     Raises:
         ConfigurationError: no unit, or the schema says another.
     """
     word = None if said is None else chosen(said, "event_time_unit", list(UNITS))
-    declared = None
-    if schema is not None and isinstance(event_time, str):
-        from raystream.data.schema import Schema
-
-        with at_call():
-            declared = Schema.declared_unit(schema, event_time)
+    declared = units.get(event_time) if isinstance(event_time, str) else None
     if word is not None and declared is not None and word != declared:
         text = f"event_time_unit is {word!r}, but the schema says {declared!r} of {event_time!r}"
         raise wrong(text, "leave out one of the two")
@@ -46,9 +90,22 @@ def checked_unit(said: str | None, event_time: Any, schema: Any) -> str:
 
 
 def new_event_time(
-    event_time: Any, watermark: Any, unit: str, time_zone: str | None, errors: str
+    event_time: Any,
+    watermark: Any,
+    unit: str | None,
+    units: Mapping[str, str],
+    time_zone: str | None,
+    errors: str,
 ) -> WithEventTime:
     """The step that gives rows another event time; see `Stream.with_event_time`.
+
+    Args:
+        event_time: What it is made of.
+        watermark: Strategy.
+        unit: As said.
+        units: Declared of the columns that are still those of the source.
+        time_zone: Of times without one.
+        errors: Policy.
 
     Raises:
         ConfigurationError: one of the options is none.
@@ -56,7 +113,7 @@ def new_event_time(
     return WithEventTime(
         checked_time(event_time),
         checked_watermark(watermark),
-        checked_unit(unit, None, None),
+        checked_unit(unit, event_time, units),
         None if time_zone is None else known_zone(time_zone),
         chosen(errors, "errors", ErrorPolicy),
     )

@@ -169,7 +169,7 @@ class Pipeline:
             columns,
             checked_watermark(watermark),
             chosen(errors, "errors", ErrorPolicy),
-            checked_unit(event_time_unit, event_time, schema),
+            checked_unit(event_time_unit, event_time, {} if columns is None else columns.units),
             None if time_zone is None else known_zone(time_zone),
         )
         return Stream(self, self.add(step, (), name=name, parallelism=parallelism))

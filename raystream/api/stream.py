@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked, chosen, no_verb
-from raystream.api.event_time import new_event_time
+from raystream.api.event_time import new_event_time, units_at
 from raystream.api.expressions import (
     check_visible,
     column_name,
@@ -158,7 +158,7 @@ class Stream:
         event_time: Any,
         *,
         watermark: WatermarkStrategy | None = None,
-        event_time_unit: str = "ms",
+        event_time_unit: str | None = None,
         time_zone: str | None = None,
         errors: str = "fail",
         name: str | None = None,
@@ -169,7 +169,8 @@ class Stream:
         Args:
             event_time: As of `Pipeline.read`.
             watermark: Of all rows of a subtask together.
-            event_time_unit: As of `Pipeline.read`.
+            event_time_unit: As of `Pipeline.read`. None: what the schema of the source says of this
+                column, if it is still as it was read, else `ms`.
             time_zone: As of `Pipeline.read`.
             errors: Rows without a time: `fail`, `skip`, or `dlq`.
 
@@ -178,7 +179,8 @@ class Stream:
         >>> shipped.window(rs.tumbling("1m")).agg(n=rs.count()).collect()["window_start"].to_list()
         [1699999980000]
         """
-        made = new_event_time(event_time, watermark, event_time_unit, time_zone, errors)
+        units = units_at(self._pipeline, self._edge)
+        made = new_event_time(event_time, watermark, event_time_unit, units, time_zone, errors)
         return self._then(made, name, parallelism)
 
     @checked

@@ -319,11 +319,15 @@ def _schema(step: Read) -> str:
 
 
 def _words(schema: Any) -> dict[str, str]:
-    """The words of a declared schema; `timestamp_ms` is `int` to the engine."""
+    """The words of a declared schema."""
     from raystream.data.types import word_of
 
     behind = {name: " not null" for name in schema.required}
-    return {n: f"{word_of(d)}{behind.get(n, '')}" for n, d in schema.columns.items()}
+    units = {n: u if u == "iso8601" else f"timestamp_{u}" for n, u in schema.units.items()}
+    return {
+        name: f"{units.get(name) or word_of(dtype)}{behind.get(name, '')}"
+        for name, dtype in schema.columns.items()
+    }
 
 
 def _format(format_: Any) -> str:

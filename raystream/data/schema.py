@@ -26,6 +26,7 @@ class Schema:
         key: Columns of the key, once `key_by` said so.
         open: Behind a row function without a declared output: `columns` holds only what is known
             already (often nothing); the first rows tell the rest and are checked at run time.
+        units: Units of event time that were declared of columns (`timestamp_s`: `s`).
 
     >>> Schema.of({"ts": "int not null", "ip": str}).names()
     ['ts', 'ip']
@@ -35,6 +36,7 @@ class Schema:
     required: frozenset[str] = field(default_factory=frozenset)
     key: tuple[str, ...] = ()
     open: bool = False
+    units: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, declared: Any) -> Schema:
@@ -55,21 +57,13 @@ class Schema:
         """
         if isinstance(declared, Schema):
             return declared
-        parsed = {name: types.parse_type(kind, name) for name, kind in _items(declared)}
+        items = _items(declared)
+        parsed = {name: types.parse_type(kind, name) for name, kind in items}
         _check_names(parsed)
         columns = {name: dtype for name, (dtype, _) in parsed.items()}
-        return cls(columns, frozenset(name for name, (_, strict) in parsed.items() if strict))
-
-    @staticmethod
-    def declared_unit(declared: Any, column: str) -> str | None:
-        """The unit of event time that a declared schema says of a column; None: none.
-
-        >>> Schema.declared_unit({"ts": "timestamp_s"}, "ts")
-        's'
-        """
-        if isinstance(declared, Schema):
-            return None
-        return next((types.declared_unit(k) for n, k in _items(declared) if n == column), None)
+        required = frozenset(name for name, (_, strict) in parsed.items() if strict)
+        units = {n: unit for n, kind in items if (unit := types.declared_unit(kind)) is not None}
+        return cls(columns, required, units=units)
 
     @classmethod
     def of_frame(cls, columns: Mapping[str, pl.DataType], key: tuple[str, ...] = ()) -> Schema:

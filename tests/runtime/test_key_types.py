@@ -20,10 +20,10 @@ ROWS = 60
 NOW = 1_700_000_000_000
 
 
-def write(directory: Path, number: int, keys: list[Any]) -> None:
+def write(directory: Path, number: int, keys: list[Any], start: int = NOW) -> None:
     directory.mkdir(exist_ok=True)
     path = directory / f"{number}.jsonl"
-    text = "".join(json.dumps({"k": key, "ts": NOW + n}) + "\n" for n, key in enumerate(keys))
+    text = "".join(json.dumps({"k": key, "ts": start + n}) + "\n" for n, key in enumerate(keys))
     path.with_suffix(".tmp").write_text(text)
     path.with_suffix(".tmp").replace(path)
 
@@ -147,3 +147,30 @@ def test_keys_of_any_type_meet_over_one_two_four_and_two_subtasks(tmp_path: Path
         found = outs[name].rows()
         wanted = Counter(kind.same[n % len(kind.same)] for n in range(len(rows)))
         assert sorted(row["n"] for row in found) == sorted(4 * n for n in wanted.values()), name
+
+
+def retimed(directory: Path, out: Collect) -> rs.Pipeline:
+    p = rs.Pipeline("retimed", checkpoint_interval="100ms")
+    source = Files(directory / "*.jsonl", tail=True, discovery_interval="100ms")
+    schema = {"k": "int", "ts": "timestamp_ms"}
+    rows = p.read(source, schema=schema, name="read").with_event_time(
+        "ts", watermark=rs.Watermark(out_of_orderness="1s", idle_timeout="10m"), name="time"
+    )
+    rows.key_by("k", name="key").window(rs.tumbling("1s")).agg(n=rs.count()).write(out, name="out")
+    return p
+
+
+def test_event_time_given_later_over_a_rescale(tmp_path: Path) -> None:
+    """It goes on from the subtask that was furthest behind: its rows are not late elsewhere."""
+    out, keys = Collect(), [n % 7 for n in range(ROWS)]
+    write(tmp_path / "in", 0, keys)
+    write(tmp_path / "in", 1, keys, NOW + 5000)
+    stopped(retimed(tmp_path / "in", out), tmp_path / "store", 2 * ROWS, 2)
+    write(tmp_path / "in", 2, keys)
+    last = retimed(tmp_path / "in", out)
+    assert (
+        last.run(until="latest", local=True, checkpoint_storage=str(tmp_path / "store")).late == 0
+    )
+    assert {(r["k"], r["n"]) for r in out.rows()} == {
+        (key, n * count) for key, n in Counter(keys).items() for count in (1, 2)
+    }
