@@ -113,6 +113,7 @@ class WindowGlobal(Operator):
         partials = self._on_time_partials(batch.frame)
         if not partials.height:
             return
+        self._drain()
         self._state.append(partials)
         if self._every is not None:
             self._note(partials)
@@ -156,16 +157,21 @@ class WindowGlobal(Operator):
         if self._due is None or now < self._due or self._work is not None:
             return
         self._due = None
-        self._work = self._tell_early()
+        self._work = self._tell_changed(None, final=False)
         self.proceed()
 
-    def _tell_early(self) -> Iterator[None]:
+    def _drain(self) -> None:
+        """The step before gave two batches at once: what is pending knows the state as it was."""
+        while self._work is not None:
+            self.proceed()
+
+    def _tell_changed(self, until: int | None, *, final: bool) -> Iterator[None]:
         after = self._watermark - self._lateness
-        parts = self._changed.take(self._state, self._aggregation.merge, after, None)
+        parts = self._changed.take(self._state, self._aggregation.merge, after, until)
         for number, merged in enumerate(parts):
             if number:
-                yield
-            self._emit(merged, final=False)
+                yield  # those behind take this slice before the next is made
+            self._emit(merged, final=final)
 
     def gauges(self) -> Mapping[str, float]:
         """Memory of the open windows."""
@@ -218,10 +224,8 @@ class WindowGlobal(Operator):
         if not touched.height:
             return
         self._changed.note(touched)
-        after = self._watermark - self._lateness
-        merge = self._aggregation.merge
-        for merged in self._changed.take(self._state, merge, after, self._watermark):
-            self._emit(merged, final=True)
+        self._work = self._tell_changed(self._watermark, final=True)
+        self.proceed()
 
     def _close_windows(self, after: int, until: int) -> Iterator[None]:
         by = [WINDOW_START, WINDOW_END, *self._keys]

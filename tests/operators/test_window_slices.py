@@ -129,3 +129,48 @@ def test_early_rows_come_in_slices_and_once(
     assert max(sizes) <= 60 * 2 * 2
     assert len({(r["k"], r["window_end"]) for r in rows}) == len(rows) == 119 * 2
     assert {r["final"] for r in rows} == {False}
+
+
+def test_late_rows_give_out_their_windows_again_in_slices(
+    harness: Any, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few late rows are in many windows: those behind take some before the next are made."""
+    counted = {"n": Aggregate(AggregateKind.COUNT)}
+    window = rs.hopping("1h", "1m")
+    asked = WindowAggregate(("k",), window, counted, allowed_lateness_ms=120 * MINUTE)
+    task = harness(WindowGlobal(asked, False)).process(minutes(60, 3))
+    task.operator.on_watermark(Watermark(120 * MINUTE))
+    while task.operator.has_more():
+        task.operator.proceed()
+    task.take()
+    sizes = exploded(task, monkeypatch)
+    task.process(minutes(60, 3))
+    assert task.operator.has_more()
+    first = len(task.emitted[""])
+    while task.operator.has_more():
+        task.operator.proceed()
+    assert first == 1
+    rows = task.take()
+    assert max(sizes) <= 60 * 3 * 4
+    right: dict[Any, int] = {}
+    for minute in range(60):
+        for start, end in windows_of(window, minute * MINUTE):
+            for key in "012":
+                right[key, start, end] = right.get((key, start, end), 0) + 2
+    assert {(r["k"], r["window_start"], r["window_end"]): r["n"] for r in rows} == right
+    assert len(rows) == len(right)
+
+
+def test_two_batches_at_once_are_both_right(harness: Any, small: int) -> None:
+    """A step in front that gives two batches in one call."""
+    counted = {"n": Aggregate(AggregateKind.COUNT)}
+    asked = WindowAggregate(("k",), rs.hopping("1h", "1m"), counted, allowed_lateness_ms=10**9)
+    task = harness(WindowGlobal(asked, False)).process(minutes(60, 3))
+    task.operator.on_watermark(Watermark(120 * MINUTE))
+    task.operator._drain()
+    task.take()
+    task.process(minutes(60, 3)).process(minutes(60, 3))
+    task.operator._drain()
+    last = {(r["k"], r["window_end"]): r["n"] for r in task.take()}
+    assert last["0", 60 * MINUTE] == 180
+    assert last["1", MINUTE] == 3
