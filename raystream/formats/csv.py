@@ -17,6 +17,7 @@ from raystream.formats import text_types
 from raystream.formats.base import Decoded, RejectedRow
 from raystream.formats.csv_encoder import CsvEncoder
 from raystream.formats.csv_lines import regular
+from raystream.formats.json_numbers import LARGEST, is_decimal
 from raystream.formats.timestamps import without
 
 
@@ -128,7 +129,7 @@ class CsvDecoder:
         if frame.height != len(payloads) or missing_required(frame, self.schema):
             return None
         wanted = pl.DataFrame({name: frame.get_column(name) for name in self.schema.columns})
-        return None if _infinite(wanted) else wanted
+        return None if _large(wanted) else wanted
 
     def _by_columns(self, payloads: Sequence[bytes | None]) -> Decoded:
         lines = pl.Series("line", payloads, pl.Binary)
@@ -279,13 +280,17 @@ def _read(text: pl.Series, dtype: pl.DataType) -> pl.Series:
     number = text.cast(dtype, strict=False)
     if dtype.is_float():
         number = number.set(number.is_infinite() & text.str.contains("[0-9]"), None)
+        most = 2**24 if dtype == pl.Float32 else LARGEST
+        whole = (number.abs() >= most) & text.str.contains(r"^[+-]?[0-9]+$")
+        rows = [row for row in whole.arg_true() if int(number[row]) != int(text[row])]
+        number = number.scatter(rows, None) if rows else number
     return number
 
 
-def _infinite(frame: pl.DataFrame) -> bool:
-    """Whether a number may be too large to be one."""
+def _large(frame: pl.DataFrame) -> bool:
+    """Whether a float may have been another number."""
     numbers = [column for column in frame.get_columns() if column.dtype.is_float()]
-    return any(np.isinf(column.to_numpy()).any() for column in numbers)
+    return any((np.abs(column.to_numpy()) >= LARGEST).any() for column in numbers)
 
 
 def _decimals(text: pl.Series, dtype: pl.DataType) -> pl.Series:
@@ -297,6 +302,6 @@ def _decimals(text: pl.Series, dtype: pl.DataType) -> pl.Series:
 
 def _decimal(text: str) -> Decimal | None:
     try:
-        return Decimal(text) if text.isascii() and "_" not in text else None
+        return Decimal(text) if is_decimal(text.lstrip(" \t")) else None
     except InvalidOperation:
         return None

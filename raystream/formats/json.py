@@ -20,8 +20,9 @@ from raystream.data.rows import columns_to_frame, misfits, not_of_type
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Decoded, RejectedRow
+from raystream.formats.json_numbers import JsonNumbers
 from raystream.formats.not_finite import holds_floats, not_finite
-from raystream.formats.timestamps import Texts, unwritable
+from raystream.formats.timestamps import Texts, unwritable, without
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError)
 
@@ -94,6 +95,7 @@ class JsonDecoder:
         self._raw = texts.raw()
         self._names = self._raw.names()
         self._decode, self._attributes = _decoder(self._raw)
+        self._numbers = JsonNumbers(self._raw.columns)
 
     def decode(self, payloads: Sequence[bytes | None]) -> Decoded:
         """Decode all at once; go on behind each one that offends."""
@@ -108,7 +110,23 @@ class JsonDecoder:
         frame = columns_to_frame(self._raw, columns)
         if frame is None:
             frame = self._fitting(columns, rejected)
+        frame = self._unchanged(frame, payloads, rejected)
         return self._texts.read(frame, rejected)
+
+    def _unchanged(
+        self, frame: pl.DataFrame, payloads: Sequence[bytes | None], rejected: list[RejectedRow]
+    ) -> pl.DataFrame:
+        """The rows none of whose numbers became another; the others are added to `rejected`."""
+        kept: Any = payloads
+        if rejected:
+            gone = {reject.index for reject in rejected}
+            kept = [payload for index, payload in enumerate(payloads) if index not in gone]
+        reasons = self._numbers.changed(frame, kept)
+        if not reasons:
+            return frame
+        found = without(frame, reasons, rejected)
+        rejected[:] = found.rejected
+        return found.frame
 
     def _good(self, payloads: Sequence[bytes | None], rejected: list[RejectedRow]) -> list[Any]:
         rows: list[Any] = []
@@ -142,6 +160,8 @@ class JsonDecoder:
 def _why(payload: bytes | None, error: Exception) -> str:
     if payload is None:
         return "record without a value"
+    if payload.startswith(_MARKS):
+        return "not JSON: a byte order mark in front of it"
     if isinstance(error, msgspec.ValidationError):
         return str(error).replace(" - at `$.", " - at `").replace(" - at `$`", "")
     return f"not JSON: {str(error).removeprefix('JSON is malformed: ')}"
@@ -184,6 +204,8 @@ class JsonEncoder:
             raise unwritable(column, next(rows), "JSON has no NaN and no infinity")
         self._nulled += number
 
+
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 Decode = Callable[[bytes], Any]
 

@@ -12,6 +12,10 @@ BLOCK = 256 * 1024
 """Bytes per read: some 3,000 small records, so that their lists stay near the L2 cache."""
 
 
+_BOM = b"\xef\xbb\xbf"
+"""What some editors put in front of UTF-8: part of the file, not of its first line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lines:
     """Some lines of a file.
@@ -70,6 +74,8 @@ class LineFile:
         self.offset += sum(map(len, taken)) + ends
         first = self.line + 1
         self.line += len(taken)
+        if first == 1:
+            taken[0] = taken[0].removeprefix(_BOM)
         return self._without_blanks(taken, first)
 
     def _without_blanks(self, taken: list[bytes], first: int) -> Lines:

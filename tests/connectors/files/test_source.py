@@ -273,3 +273,17 @@ def test_the_discovery_interval_is_a_duration() -> None:
     assert Files("a", tail=True, discovery_interval="5s").discovery_interval == 5.0
     with pytest.raises(ConfigurationError, match=r"test_source.py:\d+: discovery_interval: 'x'"):
         Files("a", discovery_interval="x")
+
+
+@pytest.mark.parametrize("form", ["json", "csv", Csv(columns=("n", "s"))])
+def test_the_mark_that_editors_put_in_front_is_no_part_of_the_first_line(
+    tmp_path: Path, form: Any
+) -> None:
+    text = {"json": '{"n":1,"s":"a"}\n', "csv": "n,s\n1,a\n"}.get(form, "1,a\n")
+    (tmp_path / "a.txt").write_text("\ufeff" + text)
+    source = Files(tmp_path, form)
+    (chunk,) = drain(reader(source, source.discover(bounded=True)))
+    assert not chunk.rejected
+    assert chunk.frame.select("n", "s").rows() == [(1, "a")]
+    (tmp_path / "a.txt").write_text("\ufeff" + text * 2)
+    assert source.learn() == SCHEMA or form != "json"
