@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 import numpy as np
 import polars as pl
 
-from raystream.data.rows import column_of, misfits, missing_required
+from raystream.data.rows import missing_required
 from raystream.data.schema import Schema, no_column
 from raystream.errors import ConfigurationError
-from raystream.formats import text_types
 from raystream.formats.base import Decoded, RejectedRow
 from raystream.formats.csv_encoder import CsvEncoder
 from raystream.formats.csv_lines import regular
-from raystream.formats.json_numbers import LARGEST, is_decimal
+from raystream.formats.csv_values import given, learnt, read
+from raystream.formats.json_numbers import LARGEST
 from raystream.formats.timestamps import without
 
 
@@ -58,12 +58,16 @@ class Csv:
         """Decoder for these columns of the line.
 
         Raises:
-            ConfigurationError: a column of the schema is not in the line, or of a type CSV lacks.
+            ConfigurationError: a column of the schema is not in the line, or there twice, or of a
+                type CSV lacks.
         """
         fields = self.columns or tuple(schema.names())
         for name in schema.columns:
             if name not in fields:
                 raise no_column(name, fields)
+            if fields.count(name) > 1:
+                what = f"a line of CSV has the column {name!r} twice"
+                raise ConfigurationError(what, what_to_do="give each its own name")
         return CsvDecoder(schema, fields, self.delimiter)
 
     def encoder(self, schema: Schema) -> CsvEncoder:
@@ -76,18 +80,36 @@ class Csv:
         return CsvEncoder(schema, self.delimiter)
 
     def infer(self, payloads: Sequence[bytes | None]) -> Schema | None:
-        """Schema learnt from lines; without `columns` the first payload is the header."""
-        lines = [payload for payload in payloads if payload]
-        if not lines or (not self.columns and len(lines) < 2):
+        """Schema learnt from lines; those that do not fit the others tell nothing.
+
+        Raises:
+            ConfigurationError: there are no `columns`: a record is no header.
+        """
+        if not self.columns:
+            what = "records of CSV do not tell the names of their columns"
+            advice = "declare them: p.read(.., schema={..}), or Csv(columns=(..))"
+            raise ConfigurationError(what, what_to_do=advice)
+        texts = Schema({name: pl.String() for name in self.columns})
+        rows = self.decoder(texts).decode([payload for payload in payloads if payload]).frame
+        if not rows.height:
             return None
-        frame = pl.read_csv(
-            b"\n".join(lines),
-            has_header=not self.columns,
-            new_columns=list(self.columns) or None,
-            separator=self.delimiter,
-        )
-        numbers = {n: d for n, d in frame.schema.items() if d in (pl.Int64, pl.Float64, pl.Boolean)}
-        return Schema({name: numbers.get(name, pl.String()) for name in frame.columns})
+        return Schema({name: learnt(rows.get_column(name)) for name in self.columns})
+
+    def named_by(self, line: bytes) -> Csv:
+        """The same with the columns that a header line names.
+
+        Raises:
+            ConfigurationError: it names none.
+        """
+        try:
+            names = next(csv.reader([line.decode()], delimiter=self.delimiter), [])
+        except (UnicodeDecodeError, csv.Error):
+            names = []
+        if not names:
+            what = "the first line of CSV names no columns"
+            advice = "put them there, or name them: Csv(columns=(..))"
+            raise ConfigurationError(what, what_to_do=advice)
+        return Csv(tuple(names), self.delimiter)
 
 
 class CsvDecoder:
@@ -145,15 +167,15 @@ class CsvDecoder:
         fields = self._split(text)
         columns, reasons = dict[str, pl.Series](), dict[int, str]()
         for name, dtype in self.schema.columns.items():
-            given = _given(fields[self._places[name]], dtype)
-            column = _read(given.alias(name), dtype)
+            text = given(fields[self._places[name]], dtype)
+            column = read(text.alias(name), dtype)
             columns[name] = column
-            wrong = column.is_null() & given.is_not_null()
+            wrong = column.is_null() & text.is_not_null()
             for row in wrong.arg_true().to_list() if wrong.any() else ():
-                said = f"column {name!r}: {str(given[row])[:40]!r} is not {dtype}"
+                said = f"column {name!r}: {str(text[row])[:40]!r} is not {dtype}"
                 reasons.setdefault(row, said)
-            if name in self.schema.required and given.null_count():
-                for row in given.is_null().arg_true().to_list():
+            if name in self.schema.required and text.null_count():
+                for row in text.is_null().arg_true().to_list():
                     reasons.setdefault(row, f"null in {name}")
         frame = pl.DataFrame(columns)
         return without(frame, reasons, rejected) if reasons else Decoded(frame, tuple(rejected))
@@ -252,56 +274,9 @@ def _check(schema: Schema) -> None:
 
 
 _COMMON = (pl.Int64(), pl.Float64(), pl.String(), pl.Boolean())
-_BOOLEAN = {"true": True, "false": False}
-
-
-def _given(text: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Polars skips blanks in front of numbers, and takes nothing else for null."""
-    if not (dtype.is_integer() or dtype.is_float()):
-        return text
-    number = text.str.strip_chars_start(" \t")
-    return pl.select(pl.when(number.str.len_bytes() > 0).then(number)).to_series()
-
-
-def _read(text: pl.Series, dtype: pl.DataType) -> pl.Series:
-    """Values of a type, null where the text is none."""
-    if dtype == pl.String:
-        return text
-    if dtype == pl.Boolean:
-        known = text.str.to_lowercase()
-        return known.replace_strict(_BOOLEAN, default=None, return_dtype=pl.Boolean)
-    if isinstance(dtype, pl.Decimal):
-        return _decimals(text, dtype)
-    if text_types.is_text(dtype):
-        return text_types.applied(lambda value: text_types.read(value, dtype), text)
-    if dtype.is_integer():
-        whole = text.str.contains(r"^[+-]?[0-9]+$")
-        text = pl.select(pl.when(whole).then(text)).to_series().alias(text.name)
-    number = text.cast(dtype, strict=False)
-    if dtype.is_float():
-        number = number.set(number.is_infinite() & text.str.contains("[0-9]"), None)
-        most = 2**24 if dtype == pl.Float32 else LARGEST
-        whole = (number.abs() >= most) & text.str.contains(r"^[+-]?[0-9]+$")
-        rows = [row for row in whole.arg_true() if int(number[row]) != int(text[row])]
-        number = number.scatter(rows, None) if rows else number
-    return number
 
 
 def _large(frame: pl.DataFrame) -> bool:
     """Whether a float may have been another number."""
     numbers = [column for column in frame.get_columns() if column.dtype.is_float()]
     return any((np.abs(column.to_numpy()) >= LARGEST).any() for column in numbers)
-
-
-def _decimals(text: pl.Series, dtype: pl.DataType) -> pl.Series:
-    numbers = [None if value is None else _decimal(value) for value in text.to_list()]
-    for row in misfits(numbers, dtype):
-        numbers[row] = None
-    return column_of(text.name, numbers, dtype)
-
-
-def _decimal(text: str) -> Decimal | None:
-    try:
-        return Decimal(text) if is_decimal(text.lstrip(" \t")) else None
-    except InvalidOperation:
-        return None

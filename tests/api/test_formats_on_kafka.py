@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import raystream as rs
-from raystream.errors import JobFailed
+from raystream.errors import ConfigurationError, JobFailed
 from raystream.formats.csv import Csv
 from raystream.testing.broker import Broker
 from tests.api.test_jobs_on_kafka import Place, T, finish
@@ -94,6 +94,11 @@ def test_csv_stops_at_an_odd_line_and_names_it(place: Place) -> None:
         finish(p)
     assert f"topic {topic}, partition 0, offset 1" in str(failed.value)
     assert "more than one line" in str(failed.value)
+    unnamed = place.pipeline()
+    rows = unnamed.read(place.kafka.topic(topic, format="csv"))
+    rows.write(place.kafka.topic(place.topic()))
+    with pytest.raises(ConfigurationError, match="do not tell the names of their columns"):
+        finish(unnamed)
 
 
 def test_csv_with_its_own_columns_and_windows_of_a_few(place: Place) -> None:

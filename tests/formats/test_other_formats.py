@@ -57,9 +57,39 @@ def test_csv_offenders_are_named_and_columns_chosen_by_position() -> None:
 
 
 def test_csv_inference() -> None:
-    assert Csv().infer([b"a,b,c", b"1,x,2.5"]) == Schema.of({"a": int, "b": str, "c": float})
+    learnt = Csv(("a", "b", "c")).infer([b"1,x,2.5", b"1,2,3,4", b"\xff", None, b"", b"2,,3"])
+    assert learnt == Schema.of({"a": int, "b": str, "c": float})
     assert Csv(("a",)).infer([b"1"]) == Schema.of({"a": int})
-    assert Csv().infer([b"a,b"]) is None
+    assert Csv(("a",)).infer([b""]) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (["007", "1"], "string"),
+        (["0", "-0", "10"], "int"),
+        (["1", "1.5"], "float"),
+        (["00.5"], "string"),
+        (["true", "FALSE"], "bool"),
+        (["1", "true"], "string"),
+        (["99999999999999999999"], "string"),
+        (["9007199254740993", "0.5"], "string"),
+        (["1e400"], "string"),
+        (["", ""], "string"),
+    ],
+)
+def test_csv_learns_no_type_that_would_change_a_value(texts: list[str], kind: str) -> None:
+    learnt = Csv(("a", "b")).infer([f"{text},".encode() for text in texts])
+    assert learnt == Schema.of({"a": kind, "b": "string"})
+
+
+def test_records_of_csv_are_no_header() -> None:
+    with pytest.raises(ConfigurationError, match="do not tell the names of their columns; declare"):
+        Csv().infer([b"a,b", b"1,2"])
+    with pytest.raises(ConfigurationError, match="has the column 'a' twice"):
+        Csv(("a", "b", "a")).infer([b"1,2,3"])
+    assert Csv(("a", "b", "a")).decoder(Schema.of({"b": int})).decode([b"1,2,3"]).frame.height == 1
+    assert Csv(delimiter=";").named_by(b'"a;1";b').columns == ("a;1", "b")
 
 
 def test_formats_by_name() -> None:

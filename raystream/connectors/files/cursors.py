@@ -12,6 +12,7 @@ import polars as pl
 from raystream.connectors.base import Position, ReadOptions, Split
 from raystream.connectors.columns import decode_schema, index_of_row, record_decoder
 from raystream.connectors.files.lines import LineFile, first_lines
+from raystream.errors import ConfigurationError
 from raystream.formats.base import Decoder, Format
 from raystream.formats.csv import Csv
 from raystream.formats.unknown_fields import beyond
@@ -118,6 +119,8 @@ class TextCursor:
 
 def with_header(form: Csv, path: Path) -> Csv:
     """CSV with the column names of the file's first line."""
-    line = first_lines(path, 1)[0]
-    names = pl.read_csv(line + b"\n", separator=form.delimiter, infer_schema=False).columns
-    return Csv(tuple(names), form.delimiter)
+    lines = first_lines(path, 1)
+    try:
+        return form.named_by(lines[0] if lines else b"")
+    except ConfigurationError as error:
+        raise error.placed(str(path)) from None

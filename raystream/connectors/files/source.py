@@ -27,6 +27,7 @@ from raystream.connectors.files.cursors import (
     Cursor,
     Piece,
     TextCursor,
+    with_header,
 )
 from raystream.connectors.files.lines import first_lines, whole_lines
 from raystream.connectors.files.listing import Listing
@@ -42,6 +43,7 @@ from raystream.data.inference import NoColumns
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Format
+from raystream.formats.csv import Csv
 from raystream.formats.named import format_by_name
 from raystream.graph.origin import at_call
 from raystream.ids import SplitId, StepName
@@ -175,8 +177,10 @@ class Files:
         for path in self._files().values():
             if self.format == PARQUET:
                 return parquet_schema(path)
-            lines = first_lines(path)
-            schema = self._format.infer(lines)
+            lines, form = first_lines(path), self._format
+            if isinstance(form, Csv) and not form.columns and lines:
+                form, lines = with_header(form, path), lines[1:]
+            schema = form.infer(lines) if lines else None
             if schema is not None:
                 return schema
             looked_at += len(lines)
