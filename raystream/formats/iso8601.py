@@ -4,7 +4,8 @@ Read are: a day and a time of day, extended (`2024-03-01T10:15:30.5Z`) or basic
 (`20240301T101530,5Z`), with `T` or a blank between, without seconds or minutes, any number of
 decimals (cut behind the millisecond), `24:00`, and a zone `Z`, `+02`, `+0200`, `+02:00`. A leap
 second, 23:59:60 of UTC, is the second behind it, as for POSIX. Text without zone is read by
-`time_zone`; a time that its clocks show twice is the first of the two.
+`time_zone`; a time that its clocks show twice is the first of the two. Why there are other readers,
+too, says time/iso_parts.py.
 """
 
 from __future__ import annotations
@@ -13,17 +14,24 @@ import re
 
 import polars as pl
 
-_DAY = r"(?:(?<y>\d{4})-(?<m>\d\d)-(?<d>\d\d)|(?<by>\d{4})(?<bm>\d\d)(?<bd>\d\d))"
-_TIME = (
-    r"(?<h>\d\d)(?::(?<mi>\d\d)(?::(?<s>\d\d)(?:[.,](?<f>\d+))?)?"
-    r"|(?<bmi>\d\d)(?:(?<bs>\d\d)(?:[.,](?<bf>\d+))?)?)?"
+from raystream.time.iso_parts import SECOND
+
+_DAY = (
+    "(?:(?<y>[0-9]{4})-(?<m>[0-9]{2})-(?<d>[0-9]{2})|(?<by>[0-9]{4})(?<bm>[0-9]{2})(?<bd>[0-9]{2}))"
 )
-_ZONE = r"(?<z>[Zz]|(?<sign>[+\-−])(?<zh>\d\d)(?::?(?<zm>\d\d))?)?"
+_TIME = (
+    r"(?<h>[0-9]{2})(?::(?<mi>[0-9]{2})(?::(?<s>[0-9]{2})(?:[.,](?<f>[0-9]+))?)?"
+    r"|(?<bmi>[0-9]{2})(?:(?<bs>[0-9]{2})(?:[.,](?<bf>[0-9]+))?)?)?"
+)
+_ZONE = r"(?<z>[Zz]|(?<sign>[+\-−])(?<zh>[0-9]{2})(?::?(?<zm>[0-9]{2}))?)?"
 _PATTERN = rf"^\s*{_DAY}[Tt ]{_TIME}\s?{_ZONE}\s*$"
-_USUAL = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(?:\.\d{1,9})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$"
+_USUAL = (
+    rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:{SECOND}(?:\.[0-9]{{1,9}})?"
+    "(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$"
+)
 """What nearly everybody writes, and Polars reads at once."""
 
-_DAY_ALONE = re.compile(r"\s*\d{4}-?\d\d-?\d\d\s*")
+_DAY_ALONE = re.compile(r"\s*[0-9]{4}-?[0-9]{2}-?[0-9]{2}\s*")
 _DAY_MS = 86_400_000
 
 

@@ -1,6 +1,7 @@
 """Types that JSON and CSV write as text: dates, times, durations, bytes; docs/formats.md has them.
 
 Text that is no value of its type, or holds more than the type can, becomes null here; `lost` tells.
+Why there are other readers of ISO 8601, too, says time/iso_parts.py.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+
+from raystream.time.iso_parts import OFFSET, SECOND
 
 _DIGITS = {"ms": 3, "us": 6, "ns": 9}
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -21,11 +24,11 @@ Leaf = Callable[[pl.Expr, pl.DataType], pl.Expr]
 _FURTHEST_DAYS = 94_000_000
 """From 1970 either way, about 257,000 years: beyond, Polars has no text for a time."""
 
-_DATE = r"[+-]?\d{4,6}-\d{2}-\d{2}"
-_CLOCK = r"\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"
+_DATE = "[+-]?[0-9]{4,6}-[0-9]{2}-[0-9]{2}"
+_CLOCK = rf"[0-9]{{2}}:[0-9]{{2}}(?::{SECOND}(?:[.,][0-9]+)?)?"
 _DURATION = (
-    r"^([+-]?)P(?:(\d{1,10})W)?(?:(\d{1,10})D)?"
-    r"(?:T(?:(\d{1,12})H)?(?:(\d{1,14})M)?(?:(\d{1,16})(?:[.,](\d{1,9}))?S)?)?$"
+    r"^([+-]?)P(?:([0-9]{1,10})W)?(?:([0-9]{1,10})D)?"
+    r"(?:T(?:([0-9]{1,12})H)?(?:([0-9]{1,14})M)?(?:([0-9]{1,16})(?:[.,]([0-9]{1,9}))?S)?)?$"
 )
 _NOTHING = r"[PT]$"
 
@@ -122,12 +125,12 @@ def _nulls(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 def _read_datetime(text: pl.Expr, dtype: Any) -> pl.Expr:
     """Counted in 128 bits: Polars wraps around where a time is beyond its unit."""
     digits = _DIGITS[dtype.time_unit]
-    whole = rf"^({_DATE})[Tt ]({_CLOCK})(?:[Zz]|[+-]\d{{2}}(?::?\d{{2}})?)?$"
+    whole = rf"^({_DATE})[Tt ]({_CLOCK}){OFFSET}?$"
     clock = _not_finer(text.str.extract(whole, 2).str.replace(",", ".", literal=True), digits)
     minutes = text.str.extract(whole, 1) + "T" + clock.str.head(5)
     minute = minutes.str.to_datetime("%Y-%m-%dT%H:%M", time_unit="ms", strict=False)
     second = clock.str.slice(6, 2).replace("", "0").cast(pl.Int64)
-    ms = minute.to_physical() + pl.when(second < 60).then(second * 1000)
+    ms = minute.to_physical() + second * 1000
     fraction = clock.str.slice(9).str.pad_end(digits, "0").str.head(digits).cast(pl.Int128)
     offset = _offset_seconds(text)
     ms = ms - offset.fill_null(0) * 1000
@@ -142,15 +145,15 @@ def _read_datetime(text: pl.Expr, dtype: Any) -> pl.Expr:
 
 def _not_finer(clock: pl.Expr, digits: int) -> pl.Expr:
     """Null where the text has digits that the unit cannot hold."""
-    return pl.when(~clock.str.contains(rf"\.\d{{{digits}}}\d*[1-9]")).then(clock)
+    return pl.when(~clock.str.contains(rf"\.[0-9]{{{digits}}}[0-9]*[1-9]")).then(clock)
 
 
 def _offset_seconds(text: pl.Expr) -> pl.Expr:
     """Seconds east of UTC, null without a zone."""
-    zone = text.str.extract(r"[Tt ].*?([Zz]|[+-]\d{2}(?::?\d{2})?)$", 1)
+    zone = text.str.extract(rf"[Tt ].*?({OFFSET})$", 1)
     sign = pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)
-    hours = zone.str.extract(r"^[+-](\d{2})", 1).cast(pl.Int64)
-    minutes = zone.str.extract(r"^[+-]\d{2}:?(\d{2})$", 1).cast(pl.Int64).fill_null(0)
+    hours = zone.str.extract("^[+-](..)", 1).cast(pl.Int64)
+    minutes = zone.str.extract("^[+-]..:?(..)$", 1).cast(pl.Int64).fill_null(0)
     utc = zone.str.to_uppercase() == "Z"
     return pl.when(utc).then(0).otherwise(sign * (hours * 3600 + minutes * 60))
 
@@ -198,7 +201,7 @@ def _write_date(value: pl.Expr, dtype: Any) -> pl.Expr:
 def _read_time(text: pl.Expr, dtype: Any) -> pl.Expr:
     clock = pl.when(text.str.contains(f"^{_CLOCK}$")).then(text)
     whole = pl.when(clock.str.len_bytes() == 5).then(clock + ":00").otherwise(clock)
-    there = ~whole.str.starts_with("24") & ~whole.str.slice(6, 2).eq("60")
+    there = ~whole.str.starts_with("24")
     given = pl.when(there).then(whole.str.replace(",", ".", literal=True))
     return _not_finer(given, 9).str.to_time("%H:%M:%S%.f", strict=False)
 

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from raystream.data.schema import Schema
+from raystream.expressions import iso
+from raystream.formats import iso8601, text_types
 from raystream.formats.csv import Csv
 from raystream.formats.json import Json
 
@@ -208,3 +210,21 @@ def test_span_of_a_day() -> None:
     frame = pl.DataFrame({"d": [timedelta(days=-1)]}, schema={"d": pl.Duration("us")})
     schema = Schema.of({"d": "duration"})
     assert Json().encoder(schema).encode(frame) == [b'{"d":"-PT86400S"}']
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-01-01T00:00:00+99:99",
+        "2024-01-01T10:00+24",
+        "2024-01-01T10:00:00+01:60",
+        "2024-01-01T10:00:60",
+        "2024-01-01T10:00:00+\u0660\u0662",
+        "\u0662024-01-01T10:00:00",
+    ],
+)
+def test_times_that_no_clock_shows_are_none_wherever_they_are_read(text: str) -> None:
+    column = pl.Series("v", [text])
+    read = text_types.applied(lambda v: text_types.read(v, pl.Datetime("us", "UTC")), column)
+    cast = text_types.applied(lambda v: iso.parsed(v, "timestamp"), column)
+    assert (read[0], cast[0], iso8601.epoch_ms(column, "UTC")[0]) == (None, None, None)
