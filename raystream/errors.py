@@ -62,7 +62,7 @@ class RaystreamError(Exception):
 
 
 class ConfigurationError(RaystreamError):
-    """The job as written can not run: a wrong option, name, column, address (exit code 2)."""
+    """The job as written cannot run: a wrong option, name, column, address (exit code 2)."""
 
     exit_code = 2
 
@@ -80,7 +80,7 @@ class UserCodeError(RaystreamError):
 
 
 class StorageError(RaystreamError):
-    """Checkpoint storage can not be used, or an object in it is damaged."""
+    """Checkpoint storage cannot be used, or an object in it is damaged."""
 
 
 class Superseded(RaystreamError):  # noqa: N818 - an outcome, not an error: house.md calls it so
@@ -90,4 +90,4 @@ class Superseded(RaystreamError):  # noqa: N818 - an outcome, not an error: hous
 
 
 class OutputLost(RaystreamError):  # noqa: N818 - see Superseded
-    """A transaction named by a durable manifest can not be committed any more: stop and tell."""
+    """A transaction named by a durable manifest cannot be committed any more: stop and tell."""

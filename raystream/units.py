@@ -37,7 +37,7 @@ def seconds(value: Duration, what: str = "duration") -> float:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         text = f"{what}: {value!r} is not a duration"
-        raise ConfigurationError(text, what_to_do="write for instance 10s, 5m, 250ms")
+        raise ConfigurationError(text, what_to_do="for example 10s, 5m, 250ms")
     return _possible(float(match[1]) * _SECONDS[match[2]], value, what)
 
 
@@ -72,5 +72,5 @@ def size_bytes(value: Size, what: str = "size") -> int:
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         text = f"{what}: {value!r} is not a size"
-        raise ConfigurationError(text, what_to_do="write for instance 64MiB, 512KiB")
+        raise ConfigurationError(text, what_to_do="for example 64MiB, 512KiB")
     return int(match[1]) * _BYTES[match[2] or ""]

@@ -1,4 +1,4 @@
-"""A pipeline without end that runs in a thread of this process while a test goes on."""
+"""A pipeline without end that runs in a thread of this process while a test continues."""
 
 from __future__ import annotations
 

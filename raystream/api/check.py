@@ -36,7 +36,7 @@ def check(pipeline: Pipeline, checkpoint_storage: str | None, say: Say) -> list[
         say: Takes each finding as soon as it is there.
 
     Raises:
-        ConfigurationError: the pipeline as written can not run, wherever.
+        ConfigurationError: the pipeline as written cannot run, wherever.
     """
     pipeline.plan(parallelism=1)
     with _Check(pipeline, checkpoint_storage, say) as checking:
@@ -139,7 +139,7 @@ class _Check:
         if look.failed:
             yield _unfit(about, look.failed, look.looked, look.first, step.errors)
         elif look.looked:
-            yield ok(about, f"{_count(look.looked, 'record')} looked at, all fit")
+            yield ok(about, f"{_count(look.looked, 'record')} checked, all fit")
         yield from _unknown(about, look)
         yield from _times(about, step, look)
 
@@ -240,7 +240,7 @@ def _plain_sink(sink: Any) -> Iterator[Finding]:
     if os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK):
         yield ok(sink.describe(), "can be written")
     else:
-        yield error(sink.describe(), f"{there} can not be written to", "check the path, the rights")
+        yield error(sink.describe(), f"{there} cannot be written to", "check the path, the rights")
 
 
 def _learn(node: Node, learnt: dict[str, Schema]) -> Iterator[Finding]:

@@ -76,7 +76,7 @@ def picture(graph: LogicalGraph, note: str = "") -> str:
 
 
 def outline(graph: LogicalGraph, error: Exception) -> str:
-    """The steps of a pipeline that can not be planned yet, as text, and why it can not.
+    """The steps of a pipeline that cannot be planned yet, as text, and why it cannot.
 
     Args:
         graph: As far as it was said.

@@ -101,7 +101,7 @@ def _is_unknown(name: str) -> bool:
 def _unknown(name: str) -> str:
     near = get_close_matches(name, _VARIABLES, 1, 0.8)
     advice = f"did you mean {near[0]}?" if near else f"known are {', '.join(_VARIABLES)}"
-    return f"{name} is no variable of raystream and has no effect; {advice}"
+    return f"{name} is not a variable of raystream and has no effect; {advice}"
 
 
 def _addresses(graph: LogicalGraph) -> list[str]:
@@ -125,13 +125,13 @@ def _interval(text: str) -> float:
     found = _duration(text)
     if found <= 0:
         what = "it must be more than 0"
-        raise ConfigurationError(what, what_to_do="write for instance 10s, 5m, 250ms")
+        raise ConfigurationError(what, what_to_do="for example 10s, 5m, 250ms")
     return found
 
 
 def _subtasks(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        what = f"{text!r} is no number of subtasks"
+        what = f"{text!r} is not a number of subtasks"
         raise ConfigurationError(what, what_to_do="write 1 or more, or unset it")
     return int(text)
 
@@ -140,7 +140,7 @@ def _guarantee(text: str) -> DeliveryGuarantee:
     try:
         return DeliveryGuarantee(text)
     except ValueError:
-        what = f"{text!r} is no delivery guarantee"
+        what = f"{text!r} is not a delivery guarantee"
         raise ConfigurationError(
             what, what_to_do=f"one of {', '.join(DeliveryGuarantee)}"
         ) from None

@@ -33,7 +33,7 @@ def expression(value: Any, what: str) -> Any:
         return value
     kind = type(value).__name__
     text = f"{what} takes SQL text or an rs.col expression, not {kind}"
-    raise wrong(text, "write for instance \"status >= 400\" or rs.col('status') >= 400")
+    raise wrong(text, "for example \"status >= 400\" or rs.col('status') >= 400")
 
 
 def check_sql(text: str, what: str) -> None:

@@ -208,7 +208,7 @@ class Job:
 
         Args:
             drain: Close every window first (event time goes to infinity); without it, windows
-                that are open stay in the last checkpoint and the next run goes on with them.
+                that are open stay in the last checkpoint and the next run continues with them.
             savepoint: Keep the last checkpoint as a savepoint: True, or where to.
             timeout: Seconds to wait; the job ends also if it takes longer.
 
@@ -236,7 +236,7 @@ class Job:
 
     @checked
     def cancel(self) -> Outcome | None:
-        """End the job at once, without a last commit; the next run goes on from the last one.
+        """End the job at once, without a last commit; the next run continues from the last one.
 
         >>> job.cancel().kind
         'stopped'
@@ -291,7 +291,7 @@ class Job:
         if self._remote is None:
             from raystream.runtime.ray.remote_job import Gone
 
-            what = f"job {self.name} had nothing to read and is over"
+            what = f"job {self.name} had nothing to read and has ended"
             raise Gone(what)
         return self._remote.ask(method, *arguments)
 
@@ -312,7 +312,7 @@ class Job:
         try:
             yield
         except KeyboardInterrupt:
-            what = "goes on ending" if ending else "runs on; job.stop() ends it"
+            what = "is still ending" if ending else "runs on; job.stop() ends it"
             say(f"{self.name} {what}")
             if shell() is None:
                 raise

@@ -17,7 +17,7 @@ def key_columns(keys: tuple[Any, ...], computed: Mapping[str, Any]) -> dict[str,
         computed: Keys to compute under a name.
 
     Raises:
-        ConfigurationError: it is no key, or two have one name; at the user's line.
+        ConfigurationError: it is not a key, or two have one name; at the user's line.
     """
     named: dict[str, Any] = {}
     for key in keys:
@@ -39,7 +39,7 @@ def key_columns(keys: tuple[Any, ...], computed: Mapping[str, Any]) -> dict[str,
 
 
 def check_function(value: object, verb: str) -> None:
-    """Refuse what can not be called.
+    """Refuse what cannot be called.
 
     Raises:
         ConfigurationError: at the user's line.

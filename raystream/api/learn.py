@@ -20,7 +20,7 @@ LOOK_SECONDS = 1.0
 
 
 def newest_base(store: Store) -> Checkpoint | Restore | None:
-    """What the job would go on from.
+    """What the job would continue from.
 
     Raises:
         StorageError: the newest record is damaged.

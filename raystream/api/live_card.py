@@ -41,7 +41,7 @@ class LiveCard:
         return status.state != "ended"
 
     def keep_up(self) -> None:
-        """Show it, and keep it up to date while the notebook goes on."""
+        """Show it, and keep it up to date while the notebook continues."""
         if self.update():
             threading.Thread(target=self._run, name="raystream-card", daemon=True).start()
 

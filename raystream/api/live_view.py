@@ -80,7 +80,7 @@ class LiveView:
     gives the cursor back; call it in a `finally`.
 
     Args:
-        console: Where to draw; a console that is no terminal gets plain lines.
+        console: Where to draw; a console that is not a terminal gets plain lines.
     """
 
     def __init__(self, console: Console) -> None:

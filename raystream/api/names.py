@@ -37,7 +37,7 @@ def check_name(name: object, what: str) -> str:
         ConfigurationError: not 1 to 60 of A-Z a-z 0-9 _ -.
     """
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
-        text = f"{name!r} is no name for a {what}"
+        text = f"{name!r} is not a name for a {what}"
         raise wrong(text, "use 1 to 60 of A-Z a-z 0-9 _ -")
     return name
 
@@ -65,7 +65,7 @@ def automatic(step: Step) -> str:
 
 
 def slug(text: str) -> str:
-    """Text with everything that a name can not hold as one dash.
+    """Text with everything that a name cannot hold as one dash.
 
     >>> slug("kafka topic requests")
     'kafka-topic-requests'

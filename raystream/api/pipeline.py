@@ -115,7 +115,7 @@ class Pipeline:
         return {"text/plain": outline(graph, error) if error else text(self.plan(), self.name)}
 
     def _drawable(self) -> tuple[LogicalGraph, Exception | None]:
-        """The steps so far, and why they can not be planned if so."""
+        """The steps so far, and why they cannot be planned if so."""
         nodes = tuple(self._said.nodes())
         try:
             self.plan()
@@ -200,16 +200,16 @@ class Pipeline:
             address: Ray cluster. Default: RAY_ADDRESS, a head on this machine, else a private one.
             checkpoint_storage: Instead of the pipeline's.
             parallelism: Instead of the pipeline's.
-            from_scratch: Forget the last checkpoint; without it the job goes on from there.
+            from_scratch: Forget the last checkpoint; without it the job continues from there.
             from_savepoint: Address of a savepoint to start from, also one of a job of another name,
                 parallelism or with fewer steps. It may be deleted after the first checkpoint.
             claim: The savepoint is deleted after the first checkpoint.
             allow_non_restored_state: State of steps that the job no longer has is left behind.
-            accept_loss: Go on without output that the broker has given up (after a run that failed
-                and said so); which records these are is kept in the storage.
+            accept_loss: Continue without output that the broker has aborted (after a run that
+                failed and said so); which records these are is kept in the storage.
 
         Raises:
-            ConfigurationError: the job as written can not run.
+            ConfigurationError: the job as written cannot run.
             JobFailed: it ended with an error that a restart does not cure.
             Superseded: a newer run of the same job took over.
 
@@ -253,7 +253,7 @@ class Pipeline:
     ) -> Job:
         """Start the job on a Ray cluster and return at once; made for notebooks.
 
-        On a standing cluster (`ray start --head`) the job goes on when this process ends, and
+        On a standing cluster (`ray start --head`) the job continues when this process ends, and
         `rs.job(name)` finds it again. Where there is none, a private one is started, and the job
         ends with this process. If the same job runs already, it is returned as it is.
 
@@ -265,14 +265,14 @@ class Pipeline:
             address: See `run`, as all that follows.
             checkpoint_storage: Instead of the pipeline's.
             parallelism: Instead of the pipeline's.
-            from_scratch: Forget the last checkpoint; without it the job goes on from there.
+            from_scratch: Forget the last checkpoint; without it the job continues from there.
             from_savepoint: Address of a savepoint to start from.
             claim: The savepoint is deleted after the first checkpoint.
             allow_non_restored_state: State of steps that the job no longer has is left behind.
-            accept_loss: Go on without output that the broker has given up.
+            accept_loss: Continue without output that the broker has aborted.
 
         Raises:
-            ConfigurationError: the job as written can not run, or another job of this name runs.
+            ConfigurationError: the job as written cannot run, or another job of this name runs.
 
         >>> p = Pipeline("requests-per-minute")
         >>> p.read(rs.Datagen()).write(rs.Files("out"))
@@ -312,7 +312,7 @@ class Pipeline:
             timeout: Longest time to read.
 
         Raises:
-            ConfigurationError: the job as written can not run, or has no such sink.
+            ConfigurationError: the job as written cannot run, or has no such sink.
             JobFailed: a step failed.
 
         >>> p = Pipeline("example")
@@ -472,17 +472,17 @@ def check_parallelism(value: int | None) -> int | None:
         ConfigurationError: not a positive whole number.
     """
     if value is not None and (not isinstance(value, int) or value < 1):
-        text = f"parallelism {value!r} is no number of subtasks"
+        text = f"parallelism {value!r} is not a number of subtasks"
         raise wrong(text, "write 1 or more, or leave it out")
     return value
 
 
 def check_has(value: object, methods: Sequence[str], verb: str, kind: str) -> None:
-    """Refuse what is no source or sink.
+    """Refuse what is not a source or sink.
 
     Raises:
         ConfigurationError: a method is missing.
     """
     if isinstance(value, type) or not all(hasattr(value, method) for method in methods):
         text = f"{verb} takes {kind}, not {value!r}"
-        raise wrong(text, "write for instance kafka.topic('requests')")
+        raise wrong(text, "for example kafka.topic('requests')")

@@ -59,8 +59,8 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
     """Run a pipeline to its end; see `Pipeline.run`.
 
     Raises:
-        ConfigurationError: the job as written can not run.
-        StorageError: its storage can not be used.
+        ConfigurationError: the job as written cannot run.
+        StorageError: its storage cannot be used.
     """
     check_start(options)
     pipeline.plan(parallelism=1)  # what is wrong whatever the sources hold, before any network
@@ -80,7 +80,7 @@ def successful(outcome: Outcome) -> Outcome:
     """The outcome, unless it is an error: a script that ends quietly would look like a success.
 
     Raises:
-        ConfigurationError: the job as written can not go on from where it is.
+        ConfigurationError: the job as written cannot continue from where it is.
         JobFailed: the job failed.
         Superseded: a newer run took over.
     """
@@ -159,7 +159,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
         cpus: Of the cluster.
 
     Raises:
-        ConfigurationError: the job as written can not run.
+        ConfigurationError: the job as written cannot run.
     """
     from raystream.job.spec import CheckpointSettings, JobSpec
     from raystream.plan.planner import plan, reads
@@ -223,7 +223,7 @@ def _warn_of_times(planned: PhysicalPlan, job: str) -> None:
         try:
             look = look_at(spec.step, spec.read, job, spec.name, records=20, seconds=2.0)
         except (RaystreamError, OSError):
-            continue  # what can not be read is told by the run itself
+            continue  # what cannot be read is told by the run itself
         doubt = suspicion(spec.step, look, time.time() * 1000)
         if doubt is not None:
             say(f"warning: {spec.step.source.describe()}: {doubt[0]}; {doubt[1]}")

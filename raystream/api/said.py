@@ -126,4 +126,6 @@ def _same(old: Node, new: Node) -> bool:
 
 def _gone(nodes: Sequence[Node]) -> str:
     names = ", ".join(node.name for node in nodes)
-    return f"a step was replaced, and what hung on it is gone: {names}; run those cells again"
+    return (
+        f"a step was replaced, so the steps behind it were removed: {names}; run their cells again"
+    )

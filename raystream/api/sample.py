@@ -58,13 +58,13 @@ def sample(
         timeout: Longest time to read; then event time goes to infinity, which closes windows.
 
     Raises:
-        ConfigurationError: the pipeline can not run, or has no such sink.
+        ConfigurationError: the pipeline cannot run, or has no such sink.
         JobFailed: a step failed.
     """
     with at_call():
         longest = seconds(timeout, "timeout")
     if not isinstance(limit, int) or limit < 1:
-        text = f"limit {limit!r} is no number of rows"
+        text = f"limit {limit!r} is not a number of rows"
         raise wrong(text, "write 1 or more")
     graph, trays = _cut(pipeline.graph(), end)
     return _Sampling(graph, trays, limit, longest).run()

@@ -67,7 +67,7 @@ def look_at(
         seconds: For how long, at most.
 
     Raises:
-        RaystreamError: the source can not be read.
+        RaystreamError: the source cannot be read.
     """
     splits = _splits(read.source, records)
     chunks = _chunks_of(read.source, options, job, step, splits, records=records, seconds=seconds)

@@ -37,7 +37,7 @@ def check_start(options: RunOptions) -> None:
         raise ConfigurationError(what, what_to_do="leave out one of the two")
     if options.claim and options.from_savepoint is None:
         what = "there is no savepoint to claim"
-        raise ConfigurationError(what, what_to_do="say which: --from-savepoint ADDRESS --claim")
+        raise ConfigurationError(what, what_to_do="pass it: --from-savepoint ADDRESS --claim")
 
 
 def opened(options: RunOptions) -> OpenedSavepoint | None:
@@ -45,7 +45,7 @@ def opened(options: RunOptions) -> OpenedSavepoint | None:
 
     Raises:
         ConfigurationError: there is none at this address.
-        StorageError: it is damaged, of a newer raystream, or can not be reached.
+        StorageError: it is damaged, of a newer raystream, or cannot be reached.
     """
     if options.from_savepoint is None:
         return None
@@ -60,7 +60,7 @@ def opened(options: RunOptions) -> OpenedSavepoint | None:
 def start_of(
     store: Store, savepoint: OpenedSavepoint | None, options: RunOptions
 ) -> Checkpoint | Restore | None:
-    """What the run goes on from; None: it starts with nothing.
+    """What the run continues from; None: it starts with nothing.
 
     Raises:
         StorageError: the newest record is damaged.
@@ -91,7 +91,7 @@ def tell_left_behind(
     if savepoint is None:
         return
     for name in removed_steps(savepoint.content, plan):
-        say(f"warning: the state of step {name!r} is left behind")
+        say(f"warning: the state of step {name!r} is given up")
     for name, splits in removed_splits(savepoint.content, plan).items():
         say(f"warning: step {name!r} no longer reads {', '.join(splits)}")
     own = _newest(store)

@@ -48,7 +48,7 @@ class Stream:
 
     Every verb takes `name=` (identity of the step in checkpoints) and `parallelism=` (its
     subtasks; default: as the step above). Verbs that compute take `errors=`: what happens to a row
-    that can not be computed, because a function raises or gives what does not fit: `fail` (the
+    that cannot be computed, because a function raises or gives what does not fit: `fail` (the
     job), `skip` (counted as skipped_rows) or `dlq` (the stream's `.errors` gives these rows as
     dead letters, in the same transactions as all others).
 
@@ -341,7 +341,7 @@ class Stream:
     ) -> KeyedStream:
         """Name the key: rows with equal keys meet in one place, and it is the message key.
 
-        `key_by()` without columns takes the key off: a window behind it has one group for all
+        `key_by()` without columns removes the key: a window behind it has one group for all
         rows. The rows of `agg` are still keyed as those in front of it.
 
         Args:
@@ -383,7 +383,7 @@ class Stream:
             emit: `"on_close"`: one row per key and window, when the window is over.
                 `rs.early("1s")`: also rows with `final` = false while it is open.
             allowed_lateness: How long after its end a window still takes late rows.
-            errors: See Stream; of rows whose aggregates can not be computed.
+            errors: See Stream; of rows whose aggregates cannot be computed.
             name: Identity of the aggregation in checkpoints.
             parallelism: Subtasks of the aggregation.
 

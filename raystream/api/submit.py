@@ -1,4 +1,4 @@
-"""`p.submit()`: a job that runs while the notebook goes on; the same cell again changes nothing."""
+"""`p.submit()`: a job that runs in the background; the same cell again changes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def submit(pipeline: Pipeline, options: RunOptions) -> Job:
     """Start a pipeline on Ray; see `Pipeline.submit`.
 
     Raises:
-        ConfigurationError: the job as written can not run, or another job of this name runs.
+        ConfigurationError: the job as written cannot run, or another job of this name runs.
     """
     from raystream.runtime.ray.cluster import connect, cpus
     from raystream.runtime.ray.entry import submit as launch
@@ -59,8 +59,8 @@ def _running(job: Job, remote: RemoteJob, same: str) -> Job:
         ConfigurationError: it is another one.
     """
     if remote.ask("fingerprint") == same:
-        say(f"{job.name} runs already as it is here: this is that job, nothing was changed")
+        say(f"{job.name} is already running, unchanged: this is that job")
         return job
     text = f"job {job.name} runs already, and is not the same as this pipeline"
-    advice = f"rs.job({job.name!r}).stop() and submit again: it goes on from the last checkpoint"
+    advice = f"rs.job({job.name!r}).stop() and submit again: it continues from the last checkpoint"
     raise wrong(text, f"{advice}; or give this pipeline another name")

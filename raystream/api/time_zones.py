@@ -22,7 +22,7 @@ def known_zone(name: object) -> str:
             return name
     except (KeyError, ValueError, OSError):
         pass
-    text = f"time_zone: {name!r} is no time zone"
+    text = f"time_zone: {name!r} is not a time zone"
     raise wrong(text, f"{_near(name)}write a name like Europe/Berlin or UTC")
 
 

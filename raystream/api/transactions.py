@@ -147,7 +147,7 @@ class Transactions:
             ConfigurationError: no broker knows it, or it is none of raystream.
         """
         if _parsed(tid) is None:
-            what = f"{tid} is no transaction of raystream"
+            what = f"{tid} is not a transaction of raystream"
             raise ConfigurationError(what, what_to_do="see `raystream txn list`")
         for one in self._inspections:
             for details in one.details([tid]):
@@ -361,7 +361,7 @@ def _refuse(one: Seen, said: Abort) -> None:
     if not said.not_running:
         what = f"it is of attempt {one.id.attempt}, the newest of its job, which may be running"
         advice = "start the job again, which ends it; or make sure that none of its processes is"
-        raise ConfigurationError(what, one.details.tid, f"{advice} left and say --not-running")
+        raise ConfigurationError(what, one.details.tid, f"{advice} left and pass --not-running")
 
 
 def _refuse_unknown(one: Seen, said: Abort) -> None:
@@ -369,10 +369,10 @@ def _refuse_unknown(one: Seen, said: Abort) -> None:
         return
     tid, store = one.details.tid, one.id.store_id
     if one.trouble:
-        what = f"whether a checkpoint names it can not be known: {one.trouble}"
+        what = f"whether a checkpoint names it cannot be known: {one.trouble}"
         raise ConfigurationError(what, tid, "make the storage readable")
-    what = f"whether a checkpoint names it can not be known: storage {store} of its job is not here"
-    advice = "name it with --checkpoint-storage or --file; if it was deleted say --storage-is-gone"
+    what = f"whether a checkpoint names it cannot be known: storage {store} of its job is not here"
+    advice = "name it with --checkpoint-storage or --file; if it was deleted pass --storage-is-gone"
     raise ConfigurationError(what, tid, advice)
 
 

@@ -1,4 +1,4 @@
-"""Modules of the user that other processes can not import by name travel whole, by value."""
+"""Modules of the user that other processes cannot import by name travel whole, by value."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ def Watermark(  # noqa: N802 - a value to the user: rs.Watermark(..)
         "max_future": max_future,
     }
     if out_of_orderness is None:
-        text = "out_of_orderness None is no bound"
-        raise wrong(text, 'write for instance "10s", or "0s" for rows in order')
+        text = "out_of_orderness None is not a bound"
+        raise wrong(text, 'for example "10s", or "0s" for rows in order')
     with at_call():
         found = {n: None if v is None else milliseconds(v, n) for n, v in values.items()}
     for name, value in found.items():

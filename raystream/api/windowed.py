@@ -103,4 +103,4 @@ class WindowedStream:
 def _advice(column: str) -> str:
     if column in ("name", "parallelism", "emit", "allowed_lateness", "errors"):
         return f"the keywords of agg are output columns; write .window(.., {column}=..)"
-    return f"write for instance {column}=rs.count()"
+    return f"for example {column}=rs.count()"

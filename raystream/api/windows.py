@@ -66,7 +66,7 @@ def hopping(
     _multiple("hopping", "size", size_ms, "slide", slide_ms)
     if time_zone is not None and slide_ms % _DAY_MS:
         text = "hopping: with a time_zone windows hop by whole days"
-        raise wrong(text, "write for instance slide 1d, or leave out time_zone")
+        raise wrong(text, "for example slide 1d, or leave out time_zone")
     return Hopping(size_ms, slide_ms, _start(offset, slide_ms, time_zone, "slide"), time_zone)
 
 
@@ -93,7 +93,7 @@ def cumulative(
     _multiple("cumulative", "max_size", size_ms, "step", step_ms)
     if time_zone is not None and size_ms % _DAY_MS:
         text = "cumulative: with a time_zone the longest window is of whole days"
-        raise wrong(text, "write for instance max_size 1d, or leave out time_zone")
+        raise wrong(text, "for example max_size 1d, or leave out time_zone")
     _zoned_length(step_ms, time_zone, "step")
     return Cumulative(size_ms, step_ms, _start(offset, size_ms, time_zone, "max_size"), time_zone)
 
@@ -129,7 +129,7 @@ def _length(value: Duration, what: str) -> int:
         raise wrong(text)
     if abs(exact - length) > 1e-6 * max(1.0, exact * 1e-6):
         text = f"{what}: {_said(value)} is not a whole number of milliseconds"
-        raise wrong(text, "write for instance 1s, 5m, 250ms")
+        raise wrong(text, "for example 1s, 5m, 250ms")
     return length
 
 
@@ -144,20 +144,20 @@ def _start(offset: Offset, period_ms: int, time_zone: str | None, what: str) -> 
         _zoned_length(period_ms, time_zone, what)
         if isinstance(offset, datetime):
             text = "offset: with a time_zone it is a duration by the clocks, not a moment"
-            raise wrong(text, "write for instance 6h")
+            raise wrong(text, "for example 6h")
     return _offset(offset) % period_ms
 
 
 def _zoned_length(length_ms: int, time_zone: str | None, what: str) -> None:
     if time_zone is not None and length_ms % _DAY_MS and _DAY_MS % length_ms:
         text = f"{what}: with a time_zone it is whole days or divides a day"
-        raise wrong(text, "write for instance 7d, 1d, 6h, 15m")
+        raise wrong(text, "for example 7d, 1d, 6h, 15m")
 
 
 def _offset(value: Offset) -> int:
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            text = "offset: a datetime without a time zone is no moment"
+            text = "offset: a datetime without a time zone is not a moment"
             raise wrong(text, "write datetime(.., tzinfo=UTC)")
         return round(value.timestamp() * 1000)
     if isinstance(value, int):

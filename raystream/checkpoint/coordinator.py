@@ -53,7 +53,7 @@ class Position:
 
 @dataclass(slots=True)
 class _Pending:
-    """The checkpoint under way."""
+    """The running checkpoint."""
 
     barrier: Barrier
     triggered: float
@@ -107,11 +107,11 @@ class CheckpointCoordinator:
 
     @property
     def in_progress(self) -> int | None:
-        """Number of the checkpoint under way, or None."""
+        """Number of the running checkpoint, or None."""
         return None if self._pending is None else self._pending.barrier.checkpoint
 
     def missing(self) -> list[SubtaskId]:
-        """Who has not acked the checkpoint under way."""
+        """Who has not acked the running checkpoint."""
         return [] if self._pending is None else sorted(self._subtasks - set(self._pending.acks))
 
     def handle(self, event: Event) -> list[Command]:

@@ -52,7 +52,7 @@ def number_of(prefix: str, key: str) -> int:
     """
     digits = key.removeprefix(prefix)
     if not key.startswith(prefix) or re.fullmatch(rf"[0-9]{{{_DIGITS}}}", digits) is None:
-        text = f"{key!r} is no name that raystream gives"
+        text = f"{key!r} is not a name that raystream gives"
         raise StorageError(text, what_to_do="keep other files out of the checkpoint storage")
     return int(digits)
 
@@ -65,13 +65,13 @@ def segment_key(attempt: int, step: StepName, subtask: int, segment: str) -> str
     """
     key = f"{STATE}a{attempt}/{step}/{subtask}/{segment}.arrow"
     if _STATE.fullmatch(key) is None:
-        text = f"{key!r} is no name for a state segment"
+        text = f"{key!r} is not a name for a state segment"
         raise StorageError(text, what_to_do="use letters, digits, _ and - in step names")
     return key
 
 
 def attempt_of_segment(key: str) -> int | None:
-    """The attempt that wrote a state segment, or None if this is no key of a segment.
+    """The attempt that wrote a state segment, or None if this is not a key of a segment.
 
     >>> attempt_of_segment("state/a2/counts/0/2-17.arrow"), attempt_of_segment("m-0000000012")
     (2, None)
@@ -81,19 +81,19 @@ def attempt_of_segment(key: str) -> int | None:
 
 
 def check_key(key: str) -> str:
-    """Return `key` if it is well-formed; it then can not leave the root of its store.
+    """Return `key` if it is well-formed; it then cannot leave the root of its store.
 
     Raises:
         StorageError: a part is empty, starts with a dot, or holds other characters.
     """
     if _KEY.fullmatch(key) is None:
-        text = f"{key!r} is no valid object name"
+        text = f"{key!r} is not a valid object name"
         raise StorageError(text, what_to_do="the storage may be damaged or tampered with")
     return key
 
 
 def _numbered(prefix: str, number: int) -> str:
     if not 0 <= number < 10**_DIGITS:
-        text = f"{number} is no number of an attempt or slot"
+        text = f"{number} is not a number of an attempt or slot"
         raise StorageError(text)
     return f"{prefix}{number:0{_DIGITS}d}"

@@ -76,7 +76,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class FailAttempt:
-    """Command: the attempt can not go on; recover. Nothing more comes from this coordinator."""
+    """Command: the attempt cannot continue; recover. Nothing more comes from this coordinator."""
 
     reason: str
 

@@ -119,7 +119,7 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """The job goes on from a savepoint, or from nothing (`steps` empty: `--from-scratch`).
+    """The job continues from a savepoint, or from nothing (`steps` empty: `--from-scratch`).
 
     Its numbers count on: `number` is that of the newest checkpoint before it.
     """

@@ -19,7 +19,7 @@ class Put(Enum):
 class Verdict(Enum):
     """Answer to a commit of one committable (kafka-transactions.md 8, resolve).
 
-    COMMITTED: it is committed. LOST: it was aborted and can not be committed any more.
+    COMMITTED: it is committed. LOST: it was aborted and cannot be committed any more.
     UNKNOWN: the broker forgot it, either may be true. REFUSED: not allowed (authorization),
     neither committed nor lost. AGAIN: nothing known yet, repeat without limit. BUSY: as AGAIN,
     but the coordinator itself says so (Kafka error 51): nothing else for 5 min is a stop (R4).

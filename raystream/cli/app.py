@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     verbs = app()
     code = exit_code_of(lambda: verbs.main(given, prog_name="raystream", standalone_mode=False))
     if arguments is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # all is said and done: Ctrl-C while the interpreter ends its threads is no traceback
+        # all is said and done: Ctrl-C while the interpreter ends its threads is not a traceback
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     raise SystemExit(code)
 

@@ -23,7 +23,7 @@ def add_check_verb(app: click.Group) -> None:
     app.add_command(check)
 
 
-@click.command(short_help="Would it run here: brokers, topics, rights, limits, storage, records.")
+@click.command(short_help="Check whether it can run: brokers, topics, rights, storage, records.")
 @options.target
 @options.checkpoint_storage
 @options.param

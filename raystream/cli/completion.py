@@ -97,6 +97,6 @@ def _shell(said: str) -> str:
         return said
     named = os.path.basename(os.environ.get("SHELL", ""))
     if named not in SHELLS:
-        what = f"say for which shell: one of {', '.join(SHELLS)}"
+        what = f"name the shell: one of {', '.join(SHELLS)}"
         raise click.UsageError(what)
     return named

@@ -41,7 +41,7 @@ def explain(
     from raystream.cli.target import loaded
 
     if as_json and form != "text":
-        what = f"--json and --as {form} do not go together"
+        what = f"--json and --as {form} cannot be combined"
         raise click.UsageError(what)
     pipeline = loaded(target, param)
     if as_json:

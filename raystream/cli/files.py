@@ -49,13 +49,13 @@ def validate(files: Sequence[str], param: Mapping[str, str], as_json: bool) -> i
     return USAGE if problems else GOOD
 
 
-@click.command(short_help="Advice about pipeline files that are right.")
+@click.command(short_help="Advice about valid pipeline files.")
 @options.files
 @click.option("--strict", is_flag=True, help="Exit code 1 if there is any advice")
 @options.param
 @options.as_json
 def lint(files: Sequence[str], strict: bool, param: Mapping[str, str], as_json: bool) -> int:
-    """Advice about pipeline files that are right.
+    """Advice about valid pipeline files.
 
     Exit code 0, with --strict 1 if there is any; 2 if a file is wrong.
     """
@@ -77,7 +77,7 @@ def lint(files: Sequence[str], strict: bool, param: Mapping[str, str], as_json: 
 
 @click.command(short_help="Run the tests of a pipeline file; exit code 1 if one fails.")
 @options.file
-@click.option("--fix", is_flag=True, help="Write what came into expect")
+@click.option("--fix", is_flag=True, help="Write the actual results into expect")
 @options.param
 @options.as_json
 def test(file: str, fix: bool, param: Mapping[str, str], as_json: bool) -> int:
@@ -109,7 +109,7 @@ def schema() -> None:
 
 @click.command(short_help="Print a pipeline file to start from: kafka/kafka, ..")
 @click.argument("kinds", metavar="SOURCE/SINK", help="kafka/kafka, files/kafka, datagen/files, ..")
-@click.option("--small", is_flag=True, help="The smallest form")
+@click.option("--small", is_flag=True, help="The shortest form")
 def init(kinds: str, small: bool) -> None:
     """Print a pipeline file to start from."""
     from raystream.config.templates import template

@@ -54,7 +54,7 @@ def list_jobs(address: str | None, as_json: bool) -> None:
 
 @click.command()
 @options.name
-@click.option("--watch", is_flag=True, help="Until the job ends, whose exit code is taken over")
+@click.option("--watch", is_flag=True, help="Until the job ends; exits with its exit code")
 @options.address
 @options.as_json
 def status(name: str, watch: bool, address: str | None, as_json: bool) -> int:
@@ -62,7 +62,7 @@ def status(name: str, watch: bool, address: str | None, as_json: bool) -> int:
     from raystream.cli.listing import LOOK_S, show
 
     if watch and as_json:
-        what = "--watch and --json do not go together"
+        what = "--watch and --json cannot be combined"
         raise click.UsageError(what)
     job = _job(name, address)
     if watch:
@@ -90,7 +90,10 @@ def status(name: str, watch: bool, address: str | None, as_json: bool) -> int:
     help="Keep the last checkpoint as a savepoint, here or below the job's storage",
 )
 @click.option(
-    "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer for the end"
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Stop waiting after this time",
 )
 @options.address
 @options.as_json
@@ -104,7 +107,7 @@ def stop(
 ) -> int:
     """End a job after a last commit, and wait for it.
 
-    Open windows stay in the last checkpoint; the next run goes on with them.
+    Open windows stay in the last checkpoint; the next run continues with them.
     """
     if name is None and savepoint and "/" not in savepoint:
         name, savepoint = savepoint, DEFAULT  # raystream stop --savepoint NAME
@@ -125,7 +128,7 @@ def stop(
 def cancel(name: str, address: str | None, as_json: bool) -> int:
     """End a job at once, without a last commit.
 
-    The next run goes on from its last checkpoint.
+    The next run continues from its last checkpoint.
     """
     return _ended(name, _job(name, address).cancel(), as_json=as_json)
 
@@ -177,7 +180,7 @@ def _ended(name: str, outcome: Outcome | None, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(None if outcome is None else asdict(outcome), indent=1))
     if outcome is None:
-        _say(f"{name} has not ended yet; it goes on ending")
+        _say(f"{name} has not ended yet; it is still ending")
         return FAILED
     if not as_json:
         _tell(name, outcome)
@@ -189,7 +192,7 @@ def _tell(name: str, outcome: Outcome) -> None:
 
     tell(outcome)
     if outcome.checkpoint is not None:
-        _say(f"{name} goes on from checkpoint {outcome.checkpoint}")
+        _say(f"{name} continues from checkpoint {outcome.checkpoint}")
     if outcome.savepoint:
         print(outcome.savepoint)
 

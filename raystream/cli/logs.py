@@ -31,7 +31,7 @@ def add_log_verbs(app: click.Group) -> None:
 
 @click.command()
 @options.name
-@click.option("--follow", "-f", is_flag=True, help="Go on with what is written, until Ctrl-C")
+@click.option("--follow", "-f", is_flag=True, help="Keep following the output, until Ctrl-C")
 @click.option(
     "--lines",
     "-n",
@@ -53,7 +53,7 @@ def logs(name: str, follow: bool, lines: int, address: str | None, as_json: bool
     from raystream.runtime.ray.remote_job import find_job
 
     if follow and as_json:
-        what = "--follow and --json do not go together"
+        what = "--follow and --json cannot be combined"
         raise click.UsageError(what)
     pieces = _of_ray(name, lines)
     try:

@@ -32,25 +32,29 @@ def add_run_verbs(app: click.Group) -> None:
 
 @click.command()
 @options.target
-@click.option("--until", type=click.Choice(["latest"]), help="To what is there now, then finish")
+@click.option(
+    "--until", type=click.Choice(["latest"]), help="Process what is there now, then finish"
+)
 @click.option("--local", is_flag=True, help="One process, without Ray")
 @options.address
 @options.checkpoint_storage
 @options.parallelism
-@click.option("--from-scratch", is_flag=True, help="Forget the last checkpoint")
+@click.option("--from-scratch", is_flag=True, help="Start over: ignore the last checkpoint")
 @click.option("--from-savepoint", metavar="URI", help="Start from this savepoint")
 @click.option("--claim", is_flag=True, help="Delete the savepoint after the first checkpoint")
 @click.option(
-    "--allow-non-restored-state", is_flag=True, help="Leave behind the state of steps that are gone"
+    "--allow-non-restored-state",
+    is_flag=True,
+    help="Give up the state of steps that no longer exist",
 )
 @click.option(
-    "--accept-loss", is_flag=True, help="Go on without output that the broker has given up"
+    "--accept-loss", is_flag=True, help="Continue without output that the broker has aborted"
 )
 @options.param
 def run(target: str, param: dict[str, str], **said: Any) -> int:
     """Run a pipeline in the foreground to its end.
 
-    It goes on from its last checkpoint. Ctrl-C once ends it after a last commit, twice at once.
+    It continues from its last checkpoint. Ctrl-C once ends it after a last commit, twice at once.
     """
     from raystream.api.run import RunOptions
     from raystream.api.run import run as run_pipeline

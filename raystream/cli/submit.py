@@ -51,7 +51,7 @@ def add_submit_verb(app: click.Group) -> None:
     "--env",
     multiple=True,
     metavar="NAME",
-    help="Hand on this variable of the environment; may be repeated",
+    help="Pass on this environment variable; may be repeated",
 )
 @click.option("--wait/--no-wait", default=True, help="Show its output and end with its exit code")
 @click.pass_context
@@ -87,7 +87,7 @@ def submit(
     try:
         return job.follow(_write)
     except KeyboardInterrupt:
-        print(f"the run goes on; to end it: ray job stop {job.id}{at}", file=sys.stderr)
+        print(f"the run continues; to end it: ray job stop {job.id}{at}", file=sys.stderr)
         return GOOD
 
 
@@ -129,7 +129,7 @@ def _variables(names: Sequence[str]) -> dict[str, str]:
             what = "--env takes a name, and its value from the environment of this command"
             raise ConfigurationError(what, what_to_do=f"write --env {name.partition('=')[0]}")
         if name not in os.environ:
-            what = f"{name} is not set here, so --env {name} has nothing to hand on"
+            what = f"{name} is not set here, so --env {name} has no value to pass on"
             raise ConfigurationError(what, what_to_do=f"export {name}, or leave it out")
     return {name: os.environ[name] for name in names}
 

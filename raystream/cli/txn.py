@@ -49,11 +49,11 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@txn.command("list", short_help="Open transactions, and what checkpoints say of them.")
+@txn.command("list", short_help="Open transactions, and the checkpoints that name them.")
 @click.argument("target", required=False, type=click.Path(), metavar="[TARGET]")
 @_shared
 @click.option("--all", "every", is_flag=True, help="Those that have ended, too")
-@click.option("--hanging", is_flag=True, help="What no coordinator is going to end (KAFKA-12671)")
+@click.option("--hanging", is_flag=True, help="Those that no coordinator will end (KAFKA-12671)")
 @options.as_json
 def list_(target: str | None, every: bool, hanging: bool, as_json: bool, **said: Any) -> int:
     """Open transactions of raystream, oldest first.
@@ -75,12 +75,12 @@ def list_(target: str | None, every: bool, hanging: bool, as_json: bool, **said:
     return GOOD
 
 
-@txn.command(short_help="All there is to know about one transaction.")
+@txn.command(short_help="Details of one transaction.")
 @click.argument("tid", metavar="TRANSACTIONAL_ID")
 @_shared
 @options.as_json
 def describe(tid: str, as_json: bool, **said: Any) -> int:
-    """All there is to know about one transaction."""
+    """Details of one transaction."""
     with _connected(said) as transactions:
         seen = transactions.of(tid)
     found = document(seen, time.time_ns() // 1_000_000)
@@ -98,8 +98,10 @@ def describe(tid: str, as_json: bool, **said: Any) -> int:
 @click.argument("tid", required=False, metavar="[TRANSACTIONAL_ID]")
 @click.option("--job", metavar="NAME", help="All open transactions of this job")
 @_shared
-@click.option("--not-running", is_flag=True, help="I made sure that no process of the job is left")
-@click.option("--storage-is-gone", is_flag=True, help="Its checkpoint storage was deleted")
+@click.option("--not-running", is_flag=True, help="Confirm that no process of the job is left")
+@click.option(
+    "--storage-is-gone", is_flag=True, help="Confirm that its checkpoint storage was deleted"
+)
 @click.option("--hanging", is_flag=True, help="Those of `txn list --hanging`")
 @options.address
 def abort(
@@ -120,7 +122,7 @@ def abort(
     from raystream.api.transactions import abort as abort_all
 
     if [tid is not None, job is not None, hanging].count(True) != 1:
-        what = "say which: TRANSACTIONAL_ID, --job NAME or --hanging"
+        what = "name them: TRANSACTIONAL_ID, --job NAME or --hanging"
         raise click.UsageError(what)
     with _connected(said) as transactions:
         if hanging:
@@ -171,13 +173,13 @@ def _where(said: Mapping[str, Any]) -> Where:
     storage, servers = said["checkpoint_storage"], said["bootstrap_servers"]
     if said["file"]:
         if servers:
-            what = "--bootstrap-servers and a pipeline do not go together"
+            what = "--bootstrap-servers and a pipeline cannot be combined"
             raise click.UsageError(what)
         pipeline = loaded(said["file"], said["param"])
         return where_of(pipeline, storage_of(pipeline, RunOptions(checkpoint_storage=storage)))
     servers = servers or os.environ.get(BOOTSTRAP_VARIABLE)
     if not servers:
-        what = f"which brokers? name a pipeline, --bootstrap-servers or ${BOOTSTRAP_VARIABLE}"
+        what = f"no brokers given: name a pipeline, --bootstrap-servers or ${BOOTSTRAP_VARIABLE}"
         raise click.UsageError(what)
     return Where((Kafka(servers),), storage or _default_storage())
 

@@ -27,7 +27,7 @@ def watch(job: Job) -> int:
     try:
         return _live(job) if on_terminal() else _lines(job)
     except Gone:
-        print(f"{job.name} has ended; how was told where it was started", file=sys.stderr)
+        print(f"{job.name} has ended; the outcome was shown where it was started", file=sys.stderr)
         return GOOD
 
 

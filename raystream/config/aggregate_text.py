@@ -15,7 +15,7 @@ _NAME = re.compile(r"\s*[A-Za-z_]\w*\s*")
 
 
 class NoAggregate(Exception):
-    """The text is no aggregate.
+    """The text is not an aggregate.
 
     Args:
         message: Why.
@@ -63,7 +63,7 @@ def parse_aggregate(text: str) -> AggregateText:
     """
     call = _CALL.match(text)
     if call is None:
-        message = f"{text!r} is no aggregate; write for instance count(), sum(price)"
+        message = f"{text!r} is not an aggregate; for example count(), sum(price)"
         raise NoAggregate(message, 0)
     kind = _kind(call[1], call.start(1))
     end = _closing(text, call.end() - 1)
@@ -114,7 +114,7 @@ def _split(text: str, start: int, end: int) -> tuple[Part | None, Part | None]:
 def _needed(text: str, start: int, end: int) -> Part:
     part = _part(text, start, end)
     if part is None:
-        message = "where needs a condition; write for instance where status >= 500"
+        message = "where needs a condition; for example where status >= 500"
         raise NoAggregate(message, end)
     return part
 

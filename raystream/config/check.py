@@ -303,10 +303,10 @@ def _by_kind(node: Node, shape: ByKind, problems: Problems, path: str) -> Value 
 def _scalar(node: Node, shape: Shape, problems: Problems, path: str) -> Value | None:
     if not isinstance(node, Scalar):
         kind = "a list" if isinstance(node, Sequence) else "a map"
-        problems.add(node.place, path, f"{_wanted(shape)} is wanted, not {kind}")
+        problems.add(node.place, path, f"{_wanted(shape)} is expected, not {kind}")
         return None
     if node.secret and not getattr(shape, "secret", False):
-        text = "a secret may only stand in security options and client settings of Kafka"
+        text = "a secret is allowed only in security options and client settings of Kafka"
         problems.add(node.place, path, text)
         return None
     if isinstance(shape, AnyScalar):

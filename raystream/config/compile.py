@@ -371,7 +371,7 @@ def _keyed(stream: Stream, value: Value, options: dict[str, Any]) -> Stream:
     if isinstance(value.data, dict):
         for name in ("name", "parallelism", "errors"):
             if name in value.data:
-                text = f"a key called {name!r} can not be computed here"
+                text = f"a key called {name!r} cannot be computed here"
                 raise ConfigurationError(text, what_to_do="make the column with with_columns first")
         return stream.key_by(**value.plain(), **options)
     return stream.key_by(*(key.data for key in value.many()), **options)

@@ -67,7 +67,7 @@ def add_inside(value: Value, offset: int, message: str, problems: Problems) -> N
 
 
 def fault(text: str) -> tuple[str, int] | None:
-    """Why a text is no expression, and at which character; None if it is one.
+    """Why a text is not an expression, and at which character; None if it is one.
 
     >>> fault("status >= 400"), fault("quantile(x, 0.9)")
     (None, ('quantile() is over many rows; it belongs to an aggregate step', 0))

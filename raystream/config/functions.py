@@ -42,7 +42,7 @@ def _module(name: str, directory: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             text = f"there is no module {name}"
-            advice = "it is looked for beside the file and in the working directory"
+            advice = "it is searched next to the file and in the working directory"
             raise ConfigurationError(text, what_to_do=advice) from None
         raise _raised(name, error) from error
     except Exception as error:
@@ -56,7 +56,7 @@ def _raised(name: str, error: Exception) -> ConfigurationError:
 
 
 def _send_by_value(module: Any) -> None:
-    """Other processes can not import it by its name, unless it is installed."""
+    """Other processes cannot import it by its name, unless it is installed."""
     import site
 
     file = getattr(module, "__file__", None) or ""

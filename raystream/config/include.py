@@ -17,7 +17,7 @@ def read(path: str, problems: Problems) -> Node | None:
 
     Args:
         path: The file; places name it as it is written here.
-        problems: Takes what can not be read.
+        problems: Takes what cannot be read.
     """
     return _Reading(problems).with_includes(path, Place(path, 1, 1), ())
 
@@ -79,7 +79,7 @@ def _text(path: str, asked: Place, problems: Problems, where: str) -> str | None
         with Path(path).open("rb") as file:
             return file.read(MAX_BYTES + 1).decode("utf-8-sig")
     except OSError as error:
-        problems.add(asked, where, f"{path} can not be read ({error.strerror})")
+        problems.add(asked, where, f"{path} cannot be read ({error.strerror})")
     except UnicodeDecodeError:
         problems.add(asked, where, f"{path} is not UTF-8 text")
     return None

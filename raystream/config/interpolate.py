@@ -127,7 +127,7 @@ def _resolve(inner: str, world: World) -> Found:
     match = _VARIABLE.fullmatch(inner)
     if match is None:
         advice = "write ${VAR}, ${VAR:-default}, ${VAR:?why}, ${param:x}, ${secret:X} or ${file:/x}"
-        message = f"${{{inner}}} is no reference; {advice}"
+        message = f"${{{inner}}} is not a reference; {advice}"
         raise _Unknown(message)
     return Found(_variable(match[1], match[2], match[3] or "", world))
 
@@ -159,7 +159,7 @@ def _file(name: str, world: World) -> Found:
 
 def _secret(name: str, world: World) -> Found:
     if _NAME.fullmatch(name) is None:
-        message = f"{name!r} is no name for a secret; use A-Z a-z 0-9 _ . -"
+        message = f"{name!r} is not a name for a secret; use A-Z a-z 0-9 _ . -"
         raise _Unknown(message)
     variable = SECRET_VARIABLE + name
     if variable in world.environment:
@@ -175,7 +175,7 @@ def _content(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        message = f"file {path} can not be read ({error.strerror})"
+        message = f"file {path} cannot be read ({error.strerror})"
         raise _Unknown(message) from None
     except UnicodeDecodeError:
         message = f"file {path} is not UTF-8 text"
@@ -186,7 +186,7 @@ def params_of(node: Node | None, given: Mapping[str, str], problems: Problems) -
     """Values of `${param:..}`: those of the file, over them those that were given.
 
     Args:
-        node: The field `params` of the document; a secret in it is no parameter.
+        node: The field `params` of the document; a secret in it is not a parameter.
         given: From `--param name=value`, or from a test.
         problems: Takes given ones that the file does not know.
     """

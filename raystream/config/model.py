@@ -38,10 +38,10 @@ def _address(text: str) -> None:
 
 
 NAMED = Text("a name", NAME, "use 1 to 60 of A-Z a-z 0-9 _ -")
-TIME = Text("a duration", DURATION, "write for instance 10s, 5m, 250ms")
+TIME = Text("a duration", DURATION, "for example 10s, 5m, 250ms")
 SQL = Text("an SQL expression", numbers=True)
 COLUMN = Text("a column name")
-ZONE = Text("a time zone", r"[A-Za-z][\w+-]*(?:/[\w+-]+)*", "write for instance Europe/Berlin")
+ZONE = Text("a time zone", r"[A-Za-z][\w+-]*(?:/[\w+-]+)*", "for example Europe/Berlin")
 FUNCTION = Text("a function", CALLABLE, "write package.module:function")
 COUNT = Number(least=1)
 GUARANTEE = Word(("at_least_once", "exactly_once", "none"))
@@ -63,7 +63,7 @@ CREDENTIAL = Text(secret=True)
 
 SECURITY: Mapping[str, Field] = {
     "security_protocol": Field(PROTOCOLS, "How to connect."),
-    "sasl_mechanism": Field(MECHANISMS, "How to say who we are."),
+    "sasl_mechanism": Field(MECHANISMS, "How to authenticate."),
     "sasl_username": Field(CREDENTIAL, "User."),
     "sasl_password": Field(CREDENTIAL, 'Password: "${secret:NAME}" or "${file:/path}".'),
     "sasl_kerberos_service_name": Field(CREDENTIAL, "Service name for Kerberos."),
@@ -209,7 +209,7 @@ DATAGEN = Record(
     "made-up rows",
     {
         "rate": Field(Number(integer=False), "Rows per second."),
-        "rows": Field(COUNT, "Rows in all. Default: without end."),
+        "rows": Field(COUNT, "Rows in total. Default: without end."),
         "seed": Field(Number(), "Another seed, other rows."),
         "partitions": Field(COUNT, "Number of splits."),
         "cardinality": Field(COUNT, "How many different values a column has."),
@@ -254,7 +254,7 @@ SOURCE = Record(
         ),
         "event_time_unit": Field(UNIT, "s, ms, us, ns or iso8601. Default: ms."),
         "time_zone": Field(ZONE, "Of event time that is written without one."),
-        "watermark": Field(WATERMARK, "How event time is told."),
+        "watermark": Field(WATERMARK, "How watermarks are made."),
         "errors": Field(
             ERRORS,
             "Records that do not decode or fit. Default: fail.",
@@ -338,7 +338,7 @@ def _step(what: str, verb: str, shape: Shape, doc: str, more: Mapping[str, Field
     return Record(what, {verb: Field(shape, doc, required=True), **more, **_COMMON})
 
 
-_ERRORS = {"errors": Field(ERRORS, "Rows that can not be computed. Default: fail.")}
+_ERRORS = {"errors": Field(ERRORS, "Rows that cannot be computed. Default: fail.")}
 
 _OUTPUT_SCHEMA = {"schema": Field(SCHEMA, "Columns of the new rows."), **_ERRORS}
 
@@ -370,7 +370,7 @@ STEP = Variants(
         "window": AGGREGATE,
         "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),
         "select": _step("a select", "select", one_or_more(COLUMN), "Only these columns.", _ERRORS),
-        "drop": _step("a drop", "drop", one_or_more(COLUMN), "All columns but these.", {}),
+        "drop": _step("a drop", "drop", one_or_more(COLUMN), "All columns except these.", {}),
         "with_columns": _step(
             "new columns",
             "with_columns",
@@ -400,7 +400,7 @@ STEP = Variants(
             {
                 "event_time_unit": Field(UNIT, "s, ms, us, ns or iso8601. Default: ms."),
                 "time_zone": Field(ZONE, "Of event time that is written without one."),
-                "watermark": Field(WATERMARK, "How event time is told from here on."),
+                "watermark": Field(WATERMARK, "How watermarks are made from here on."),
                 **_ERRORS,
             },
         ),
@@ -409,7 +409,7 @@ STEP = Variants(
             "a key",
             "key_by",
             KEYS,
-            "Key columns, or column -> SQL; [] takes the key off.",
+            "Key columns, or column -> SQL; [] removes the key.",
             _ERRORS,
         ),
     },
@@ -483,7 +483,7 @@ PIPELINE = Record(
                 NAME,
                 "a name",
             ),
-            "Clusters, said once.",
+            "Clusters by name.",
         ),
         "source": Field(SOURCE, "The only source."),
         "sources": Field(MapOf(SOURCE, NAME, "a name"), "Sources by name."),

@@ -51,7 +51,7 @@ class Problem:
 
 
 class InvalidFile(ConfigurationError):
-    """A pipeline file can not run; carries everything that is wrong with it.
+    """A pipeline file cannot run; carries everything that is wrong with it.
 
     Args:
         problems: At least one, in the order of the file.

@@ -115,8 +115,8 @@ def template(kinds: str, *, small: bool = False) -> str:
     source, _, sink = kinds.partition("/")
     for kind, known in ((source, SOURCES), (sink, SINKS)):
         if not kind:
-            text = f"{kinds!r} is no SOURCE/SINK"
-            raise ConfigurationError(text, what_to_do="write for instance kafka/kafka")
+            text = f"{kinds!r} is not SOURCE/SINK"
+            raise ConfigurationError(text, what_to_do="for example kafka/kafka")
         if kind not in known:
             text = f"init {kinds}: there is no {kind!r}"
             raise ConfigurationError(text, what_to_do=did_you_mean(kind, known))

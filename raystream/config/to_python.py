@@ -272,7 +272,7 @@ def _window(step: WindowAggregate, options: dict[str, str]) -> str:
 
 
 def _columns(verb: str, columns: Mapping[str, str], options: Mapping[str, str]) -> str:
-    """Columns as keywords, or as a map if a name is no Python word, or one of the options."""
+    """Columns as keywords, or as a map if a name is not a Python word, or one of the options."""
     if all(_is_word(name) for name in columns):
         return _call(verb, [], {**columns, **options})
     inner = ", ".join(f"{_literal(name)}: {text}" for name, text in columns.items())

@@ -76,7 +76,7 @@ class Chunk:
     when the job reads event time from the record timestamp, and data.batch.MESSAGE_KEY on demand.
     `bytes` is the size of the payloads, or an estimate; 0: not known.
     `reject(rows, reason)` makes the Rejected of rows of this frame, on demand (a record that
-    decoded but whose event time can not be); None: the source can not say where a row came from.
+    decoded but whose event time cannot be); None: the source cannot say where a row came from.
     `unknown`: fields of the records that no column takes, and how often they were seen.
     """
 

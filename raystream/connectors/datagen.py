@@ -139,7 +139,7 @@ class Datagen:
         for fits, make in _MAKERS:
             if fits(kind):
                 return make(name, bits, self.cardinality).cast(kind)
-        what = f"column {name!r}: can not make up {kind}"
+        what = f"column {name!r}: cannot make up {kind}"
         raise ConfigurationError(what, "datagen", "use int, float, string or bool")
 
 

@@ -26,7 +26,7 @@ def exact(values: Sequence[Any], dtype: pl.DataType) -> Sequence[Any]:
         dtype: A type for which `holds_decimals`.
 
     Raises:
-        ValueError: a value has more digits than the type, or is no number.
+        ValueError: a value has more digits than the type, or is not a number.
 
     >>> exact([Decimal("1.5"), 2, None], pl.Decimal(18, 2))
     [Decimal('1.50'), Decimal('2.00'), None]
@@ -57,7 +57,7 @@ def _quantized(values: Sequence[Any], dtype: pl.Decimal) -> list[Decimal | None]
         what = f"not a number of {dtype}"
         raise ValueError(what) from error
     if any(number is not None and number.is_nan() for number in numbers):
-        what = "NaN is no decimal"
+        what = "NaN is not a decimal"
         raise ValueError(what)
     return numbers
 
@@ -67,7 +67,7 @@ def _number(value: Any) -> Decimal:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
-    what = f"{type(value).__name__} is no decimal"
+    what = f"{type(value).__name__} is not a decimal"
     raise TypeError(what)
 
 

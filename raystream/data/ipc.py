@@ -20,7 +20,7 @@ def to_ipc(frame: pl.DataFrame) -> bytes:
     """
     buffer = BytesIO()
     # Writing locks the frame object and asks for the GIL for each piece; another thread that asks
-    # the same object for its height waits for that lock with the GIL: neither goes on. A clone
+    # the same object for its height waits for that lock with the GIL: neither continues. A clone
     # (no copy of data) is a frame object that nobody else knows.
     frame.clone().write_ipc_stream(buffer, compat_level=_NEWEST)
     return buffer.getvalue()

@@ -47,7 +47,7 @@ def compiled(written: Any, columns: Mapping[str, pl.DataType]) -> Compiled:
         columns: Columns that exist, with their types.
 
     Raises:
-        ConfigurationError: it can not be computed; a BadExpression says where in the text.
+        ConfigurationError: it cannot be computed; a BadExpression says where in the text.
 
     >>> found = compiled("price * qty", {"price": pl.Int64(), "qty": pl.Int64()})
     >>> found.dtype, sorted(found.reads), found.constant
@@ -60,7 +60,7 @@ def compiled(written: Any, columns: Mapping[str, pl.DataType]) -> Compiled:
         reads = frozenset(written.meta.root_names())
         return Compiled(written, dtype, reads, constant=not reads)
     if not isinstance(written, str):
-        what = f"{written!r} is no expression"
+        what = f"{written!r} is not an expression"
         raise ConfigurationError(what, what_to_do="write SQL text or rs.col(...)")
     if written in columns:
         dtype = columns[written]

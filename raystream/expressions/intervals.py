@@ -52,7 +52,7 @@ def interval_literal(text: str, at: int) -> Typed:
         microseconds += int(found[1]) * MICROSECONDS.get(which, 0)
         end = found.end()
     if end != len(text) or not text.strip():
-        message = f"{text!r} is no interval"
+        message = f"{text!r} is not an interval"
         raise Problem(message, at, "write it like interval '1 day' or interval '90 minutes'")
     if abs(months) > 120_000 or abs(microseconds) >= 2**62:
         message = f"interval {text!r} is longer than 10,000 years"

@@ -26,7 +26,7 @@ def path_of(part: Typed) -> tuple[Step, ...]:
     """The steps of a path: `$.a.b[0]`, a bare field, or a place in a list.
 
     Raises:
-        Problem: it is no path.
+        Problem: it is not a path.
     """
     written = part.constant
     if isinstance(written, int) and not isinstance(written, bool):
@@ -39,7 +39,7 @@ def path_of(part: Typed) -> tuple[Step, ...]:
     while end < len(text):
         step = _STEP.match(text, end)
         if step is None:
-            message = f"{text!r} is no path"
+            message = f"{text!r} is not a path"
             raise Problem(message, part.at, "write one like $.user.tags[0]")
         plain, quoted, place, name = step.groups()
         found.append(int(place) if place is not None else plain or quoted or name or "")
@@ -51,7 +51,7 @@ def raw_at(text: str, path: tuple[Step, ...]) -> bytes | None:
     """The JSON that a path leads to, as it stands in the text; None if there is none.
 
     Raises:
-        msgspec.DecodeError: the text is no JSON.
+        msgspec.DecodeError: the text is not JSON.
 
     >>> raw_at('{"a": [1, 2.50]}', ("a", 1))
     b'2.50'
@@ -123,7 +123,7 @@ def _reads(
             return missing if raw is None else what(raw)
 
         value = _by_row(text, each, dtype)
-        return given.gives(value, dtype, given.fault(~_is_json(text), "this is no JSON"))
+        return given.gives(value, dtype, given.fault(~_is_json(text), "this is not JSON"))
 
     return build
 
@@ -153,11 +153,11 @@ def _valid(given: Arguments) -> Typed:
 
 
 FUNCTIONS = (
-    Function(GROUP, "->", "any any!", "The JSON at field or place b, or at a path `'$.a.b[0]'`, as JSON text; null if there is none. What is no JSON is an error.", _reads(_query, TEXT), shown="a -> b", also=("json_extract",)),
+    Function(GROUP, "->", "any any!", "The JSON at field or place b, or at a path `'$.a.b[0]'`, as JSON text; null if there is none. What is not JSON is an error.", _reads(_query, TEXT), shown="a -> b", also=("json_extract",)),
     Function(GROUP, "->>", "any any!", "The same as text: without quotes, and null of a JSON null.", _reads(_text, TEXT), shown="a ->> b", also=("json_extract_string",)),
     Function(GROUP, "json_value", "any any!", "The text, number or truth at a path, as text; null of an object or a list.", _reads(_scalar, TEXT), differs="A text keeps its quotes there."),
     Function(GROUP, "json_query", "any any!", "The object or list at a path, as JSON text; null of anything else.", _reads(_nested, TEXT), differs="Is not there."),
     Function(GROUP, "json_exists", "any any!", "Whether there is something at a path, be it a JSON null.", _reads(lambda raw: True, TRUTH, missing=False)),
-    Function(GROUP, "json_array_length", "any any!?", "Number of items of the list (at a path); null if it is no list.", _reads(_items, INTEGER), differs="0 if it is no list."),
+    Function(GROUP, "json_array_length", "any any!?", "Number of items of the list (at a path); null if it is not a list.", _reads(_items, INTEGER), differs="0 if it is not a list."),
     Function(GROUP, "json_valid", "text", "Whether the text is JSON.", _valid),
 )  # fmt: skip

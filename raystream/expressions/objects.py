@@ -17,7 +17,7 @@ def field(of: Typed, name: str, at: int) -> Typed:
     """A field of an object; null where the object is null.
 
     Raises:
-        Problem: it is no object, or has no such field.
+        Problem: it is not an object, or has no such field.
     """
     if not isinstance(of.dtype, pl.Struct):
         message = f"{of.name or 'the value'} is {of.kind}, not an object: it has no field {name!r}"

@@ -15,7 +15,7 @@ from raystream.expressions.tokens import Token, tokens
 from raystream.expressions.tree import Call, Case, Cast, Column, Field, Literal, Node
 
 DEEPEST = 100
-"""Brackets within brackets; more is no text that people write."""
+"""Brackets within brackets; more is not text that people write."""
 
 LONGEST = 5000
 """Words of an expression."""
@@ -55,7 +55,7 @@ def parse(text: str) -> Node:
         text: One value, `price * qty >= 100 and ip like '10.%'`.
 
     Raises:
-        BadExpression: it can not be read; says at which character.
+        BadExpression: it cannot be read; says at which character.
 
     >>> parse("a + 1")
     Call(name='+', arguments=(Column(name='a', at=0), Literal(value=1, at=4, kind='')), at=2)
@@ -79,7 +79,7 @@ class _Parser:
             raise Problem(message, self._words[LONGEST].at, "compute parts with with_columns first")
         if self._here.kind == "end":
             message = "there is no expression"
-            raise Problem(message, 0, "write for instance status >= 400")
+            raise Problem(message, 0, "for example status >= 400")
         node = self._expression(0)
         if self._here.kind != "end":
             raise self._unexpected()
@@ -122,14 +122,14 @@ class _Parser:
             return Problem("something is missing at the end", token.at, wanted)
         if token.text in _INSTEAD:
             return Problem(
-                f"{token.text} is no operator here", token.at, f"write {_INSTEAD[token.text]}"
+                f"{token.text} is not an operator here", token.at, f"write {_INSTEAD[token.text]}"
             )
         if token.word() == "over":
             message = "OVER looks beyond its row: an expression sees one row at a time"
             return Problem(message, token.at, "aggregate with a window")
         if token.word() in ("filter", "within"):
             message = f"{token.text.upper()} belongs to an aggregate"
-            return Problem(message, token.at, "write for instance sum(price where status = 200)")
+            return Problem(message, token.at, "for example sum(price where status = 200)")
         return Problem(f"{token.text!r} is not expected here", token.at, wanted)
 
     # -- operators -----------------------------------------------------------------------------

@@ -22,7 +22,7 @@ class Problem(Exception):
 
 
 class BadExpression(ConfigurationError):
-    """An expression that can not be computed; knows its text and the place in it.
+    """An expression that cannot be computed; knows its text and the place in it.
 
     `text` is the whole expression, `offset` the character (from 0); `fault` the fault without them
     and `message` with advice, for whoever has a better place to show than the text.

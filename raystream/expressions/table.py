@@ -65,7 +65,7 @@ class Function:
         meaning: One sentence.
         build: Arguments of those kinds -> result.
         also: Other names.
-        shown: As it is written, where that is no call: `a + b`.
+        shown: As it is written, where that is not a call: `a + b`.
         differs: What DuckDB does otherwise; empty: nothing.
     """
 

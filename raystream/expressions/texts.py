@@ -220,13 +220,13 @@ def _regex(given: Arguments, number: int) -> str:
     """A pattern that is written out and can be read.
 
     Raises:
-        Problem: it can not.
+        Problem: it cannot.
     """
     pattern = str(given[number].constant)
     try:
         pl.select(pl.lit("").str.contains(pattern))
     except pl.exceptions.PolarsError:
-        message = f"{pattern!r} is no regular expression that can be used here"
+        message = f"{pattern!r} is not a regular expression that can be used here"
         advice = "look-around and back-references are not known"
         raise Problem(message, given[number].at, advice) from None
     return pattern

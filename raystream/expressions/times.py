@@ -245,7 +245,7 @@ def _strftime(given: Arguments) -> Typed:
     try:
         pl.select(pl.lit(0).cast(TIMESTAMP).dt.to_string(pattern))
     except pl.exceptions.PolarsError:
-        message = f"{pattern!r} is no format"
+        message = f"{pattern!r} is not a format"
         raise Problem(message, given[1].at, "write one like %Y-%m-%d %H:%M:%S") from None
     return given.gives(_local(given[0]).dt.to_string(pattern), TEXT)
 

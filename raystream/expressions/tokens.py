@@ -90,6 +90,8 @@ def _plain(text: str, at: int) -> Token:
     token = Token(str(found.lastgroup), found[0], at, found.end())
     after = text[token.end : token.end + 1]
     if token.kind == "number" and (after.isalnum() or after == "_"):
-        message = f"{token.text + after!r} is no number and no name; put the name in double quotes"
+        message = (
+            f"{token.text + after!r} is neither a number nor a name; put the name in double quotes"
+        )
         raise Problem(message, at)
     return token

@@ -260,9 +260,9 @@ def _same_kind(parts: Sequence[Typed], at: int) -> pl.DataType:
 
 
 def apart(parts: Sequence[Typed], at: int) -> Problem:
-    """The problem that types do not go together."""
+    """The problem that types cannot be combined."""
     words = sorted({part.kind for part in parts})
     if len(words) == 1:
-        return Problem(f"{words[0]}s of different types do not go together", at)
+        return Problem(f"{words[0]}s of different types cannot be combined", at)
     listed = " and ".join(f"{'an' if w[0] in 'aeio' else 'a'} {w}" for w in words)
-    return Problem(f"{listed} do not go together", at, "cast one of them")
+    return Problem(f"{listed} cannot be combined", at, "cast one of them")

@@ -43,7 +43,7 @@ class Csv:
         """Check the delimiter."""
         if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
             what = f"the delimiter of CSV is one character, not {self.delimiter!r}"
-            raise ConfigurationError(what, what_to_do="write for instance ; or a tab")
+            raise ConfigurationError(what, what_to_do="for example ; or a tab")
 
     @property
     def name(self) -> str:
@@ -83,7 +83,7 @@ class Csv:
         """Schema learnt from lines; those that do not fit the others tell nothing.
 
         Raises:
-            ConfigurationError: there are no `columns`: a record is no header.
+            ConfigurationError: there are no `columns`: a record is not a header.
         """
         if not self.columns:
             what = "records of CSV do not tell the names of their columns"

@@ -36,7 +36,7 @@ _DAY_MS = 86_400_000
 
 
 def epoch_ms(texts: pl.Series, time_zone: str | None) -> pl.Series:
-    """Int64, null where a text is no moment; `reason` says why.
+    """Int64, null where a text is not a moment; `reason` says why.
 
     >>> epoch_ms(pl.Series(["1970-01-01T01:00+01", "19700101T000000,25Z", "soon"]), None).to_list()
     [0, 250, None]
@@ -90,7 +90,7 @@ def in_zone(shown: pl.Series, time_zone: str | None) -> pl.Series:
 
 
 def reason(text: str, time_zone: str | None) -> str:
-    """Why this text is no moment.
+    """Why this text is not a moment.
 
     >>> reason("2024-03-01T10:00", None)
     "'2024-03-01T10:00' has no zone; write time_zone=, or Z or +02:00 behind it"
@@ -105,7 +105,7 @@ def reason(text: str, time_zone: str | None) -> str:
         if time_zone is None:
             return f"{said} has no zone; write time_zone=, or Z or +02:00 behind it"
         return f"{said} is a time that the clocks of {time_zone} skip"
-    return f"{said} is no day of the calendar, or no time of the day"
+    return f"{said} is not a valid date and time of day"
 
 
 def _number(*names: str) -> pl.Expr:

@@ -52,7 +52,7 @@ class Json:
     def __post_init__(self) -> None:
         """Check `nan`."""
         if self.nan not in ("null", "fail"):
-            what = f"nan: {self.nan!r} is no way to write NaN in JSON"
+            what = f"nan: {self.nan!r} is not a way to write NaN in JSON"
             raise ConfigurationError(what, what_to_do="write 'null' or 'fail'")
 
     @property
@@ -98,7 +98,7 @@ class JsonDecoder:
         self._numbers = JsonNumbers(self._raw.columns)
 
     def decode(self, payloads: Sequence[bytes | None]) -> Decoded:
-        """Decode all at once; go on behind each one that offends."""
+        """Decode all at once; continue behind each one that offends."""
         rejected: list[RejectedRow] = []
         try:
             rows = list(map(self._decode, payloads))  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ class Unit:
 
     Args:
         name: One of UNITS.
-        time_zone: Of text and datetimes without a zone; None: such text is no moment, such
+        time_zone: Of text and datetimes without a zone; None: such text is not a moment, such
             datetimes are UTC.
     """
 
@@ -40,7 +40,7 @@ class Unit:
     time_zone: str | None = None
 
     def check(self, dtype: pl.DataType, column: str) -> None:
-        """Refuse a column that can not hold moments of this unit.
+        """Refuse a column that cannot hold moments of this unit.
 
         Raises:
             ConfigurationError: says what it holds, and which option helps.
@@ -50,13 +50,15 @@ class Unit:
             return
         if dtype == pl.String and self.name != "iso8601":
             text = f"event_time: column {column!r} is {dtype}, not whole epoch {_WORDS[self.name]}"
-            advice = f"name a column of epoch {_WORDS[self.name]}, or say event_time_unit='iso8601'"
+            advice = (
+                f"name a column of epoch {_WORDS[self.name]}, or pass event_time_unit='iso8601'"
+            )
         elif dtype != pl.String and not number:
             text = f"event_time: column {column!r} is {dtype}, no time"
             advice = "name a column with a number, text or datetime"
         elif number and self.name == "iso8601":
             text = f"event_time: column {column!r} is {dtype}, not text"
-            advice = "say event_time_unit='s', 'ms', 'us' or 'ns'"
+            advice = "pass event_time_unit='s', 'ms', 'us' or 'ns'"
         else:
             return
         raise ConfigurationError(text, what_to_do=advice)
@@ -83,7 +85,7 @@ class Unit:
         return _within(found)
 
     def reason(self, value: Any) -> str:
-        """Why this value is no event time."""
+        """Why this value is not an event time."""
         if value is None:
             return "event time is null"
         if isinstance(value, str):

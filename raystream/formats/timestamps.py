@@ -40,7 +40,7 @@ class Texts:
             epoch ms); or one word for all datetime columns.
 
     Raises:
-        ConfigurationError: a named column is no time, or a word is none.
+        ConfigurationError: a named column is not a time, or a word is none.
     """
 
     def __init__(self, schema: Schema, timestamps: Mapping[str, str] | str) -> None:
@@ -146,7 +146,7 @@ def _text(
         times = [n for n, d in schema.columns.items() if d in (pl.Int64, pl.Datetime)]
         raise no_column(name, times)
     if how not in (None, _ISO, *text_types.EPOCH_UNITS):
-        what = f"timestamps: {how!r} is no way to write a datetime"
+        what = f"timestamps: {how!r} is not a way to write a datetime"
         advice = f"write one of {', '.join((_ISO, *text_types.EPOCH_UNITS))}"
         raise ConfigurationError(what, what_to_do=advice)
     epoch = None if how == _ISO else how

@@ -15,7 +15,7 @@ class DeliveryGuarantee(StrEnum):
 
 
 class ErrorPolicy(StrEnum):
-    """What happens to a record that does not fit, and to a row that a step can not compute."""
+    """What happens to a record that does not fit, and to a row that a step cannot compute."""
 
     FAIL = "fail"
     SKIP = "skip"

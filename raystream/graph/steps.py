@@ -45,7 +45,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rows for which `condition` (Expression) is true; `errors`: rows it can not be told of."""
+    """Rows for which `condition` (Expression) is true; `errors`: rows it cannot be told of."""
 
     condition: Expression
     errors: ErrorPolicy = ErrorPolicy.FAIL

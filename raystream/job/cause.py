@@ -52,7 +52,7 @@ _VERBS = {"died": "died", "silent": "does not answer", "channel": "lost a neighb
 
 
 def first_cause(failures: list[tuple[SubtaskId | None, Failure]]) -> Cause:
-    """The earliest failure that is no effect of another.
+    """The earliest failure that is not an effect of another.
 
     Args:
         failures: In the order in which they became known; at least one.

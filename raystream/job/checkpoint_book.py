@@ -1,4 +1,4 @@
-"""The book of the checkpoints of a run: the last, the one under way, a history with all times."""
+"""The book of the checkpoints of a run: the last, the running one, a history with all times."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class CheckpointBook:
             )
 
     def fail(self, reason: str, now: float) -> None:
-        """The attempt failed: the one under way is cut off."""
+        """The attempt failed: the running one is cut off."""
         for entry in self._running():
             self.failed += 1
             missing = ", ".join(map(str, sorted(entry.missing)))
@@ -139,7 +139,7 @@ class CheckpointBook:
         return status
 
     def _running(self, number: int | None = None) -> list[_Entry]:
-        """The one under way, if it is (this) one."""
+        """The running one, if it is (this) one."""
         newest = self._history[-1:]
         return [
             entry

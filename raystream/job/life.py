@@ -109,7 +109,7 @@ class Life:
         if first:
             self.first_attempt = recovered.owner.attempt
         elif progress:
-            self.policy.completed()  # the commit under way at the failure was completed
+            self.policy.completed()  # the running commit at the failure was completed
         self.attempt = recovered.owner.attempt
         self.recovered = recovered
         self.strays = True
@@ -121,7 +121,7 @@ class Life:
             self._count_on(recovered.base)
         if recovered.lost:
             records = sum(one.n_records for one in recovered.lost)
-            self.note(f"--accept-loss: went on without {records} records of earlier output")
+            self.note(f"--accept-loss: continued without {records} records of earlier output")
         if self._came_from_savepoint(recovered.base):
             self.note(f"came from savepoint {without_credentials(self.spec.savepoint or '')}")
 

@@ -18,7 +18,7 @@ class Liveness:
 
     A subtask that is opening gets a start limit that grows with their number; one that is open
     must answer a ping within `timeout`. If the coordinator itself stood still, everybody gets
-    the full time again: it can not tell who was silent meanwhile.
+    the full time again: it cannot tell who was silent meanwhile.
 
     Args:
         timeout: Seconds without an answer after which a subtask is silent.

@@ -33,7 +33,7 @@ class Outcome:
         late: Late rows of this run, dropped or sent to `.late`.
         restarts: How often the job was restarted in this run.
         savepoint: Address of the savepoint that was asked for with the stop.
-        refused: It failed because the job as written can not go on from where it is: a wrong
+        refused: It failed because the job as written cannot continue from where it is: a wrong
             option, a step that is gone; nothing was changed.
         counters: Further sums over the run by name: `dlq_rows`, `future_rows`, `skipped_rows`,
             `unknown_fields`, `nan_as_null`.

@@ -107,7 +107,7 @@ class Report:
         base: Checkpoint | Restore | None = None,
         counted: Counters | None = None,
     ) -> None:
-        """The job goes on from this checkpoint (0: from the start).
+        """The job continues from this checkpoint (0: from the start).
 
         Args:
             number: Of the checkpoint.

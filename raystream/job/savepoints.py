@@ -21,7 +21,7 @@ class Savepoints:
     """Requests outlive attempts: what a failure cuts off is done after the recovery.
 
     A savepoint is copied beside the job, while it runs on; until the copy is whole nothing that
-    it copies may be cleaned up. That it can not be written is an answer, no failure of the job.
+    it copies may be cleaned up. That it cannot be written is an answer, no failure of the job.
 
     Args:
         place: Where savepoints go whose asker named no place; without a slash at its end.
@@ -132,5 +132,5 @@ class Savepoints:
         return [DiscardSavepoint(address)]
 
     def discarded(self) -> None:
-        """It is deleted, or can not be."""
+        """It is deleted, or cannot be."""
         self._discarding = False

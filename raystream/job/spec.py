@@ -42,7 +42,7 @@ class JobSpec:
             (kept across attempts; ends only in a bounded run).
         bounded: Ends when every split is read to its end.
         from_scratch: Start with a restore to the empty state (once, at the first recovery).
-        accept_loss: The first recovery goes on without transactions that can not be committed any
+        accept_loss: The first recovery continues without transactions that cannot be committed any
             more, and writes down which.
         savepoint: Address of a savepoint to start from (once, at the first recovery), or None.
         claim: The savepoint is ours: it is deleted after the first checkpoint.

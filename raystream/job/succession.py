@@ -14,8 +14,8 @@ def recover_again(last: Owner, process: str, nonce: str) -> Procedure[Recovered]
     """Recovery after a failure of our own attempt.
 
     The failure may be the work of a newer attempt of somebody else: it aborted what our sinks had
-    open. To take over from it in return would go on for ever (V7: two supervisors that restart at
-    once fence each other), so an attempt that is not ours ends us. One of ours is a recovery that
+    open. To take over from it in return would never end (V7: two supervisors that restart at once
+    fence each other), so an attempt that is not ours ends us. One of ours is a recovery that
     failed half-way.
 
     Args:

@@ -50,7 +50,7 @@ class Turns:
         self._waiting = deque(one for one in self._waiting if one[0] != then)
 
     def clear(self) -> None:
-        """Forget what waits (the attempt is over); what runs goes on."""
+        """Forget what waits (the attempt is over); what runs continues."""
         self._waiting.clear()
 
     @property

@@ -12,7 +12,7 @@ SLOW = 0.8
 """A subtask that works (or waits) more than this share of the time is worth a sentence."""
 
 SKEWED = 1.8
-"""Rows of the busiest subtask over the median (of two subtasks it can not exceed 2)."""
+"""Rows of the busiest subtask over the median (of two subtasks it cannot exceed 2)."""
 
 STARVED_ROWS = 10_000
 """So many rows are left to read while a source waits: the system it reads from is slow."""

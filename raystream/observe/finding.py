@@ -52,7 +52,7 @@ def warning(about: str, said: str, what_to_do: str = "") -> Finding:
 
 
 def error(about: str, said: str, what_to_do: str = "") -> Finding:
-    """The job can not run, or would fail."""
+    """The job cannot run, or would fail."""
     return Finding(Level.ERROR, about, said, what_to_do)
 
 

@@ -149,10 +149,10 @@ class SplitStatus:
         lag_seconds: Age of the newest row read while there is more to read; 0 at the end; None
             before the first row.
         watermark_ms: Its event time, epoch ms; None before its first row.
-        idle: It has been empty for the idle timeout and holds nobody back.
+        idle: It has been empty for the idle timeout and does not delay the watermark.
         quiet_seconds: How long it has been read to its end; None: there is more to read.
         holds_back: Event time of the job stands where it is because of this split.
-        position: Where reading goes on, in the source's own words (JSON): `{"offset": 17, ..}`.
+        position: Where reading continues, in the source's own words (JSON): `{"offset": 17, ..}`.
     """
 
     split: str

@@ -34,7 +34,7 @@ def from_json(kind: type[T], document: Mapping[str, Any]) -> T:
     >>> from_json(EdgeStatus, {"source": "a", "target": "b", "colour": "blue"}).kind
     'forward'
     """
-    shape = shape_of(kind)  # type: ignore[arg-type] # mypy: type[T] is no Hashable
+    shape = shape_of(kind)  # type: ignore[arg-type] # mypy: type[T] is not a Hashable
     known = {name: _read(shape[name], document[name]) for name in shape if name in document}
     missing = [name for name in required(kind) if name not in known]
     if missing:

@@ -64,7 +64,7 @@ def progress(status: StatusDocument, before: StatusDocument | None = None) -> di
 
 
 def iso(ms: int | None) -> str | None:
-    """Epoch ms as ISO 8601 in UTC; None for what is no time of people.
+    """Epoch ms as ISO 8601 in UTC; None for what is not a time of people.
 
     >>> iso(1_700_000_000_123), iso(None), iso(2**63 - 1)
     ('2023-11-14T22:13:20.123Z', None, None)

@@ -74,21 +74,21 @@ class CheckpointEntry:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointStatus:
-    """Checkpoints of this run: the last completed one, and the one under way.
+    """Checkpoints of this run: the last completed one, and the running one.
 
     Args:
         number: Last completed (0: none yet).
         completed: How many completed in this run.
         failed: How many were cut off by a failed attempt.
-        running: Number of the one under way, or None.
+        running: Number of the running one, or None.
         duration_s: Trigger to `done` of the last.
         ack_s: Trigger to last ack.
         commit_s: Last ack to `done`.
         size_bytes: All state it names.
         new_bytes: What had to be uploaded for it.
         age_s: Since it completed.
-        running_s: Since the one under way was triggered, or None.
-        waiting_for: Subtasks whose ack of the one under way is missing.
+        running_s: Since the running one was triggered, or None.
+        waiting_for: Subtasks whose ack of the running one is missing.
         interval_s: Between triggers, as asked for.
         timeout_s: From trigger to last ack, as allowed.
         history: The last 20 of this run, oldest first.

@@ -37,7 +37,7 @@ class Timed:
         return (self.times > LATEST_MS).fill_null(value=True)
 
     def reason(self, row: int) -> str:
-        """Why the time of this row can not be used."""
+        """Why the time of this row cannot be used."""
         told = None if self.errors is None else self.errors[row]
         return f"event time: {told}" if told is not None else self.unit.reason(self.values[row])
 
@@ -109,7 +109,7 @@ def _path(
         fields = {f.name: f.dtype for f in dtype.fields} if isinstance(dtype, pl.Struct) else {}
         if name not in fields:
             text = f"event_time: {written!r}: there is no field {name!r}"
-            near = f"it has {', '.join(fields)}" if fields else "it is no object"
+            near = f"it has {', '.join(fields)}" if fields else "it is not an object"
             raise ConfigurationError(text, what_to_do=near)
         value, inner = value.struct.field(name), fields[name]
         dtype = inner() if isinstance(inner, type) else inner

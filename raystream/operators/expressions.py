@@ -13,7 +13,7 @@ from raystream.errors import ConfigurationError
 
 
 def check_columns(names: list[str], columns: Mapping[str, pl.DataType]) -> None:
-    """Raise for the first name that is no column.
+    """Raise for the first name that is not a column.
 
     Raises:
         ConfigurationError: with the nearest name that exists.

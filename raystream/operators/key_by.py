@@ -101,7 +101,7 @@ def output_schema(step: steps.KeyBy, schema: Schema) -> Schema:
     """The columns, keyed; open if a function computes a key of a type not known.
 
     Raises:
-        ConfigurationError: a key is no column.
+        ConfigurationError: a key is not a column.
     """
     existing = [name for name in step.keys if name not in step.computed]
     check_columns(existing, schema.columns)

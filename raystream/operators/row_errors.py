@@ -1,4 +1,4 @@
-"""Rows that a step can not compute, by its policy: fail, skip and count, or dead letters."""
+"""Rows that a step cannot compute, by its policy: fail, skip and count, or dead letters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row and why it can not be computed.
+    """A row and why it cannot be computed.
 
     Args:
         row: User columns, as the step was given them.
@@ -48,7 +48,7 @@ class BadRow:
 
 
 class RowErrors:
-    """What a step does with rows that it can not compute.
+    """What a step does with rows that it cannot compute.
 
     Args:
         policy: The user's choice for this step.
@@ -77,10 +77,10 @@ class RowErrors:
 
         Args:
             frame: User columns and hidden columns.
-            reasons: String, one per row: why it can not be computed; null: it can.
+            reasons: String, one per row: why it cannot be computed; null: it can.
 
         Raises:
-            DataError: a row can not be computed, and the policy is `fail`.
+            DataError: a row cannot be computed, and the policy is `fail`.
         """
         good = reasons.is_null()
         if good.all():
@@ -146,7 +146,7 @@ class _Letter:
 
 
 def bad_rows(frame: pl.DataFrame, reasons: Sequence[str]) -> list[BadRow]:
-    """Rows of a frame, each with why it can not be computed.
+    """Rows of a frame, each with why it cannot be computed.
 
     Args:
         frame: User columns and hidden columns, of the bad rows alone.

@@ -11,7 +11,7 @@ from raystream.operators.expressions import check_columns
 
 
 def check_keys(keys: Sequence[str], columns: Mapping[str, pl.DataType]) -> None:
-    """Raise for the first key that is no column of the rows in front of the window.
+    """Raise for the first key that is not a column of the rows in front of the window.
 
     Raises:
         ConfigurationError: with the nearest name, and the way to have no key.

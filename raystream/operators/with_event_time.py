@@ -3,7 +3,7 @@
 Of what is told above only that it is idle, and its end, pass. The watermark is that of this
 subtask: the highest time of its rows - out-of-orderness - 1 ms; splits are not known here. Until
 its first row it tells nothing; without a row for `idle_timeout`, with nothing waiting in front of
-it, it is idle and holds nobody back.
+it, it is idle and does not delay the watermark.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class WithEventTime(Operator):
         self._errors.open(ctx, output)
 
     def restore(self, restored: Restored) -> None:
-        """Event time goes on from the subtask that was furthest behind."""
+        """Event time continues from the subtask that was furthest behind."""
         told = [state.header.get("highest") for state in restored.states]
         known = [highest for highest in told if highest is not None]
         if known and (len(known) == len(told) or restored.redistribute):
@@ -56,7 +56,7 @@ class WithEventTime(Operator):
         self._rested = any(state.header.get("idle") for state in restored.states)
 
     def process(self, batch: Batch) -> None:
-        """Rows go on with their new time; those that can have none do not."""
+        """Rows continue with their new time; those that can have none do not."""
         frame = self._timed(batch.frame)
         if not frame.height:
             return

@@ -36,7 +36,7 @@ def check_final(nodes: Iterable[Node]) -> None:
 
 def _counted_twice(node: Node, first: Node) -> ConfigurationError:
     what = (
-        f"step {first.name!r} has allowed_lateness and gives a window out again for each late row; "
+        f"step {first.name!r} has allowed_lateness and emits a window again for each late row; "
         f"{node.name!r} would count every one of these rows"
     )
     advice = (

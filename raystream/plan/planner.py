@@ -178,7 +178,7 @@ def _spec(
 
 
 def _check_rows(draft: Draft, options: WriteOptions) -> None:
-    """What a sink can not write is said before anything runs, where the columns are known."""
+    """What a sink cannot write is said before anything runs, where the columns are known."""
     check = getattr(draft.step.sink, "check_rows", None)  # type: ignore[union-attr]
     if check is None or options.schema.open:
         return

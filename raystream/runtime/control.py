@@ -105,7 +105,7 @@ class ControlLoop:
         clock: Monotonic and wall time.
         background: Performs procedures; must be able to run one.
         copying: Writes and deletes savepoints; None: `background`. With one thread of its own
-            checkpoints go on meanwhile.
+            checkpoints continue meanwhile.
         inbox: Made beforehand if the workers need its `post`.
         committers: Makes the committers of an attempt; None: from the sinks of the plan.
         publish: Takes each status document.
@@ -116,7 +116,7 @@ class ControlLoop:
         header: What a restore must know of the plan; None: that of the plan.
 
     Raises:
-        StorageError: the storage can not be used.
+        StorageError: the storage cannot be used.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class ControlLoop:
             target: Where: a path or URL; None: below the job's storage.
 
         Returns:
-            Its address, as soon as it is whole; raises RaystreamError if it can not be written, or
+            Its address, as soon as it is whole; raises RaystreamError if it cannot be written, or
             the job ends before.
         """
         request, answer = self._request(target or "")
@@ -302,7 +302,7 @@ class ControlLoop:
     def _workers_failed(self, command: JobCommand, error: Exception) -> None:
         """A call on the workers raised: the attempt fails, and no subtask is to blame."""
         if isinstance(command, Publish | End):
-            return  # a page that can not be written must not stop the job
+            return  # a page that cannot be written must not stop the job
         text = f"{type(command).__name__}: {told(error)}"
         opened = self._machine.life.opened
         self.inbox.post(Died(None, opened, Failure("infrastructure", text)))
@@ -323,7 +323,7 @@ class ControlLoop:
                 self._committers.close()  # else when the procedure that uses them returns
 
     def refuse_all(self) -> None:
-        """Nobody waits for an answer of a loop that runs no more."""
+        """Nobody waits for an answer of a loop that is no longer running."""
         self._answers.close()
 
     # --- procedures

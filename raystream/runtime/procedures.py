@@ -41,7 +41,7 @@ STORAGE_TRIES = 8
 
 
 class StorageUnavailable(Exception):  # noqa: N818 - an outage, not a fault of the job
-    """Storage can not be read for now: a fault of infrastructure, retried without limit."""
+    """Storage cannot be read for now: a fault of infrastructure, retried without limit."""
 
 
 def run_procedure(

@@ -1,4 +1,4 @@
-"""Event time of what a reader gives: which rows can have it, and why the others can not."""
+"""Event time of what a reader gives: which rows can have it, and why the others cannot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Judged:
     future: pl.Series | None = None
 
     def keep(self) -> pl.Series:
-        """Boolean: the rows that go on."""
+        """Boolean: the rows that continue."""
         assert self.future is not None
         return ~(self.timed.unusable() | self.future)
 

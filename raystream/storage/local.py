@@ -37,7 +37,7 @@ class LocalStore:
         root: Directory; made if absent. Must be on a file system with hard links.
 
     Raises:
-        StorageError: the directory can not be made or used.
+        StorageError: the directory cannot be made or used.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:

@@ -25,7 +25,7 @@ class LogView:
         store_id: The 8 hex digits that stand in its transactional ids.
         newest_attempt: The greatest attempt that has begun; -1: none.
         sealed_by: The attempt that wrote the last slot: no older one can add a slot; -1: none.
-        slot: Slot of the checkpoint that the job goes on from; None: there is none.
+        slot: Slot of the checkpoint that the job continues from; None: there is none.
         checkpoint: Its number.
         unfinished: Transactions that this checkpoint names, as long as it has no `done`: the next
             start of the job commits them.
@@ -47,7 +47,7 @@ def look(storage: str, job: str) -> LogView | None:
 
     Raises:
         ConfigurationError: no such kind of storage, or no name for a job.
-        StorageError: it can not be read, or is damaged.
+        StorageError: it cannot be read, or is damaged.
     """
     if "://" not in storage and not os.path.isdir(os.path.join(storage, job)):
         return None  # to open a directory would make it
@@ -61,7 +61,7 @@ def look_at(store: Store) -> LogView:
     """The log in a store that belongs to a job.
 
     Raises:
-        StorageError: it can not be read, or is damaged.
+        StorageError: it cannot be read, or is damaged.
     """
     for _ in range(_TRIES):
         view = _try(store)

@@ -37,7 +37,7 @@ def open_store(url: str) -> Store:
 
     Raises:
         ConfigurationError: no such kind of storage.
-        StorageError: it can not be used.
+        StorageError: it cannot be used.
 
     >>> open_store("memory://example") is open_store("memory://example")
     True
@@ -58,7 +58,7 @@ def open_store(url: str) -> Store:
         from raystream.storage.obstore import ObjectStore  # heavy, and only needed here
 
         return ObjectStore.open(url)
-    what = f"{scheme}:// is no checkpoint storage that raystream knows"
+    what = f"{scheme}:// is not a checkpoint storage that raystream knows"
     raise ConfigurationError(what, what_to_do="use a directory, s3://, gs:// or az://")
 
 
@@ -71,13 +71,13 @@ def refuse_mistyped(address: str) -> None:
     >>> refuse_mistyped("s3:/bucket/jobs")
     Traceback (most recent call last):
       ..
-    raystream.errors.ConfigurationError: 's3:/bucket/jobs' is no address; write s3://bucket/jobs
+    raystream.errors.ConfigurationError: 's3:/bucket/jobs' is not an address; write s3://bucket/jobs
     """
     match = _ALMOST_A_URL.match(address)
     if match is not None:
         scheme, rest = match[1].lower(), address[match.end() :].lstrip("/")
         slashes = ":///" if scheme == "file" else "://"
-        what = f"{address!r} is no address"
+        what = f"{address!r} is not an address"
         raise ConfigurationError(what, what_to_do=f"write {scheme}{slashes}{rest}")
 
 
@@ -98,11 +98,11 @@ def job_store(url: str, job: str) -> Store:
     """Open the part of a storage that belongs to one job: `<url>/<job>/`.
 
     Raises:
-        ConfigurationError: `job` is no valid name, or there is no such kind of storage.
-        StorageError: it can not be used.
+        ConfigurationError: `job` is not a valid name, or there is no such kind of storage.
+        StorageError: it cannot be used.
     """
     if _JOB.fullmatch(job) is None:
-        what = f"{job!r} is no name for a job"
+        what = f"{job!r} is not a name for a job"
         raise ConfigurationError(what, what_to_do="use 1 to 60 of A-Z a-z 0-9 _ -")
     return open_store(f"{url.rstrip('/')}/{job}")
 
@@ -111,7 +111,7 @@ def store_id(store: Store) -> str:
     """8 hex digits, made at random once with the storage: part of every transactional id.
 
     Raises:
-        StorageError: the storage can not be used, does not keep the first of two objects of one
+        StorageError: the storage cannot be used, does not keep the first of two objects of one
             name, or its `store.json` is damaged.
 
     >>> store = MemoryStore()
@@ -140,7 +140,7 @@ def refuse_unconditional(store: Store) -> None:
     the condition of a put without a word.
 
     Raises:
-        StorageError: it replaced an object, or can not be used.
+        StorageError: it replaced an object, or cannot be used.
     """
     probe = f"probe-{secrets.token_hex(8)}"
     answers = [store.create(probe, b"%d" % number) for number in range(_PROBES)]

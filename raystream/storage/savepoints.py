@@ -61,7 +61,7 @@ def write_savepoint(source: Store, target: Store, checkpoint: Checkpoint) -> Non
 
     Raises:
         ConfigurationError: there is something else already.
-        StorageError: a segment is damaged, or a storage can not be used.
+        StorageError: a segment is damaged, or a storage cannot be used.
     """
     kept = {
         step: tuple(replace(state, committable=None) for state in states)
@@ -111,7 +111,7 @@ def bring_back(savepoint: Store, target: Store, attempt: int) -> Checkpoint:
 
     Raises:
         ConfigurationError: there is no savepoint.
-        StorageError: it is damaged, or a storage can not be used.
+        StorageError: it is damaged, or a storage cannot be used.
     """
     record = read_savepoint(savepoint)
     copies: list[tuple[SegmentRef, SegmentRef]] = []
@@ -133,7 +133,7 @@ def discard_savepoint(store: Store) -> None:
     """Delete a savepoint; first what makes it one. Other files are left alone.
 
     Raises:
-        StorageError: it is damaged, or can not be deleted.
+        StorageError: it is damaged, or cannot be deleted.
     """
     data = store.get(SAVEPOINT_KEY)
     if data is None:

@@ -46,7 +46,7 @@ def read_segment(store: Store, ref: SegmentRef) -> Segment:
     try:
         return Segment(ref.id, renamed(from_ipc(data)))
     except (pl.exceptions.PolarsError, OSError) as error:
-        text = f"the segment can not be read: {error}"
+        text = f"the segment cannot be read: {error}"
         raise _damaged(store, ref, text) from error
 
 

@@ -132,7 +132,7 @@ def send(target: Process, sign: signal.Signals) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """A process that was stopped by SIGSTOP; `wake` lets it go on, as a zombie of its attempt."""
+    """A process stopped by SIGSTOP; `wake` lets it continue, as a zombie of its attempt."""
 
     target: Process
 

@@ -256,7 +256,7 @@ class Show:
         self._next = 0.0
 
     def __call__(self, status: StatusDocument) -> None:
-        """Show this status, then go on with it."""
+        """Show this status, then continue with it."""
         from raystream.observe.live_line import live_line
 
         if status.restart_count > self._restarts:

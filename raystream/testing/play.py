@@ -18,7 +18,7 @@ def fill(bootstrap: str, records: int = 200_000) -> None:
         records: How many requests; a quarter as many orders and app events.
 
     Raises:
-        BrokerError: a topic can not be made or written.
+        BrokerError: a topic cannot be made or written.
     """
     inputs = {
         "requests": generator.requests(records),

@@ -72,7 +72,7 @@ def points_from_environment(process: str) -> Points:
     """The points of the process called `coordinator` or by its subtask, `counts[0]`.
 
     Raises:
-        ValueError: an order can not be read.
+        ValueError: an order cannot be read.
     """
     if markers := os.environ.get(MARKERS):
         (Path(markers) / f"{process}.{os.getpid()}.here").touch()

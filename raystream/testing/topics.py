@@ -102,7 +102,7 @@ def refill(
         partitions: How many it has.
 
     Raises:
-        BrokerError: The topic can not be made, or a record was not delivered.
+        BrokerError: The topic cannot be made, or a record was not delivered.
     """
     from confluent_kafka.admin import AdminClient
 

@@ -45,7 +45,7 @@ class SplitTime:
         split: Its name.
         watermark: Epoch ms; None before its first row.
         highest: Latest event time seen, epoch ms.
-        idle: It holds nobody back: empty for the idle timeout, or new and without a row.
+        idle: It does not delay the watermark: empty for the idle timeout, or new and without a row.
         quiet_since: Monotonic seconds since when it has been read to its end, or None.
     """
 

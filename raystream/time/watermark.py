@@ -2,8 +2,8 @@
 
 When the last of them falls idle there is nobody to wait for any more: the maximum over all inputs
 is told first, then that there is nothing to be told (Flink's StatusWatermarkValve). An input that
-has ended holds nobody back, and closes nothing for inputs that are only idle: the end of time is
-told when all have ended.
+has ended does not delay the watermark, and closes nothing for inputs that are only idle:
+the end of time is told when all have ended.
 """
 
 from __future__ import annotations

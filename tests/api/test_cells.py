@@ -86,7 +86,9 @@ def test_an_edited_cell_replaces_its_steps_and_tells_what_is_gone(
     build(notebook, ids=True)
     notebook.run(COUNT.replace("1m", "2m"), "counts")
     assert notebook.steps() == ["read", "key-a", "tumbling-2m-a"]
-    gone = "a step was replaced, and what hung on it is gone: write; run those cells again\n"
+    gone = (
+        "a step was replaced, so the steps behind it were removed: write; run their cells again\n"
+    )
     assert capsys.readouterr().err == gone
     notebook.run(WRITE, "counts.write(out,")
     assert notebook.steps() == ["read", "key-a", "tumbling-2m-a", "write"]

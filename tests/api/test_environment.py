@@ -50,10 +50,14 @@ def test_what_is_not_set_or_empty_is_the_pipelines() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("CHECKPOINT_INTERVAL", "10", "its value: '10' is not a duration; write for instance 10s,"),
-        ("CHECKPOINT_INTERVAL", "0s", "it must be more than 0; write for instance 10s,"),
-        ("PARALLELISM", "-1", "'-1' is no number of subtasks; write 1 or more, or unset it"),
-        ("DELIVERY_GUARANTEE", "exact", "'exact' is no delivery guarantee; one of exactly_once,"),
+        ("CHECKPOINT_INTERVAL", "10", "its value: '10' is not a duration; for example 10s,"),
+        ("CHECKPOINT_INTERVAL", "0s", "it must be more than 0; for example 10s,"),
+        ("PARALLELISM", "-1", "'-1' is not a number of subtasks; write 1 or more, or unset it"),
+        (
+            "DELIVERY_GUARANTEE",
+            "exact",
+            "'exact' is not a delivery guarantee; one of exactly_once,",
+        ),
     ],
 )
 def test_a_wrong_value_names_its_variable(name: str, value: str, message: str) -> None:
@@ -66,7 +70,7 @@ def test_a_misspelt_variable_is_told() -> None:
     graph = rs.Pipeline("job").graph()
     assert doubts(graph, {**SAID, "RAYSTREAM_SECRET_X": "1", "RAYSTREAM_TEST_POINT": "1"}) == []
     assert doubts(graph, {"RAYSTREAM_PARALELISM": "3"}) == [
-        "RAYSTREAM_PARALELISM is no variable of raystream and has no effect;"
+        "RAYSTREAM_PARALELISM is not a variable of raystream and has no effect;"
         " did you mean RAYSTREAM_PARALLELISM?"
     ]
 
@@ -100,6 +104,6 @@ def test_a_run_says_what_the_environment_decides(
     assert capsys.readouterr().err.splitlines()[:2] == [
         f"job: checkpoints in {tmp_path}/job/; from the environment:"
         " RAYSTREAM_CHECKPOINT_INTERVAL=1s",
-        "warning: RAYSTREAM_PARALELISM is no variable of raystream and has no effect;"
+        "warning: RAYSTREAM_PARALELISM is not a variable of raystream and has no effect;"
         " did you mean RAYSTREAM_PARALLELISM?",
     ]

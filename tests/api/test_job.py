@@ -61,7 +61,7 @@ class Place:
     def pipeline(self, least: int = 5, broken_at: int | None = None) -> rs.Pipeline:
         def checked(row: dict[str, Any]) -> bool:
             if broken_at is not None and row["ts"] % 100_000 >= broken_at:
-                text = f"can not take {row['key']}"
+                text = f"cannot take {row['key']}"
                 raise ValueError(text)
             return True
 
@@ -184,7 +184,7 @@ def test_a_failure_is_told_and_the_next_run_goes_on(place: Place) -> None:
     outcome = job.wait(timeout=120)
     assert outcome is not None
     assert outcome.kind == "failed"
-    assert "ValueError: can not take key-" in outcome.message
+    assert "ValueError: cannot take key-" in outcome.message
     repaired = place.pipeline().submit()
     flows(repaired)
     assert repaired.outcome() is None
@@ -232,5 +232,5 @@ def test_nothing_to_read_is_a_job_that_has_finished(place: Place, tmp_path: Path
     assert job.wait() == job.outcome()
     assert job.status().state == "ended"
     assert (job.stop() or rs.Outcome("failed")).kind == "finished"
-    with pytest.raises(RaystreamError, match="had nothing to read and is over"):
+    with pytest.raises(RaystreamError, match="had nothing to read and has ended"):
         job.savepoint()

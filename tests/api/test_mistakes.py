@@ -60,7 +60,7 @@ MISTAKES = {
     'rs.sum("stauts", were="x")': "sum: unknown option 'were'; did you mean 'where'?",
     "rows.filter(7)": (
         "filter takes SQL text or an rs.col expression, not int; "
-        "write for instance \"status >= 400\" or rs.col('status') >= 400"
+        "for example \"status >= 400\" or rs.col('status') >= 400"
     ),
     "rows.map(7)": "map takes a function, not 7; write .map(lambda row: ..)",
     "rows.select()": 'select needs a column; write .select("name")',
@@ -72,7 +72,7 @@ MISTAKES = {
         "window: unknown option 'grace'; it is allowed_lateness, in .window(.., allowed_lateness=)"
     ),
     'rows.window(rs.tumbling("1m"), allowed_lateness="soon")': (
-        "allowed_lateness: 'soon' is not a duration; write for instance 10s, 5m, 250ms"
+        "allowed_lateness: 'soon' is not a duration; for example 10s, 5m, 250ms"
     ),
     'rows.window(rs.tumbling("1m"), emit="on_clse")': (
         "emit 'on_clse' is unknown; did you mean 'on_close'?"
@@ -87,9 +87,9 @@ MISTAKES = {
     'rows.key_by("ip").window(rs.tumbling("1m")).agg(ip=rs.count())': (
         "agg: the output has a column 'ip' already; give the aggregate another name"
     ),
-    'rs.tumbling("1x")': "size: '1x' is not a duration; write for instance 10s, 5m, 250ms",
+    'rs.tumbling("1x")': "size: '1x' is not a duration; for example 10s, 5m, 250ms",
     'rs.tumbling("0s")': "size must be more than 0",
-    'rs.tumbling("0.4ms")': "size: 0.4ms is not a whole number of milliseconds; write for instance "
+    'rs.tumbling("0.4ms")': "size: 0.4ms is not a whole number of milliseconds; for example "
     "1s, 5m, 250ms",
     'rs.tumbling("200000000000d")': "size: 200000000000d is longer than the 9999 years that event "
     "time has; write a shorter duration",
@@ -105,16 +105,16 @@ MISTAKES = {
     "longer slide, or a shorter size",
     'rs.cumulative("1d", "7h")': "cumulative: max_size (86400000 ms) is not a multiple of step "
     "(25200000 ms)",
-    'rs.tumbling("1d", time_zone="Europe/Berln")': "time_zone: 'Europe/Berln' is no time zone; is "
-    "it Europe/Berlin? write a name like Europe/Berlin or UTC",
-    'rs.tumbling("1d", time_zone="../x")': "time_zone: '../x' is no time zone; write a name like "
-    "Europe/Berlin or UTC",
+    'rs.tumbling("1d", time_zone="Europe/Berln")': "time_zone: 'Europe/Berln' is not a time zone; "
+    "is it Europe/Berlin? write a name like Europe/Berlin or UTC",
+    'rs.tumbling("1d", time_zone="../x")': "time_zone: '../x' is not a time zone; write a name "
+    "like Europe/Berlin or UTC",
     'rs.tumbling("7h", time_zone="Europe/Berlin")': "size: with a time_zone it is whole days or "
-    "divides a day; write for instance 7d, 1d, 6h, 15m",
+    "divides a day; for example 7d, 1d, 6h, 15m",
     'rs.hopping("1d", "1h", time_zone="Europe/Berlin")': "hopping: with a time_zone windows hop by "
-    "whole days; write for instance slide 1d, or leave out time_zone",
+    "whole days; for example slide 1d, or leave out time_zone",
     'rs.cumulative("12h", "1h", time_zone="UTC")': "cumulative: with a time_zone the longest "
-    "window is of whole days; write for instance max_size 1d, or leave out time_zone",
+    "window is of whole days; for example max_size 1d, or leave out time_zone",
     'rs.hopping("10m", "3m")': ("hopping: size (600000 ms) is not a multiple of slide (180000 ms)"),
     'rs.Watermark(watermark_delay="5s")': (
         "Watermark: unknown option 'watermark_delay'; "
@@ -123,21 +123,21 @@ MISTAKES = {
     'rs.Watermark(idle_timeot="5s")': (
         "Watermark: unknown option 'idle_timeot'; did you mean 'idle_timeout'?"
     ),
-    'rs.Pipeline("a b")': "'a b' is no name for a pipeline; use 1 to 60 of A-Z a-z 0-9 _ -",
+    'rs.Pipeline("a b")': "'a b' is not a name for a pipeline; use 1 to 60 of A-Z a-z 0-9 _ -",
     'rs.Pipeline("a", delivery_guarantee="exactly-once")': (
         "delivery_guarantee 'exactly-once' is unknown; did you mean 'exactly_once'?"
     ),
     'rs.Pipeline("a", checkpoint_interval=10)': (
-        "checkpoint_interval: 10 is not a duration; write for instance 10s, 5m, 250ms"
+        "checkpoint_interval: 10 is not a duration; for example 10s, 5m, 250ms"
     ),
     'rs.Pipeline("a", checkpoint_intervall="1s")': (
         "Pipeline: unknown option 'checkpoint_intervall'; did you mean 'checkpoint_interval'?"
     ),
     'rs.Pipeline("a", parallelism=0)': (
-        "parallelism 0 is no number of subtasks; write 1 or more, or leave it out"
+        "parallelism 0 is not a number of subtasks; write 1 or more, or leave it out"
     ),
     'p.read("requests")': (
-        "read takes a source, not 'requests'; write for instance kafka.topic('requests')"
+        "read takes a source, not 'requests'; for example kafka.topic('requests')"
     ),
     'p.read(kafka.topic("a"), event_tme="ts")': (
         "read: unknown option 'event_tme'; did you mean 'event_time'?"
@@ -147,7 +147,7 @@ MISTAKES = {
     ),
     'p.read(kafka.topic("a"), event_time="ts", schema={"ts": str})': (
         "event_time: column 'ts' is String, not whole epoch milliseconds; "
-        "name a column of epoch milliseconds, or say event_time_unit='iso8601'"
+        "name a column of epoch milliseconds, or pass event_time_unit='iso8601'"
     ),
     'p.read(kafka.topic("a"), errors="drop")': ("errors 'drop' is unknown; one of fail, skip, dlq"),
     'p.read(kafka.topic("a"), watermark="10s")': (
@@ -165,7 +165,7 @@ MISTAKES = {
         "write counts = rows.window(..).agg(..), then counts.late.write(..)"
     ),
     'rows.filter("status > 1", name="a b")': (
-        "'a b' is no name for a step; use 1 to 60 of A-Z a-z 0-9 _ -"
+        "'a b' is not a name for a step; use 1 to 60 of A-Z a-z 0-9 _ -"
     ),
 }
 

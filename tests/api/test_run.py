@@ -156,7 +156,7 @@ def test_a_superseded_run_raises() -> None:
 
 
 def test_a_checkpoint_that_does_not_fit_the_job_is_refused(tmp_path: Path) -> None:
-    """Exit code 2: nothing is wrong with the run, the job as written can not go on from there."""
+    """Exit code 2: nothing is wrong with the run, the job as written cannot continue from there."""
     p = rs.Pipeline("job", checkpoint_storage=str(tmp_path))
     p.read(rs.Rows(ROWS), event_time="ts", name="rows").write(rs.Collect())
     p.run(until="latest", local=True)

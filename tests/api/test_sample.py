@@ -146,7 +146,9 @@ def test_a_pipeline_without_sink_teaches() -> None:
 def test_wrong_numbers_are_refused() -> None:
     p, _, counts = counting()
     counts.write(Untouchable())
-    with pytest.raises(ConfigurationError, match=r"limit 0 is no number of rows; write 1 or more"):
+    with pytest.raises(
+        ConfigurationError, match=r"limit 0 is not a number of rows; write 1 or more"
+    ):
         p.collect(0)
     with pytest.raises(ConfigurationError, match="timeout: 'soon'"):
         p.collect(timeout="soon")

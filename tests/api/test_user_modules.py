@@ -1,4 +1,4 @@
-"""What a pipeline's file imports from beside it reaches a process that can not import it."""
+"""What a pipeline's file imports from beside it reaches a process that cannot import it."""
 
 from __future__ import annotations
 

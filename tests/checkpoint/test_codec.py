@@ -131,7 +131,7 @@ def test_a_segment_outside_the_storage_is_refused(key: str, tmp_path: Path) -> N
         "steps": {"s": [state]},
         "job": {},
     }
-    with pytest.raises(StorageError, match="is no valid object name"):
+    with pytest.raises(StorageError, match="is not a valid object name"):
         decode("m-0000000001", sealed(content))
 
 

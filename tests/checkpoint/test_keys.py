@@ -40,7 +40,7 @@ def test_a_sorted_listing_is_in_order_of_number(numbers: list[int]) -> None:
 
 @pytest.mark.parametrize("key", ["m-", "m-1", "m-00000000001", "m-000000001x", "m--000000001", "x"])
 def test_other_names_are_refused(key: str) -> None:
-    with pytest.raises(StorageError, match="is no name that raystream gives"):
+    with pytest.raises(StorageError, match="is not a name that raystream gives"):
         number_of(SLOTS, key)
 
 
@@ -64,5 +64,5 @@ def test_other_files_have_no_attempt(key: str) -> None:
 
 @pytest.mark.parametrize(("step", "segment"), [("../x", "1-1"), ("a/b", "1-1"), ("a", "../../x")])
 def test_a_segment_can_not_be_named_outside(step: str, segment: str) -> None:
-    with pytest.raises(StorageError, match="is no name for a state segment"):
+    with pytest.raises(StorageError, match="is not a name for a state segment"):
         segment_key(1, step, 0, segment)

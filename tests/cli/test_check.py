@@ -163,7 +163,7 @@ def test_the_least_rights_are_enough_and_nothing_changes(secured: Broker, check:
     found = check(secured.bootstrap, source, sink, name=job, security=options_of(secured))
     assert (found.code, found.err) == (0, "")
     assert [line.split()[0] for line in found.lines] == ["ok"] * len(found.lines)
-    assert f"ok       kafka topic {source}: 10 records looked at, all fit" in found.lines
+    assert f"ok       kafka topic {source}: 10 records checked, all fit" in found.lines
     assert made_by_users(admin) == before
     admin.close()
 
@@ -204,9 +204,9 @@ def _new_authority(path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("127.0.0.1:1", "nobody listens on port 1 of 127.0.0.1; check the port; do the brokers"),
+        ("127.0.0.1:1", "nothing listens on port 1 of 127.0.0.1; check the port; do the brokers"),
         ("no-such-host.invalid:9092", "there is no host called 'no-such-host.invalid'; check the"),
-        ("kafka", "'kafka' is no host:port; write for instance kafka:9092"),
+        ("kafka", "'kafka' is not host:port; for example kafka:9092"),
     ],
 )
 def test_an_address_where_nobody_is(address: str, message: str, check: Check) -> None:

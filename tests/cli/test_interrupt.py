@@ -1,4 +1,4 @@
-"""SIGINT ends a run after a last commit, closes no window, and the same command goes on."""
+"""SIGINT ends a run after a last commit, closes no window, and the same command continues."""
 
 from __future__ import annotations
 

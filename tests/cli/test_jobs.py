@@ -99,7 +99,7 @@ def test_stop_tells_how_it_ended_and_the_run_elsewhere_is_good(running: Running)
     assert watched.code == 0
     assert f"{running.name} is ending after a last commit" in watched.err
     assert re.search(r"^stopped, read \d+, written 0", watched.err, re.MULTILINE)
-    assert re.search(rf"^{running.name} goes on from checkpoint \d+$", watched.err, re.MULTILINE)
+    assert re.search(rf"^{running.name} continues from checkpoint \d+$", watched.err, re.MULTILINE)
     assert (Path(watched.out.strip()) / "savepoint").is_file()
     said = running.process.communicate(timeout=60)[1]
     assert running.process.returncode == 0

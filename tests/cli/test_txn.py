@@ -154,7 +154,7 @@ def test_what_no_checkpoint_names_goes_once_the_log_is_sealed(
     code, _, err = cli("abort", tid, *cli.here)
     assert code == 2
     assert err.startswith(f"{tid}: it is of attempt 0, the newest of its job, which may be running")
-    assert err.endswith("left and say --not-running\n")
+    assert err.endswith("left and pass --not-running\n")
     code, _, err = cli("abort", tid, *cli.here, "--storage-is-gone", "--not-running")
     assert (code, "its checkpoint storage is there" in err) == (2, True)
 
@@ -217,7 +217,7 @@ def test_without_its_storage_it_takes_a_word(left_by: Callable[[str], Cli]) -> N
     code, _, err = cli("abort", tid, *cli.brokers, *away)
     assert code == 2
     assert err == (
-        f"{tid}: whether a checkpoint names it can not be known: storage {one['store']} of its job"
+        f"{tid}: whether a checkpoint names it cannot be known: storage {one['store']} of its job"
         " is not here; name it with --checkpoint-storage or --file; if it was deleted say"
         " --storage-is-gone\n"
     )
@@ -265,7 +265,7 @@ def test_damaged_storage_is_no_storage_that_is_gone(
     assert one["fate"] == "storage unknown"
     assert slot.name in one["storage_trouble"]
     code, _, err = cli("abort", one["transactional_id"], *cli.here, "--not-running")
-    assert (code, "whether a checkpoint names it can not be known" in err) == (2, True)
+    assert (code, "whether a checkpoint names it cannot be known" in err) == (2, True)
     assert err.endswith("make the storage readable\n")
 
 
@@ -277,17 +277,17 @@ def test_messages(kafka: Broker, capsys: pytest.CaptureFixture[str], tmp_path: P
         ".write(rs.Collect())\n"
     )
     for arguments, message in (
-        (("list",), "which brokers? name a pipeline, --bootstrap-servers or"),
-        (("abort", *cli.here), "say which: TRANSACTIONAL_ID, --job NAME or --hanging"),
+        (("list",), "no brokers given: name a pipeline, --bootstrap-servers or"),
+        (("abort", *cli.here), "name them: TRANSACTIONAL_ID, --job NAME or --hanging"),
         (("list", f"{file}:p", *cli.brokers), "--bootstrap-servers and a pipeline do not go"),
         (("list", f"{file}:p"), "job writes to no Kafka topic: it has no transactions"),
-        (("describe", "somebody", *cli.here), "somebody is no transaction of raystream; see"),
+        (("describe", "somebody", *cli.here), "somebody is not a transaction of raystream; see"),
         (
             ("describe", "a.00000000.0.w.0.0", *cli.here),
             "the brokers know no transaction a.00000000.0.w.0.0, or may not tell; see",
         ),
-        (("list", "--bootstrap-servers", "127.0.0.1:1"), "nobody listens on port 1 of 127.0.0.1"),
-        (("list", "--bootstrap-servers", "kafka"), "'kafka' is no host:port; write for instance"),
+        (("list", "--bootstrap-servers", "127.0.0.1:1"), "nothing listens on port 1 of 127.0.0.1"),
+        (("list", "--bootstrap-servers", "kafka"), "'kafka' is not host:port; write for instance"),
     ):
         code, out, err = cli(*arguments)
         assert (code != 0, out) == (True, ""), arguments

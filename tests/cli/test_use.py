@@ -36,8 +36,8 @@ def exit_code(*arguments: str) -> int | str | None:
         (["status"], "Missing argument 'NAME'"),
         (["stop", "--savepoint"], "Missing argument 'NAME'"),
         (["list", "one"], "unexpected extra argument (one)"),
-        (["status", "job", "--watch", "--json"], "--watch and --json do not go together"),
-        (["logs", "job", "--follow", "--json"], "--follow and --json do not go together"),
+        (["status", "job", "--watch", "--json"], "--watch and --json cannot be combined"),
+        (["logs", "job", "--follow", "--json"], "--follow and --json cannot be combined"),
         (["logs", "job", "-n", "many"], "'many' is not a valid integer"),
         (["stop", "job", "--timeout", "-1"], "-1.0 is not in the range x>=0"),
         (["stop", "job", "--drian"], "No such option '--drian'. Did you mean '--drain'?"),
@@ -169,4 +169,4 @@ def test_completion_is_shown_and_installed_once(tmp_path: Path) -> None:
     assert (tmp_path / ".zshrc").read_text() == f"alias ll='ls -l'\n. \"{installed}\"\n"
     unknown = raystream("--show-completion", environment={"SHELL": "/bin/ksh"})
     assert unknown.code == 2
-    assert "say for which shell: one of bash, zsh, fish" in unknown.err
+    assert "name the shell: one of bash, zsh, fish" in unknown.err

@@ -113,7 +113,7 @@ def test_the_full_template_leaves_nothing_to_say(tmp_path: Path, capsys: Capture
 
 def test_init_of_what_there_is_not(capsys: Capture) -> None:
     assert exit_code("init", "kafka") == 2
-    assert "'kafka' is no SOURCE/SINK; write for instance kafka/kafka" in capsys.readouterr().err
+    assert "'kafka' is not SOURCE/SINK; for example kafka/kafka" in capsys.readouterr().err
     assert exit_code("init", "kafak/kafka") == 2
     assert "there is no 'kafak'; did you mean 'kafka'?" in capsys.readouterr().err
 
@@ -196,7 +196,7 @@ def test_run_reads_a_file(tmp_path: Path, capsys: Capture, monkeypatch: pytest.M
     ("arguments", "message"),
     [
         (["explain", SMALL + ":p"], "holds one pipeline, which has no name in it; write "),
-        (["explain", "none.yaml"], "none.yaml can not be read (No such file or directory)"),
+        (["explain", "none.yaml"], "none.yaml cannot be read (No such file or directory)"),
         (["explain", SMALL, "--param", "x=1"], "the file has no parameter 'x'; it has none"),
         (["explain", SMALL, "--param", "x"], "--param x is not NAME=VALUE"),
         (["explain", WRONG], "5:67: source.kafka.format: 'jsn' is not one of json, raw, csv"),

@@ -56,13 +56,13 @@ def test_a_file_that_is_not_there_or_includes_itself(tmp_path: Path) -> None:
     path = write(tmp_path, main=MAIN + f"sink: {{{KAFKA}}}\n", a="include: main.yaml\n")
     assert wrong(path) == [
         "a.yaml:1:10: include: main.yaml includes itself",
-        "main.yaml:1:19: include: b.yaml can not be read (No such file or directory)",
+        "main.yaml:1:19: include: b.yaml cannot be read (No such file or directory)",
     ]
 
 
 def test_no_such_file(tmp_path: Path) -> None:
     path = str(tmp_path / "none.yaml")
-    assert wrong(path) == ["none.yaml:1:1: none.yaml can not be read (No such file or directory)"]
+    assert wrong(path) == ["none.yaml:1:1: none.yaml cannot be read (No such file or directory)"]
 
 
 def test_not_utf_8(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_secret_is_only_looked_for_in_its_directory(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     (tmp_path / "other").write_text("x")
     _, problems = resolved("${secret:../other}", tmp_path / "secrets")
-    assert problems == ["'../other' is no name for a secret; use A-Z a-z 0-9 _ . -"]
+    assert problems == ["'../other' is not a name for a secret; use A-Z a-z 0-9 _ . -"]
 
 
 def test_given_parameters_win_and_must_be_known() -> None:

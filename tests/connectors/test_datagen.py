@@ -90,5 +90,5 @@ def test_endless_rows_have_no_end_to_run_to() -> None:
 
 def test_a_type_that_can_not_be_made_up_is_named() -> None:
     schema = Schema.of({"raw": "binary"})
-    with pytest.raises(ConfigurationError, match="column 'raw': can not make up Binary"):
+    with pytest.raises(ConfigurationError, match="column 'raw': cannot make up Binary"):
         Datagen(schema=schema).frame(0, 0, 1, ReadOptions(schema))

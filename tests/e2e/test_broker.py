@@ -54,7 +54,7 @@ def own_job(
 
 @pytest.mark.parametrize("order", AT)
 def test_broker_killed(own_job: Job, own_broker: Broker, own_input: Input, order: str) -> None:
-    """SIGKILL at this point of the job, started again on its data: the job goes on by itself."""
+    """SIGKILL at this point of the job, started again on its data: the job continues by itself."""
 
     def kill(process: JobProcess) -> None:
         own_job.reached(process, order)

@@ -37,7 +37,7 @@ def test_partly_committed_stops_and_tells(job: Job, answer: pl.DataFrame) -> Non
     for _ in range(2):
         assert job.run(**SHORT) == 1
         said = " ".join(job.said[-1].split())
-        assert re.search(r"1 of 2 transactions of checkpoint \d+ can not be committed", said)
+        assert re.search(r"1 of 2 transactions of checkpoint \d+ cannot be committed", said)
         assert re.search(r"step 'write' subtask 1, \d+ records for \S+/\d", said), said
         assert "--accept-loss" in said
     after = job.compare(answer)

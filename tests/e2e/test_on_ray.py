@@ -1,7 +1,7 @@
 """A job of several processes on Ray, any of which is killed or frozen at a named point.
 
 Two subtasks read, two count, one writes. A killed subtask or coordinator is replaced while the
-driver waits; when the driver is killed, the same command goes on.
+driver waits; when the driver is killed, the same command continues.
 """
 
 from __future__ import annotations

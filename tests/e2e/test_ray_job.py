@@ -247,7 +247,7 @@ def test_a_submitted_job_is_one_of_its_name_stops_and_goes_on(
             view.kill()
     assert view.returncode == 0, said
     assert f"{project.job}: checkpoints in " in said
-    assert f"the run goes on; to end it: ray job stop {first}" in said
+    assert f"the run continues; to end it: ray job stop {first}" in said
     assert not ended(head, first)
 
     second = project.start(head)

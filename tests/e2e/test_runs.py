@@ -92,7 +92,7 @@ def test_a_third_run_without_news_writes_nothing(job: Job, answer: pl.DataFrame)
 def test_input_of_transactions_that_ends_in_a_control_record(
     new_job: NewJob, kafka: Broker
 ) -> None:
-    """The end of the topic is no record that can be read; aborted ones are not counted."""
+    """The end of the topic is not a record that can be read; aborted ones are not counted."""
     topic = kafka.create_topic(unique("e2e-transactions"), 4)
     write_in_transactions(kafka.bootstrap, topic, rows(4_000))
     job = new_job(input=topic)

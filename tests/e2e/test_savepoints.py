@@ -1,4 +1,4 @@
-"""Savepoints on a real broker: what was kept goes on elsewhere, and every row counts once."""
+"""Savepoints on a real broker: what was kept continues elsewhere, and every row counts once."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_step_that_is_new_begins_empty_and_one_that_is_gone_is_said(
     options: dict[str, Any] = {"from_savepoint": kept, "allow_non_restored_state": True}
     assert renamed.run(local=True, until="latest", **options).rows_in == HALF
     told = capsys.readouterr().err
-    assert "warning: the state of step 'counts' is left behind" in told
+    assert "warning: the state of step 'counts' is given up" in told
     assert "is written again" in told
     assert sum(row["count"] for row in place.written(place.output)) == HALF
     assert open_store(kept).get(SAVEPOINT_KEY) is not None

@@ -78,5 +78,5 @@ def test_raw_null_is_a_record_without_a_value() -> None:
 
 
 def test_nan_is_one_of_two_words() -> None:
-    with pytest.raises(ConfigurationError, match="nan: 'zero' is no way"):
+    with pytest.raises(ConfigurationError, match="nan: 'zero' is not a way"):
         Json(nan="zero")

@@ -68,7 +68,7 @@ def test_an_edited_cell_tells_what_it_took_away_in_its_own_output(kernel: Kernel
     kernel.run("rows.write(rs.Collect(), name='out')", "write")
     said = kernel.run("rows = p.read(rs.Rows([{'a': 2}]))", "read")
     assert said.text.strip() == (
-        "a step was replaced, and what hung on it is gone: out; run those cells again"
+        "a step was replaced, so the steps behind it were removed: out; run their cells again"
     )
 
 

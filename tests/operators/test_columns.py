@@ -141,7 +141,7 @@ COLUMNS = "did you mean 'status'? columns: ip, status, price"
         (Filter("a b c"), "filter: 'b' is not expected here, at character 3 of \"a b c\""),
         (Filter("status + 1"), "filter: the condition is Int64, not true or false; write a "
          "comparison"),
-        (Filter(5), "filter: 5 is no expression; write SQL text or rs.col(...)"),
+        (Filter(5), "filter: 5 is not an expression; write SQL text or rs.col(...)"),
         (Select(("statsu",)), f"no column 'statsu'; {COLUMNS}"),
         (Select((pl.col("price").sum(),)), "select: col(\"price\").sum() looks beyond its row: an "
          "aggregate; an expression sees one row at a time; aggregate with window(...).agg(...)"),

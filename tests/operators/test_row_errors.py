@@ -1,4 +1,4 @@
-"""Rows that a function can not compute go by the policy of their own step, fused or not."""
+"""Rows that a function cannot compute go by the policy of their own step, fused or not."""
 
 from __future__ import annotations
 

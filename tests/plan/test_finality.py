@@ -70,7 +70,7 @@ def test_a_window_behind_allowed_lateness_is_refused(emit: Any, between: str) ->
     with pytest.raises(ConfigurationError) as error:
         behind.agg(total=rs.sum("n"))
     assert error.value.what == (
-        "step 'first' has allowed_lateness and gives a window out again for each late row; "
+        "step 'first' has allowed_lateness and emits a window again for each late row; "
         "'second' would count every one of these rows"
     )
     assert "test_finality.py" in str(error.value.where)

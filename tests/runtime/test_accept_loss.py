@@ -1,4 +1,4 @@
-"""Output that the broker has given up stops the job; `--accept-loss` goes on without it."""
+"""Output that the broker has aborted stops the job; `--accept-loss` continues without it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_loss_stops_the_job_each_time_and_says_what_to_do(partly_lost: World) 
     for _ in range(2):
         outcome = partly_lost.drive(partly_lost.coordinator())
         assert (outcome.kind, outcome.exit_code) == ("failed", 1)
-        assert "1 of 2 transactions of checkpoint 1 can not be committed" in outcome.message
+        assert "1 of 2 transactions of checkpoint 1 cannot be committed" in outcome.message
         assert "--accept-loss" in outcome.message
 
 
@@ -45,4 +45,6 @@ def test_an_accepted_loss_is_all_that_is_lost_and_is_kept_in_writing(partly_lost
     (lost,) = (one for done in written for one in done.lost)
     assert lost.n_records > 0
     assert loop.status is not None
-    assert f"--accept-loss: went on without {lost.n_records} records" in " ".join(loop.status.notes)
+    assert f"--accept-loss: continued without {lost.n_records} records" in " ".join(
+        loop.status.notes
+    )

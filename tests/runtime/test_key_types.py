@@ -161,7 +161,7 @@ def retimed(directory: Path, out: Collect) -> rs.Pipeline:
 
 
 def test_event_time_given_later_over_a_rescale(tmp_path: Path) -> None:
-    """It goes on from the subtask that was furthest behind: its rows are not late elsewhere."""
+    """It continues from the subtask that was furthest behind: its rows are not late elsewhere."""
     out, keys = Collect(), [n % 7 for n in range(ROWS)]
     write(tmp_path / "in", 0, keys)
     write(tmp_path / "in", 1, keys, NOW + 5000)

@@ -231,14 +231,14 @@ def test_a_topic_of_a_pattern_made_anew_or_gone_is_no_silence(
 
 
 def test_a_pattern_is_checked_where_it_is_written_and_is_no_sink() -> None:
-    with pytest.raises(ConfigurationError, match="is no regular expression"):
+    with pytest.raises(ConfigurationError, match="is not a regular expression"):
         rs.pattern("orders-(")
     cluster = rs.Kafka("nowhere:9092")
     with pytest.raises(ConfigurationError, match="not to a pattern of them"):
         cluster.topic(rs.pattern("a.*")).check("job", "0" * 8, "out")
     with pytest.raises(ConfigurationError, match="named twice"):
         cluster.topic("a", topics=["b"])
-    with pytest.raises(ConfigurationError, match="which topic is not said"):
+    with pytest.raises(ConfigurationError, match="no topic is given"):
         cluster.topic()
 
 

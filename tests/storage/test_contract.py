@@ -81,11 +81,11 @@ def test_deleting_nothing_is_no_error(store: Store) -> None:
 
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../x", "a/../x", "a//b", "a/", ".tmp/x", "ä"])
 def test_a_key_that_could_leave_the_root_is_refused(store: Store, key: str) -> None:
-    with pytest.raises(StorageError, match="is no valid object name"):
+    with pytest.raises(StorageError, match="is not a valid object name"):
         store.create(key, b"x")
-    with pytest.raises(StorageError, match="is no valid object name"):
+    with pytest.raises(StorageError, match="is not a valid object name"):
         store.get(key)
-    with pytest.raises(StorageError, match="is no valid object name"):
+    with pytest.raises(StorageError, match="is not a valid object name"):
         store.delete([key])
 
 

@@ -24,9 +24,9 @@ EVIL = ["/../planted", "../planted", "/etc/passwd", "a/../../b", ".hidden", "a\x
 @pytest.mark.parametrize("name", EVIL)
 def test_segment_keys(tmp_path: Path, name: str) -> None:
     store = LocalStore(tmp_path / "store")
-    with pytest.raises(StorageError, match="is no valid object name"):
+    with pytest.raises(StorageError, match="is not a valid object name"):
         read_segment(store, SegmentRef("1", name, 1, "1:blake2b:00"))
-    with pytest.raises(StorageError, match="is no valid object name"):
+    with pytest.raises(StorageError, match="is not a valid object name"):
         store.delete([name])
 
 
@@ -36,7 +36,7 @@ def test_handles_of_files(tmp_path: Path, name: str) -> None:
     assert committer is not None
     planted = Committable("out", 0, 1, (), name)
     for ask in (committer.commit, committer.abort, committer.check):
-        with pytest.raises(StorageError, match="is no file that step"):
+        with pytest.raises(StorageError, match="is not a file that step"):
             ask([replace(planted)])
 
 
@@ -45,7 +45,7 @@ def test_handles_of_files(tmp_path: Path, name: str) -> None:
     [*EVIL, "{}", "[]", "null", '{"tid":"a"}', '{"tid":"a","pid":"x","epoch":0,"timeout_ms":1}'],
 )
 def test_handles_of_kafka(text: str) -> None:
-    with pytest.raises(StorageError, match="is no handle of a Kafka transaction"):
+    with pytest.raises(StorageError, match="is not a handle of a Kafka transaction"):
         Handle.from_text(text)
 
 
@@ -57,7 +57,7 @@ def test_transactional_ids(name: str) -> None:
 
 @pytest.mark.parametrize("name", EVIL)
 def test_names_of_jobs(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no name for a job"):
+    with pytest.raises(ConfigurationError, match="is not a name for a job"):
         job_store(str(tmp_path), name)
 
 
@@ -70,5 +70,5 @@ def test_the_id_of_a_storage_is_8_hex_digits_or_damage(tmp_path: Path) -> None:
 
 def test_addresses_of_savepoints() -> None:
     assert absolute("/a/../b") == "/b"
-    with pytest.raises(ConfigurationError, match="is no address"):
+    with pytest.raises(ConfigurationError, match="is not an address"):
         absolute("s3:/a/b")

@@ -49,12 +49,12 @@ def test_a_bucket_is_opened_without_network(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "a b", "x" * 61])
 def test_a_bad_name_of_a_job_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match="is no name for a job"):
+    with pytest.raises(ConfigurationError, match="is not a name for a job"):
         job_store("memory://x", name)
 
 
 def test_an_unknown_kind_of_storage_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="ftp:// is no checkpoint storage"):
+    with pytest.raises(ConfigurationError, match="ftp:// is not a checkpoint storage"):
         open_store("ftp://host/x")
     with pytest.raises(ConfigurationError, match="on another machine"):
         open_store("file://host/x")
@@ -103,16 +103,16 @@ def test_what_is_almost_a_url_becomes_no_directory(
     monkeypatch.chdir(tmp_path)
     p = rs.Pipeline("job", checkpoint_storage=address)
     p.read(rs.Rows([{"n": 1}])).write(rs.Collect())
-    with pytest.raises(ConfigurationError, match="is no address; write (s3|gs|az|file)://"):
+    with pytest.raises(ConfigurationError, match="is not an address; write (s3|gs|az|file)://"):
         p.run(until="latest", local=True)
-    with pytest.raises(ConfigurationError, match="is no address"):
+    with pytest.raises(ConfigurationError, match="is not an address"):
         open_store(address)
-    with pytest.raises(ConfigurationError, match="is no address"):
+    with pytest.raises(ConfigurationError, match="is not an address"):
         absolute(address)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_files_are_where_they_are_mounted() -> None:
     for address in ("s3://bucket/in", "s3:/bucket/in", "file:///in"):
-        with pytest.raises(ConfigurationError, match="is no path of files"):
+        with pytest.raises(ConfigurationError, match="is not a path of files"):
             rs.Files(address)

@@ -90,7 +90,7 @@ def test_a_planted_pickle_is_never_loaded() -> None:
     planted = pickle.dumps(Bomb())
     key = "state/a3/counts/0/3-1.arrow"
     store.create(key, planted)
-    with pytest.raises(StorageError, match="can not be read"):
+    with pytest.raises(StorageError, match="cannot be read"):
         read_segment(store, SegmentRef("3-1", key, len(planted), checksum(planted)))
     assert Bomb.exploded == []
 

@@ -133,7 +133,7 @@ def test_each_split_is_told_with_its_time_and_how_long_it_has_been_quiet() -> No
     m = marks("a", "b")
     m.observe("a", 100)
     m.tick(3.0, {"b"})
-    m.add("c")  # found later: holds nobody back before its first row
+    m.add("c")  # found later: does not delay the watermark before its first row
     told = {each.split: each for each in m.splits()}
     assert (told["a"].watermark, told["a"].highest, told["a"].idle) == (89, 100, False)
     assert (told["a"].quiet_since, told["b"].quiet_since) == (None, 3.0)

@@ -53,7 +53,7 @@ POINTS = (
 
 @dataclass(frozen=True, slots=True)
 class Create(Command[Put]):
-    """Create the object if absent; UNKNOWN when it can not be told (yet) what happened."""
+    """Create the object if absent; UNKNOWN when it cannot be told (yet) what happened."""
 
     key: str
     record: Record

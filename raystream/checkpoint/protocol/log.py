@@ -1,4 +1,4 @@
-"""Reading the manifest log: what a slot means, and which record a job goes on from."""
+"""Reading the manifest log: what a slot means, and which record a job continues from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from raystream.checkpoint.records import Checkpoint, Owner, Restore, Rollback, S
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What the job goes on from: a checkpoint or restore record and its slot; None: the start."""
+    """What the job continues from: a checkpoint or restore record and its slot; None: the start."""
 
     slot: int | None = None
     record: Checkpoint | Restore | None = None

@@ -66,11 +66,11 @@ def recover(nonce: str, *, accept_loss: bool = False) -> Procedure[Recovered]:
 
     Args:
         nonce: Random text, fresh for each call.
-        accept_loss: Go on without transactions that can not be committed any more.
+        accept_loss: Continue without transactions that cannot be committed any more.
 
     Raises:
         Superseded: a newer attempt exists.
-        OutputLost: the base names a transaction that can not be committed any more.
+        OutputLost: the base names a transaction that cannot be committed any more.
         JobFailed: the broker refuses to commit, or is stuck; nothing is lost.
         StorageError: the log is damaged.
     """
@@ -125,7 +125,7 @@ def _try_to_seal(owner: Owner) -> Procedure[SealedLog | None]:
         if found.owner == owner:
             return SealedLog(head, base)
         record = not_newer(as_slot(key, found), owner)  # V1
-        if not isinstance(record, Seal):  # exists: read it and go on from there
+        if not isinstance(record, Seal):  # exists: read it and continue from there
             base = yield from base_of(head, record, owner)
     return None
 

@@ -1,4 +1,4 @@
-"""When a named transaction can not be committed: rollback, `--accept-loss`, and what to say."""
+"""When a named transaction cannot be committed: rollback, `--accept-loss`, and what to say."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def output_lost(
     n_bad = len(lost) + len(unknown)
     names = _names(lost, "lost") + _names(unknown, "unknown, the broker forgot it")
     what = (
-        f"{n_bad} of {n_all} transactions of checkpoint {checkpoint.number} can not be committed"
+        f"{n_bad} of {n_all} transactions of checkpoint {checkpoint.number} cannot be committed"
         f" any more: {'; '.join(names)}"
     )
     advice = (
-        "compare the output with the input; then run again with --accept-loss to go on without"
+        "compare the output with the input; then run again with --accept-loss to continue without"
         " these records, or with --from-scratch to write all again"
     )
     return OutputLost(what, slot_key(slot), advice)
@@ -82,7 +82,7 @@ def refused(
         _names([one for one in denied if one not in stuck], "refused")
         + _names([one for one in denied if one in stuck], "coordinator busy for 5 min")
     )
-    what = f"{len(denied)} transactions of checkpoint {number} can not be committed now: {names}"
+    what = f"{len(denied)} transactions of checkpoint {number} cannot be committed now: {names}"
     advice = (
         "restart the broker that coordinates them"
         if stuck

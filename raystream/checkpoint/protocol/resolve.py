@@ -100,7 +100,7 @@ def resolve(
 
     Raises:
         Superseded: a newer attempt exists; no verdict.
-        OutputLost: a transaction can not be committed any more, others were committed.
+        OutputLost: a transaction cannot be committed any more, others were committed.
         JobFailed: the broker refuses, or is stuck; nothing is lost.
     """
     committables = in_order(checkpoint.committables())

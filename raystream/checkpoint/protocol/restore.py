@@ -1,4 +1,4 @@
-"""Going on from a savepoint, or from nothing: a record in the log, never a deletion."""
+"""Continuing from a savepoint, or from nothing: a record in the log, never a deletion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def bring_back(recovered: Recovered, savepoint: str) -> Procedure[Checkpoint]:
 
     Raises:
         ConfigurationError: there is no savepoint.
-        StorageError: it is damaged, or a storage can not be used.
+        StorageError: it is damaged, or a storage cannot be used.
     """
     return (yield from ask(BringBack(savepoint, recovered.owner.attempt)))
 

@@ -77,14 +77,14 @@ def look_for_newer(owner: Owner, name: str = "look for newer") -> Procedure[None
 def superseded(owner: Owner) -> Superseded:
     """The outcome of an attempt that found a newer one: it sends nothing more."""
     what = f"attempt {owner.attempt} was superseded by a newer attempt of the same job"
-    return Superseded(what, what_to_do="nothing is wrong: the newer attempt goes on from here")
+    return Superseded(what, what_to_do="nothing is wrong: the newer attempt continues from here")
 
 
 def as_slot(key: str, record: Record) -> SlotRecord:
     """`record` as a slot of the log.
 
     Raises:
-        StorageError: it is no slot record.
+        StorageError: it is not a slot record.
     """
     if isinstance(record, AttemptRecord | Done):
         raise misplaced(key, record)

@@ -131,7 +131,7 @@ _PER_MS = {"ms": 1, "us": 1000, "ns": 1_000_000}
 
 def _why(column: pl.Series, row: int, kind: pl.DataType) -> str:
     if isinstance(column.dtype, pl.Datetime) and kind.is_integer():
-        return f"column {column.name!r}: {column[row]} is no whole number of milliseconds"
+        return f"column {column.name!r}: {column[row]} is not a whole number of milliseconds"
     return f"column {column.name!r}: {shown(column[row])} ({column.dtype}) is not {kind}"
 
 
@@ -154,7 +154,7 @@ def _named(path: Path) -> Iterator[None]:
         what = f"file {path} is gone, and it is not known whether it was read to its end"
         raise RaystreamError(what, what_to_do="put it back") from error
     except pl.exceptions.PolarsError as error:
-        what = f"file {path} can not be read as Parquet: {str(error).splitlines()[0]}"
+        what = f"file {path} cannot be read as Parquet: {str(error).splitlines()[0]}"
         raise RaystreamError(what, what_to_do="replace it, or take it away") from error
 
 

@@ -56,7 +56,7 @@ class TextPart:
         """Append user columns.
 
         Raises:
-            DataError: a record is no line, so that it would be read as another number of records.
+            DataError: a record is not a line, so it would be read as another number of records.
         """
         records = _lines(self._encoder.encode(frame))
         text = b"\n".join(records)

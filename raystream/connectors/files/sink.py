@@ -57,7 +57,7 @@ class Target:
         """Path of a part after commit.
 
         Raises:
-            StorageError: this is no name that this step gives: it may lead anywhere.
+            StorageError: this is not a name that this step gives: it may lead anywhere.
         """
         return self.directory / self._checked(name)
 
@@ -65,14 +65,14 @@ class Target:
         """Path of a part before commit.
 
         Raises:
-            StorageError: this is no name that this step gives.
+            StorageError: this is not a name that this step gives.
         """
         return self.directory / f".{self._checked(name)}{_PENDING}"
 
     def _checked(self, name: str) -> str:
         stem = re.escape(f"part-{self.store_id}-{self.step}")
         if re.fullmatch(rf"{stem}-a\d+-s\d+-n\d+\.\w+", name) is None:
-            what = f"{name!r} is no file that step {self.step!r} writes"
+            what = f"{name!r} is not a file that step {self.step!r} writes"
             advice = "the checkpoint storage may be damaged or tampered with"
             raise StorageError(what, str(self.directory), advice)
         return name
@@ -93,15 +93,15 @@ class Target:
         """Make the directory.
 
         Raises:
-            ConfigurationError: It is no directory, or can not be written to.
+            ConfigurationError: It is not a directory, or cannot be written to.
         """
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            what = f"can not write files to {self.directory}: {error.strerror}"
+            what = f"cannot write files to {self.directory}: {error.strerror}"
             raise ConfigurationError(what, what_to_do="name another directory") from error
         if not os.access(self.directory, os.W_OK | os.X_OK):
-            what = f"can not write files to {self.directory}: permission denied"
+            what = f"cannot write files to {self.directory}: permission denied"
             raise ConfigurationError(what, what_to_do="name another directory")
         return []
 
@@ -224,7 +224,7 @@ class FilesWriter:
 class FilesCommitter:
     """Phase two: a hidden file gets its visible name. A handle is the visible name.
 
-    A handle comes out of storage: one that this step can not have given is a StorageError.
+    A handle comes out of storage: one that this step cannot have given is a StorageError.
     """
 
     def __init__(self, target: Target) -> None:

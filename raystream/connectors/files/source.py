@@ -186,7 +186,7 @@ class Files:
             looked_at += len(lines)
         if (
             looked_at and self._format.name != "csv"
-        ):  # the header line of an empty CSV file is no record
+        ):  # the header line of an empty CSV file is not a record
             raise NoColumns(looked_at, self.describe())
         return None
 
@@ -202,7 +202,7 @@ class Files:
         """Make the directory to write to.
 
         Raises:
-            ConfigurationError: It is no directory, or can not be written to.
+            ConfigurationError: It is not a directory, or cannot be written to.
         """
         return self._target(store_id, step).check()
 
@@ -211,7 +211,7 @@ class Files:
         return Target(Path(self.path), form, store_id, step)
 
     def check_rows(self, options: WriteOptions) -> None:
-        """Refuse rows that the format can not write."""
+        """Refuse rows that the format cannot write."""
         if self.format != PARQUET:
             self._format.encoder(options.schema)
 
@@ -316,7 +316,7 @@ def _missing(start: Position) -> tuple[BadRecord, Position]:
 def _refuse_url(path: str) -> None:
     scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]+(?=:/)", path)
     if scheme is not None:
-        what = f"{path!r} is no path of files: they are read and written where they are mounted"
+        what = f"{path!r} is not a path of files: they are read and written where they are mounted"
         raise ConfigurationError(what, what_to_do="name a directory, or a file or glob to read")
 
 

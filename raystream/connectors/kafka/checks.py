@@ -66,7 +66,7 @@ def check_brokers(asking: KafkaPythonInspection, address: str) -> Iterator[Findi
     version, count = asking.version(), asking.brokers()
     about = f"brokers {address}"
     if tuple(map(int, version.split(".")[:2])) < OLDEST:
-        said = f"Kafka {version} is too old: transactions can not be listed"
+        said = f"Kafka {version} is too old: transactions cannot be listed"
         yield error(about, said, f"use Kafka {'.'.join(map(str, OLDEST))} or newer")
         return
     number = "1 broker" if count == 1 else f"{count} brokers"

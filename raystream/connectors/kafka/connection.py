@@ -63,7 +63,7 @@ class Kafka:
             reference, `env:NAME` or `file:/path`, resolved only when a client is made.
 
     Raises:
-        ConfigurationError: an unknown option, or one that both client libraries can not have.
+        ConfigurationError: an unknown option, or one that both client libraries cannot have.
 
     >>> Kafka("kafka:9092", security_protocol="SASL_SSL", sasl_mechanism="PLAIN",
     ...       sasl_username="app", sasl_password="hunter2")
@@ -167,7 +167,7 @@ class Kafka:
         where = _where(named)
         with at_call(within=where):
             if (name is None) == (topics is None):
-                what = "which topic is not said" if name is None else "topics are named twice"
+                what = "no topic is given" if name is None else "the topics are given twice"
                 raise ConfigurationError(what, where, "write kafka.topic('requests')")
             for option in unknown:
                 raise unknown_option(option, list(_TOPIC_OPTIONS), where)
@@ -239,7 +239,7 @@ class KafkaTopic:
     headers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what can not run.
+        """Refuse what cannot run.
 
         Raises:
             ConfigurationError: no topic, an unknown metadata column or starting offset.
@@ -256,7 +256,7 @@ class KafkaTopic:
             raise ConfigurationError(what, where)
         if any(letter.isspace() for letter in self.transactional_id_prefix):
             what = f"transactional_id_prefix {self.transactional_id_prefix!r} has a space in it"
-            raise ConfigurationError(what, where, "write for instance 'team.'")
+            raise ConfigurationError(what, where, "for example 'team.'")
         _check_start(self.starting_offsets, self.group_id, where)
 
     def describe(self) -> str:
@@ -320,7 +320,7 @@ class KafkaTopic:
         return KafkaSink(self).check(job, store_id, step)
 
     def check_rows(self, options: WriteOptions) -> None:
-        """Refuse rows that the format or the options of the topic can not write."""
+        """Refuse rows that the format or the options of the topic cannot write."""
         from raystream.connectors.kafka.outgoing import to_messages
 
         to_messages(self.format, options, self.key, self.timestamp, self.headers)

@@ -1,4 +1,4 @@
-"""Failures of Kafka by what follows: another attempt may succeed, or it can not."""
+"""Failures of Kafka by what follows: another attempt may succeed, or it cannot."""
 
 from __future__ import annotations
 

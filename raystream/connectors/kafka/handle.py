@@ -41,12 +41,12 @@ class Handle:
         """Inverse of `to_text`.
 
         Raises:
-            StorageError: the text is no handle.
+            StorageError: the text is not a handle.
         """
         try:
             content = json.loads(text)
             identity = Identity(str(content["tid"]), int(content["pid"]), int(content["epoch"]))
             return cls(identity, int(content["timeout_ms"]))
         except (ValueError, KeyError, TypeError) as error:
-            what = f"{text!r} is no handle of a Kafka transaction"
+            what = f"{text!r} is not a handle of a Kafka transaction"
             raise StorageError(what) from error

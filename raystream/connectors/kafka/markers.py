@@ -131,7 +131,7 @@ class Markers:
         elif code == CLUSTER_AUTHORIZATION_FAILED:
             log.error("%s; allow ClusterAction on the cluster, then run again", what)
         else:
-            log.warning("%s; it can not be written yet: %s", what, name_of(code))
+            log.warning("%s; it cannot be written yet: %s", what, name_of(code))
         return code
 
 

@@ -43,7 +43,7 @@ def to_messages(
     Columns that only the first rows tell (`options.schema.open`) are fixed by the first frame.
 
     Raises:
-        ConfigurationError: a named column is none, or the format can not write these.
+        ConfigurationError: a named column is none, or the format cannot write these.
     """
     if set(options.schema.columns) == set(DeadLetters().columns):
         return _dead_letters

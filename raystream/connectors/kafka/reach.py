@@ -42,7 +42,7 @@ def inspection(kafka: Kafka) -> KafkaPythonInspection:
 
 
 def unreachable_reason(kafka: Kafka) -> tuple[str, str] | None:
-    """Why the brokers can not be used, and what to do; None: they can.
+    """Why the brokers cannot be used, and what to do; None: they can.
 
     Args:
         kafka: Address and security.
@@ -63,18 +63,18 @@ def unreachable_reason(kafka: Kafka) -> tuple[str, str] | None:
 def _no_connection(address: str) -> tuple[str, str] | None:
     host, _, port = address.strip().rpartition(":")
     if not host or not port.isdigit():
-        return f"{address!r} is no host:port", "write for instance kafka:9092"
+        return f"{address!r} is not host:port", "for example kafka:9092"
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=TRY_S).close()
     except socket.gaierror:
         return f"there is no host called {host!r}", "check the name; does DNS know it here?"
     except ConnectionRefusedError:
-        return f"nobody listens on port {port} of {host}", "check the port; do the brokers run?"
+        return f"nothing listens on port {port} of {host}", "check the port; do the brokers run?"
     except TimeoutError:
         advice = "a firewall, or a network that is not reached from here?"
         return f"no answer from {address} within {TRY_S:g} s", advice
     except OSError as error:
-        return f"{address} can not be reached: {error.strerror or error}", "check the address"
+        return f"{address} cannot be reached: {error.strerror or error}", "check the address"
     return None
 
 

@@ -29,13 +29,13 @@ CONSUME = 2000
 
 _GONE = frozenset({clients.AUTO_OFFSET_RESET, clients.LOG_TRUNCATION, 1})
 _OF_DAMAGE = ("CRC", "Bad message", "INVALID_MSG", "orrupt", "ompress")
-"""librdkafka resets the offset where it can not read on: that is no retention."""
+"""librdkafka resets the offset where it cannot read on: that is not a retention."""
 
 _NO_TOPIC = frozenset({clients.UNKNOWN_TOPIC, clients.UNKNOWN_PARTITION, 3, 100})
 _DAMAGED = frozenset(
     {clients.BAD_MESSAGE, clients.BAD_COMPRESSION, clients.UNDERFLOW, clients.NOT_IMPLEMENTED, 2}
 )
-"""librdkafka goes on behind some of these batches, as if nothing were missing."""
+"""librdkafka continues behind some of these batches, as if nothing were missing."""
 
 _PASSING = frozenset(
     {*range(5, 10), 13, 14, 15, 16, 56, 72, 74, 75, 78, 89, 103, 106}
@@ -291,7 +291,7 @@ class KafkaReader:
             raise damaged(topic, number, self._offset(topic, number), error.str())
         if code not in _PASSING:
             where = f"topic {topic}, partition {number}, offset {self._offset(topic, number)}"
-            what = f"it can not be read: {error.str()}"
+            what = f"it cannot be read: {error.str()}"
             raise KafkaFailure(what, where)
 
     def _offset(self, topic: str, number: int) -> int:

@@ -14,14 +14,14 @@ Headers = list[tuple[str, str | bytes | None]]
 
 
 def check_headers(names: Sequence[str], columns: Mapping[str, pl.DataType]) -> None:
-    """Refuse what is no column.
+    """Refuse what is not a column.
 
     Args:
         names: Columns that become headers.
         columns: Of the rows.
 
     Raises:
-        ConfigurationError: a name is no column.
+        ConfigurationError: a name is not a column.
     """
     for name in names:
         if name not in columns:

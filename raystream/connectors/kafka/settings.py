@@ -128,7 +128,7 @@ def resolve(name: str, value: Any) -> Any:
         value: `env:NAME`, `file:/path`, or the value itself.
 
     Raises:
-        ConfigurationError: the variable is not set, or the file can not be read.
+        ConfigurationError: the variable is not set, or the file cannot be read.
     """
     if not is_reference(value):
         return value
@@ -141,7 +141,7 @@ def resolve(name: str, value: Any) -> Any:
     try:
         return Path(rest).read_text(encoding="utf-8").rstrip("\n")
     except OSError as error:
-        what = f"{name}: file {rest} can not be read ({error.strerror})"
+        what = f"{name}: file {rest} cannot be read ({error.strerror})"
         raise ConfigurationError(what, "rs.Kafka") from None
 
 

@@ -207,7 +207,7 @@ def advice_for_missing(name: str, known: list[str]) -> str:
 def unreachable(topic: KafkaTopic, error: ClientError) -> RaystreamError:
     """The error for a cluster that does not answer or refuses us; no secret in it."""
     settings = topic.connection.settings()
-    what = settings.redact(f"{topic.describe()} can not be reached: {error}")
+    what = settings.redact(f"{topic.describe()} cannot be reached: {error}")
     advice = "check the address, that the brokers run, and the security settings"
     return KafkaFailure(what, settings.address(), advice)
 

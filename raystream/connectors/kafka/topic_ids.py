@@ -87,7 +87,7 @@ class TopicIds:
         self._confirmed |= ids.keys()
 
     def _not_answered(self, error: ClientError) -> None:
-        """Quiet for a while: a broker that pauses or moves is no news."""
+        """Quiet for a while: a broker that pauses or moves is not news."""
         now = self._now()
         since = self._unanswered_since
         self._unanswered_since = now if since is None else since

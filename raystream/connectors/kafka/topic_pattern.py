@@ -18,7 +18,7 @@ class TopicPattern:
         regex: Fits whole names. Topics of Kafka's own (`__consumer_offsets`) are left out.
 
     Raises:
-        ConfigurationError: it is no regular expression.
+        ConfigurationError: it is not a regular expression.
 
     >>> list(TopicPattern("orders-.*").among(["orders-eu", "my-orders-us", "__orders-x"]))
     ['orders-eu']
@@ -27,7 +27,7 @@ class TopicPattern:
     regex: str
 
     def __post_init__(self) -> None:
-        """Refuse what is no regular expression."""
+        """Refuse what is not a regular expression."""
         with at_call():
             if not isinstance(self.regex, str) or not self.regex:
                 what = f"a pattern of topics is a regular expression, not {self.regex!r}"
@@ -35,10 +35,8 @@ class TopicPattern:
             try:
                 re.compile(self.regex)
             except re.error as error:
-                what = f"{self.regex!r} is no regular expression: {error}"
-                raise ConfigurationError(
-                    what, what_to_do="write for instance 'orders-.*'"
-                ) from None
+                what = f"{self.regex!r} is not a regular expression: {error}"
+                raise ConfigurationError(what, what_to_do="for example 'orders-.*'") from None
 
     def matches(self, topic: str) -> bool:
         """Whether a topic is meant."""
@@ -56,7 +54,7 @@ def pattern(regex: str) -> TopicPattern:
         regex: Fits whole names.
 
     Raises:
-        ConfigurationError: it is no regular expression.
+        ConfigurationError: it is not a regular expression.
 
     >>> pattern("orders-.*").matches("orders-eu")
     True

@@ -183,7 +183,7 @@ class Transaction:
                 raise ConfigurationError(what, self._topic, advice) from None
             late = self._clock.now() > deadline or not self._wanted()
             if error.fatal or not error.retriable or late:
-                self._fail(f"it can not be opened: {error}", error.name)
+                self._fail(f"it cannot be opened: {error}", error.name)
             return False
         return True
 

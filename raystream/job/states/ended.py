@@ -38,7 +38,7 @@ class Ended:
         final: The last checkpoint, committed: strays are aborted once more, the last counters
             asked for, and savepoints written of it for all who asked. None: nothing more is
             ordered; only what runs may come to its end.
-        refused: The job as written can not run.
+        refused: The job as written cannot run.
     """
 
     name = "ended"
@@ -60,7 +60,7 @@ class Ended:
         self._told: set[SubtaskId] = set()
 
     def enter(self, life: Life) -> Step:
-        """Superseded sends nothing more: a newer attempt goes on from here."""
+        """Superseded sends nothing more: a newer attempt continues from here."""
         self._since = life.now
         if self.kind == "superseded":
             return self, self._end(life)

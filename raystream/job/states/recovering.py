@@ -30,7 +30,7 @@ class Recovering:
     """Waits for `recover`, then for `restore` if a start from elsewhere was asked for.
 
     The state of a savepoint is brought back into the job's own storage, and must fit the plan,
-    before the log says that the job goes on from there.
+    before the log says that the job continues from there.
     """
 
     name = "recovering"
@@ -42,7 +42,7 @@ class Recovering:
         return self, [*life.turns.add("recover", lambda: _recover(life, nonce))]
 
     def handle(self, life: Life, event: JobEvent) -> Step:
-        """Survivors of the last attempt go on being pinged: their leases must not run out."""
+        """Survivors of the last attempt continue being pinged: their leases must not run out."""
         match event:
             case Tick():
                 return self, life.pings()

@@ -16,7 +16,7 @@ class Running(Checkpointing):
     name = "running"
 
     def enter(self, life: Life) -> Step:
-        """Checkpoints go on where recovery left the log; strays are aborted meanwhile (5)."""
+        """Checkpoints continue where recovery left the log; strays are aborted meanwhile (5)."""
         recovered = life.recovered
         assert recovered is not None
         life.report.running(life.now)

@@ -12,7 +12,7 @@ class Stopping(Checkpointing):
     """A stop or drain goes the way of a bounded run: sources dry -> final checkpoint -> ended.
 
     Args:
-        before: The state that was told to stop; its checkpoint under way goes on.
+        before: The state that was told to stop; its running checkpoint continues.
     """
 
     name = "stopping"

@@ -25,7 +25,7 @@ HANDSHAKE_TIMEOUT = 2.0
 """Seconds a caller has to prove who it is."""
 
 STRANGERS = 64
-"""Handshakes that may be under way beside those of the expected channels."""
+"""Handshakes that may be in flight beside those of the expected channels."""
 
 _PAUSE = 0.1
 """Seconds without accepting when there are no descriptors: the caller waits in the backlog."""
@@ -54,7 +54,7 @@ class ChannelListener:
     """Accepts the expected channels of one attempt; each handshake runs in a short thread.
 
     So a silent caller holds up nobody (`multiprocessing.connection` waits for it in accept), and of
-    too many the oldest is hung up on. Whatever fails, it goes on accepting until it is closed.
+    too many the oldest is hung up on. Whatever fails, it continues accepting until it is closed.
 
     Args:
         member: The attempt it belongs to.
@@ -121,7 +121,7 @@ class ChannelListener:
         if self._closed.wait(_PAUSE) or self._warned:
             return
         self._warned = True
-        log.warning("a channel can not be accepted at once, it is tried again: %s", error)
+        log.warning("a channel cannot be accepted at once, it is tried again: %s", error)
 
     def _shake(self, sock: socket.socket, handshakes: Handshakes) -> None:
         try:
@@ -193,7 +193,7 @@ def connect(
     try:
         sock = _dial(address, node)
     except OSError as error:
-        what = f"can not reach {address.host}:{address.port}: {error}"
+        what = f"cannot reach {address.host}:{address.port}: {error}"
         raise ChannelBroken(what, str(channel)) from error
     try:
         handshake.call(sock, member, channel)

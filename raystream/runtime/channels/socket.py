@@ -32,7 +32,7 @@ class SocketWriter:
         sock: Connected, after its handshake.
         io: The subtask's I/O thread.
         wake: Called when credit comes back or the channel breaks.
-        window: Bytes of batches that may be under way.
+        window: Bytes of batches that may be in flight.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class SocketReader:
     Args:
         channel: Which channel, for messages.
         wake: Called when something arrived or the channel broke.
-        window: Bytes of batches that may be under way; the same at the sender.
+        window: Bytes of batches that may be in flight; the same at the sender.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ from raystream.runtime.element import Element
 from raystream.time.watermark import Idle, Watermark
 
 DEFAULT_WINDOW = 4 * 1024 * 1024
-"""Bytes of batches that may be under way on one channel."""
+"""Bytes of batches that may be in flight on one channel."""
 
 _HEADER = struct.Struct("<IBQ")
 _TIME = struct.Struct("<q")

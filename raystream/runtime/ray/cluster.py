@@ -112,7 +112,7 @@ def use_token_if_there_is_one() -> None:
         from ray._private.authentication import authentication_token_setup as setup
     except ImportError:
         return
-    logging.getLogger(setup.__name__).setLevel(logging.ERROR)  # that it did is no news
+    logging.getLogger(setup.__name__).setLevel(logging.ERROR)  # that it did is not news
     setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
@@ -158,7 +158,7 @@ def _only_loopback() -> None:
     """Nobody else has business with a private cluster: its services listen on 127.0.0.1.
 
     Ray replaces an address of loopback that it is told by one that others can reach, unless this
-    machine can not be part of a cluster. It read the variable when it was imported.
+    machine cannot be part of a cluster. It read the variable when it was imported.
     """
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     try:
@@ -176,7 +176,7 @@ def _join(address: str) -> None:
     try:
         _ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:
-        what = f"can not join the Ray cluster at {address}: {_first_line(error)}"
+        what = f"cannot join the Ray cluster at {address}: {_first_line(error)}"
         advice = (
             "check the address and that it runs; if it asks for a token, put it into "
             "~/.ray/auth_token or RAY_AUTH_TOKEN"

@@ -279,7 +279,7 @@ def _check(savepoint: str | None) -> None:
         what = "a savepoint in memory would end with this process"
         raise ConfigurationError(what, savepoint, "give a directory, or a URL of object storage")
     if savepoint and not ("://" in savepoint or os.path.isabs(savepoint)):
-        what = f"{savepoint} is no absolute path"
+        what = f"{savepoint} is not an absolute path"
         raise ConfigurationError(what, what_to_do="write the whole path, or a URL")
 
 

@@ -50,7 +50,7 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The job or its cluster as written can not be used."""
+    """The job or its cluster as written cannot be used."""
 
     error: ConfigurationError
 

@@ -51,7 +51,7 @@ def run(
     """Run a job on Ray. Blocks to its end; if detached, only until the coordinator has started.
 
     Ctrl-C or SIGTERM once ends the job after a last commit, twice at once. When this process
-    dies, an attached job ends; the same call goes on from its last checkpoint.
+    dies, an attached job ends; the same call continues from its last checkpoint.
 
     Args:
         job: The planned job.

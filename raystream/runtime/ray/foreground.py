@@ -1,7 +1,7 @@
 """A run in the foreground: a driver at work, and another one when Ray died under it.
 
 A private Ray is ours to keep alive: whatever of it dies, all of it is ended and another started,
-and the job goes on from its last checkpoint. A standing cluster belongs to others: when it is
+and the job continues from its last checkpoint. A standing cluster belongs to others: when it is
 lost, so is the run. This process imports no Ray: it can neither end it nor print to its terminal.
 """
 
@@ -209,11 +209,11 @@ class Foreground:
         assert self._attached is not None
         if not self._attached.private:
             what = f"the Ray cluster at {self._attached.address} is lost: {lost.what} is gone"
-            return Outcome("failed", f"{what}; run it again: it goes on from its last checkpoint")
+            return Outcome("failed", f"{what}; run it again: it continues from its last checkpoint")
         if self._stop:
             return self._stopped()
         self._say(
-            f"Ray died ({lost.what} is gone); another is started, and the job goes on from its "
+            f"Ray died ({lost.what} is gone); another is started, and the job continues from its "
             f"last checkpoint"
         )
         return self._restart()
@@ -247,5 +247,5 @@ class Foreground:
 
     @staticmethod
     def _stopped() -> Outcome:
-        what = "Ray died before a last commit; the next run goes on from the last checkpoint"
+        what = "Ray died before a last commit; the next run continues from the last checkpoint"
         return Outcome("stopped", what)

@@ -213,7 +213,7 @@ class LogReader:
 
         coordinator = find(self._name)
         if coordinator is None:
-            what = f"job {self._name} runs no more"
+            what = f"job {self._name} is no longer running"
             raise ConfigurationError(what, what_to_do="Ray keeps the logs of its session on disk")
         pieces: list[Piece] = _get(coordinator.logs.remote(self._marks, lines))
         self._marks |= {piece.file: piece.end for piece in pieces}

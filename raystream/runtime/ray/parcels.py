@@ -23,15 +23,15 @@ _MOST_BYTES = 80 * 2**20
 
 
 def pack_job(job: JobSpec) -> bytes:
-    """The job with its user functions (by value where they can not be imported).
+    """The job with its user functions (by value where they cannot be imported).
 
     Raises:
-        ConfigurationError: something in the job can not leave this process, or it is too large.
+        ConfigurationError: something in the job cannot leave this process, or it is too large.
     """
     try:
         packed = bytes(cloudpickle.dumps(job))
     except Exception as error:
-        what = f"the job can not be sent to other processes: {error}"
+        what = f"the job cannot be sent to other processes: {error}"
         advice = "open files, locks and connections inside your functions, not outside"
         raise ConfigurationError(what, job.name, advice) from error
     if len(packed) > _MOST_BYTES:

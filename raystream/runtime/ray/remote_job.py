@@ -95,7 +95,9 @@ class RemoteJob:
         found = getattr(self._actor(), name, None)
         if found is None:
             what = f"job {self.name} runs another version of raystream, without {name}"
-            raise RaystreamError(what, what_to_do="stop it where it was started, and start it anew")
+            raise RaystreamError(
+                what, what_to_do="stop it where it was started, and start it again"
+            )
         return found
 
     def _actor(self) -> Any:

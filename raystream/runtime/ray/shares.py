@@ -15,7 +15,7 @@ def cpu_share(chains: int, new: int, free: Sequence[float]) -> float:
     """CPUs that each of `new` processes reserves.
 
     Where that does not fit, the shares shrink, and vanish when next to nothing is free: a job runs
-    with less, it never waits for a process that can not be placed.
+    with less, it never waits for a process that cannot be placed.
 
     Args:
         chains: Chains of the plan: how many subtasks make up a slot.

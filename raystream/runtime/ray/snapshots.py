@@ -202,8 +202,8 @@ def _pull(streams: dict[Any, _Inbound], writer: SegmentWriter, over: threading.E
         _take_turns(streams, writer, over)
     except Exception as error:  # noqa: BLE001 - nobody else would notice before the timeout
         # As text: a record with the exception would refer to the streams.
-        log.error("the snapshots of a checkpoint can not be pulled:\n%s", format_exc())  # noqa: TRY400
-        what = f"the snapshot can not be fetched: {told(error)}"
+        log.error("the snapshots of a checkpoint cannot be pulled:\n%s", format_exc())  # noqa: TRY400
+        what = f"the snapshot cannot be fetched: {told(error)}"
         for inbound in everybody:
             inbound.failed(Failure("infrastructure", what))
     finally:

@@ -94,7 +94,7 @@ class SubmittedJob:
             async for text in self._client.tail_job_logs(self.id):
                 write(text)
         except RuntimeError:
-            return  # the connection was cut; the job goes on
+            return  # the connection was cut; the job continues
 
 
 def submit(submission: Submission, address: str | None = None) -> SubmittedJob:
@@ -106,7 +106,7 @@ def submit(submission: Submission, address: str | None = None) -> SubmittedJob:
             $RAY_ADDRESS, else a head that `ray start` started on this machine.
 
     Raises:
-        ConfigurationError: no cluster, it does not let us in, or the directory can not be uploaded.
+        ConfigurationError: no cluster, it does not let us in, or the directory cannot be uploaded.
     """
     directory = submission.working_dir.resolve()
     check_working_dir(directory)

@@ -209,7 +209,7 @@ class Subtask:
 
     def _open(self, order: OpenOrder) -> OpenReply | Failure:
         if self._run is not None and not self._run.stop(_RESET_SECONDS):
-            what = "user code did not return, so the subtask can not be reset"
+            what = "user code did not return, so the subtask cannot be reset"
             return Failure("silent", what)
         self._run = None
         request = unpack_request(order.request, order.job)

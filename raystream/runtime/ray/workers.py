@@ -116,7 +116,7 @@ class RayWorkers:
         self._desk.put(connect)
 
     def start(self, attempt: int) -> None:
-        """Let every subtask run, sinks first; if it goes on, get ready for what may come."""
+        """Let every subtask run, sinks first; if it continues, get ready for what may come."""
 
         def start() -> None:
             members = dict(self._members(attempt))

@@ -1,4 +1,4 @@
-"""What `raystream submit` would upload: refused before the upload where it can not go well."""
+"""What `raystream submit` would upload: refused before the upload where it cannot go well."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _QUIET = logging.getLogger("raystream.submit")
 
 
 def check_working_dir(directory: Path) -> None:
-    """Refuse a directory that is no code, or whose files hide the standard library.
+    """Refuse a directory that is not a code, or whose files hide the standard library.
 
     Args:
         directory: To be uploaded, without what .gitignore and .rayignore name.

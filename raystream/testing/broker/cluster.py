@@ -61,7 +61,7 @@ class Broker:
                 ports and passwords. Default: a temporary folder, removed at the end.
             properties: Server properties that replace the defaults.
             throughput: Larger heap and full JIT, for benchmarks.
-            outlive: Whether it goes on when the calling process ends.
+            outlive: Whether it continues when the calling process ends.
 
         Raises:
             BrokerError: It could not be started.

@@ -40,7 +40,7 @@ class BrokerNode:
     Args:
         plan: The cluster.
         node: Which of its nodes this is.
-        outlive: Whether it goes on after the process that started it.
+        outlive: Whether it continues after the process that started it.
         temporary: Whether its cluster's folder goes when that process ends.
     """
 

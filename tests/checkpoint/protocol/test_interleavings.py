@@ -59,7 +59,7 @@ class Simulation:
         if not alive:
             self.nature()
             return
-        # bursts: whoever runs goes on for a while, the others sleep
+        # bursts: whoever runs continues for a while, the others sleep
         runner = self.random.choice(alive)
         for _ in range(self.random.choice([1, 2, 5, 15])):
             if not runner.alive:

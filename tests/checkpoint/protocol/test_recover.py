@@ -136,7 +136,7 @@ def test_a_wrong_object_in_the_log_is_an_error() -> None:
 
 
 def test_a_foreign_object_in_the_log_is_an_error() -> None:
-    with pytest.raises(StorageError, match="is no name that raystream gives"):
+    with pytest.raises(StorageError, match="is not a name that raystream gives"):
         run({"m-backup": Seal(OLD)})
 
 

@@ -302,9 +302,9 @@ def test_the_message_names_what_is_lost_and_what_to_do() -> None:
     )
     assert isinstance(outcome, OutputLost)
     assert str(outcome) == (
-        "m-0000000012: 1 of 2 transactions of checkpoint 7 can not be committed any more: "
+        "m-0000000012: 1 of 2 transactions of checkpoint 7 cannot be committed any more: "
         "step 'counts' subtask 1, 7 records for out/5 (lost); compare the output with the input; "
-        "then run again with --accept-loss to go on without these records, "
+        "then run again with --accept-loss to continue without these records, "
         "or with --from-scratch to write all again"
     )
 
@@ -352,7 +352,7 @@ def test_a_coordinator_that_is_only_ever_busy_stops_the_job_after_five_minutes()
     tries, outcome = busy_for(BUSY_LIMIT_S + 10, Verdict.BUSY)
     assert tries > 100
     assert str(outcome) == (
-        "m-0000000012: 1 transactions of checkpoint 7 can not be committed now: step 'counts' "
+        "m-0000000012: 1 transactions of checkpoint 7 cannot be committed now: step 'counts' "
         "subtask 0, 120 records for out/3, out/4 (coordinator busy for 5 min); "
         "restart the broker that coordinates them, then run again: nothing is lost"
     )

@@ -84,7 +84,7 @@ def test_the_message_of_a_superseded_attempt_calms() -> None:
         procedure.send(AttemptRecord(Owner(4, "newer")))
     assert str(caught.value) == (
         "attempt 3 was superseded by a newer attempt of the same job; "
-        "nothing is wrong: the newer attempt goes on from here"
+        "nothing is wrong: the newer attempt continues from here"
     )
     assert caught.value.exit_code == 3
 

@@ -334,7 +334,7 @@ class Runner:
         return self.result is None
 
     def advance(self, answer: Any) -> None:
-        """Give the process its answer; it goes on to its next command, or ends."""
+        """Give the process its answer; it continues to its next command, or ends."""
         try:
             self.waiting = self.process.send(answer)
         except StopIteration as stop:

@@ -206,5 +206,5 @@ def test_a_position_of_an_older_version_is_read_on(tmp_path: Path) -> None:
 
 def test_what_is_no_parquet_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_text("n\n1\n")
-    with pytest.raises(RaystreamError, match="a.parquet can not be read as Parquet"):
+    with pytest.raises(RaystreamError, match="a.parquet cannot be read as Parquet"):
         Files(tmp_path, "parquet").discover(bounded=True)

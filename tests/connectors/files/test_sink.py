@@ -157,7 +157,7 @@ def test_weaker_guarantees_need_no_commit(tmp_path: Path, guarantee: str) -> Non
 
 def test_a_directory_that_can_not_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="can not write files to .*file"):
+    with pytest.raises(ConfigurationError, match="cannot write files to .*file"):
         Files(tmp_path / "file").check("job", "abcd0123", "out")
 
 
@@ -222,7 +222,7 @@ def test_a_handle_that_this_step_can_not_have_given_is_refused(tmp_path: Path, h
     sink = Files(tmp_path / "out")
     planted = replace(prepared(sink, 1), handle=handle)
     for ask in (committer(sink).commit, committer(sink).abort, committer(sink).check):
-        with pytest.raises(StorageError, match="is no file that step 'out' writes"):
+        with pytest.raises(StorageError, match="is not a file that step 'out' writes"):
             ask([planted])
     assert visible(tmp_path / "out") == []
     assert (tmp_path / ".planted.pending").exists()

@@ -174,5 +174,5 @@ def test_a_wedged_coordinator_is_busy_and_the_advice_is_to_restart_it():
 def test_a_handle_that_is_none_is_refused():
     from raystream.errors import StorageError
 
-    with pytest.raises(StorageError, match="is no handle of a Kafka transaction"):
+    with pytest.raises(StorageError, match="is not a handle of a Kafka transaction"):
         Handle.from_text("{}")

@@ -329,5 +329,5 @@ def test_no_broker_is_an_error_that_says_so(bench, monkeypatch):
     from raystream.connectors.kafka.connection import Kafka
 
     monkeypatch.setattr(confluent, "NETWORK_S", 1.0)
-    with pytest.raises(RaystreamError, match="kafka topic a can not be reached"):
+    with pytest.raises(RaystreamError, match="kafka topic a cannot be reached"):
         Kafka("localhost:1").topic("a").discover(bounded=True)

@@ -75,7 +75,7 @@ def test_a_wrong_password_shows_at_the_start_and_is_not_shown(secured, bench, to
     ):
         with pytest.raises(RaystreamError) as caught:
             start()
-        assert "can not be reached" in str(caught.value)
+        assert "cannot be reached" in str(caught.value)
         assert "uthentication" in str(caught.value)
         assert "canary-5c1d" not in str(caught.value)
 

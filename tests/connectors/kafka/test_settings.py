@@ -73,7 +73,7 @@ def test_references_are_resolved_only_when_a_client_is_made(tmp_path, monkeypatc
     made = kafka.settings().for_librdkafka()
     assert (made["sasl.username"], made["sasl.password"]) == ("app", "from-file")
     file.unlink()
-    with pytest.raises(ConfigurationError, match="sasl_password: file .* can not be read"):
+    with pytest.raises(ConfigurationError, match="sasl_password: file .* cannot be read"):
         kafka.settings().for_kafka_python()
 
 

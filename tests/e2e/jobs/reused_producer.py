@@ -1,4 +1,4 @@
-"""Control: the producer of a committed transaction goes on without init_transactions."""
+"""Control: the producer of a committed transaction continues without init_transactions."""
 
 import runpy
 from pathlib import Path

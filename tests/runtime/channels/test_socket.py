@@ -391,7 +391,7 @@ def test_of_many_callers_at_once_for_a_channel_one_is_connected(
 def test_nobody_there_names_the_channel() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with pytest.raises(ChannelBroken, match=r"source\[0\]->window\[1\]#0: can not reach"):
+    with pytest.raises(ChannelBroken, match=r"source\[0\]->window\[1\]#0: cannot reach"):
         connect(SocketAddress("", "127.0.0.1", port), "n", MEMBER, CHANNEL)
 
 

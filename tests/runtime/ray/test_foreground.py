@@ -81,7 +81,7 @@ def test_a_private_ray_that_dies_is_replaced_with_one_line(run: Any) -> None:
     outcome, drivers, lines = run(dying, [PRIVATE, at(5), DONE])
     assert outcome == DONE.outcome
     assert lines == [
-        "Ray died (its raylet is gone); another is started, and the job goes on from its last "
+        "Ray died (its raylet is gone); another is started, and the job continues from its last "
         "checkpoint"
     ]
     launches = [order for order in drivers.orders if isinstance(order, said.Launch)]
@@ -111,7 +111,7 @@ def test_a_standing_cluster_that_is_lost_ends_the_run(run: Any) -> None:
     assert (outcome.kind, outcome.exit_code, lines) == ("failed", 1, [])
     assert outcome.message == (
         "the Ray cluster at 10.0.0.1:6379 is lost: its control service is gone; run it again: it "
-        "goes on from its last checkpoint"
+        "continues from its last checkpoint"
     )
 
 

@@ -79,7 +79,7 @@ def test_prints_logging_tracebacks_and_events_each_once(tmp_path: Path) -> None:
             coordinator.stop.remote(StopKind.STOP)
         running.join(60)
     assert [outcome.kind for outcome in ended] == ["stopped"]
-    with pytest.raises(ConfigurationError, match="job talks runs no more"):
+    with pytest.raises(ConfigurationError, match="job talks is no longer running"):
         reader.read(1)
 
 

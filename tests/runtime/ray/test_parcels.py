@@ -38,7 +38,7 @@ def test_a_request_carries_no_copy_of_its_job(tmp_path: Path) -> None:
 
 def test_a_function_that_holds_a_lock_is_refused_with_advice(tmp_path: Path) -> None:
     lock = threading.Lock()
-    with pytest.raises(ConfigurationError, match=r"counting: the job can not be sent.*inside your"):
+    with pytest.raises(ConfigurationError, match=r"counting: the job cannot be sent.*inside your"):
         pack_job(counting(tmp_path, function=lambda frame: (lock, frame)))
 
 

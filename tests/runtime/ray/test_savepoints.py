@@ -48,7 +48,7 @@ def test_a_job_is_stopped_with_a_savepoint_and_goes_on_from_it_elsewhere(tmp_pat
     assert int(beside.name.partition("-")[0]) > number
     with pytest.raises(ConfigurationError, match="there is another savepoint already"):
         answer(first.savepoint.remote(str(beside)))
-    with pytest.raises(ConfigurationError, match="is no absolute path"):
+    with pytest.raises(ConfigurationError, match="is not an absolute path"):
         answer(first.savepoint.remote("here"))
     target = str(tmp_path / "kept")
     answer(first.stop.remote(StopKind.STOP, target))

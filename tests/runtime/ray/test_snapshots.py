@@ -50,7 +50,7 @@ class Streams:
 
     def take_snapshot(self, attempt: int, checkpoint: int) -> Iterator[Any]:
         if not self._segments:
-            yield Failure("user", "can not be encoded")
+            yield Failure("user", "cannot be encoded")
             return
         state = StepState(self._segments, {"watermark": 7})
         yield from self._stream.items(Snapshot(ME, checkpoint, {"count": state}))
@@ -102,7 +102,7 @@ def test_small_and_large_segments_become_durable_and_are_uploaded_once(puller: P
 
 def test_a_failure_in_the_stream_is_an_event(puller: Puller) -> None:
     event = puller.pull(1)
-    assert event == Died(ME, 5, Failure("user", "can not be encoded"))
+    assert event == Died(ME, 5, Failure("user", "cannot be encoded"))
     ray.kill(puller.actor)
 
 

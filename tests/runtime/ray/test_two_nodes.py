@@ -1,4 +1,4 @@
-"""A job on two Ray nodes: placed on both; it goes on when a raylet dies; storage must be shared.
+"""A job on two Ray nodes: placed on both; it continues when a raylet dies; storage must be shared.
 
 The cluster lives in a process of its own: a process can be connected to one cluster only, and Ray
 notes the address of such a cluster in its temporary directory, where others would find it.
