@@ -132,7 +132,7 @@ def _cast(part: Typed, dtype: pl.DataType, word: str, at: int) -> Typed:
     value, faulty = how(part, dtype)
     reason = f"{part.name} does not fit {word}"
     if part.kind == "string":
-        reason = f"{part.name} is no {word}"
+        reason = f"{part.name} is not a valid {word}"
     faults = () if not faulty else then_fault(part, value, reason)
     return made(value, dtype, [part], at, *faults)
 
@@ -300,6 +300,6 @@ def time_literal(text: str, word: str, at: int) -> Typed:
     found = cast(literal(text, at), word, at)
     value = pl.select(found.value).item()
     if value is None:
-        message = f"{text!r} is no {word}"
+        message = f"{text!r} is not a valid {word}"
         raise Problem(message, at, f"write it like {iso.EXAMPLES[word]}")
     return Typed(pl.lit(value, found.dtype), found.dtype, at, (), value, f"{word} '{text}'")

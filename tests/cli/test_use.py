@@ -41,7 +41,7 @@ def exit_code(*arguments: str) -> int | str | None:
         (["logs", "job", "-n", "many"], "'many' is not a valid integer"),
         (["stop", "job", "--timeout", "-1"], "-1.0 is not in the range x>=0"),
         (["stop", "job", "--drian"], "No such option '--drian'. Did you mean '--drain'?"),
-        (["explain", FILE, "--as", "mermaid", "--json"], "--json and --as mermaid do not go"),
+        (["explain", FILE, "--as", "mermaid", "--json"], "--json and --as mermaid cannot be"),
         (["run", FILE, "--until", "tomorrow"], "'tomorrow' is not 'latest'"),
     ],
 )

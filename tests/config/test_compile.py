@@ -185,7 +185,7 @@ def test_parameters_may_be_variables_but_no_secrets(tmp_path: Path) -> None:
     path.write_text(small + "params: {topic: '${secret:CANARY}'}\n")
     with pytest.raises(InvalidFile) as caught:
         load(str(path), LOADING)
-    assert "a secret may only stand in" in str(caught.value)
+    assert "a secret is allowed only in" in str(caught.value)
     assert CANARY not in str(caught.value)
 
 

@@ -162,7 +162,7 @@ def test_what_is_right(text: str, given: dict[str, Any], right: Any) -> None:
         ("1 // 0", "division by zero"),
         ("99999999999999999999", "does not fit 64 bits"),
         ("cast(n as nothing)", "no type 'nothing'"),
-        ("date '2024-02-30'", "'2024-02-30' is not a date"),
+        ("date '2024-02-30'", "'2024-02-30' is not a valid date"),
         ("s like n", "argument 2 of like is an integer, not text"),
         ("regexp_like(s, '(')", "is not a regular expression"),
         ("at at time zone 'Mars/Olympus'", "no time zone 'Mars/Olympus'"),

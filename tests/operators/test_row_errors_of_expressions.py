@@ -23,7 +23,7 @@ SKIP = ErrorPolicy.SKIP
     [
         (Filter("n * 4 > 0", SKIP), "integer overflow in n * 4"),
         (WithColumns({"m": "n * 4"}, SKIP), "integer overflow in n * 4"),
-        (WithColumns({"m": "CAST(s AS BIGINT)"}, SKIP), "s is not a bigint"),
+        (WithColumns({"m": "CAST(s AS BIGINT)"}, SKIP), "s is not a valid bigint"),
         (WithColumns({"m": pl.col("s").cast(pl.Int64)}, SKIP), "conversion from"),
         (Select(("v", pl.col("s").cast(pl.Int64)), SKIP), "conversion from"),
         (KeyBy(("k",), {"k": "n * 4"}, SKIP), "integer overflow in n * 4"),

@@ -80,7 +80,7 @@ def test_what_can_not_be_written_is_told_and_the_job_goes_on() -> None:
     answer = loop.request_savepoint(address)
     with pytest.raises(ConfigurationError, match="there is another savepoint already"):
         answered(world, loop, answer)
-    with pytest.raises(ConfigurationError, match="no checkpoint storage that raystream knows"):
+    with pytest.raises(ConfigurationError, match="not a checkpoint storage that raystream knows"):
         answered(world, loop, loop.request_savepoint("ftp://x"))
     assert world.drive(loop).kind == "finished"
     world.assert_exact()
