@@ -1,6 +1,6 @@
 """Types that JSON and CSV write as text: dates, times, durations, bytes; docs/formats.md has them.
 
-Text that is no value of its type, or holds more than the type can, becomes null here; `lost` tells.
+Text that is not a value of its type, or holds more than the type can, becomes null; `lost` tells.
 Why there are other readers of ISO 8601, too, says time/iso_parts.py.
 """
 
