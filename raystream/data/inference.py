@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
 from raystream.data.batch import HIDDEN
 from raystream.data.schema import Schema
+from raystream.data.values import kind_of
 from raystream.errors import ConfigurationError
 
 
@@ -32,6 +35,9 @@ _PLAIN: Mapping[type, pl.DataType] = {
     float: pl.Float64(),
     str: pl.String(),
     bytes: pl.Binary(),
+    datetime.date: pl.Date(),
+    datetime.time: pl.Time(),
+    datetime.timedelta: pl.Duration("us"),
 }
 
 _UNKNOWN = pl.Null()
@@ -62,18 +68,51 @@ def infer_schema(rows: Iterable[Mapping[str, Any]]) -> Schema | None:
 def infer_type(values: Iterable[Any]) -> pl.DataType:
     """Type of some values of one column; `pl.Null` if all are null."""
     present = [value for value in values if value is not None]
-    kinds = Counter(_kind(value) for value in present)
+    kinds = Counter(kind_of(value) for value in present)
     if not kinds:
         return _UNKNOWN
-    if set(kinds) == {int, float}:
-        return pl.Float64()
-    kind = kinds.most_common(1)[0][0]
-    chosen = [value for value in present if _kind(value) is kind]
+    kind = _common(kinds)
+    chosen = [value for value in present if kind_of(value) is kind]
     if kind is dict:
         return _struct(chosen)
     if kind is list:
         return pl.List(infer_type([item for value in chosen for item in value]))
-    return _PLAIN[kind] if kind in _PLAIN else pl.Series(chosen).dtype
+    if kind is decimal.Decimal:
+        return _decimal(chosen)
+    if kind is datetime.datetime:
+        return _moment(chosen)
+    return _PLAIN.get(kind, pl.Object())
+
+
+def _common(kinds: Counter[type]) -> type:
+    """The kind that all values are of, else that of most; the others will not fit."""
+    for both, wider in _WIDER.items():
+        if set(kinds) == both:
+            return wider
+    return kinds.most_common(1)[0][0]
+
+
+_WIDER: Mapping[frozenset[type], type] = {
+    frozenset({int, float}): float,
+    frozenset({int, decimal.Decimal}): decimal.Decimal,
+    frozenset({datetime.date, datetime.datetime}): datetime.datetime,
+}
+
+
+def _decimal(values: Sequence[decimal.Decimal]) -> pl.DataType:
+    """As many digits behind the point as any has; more than there can be do not fit."""
+    exponents = [value.as_tuple().exponent for value in values]
+    digits = [-exponent for exponent in exponents if isinstance(exponent, int)]
+    return pl.Decimal(38, min(38, max([0, *digits])))
+
+
+def _moment(values: Sequence[datetime.datetime]) -> pl.DataType:
+    """The zone that all have, UTC if they have several; without one where most have none."""
+    zones = Counter(None if v.tzinfo is None else getattr(v.tzinfo, "key", "UTC") for v in values)
+    if 2 * zones[None] >= len(values):
+        return pl.Datetime("us")
+    named = [zone for zone in zones if zone is not None]
+    return pl.Datetime("us", named[0] if len(named) == 1 else "UTC")
 
 
 def column_type(name: str, values: Iterable[Any]) -> pl.DataType:
@@ -83,10 +122,7 @@ def column_type(name: str, values: Iterable[Any]) -> pl.DataType:
         ConfigurationError: no column can hold such values.
     """
     given = list(values)
-    try:
-        found = infer_type(given)
-    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
-        found = pl.Object()
+    found = infer_type(given)
     if not _holds_objects(found):
         return found
     kinds = sorted({type(value).__name__ for value in given if value is not None})
@@ -142,13 +178,11 @@ def _struct(values: list[Mapping[str, Any]]) -> pl.DataType:
     for value in values:
         for name, item in value.items():
             fields.setdefault(name, []).append(item)
+    if not all(isinstance(name, str) for name in fields):
+        return pl.Object()
     if not fields:
         return _UNKNOWN
     return pl.Struct({name: _settled(infer_type(items)) for name, items in fields.items()})
-
-
-def _kind(value: Any) -> type:
-    return list if isinstance(value, tuple) else type(value)
 
 
 def _settled(dtype: pl.DataType) -> pl.DataType:

@@ -11,7 +11,7 @@ import polars as pl
 
 from raystream.data.decimals import exact, holds_decimals
 from raystream.data.schema import Schema
-from raystream.data.values import are_as_read, fits, kinds_fit, kinds_of, midnights, shown
+from raystream.data.values import are_as_read, as_plain, fits, kinds_fit, kinds_of, shown
 
 Row = Mapping[str, Any]
 
@@ -117,8 +117,8 @@ def columns_to_frame(schema: Schema, columns: Sequence[Sequence[Any]]) -> pl.Dat
 def _column(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     try:
         return column_of(name, values, dtype)
-    except MISFITS:  # Polars takes dates for datetimes, but not both in one column
-        return column_of(name, [midnights(value, dtype) for value in values], dtype)
+    except (*MISFITS, AttributeError):  # dates among datetimes, arrays of numpy among lists
+        return column_of(name, [as_plain(value, dtype) for value in values], dtype)
 
 
 def column_of(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
@@ -130,6 +130,9 @@ def column_of(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series
     if holds_decimals(dtype):
         values = exact(values, dtype)
     column = pl.Series(name, values, dtype, strict=True)
+    if column.dtype != dtype:  # where Polars finds fields of its own in an object
+        what = f"values of {column.dtype}, not {dtype}"
+        raise TypeError(what)
     if dtype == pl.Float32 and column.is_infinite().any():
         wide = pl.Series(name, values, pl.Float64, strict=True)
         if (column.is_infinite() & wide.is_finite()).any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import fractions
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
@@ -19,7 +20,6 @@ _EXACT: Sequence[tuple[type[pl.DataType], frozenset[type]]] = (
     (pl.Binary, frozenset({bytes, _NONE})),
     (pl.Float64, frozenset({float, _NONE})),
     (pl.Date, frozenset({datetime.date, _NONE})),
-    (pl.Time, frozenset({datetime.time, _NONE})),
     (pl.Null, frozenset({_NONE})),
 )
 _INTEGERS = frozenset({int, _NONE})
@@ -61,22 +61,63 @@ def fits(value: Any, dtype: pl.DataType) -> bool:
     """
     if isinstance(dtype, pl.List):
         inner = _instance(dtype.inner)
-        return _is_list(value) and all(item is None or fits(item, inner) for item in value)
+        return is_list(value) and all(item is None or fits(item, inner) for item in value)
+    if isinstance(dtype, pl.Array):
+        whole = is_list(value) and len(value) == dtype.size
+        return whole and fits(value, pl.List(dtype.inner))
     if isinstance(dtype, pl.Struct):
         return isinstance(value, Mapping) and _fields_fit(value, dtype)
-    return _plain_fits(value, dtype) and _polars_takes(value, dtype)
+    return _plain_fits(value, dtype) and _polars_takes(as_plain(value, dtype), dtype)
 
 
-def midnights(value: Any, dtype: pl.DataType) -> Any:
-    """A value with its dates as datetimes where the type wants those, also within."""
+def as_plain(value: Any, dtype: pl.DataType) -> Any:
+    """A value that fits as Polars takes it, also within.
+
+    Dates are midnights where the type wants those, arrays lists, numbers of numpy Python's.
+    """
     if isinstance(dtype, pl.Datetime) and type(value) is datetime.date:
         return datetime.datetime.combine(value, datetime.time())
-    if isinstance(dtype, pl.List) and isinstance(value, list | tuple):
-        return [midnights(item, _instance(dtype.inner)) for item in value]
+    if isinstance(dtype, pl.List | pl.Array) and is_list(value):
+        return [as_plain(item, _instance(dtype.inner)) for item in value]
     if isinstance(dtype, pl.Struct) and isinstance(value, Mapping):
         fields = {field.name: _instance(field.dtype) for field in dtype.fields}
-        return {n: midnights(v, fields[n]) if n in fields else v for n, v in value.items()}
-    return value
+        return {n: as_plain(v, fields[n]) if n in fields else v for n, v in value.items()}
+    return value.item() if hasattr(value, "item") and hasattr(value, "dtype") else value
+
+
+_KINDS: Mapping[type, type] = {
+    int: int, float: float, str: str, bool: bool, bytes: bytes, dict: dict, list: list, tuple: list,
+}  # fmt: skip
+
+
+def kind_of(value: Any) -> type:
+    """The plain type that a value is one of: a number of numpy is an int, a tuple a list.
+
+    >>> import enum
+    >>> kind_of(enum.IntEnum("Level", "LOW").LOW), kind_of((1, 2)), kind_of({1})
+    (<class 'int'>, <class 'list'>, <class 'set'>)
+    """
+    known = _KINDS.get(type(value))
+    if known is not None:
+        return known
+    if hasattr(value, "dtype") and type(value).__name__ in ("bool", "bool_"):
+        return bool
+    if is_list(value):
+        return list
+    return next((kind for base, kind in _BASES if isinstance(value, base)), type(value))
+
+
+_BASES: Sequence[tuple[type, type]] = (
+    (Integral, int),
+    (Real, float),
+    (str, str),
+    (decimal.Decimal, decimal.Decimal),
+    (datetime.datetime, datetime.datetime),
+    (datetime.date, datetime.date),
+    (datetime.time, datetime.time),
+    (datetime.timedelta, datetime.timedelta),
+    (Mapping, dict),
+)
 
 
 def shown(value: Any) -> str:
@@ -94,8 +135,8 @@ def _fields_fit(value: Mapping[str, Any], dtype: pl.Struct) -> bool:
 
 
 def _plain_fits(value: Any, dtype: pl.DataType) -> bool:
-    if isinstance(value, bool) or dtype == pl.Boolean:
-        return isinstance(value, bool) and dtype == pl.Boolean
+    if kind_of(value) is bool or dtype == pl.Boolean:
+        return kind_of(value) is bool and dtype == pl.Boolean
     if dtype.is_integer():
         return isinstance(value, Integral)
     if dtype.is_float():
@@ -110,6 +151,8 @@ def _plain_fits(value: Any, dtype: pl.DataType) -> bool:
         )
     if dtype == pl.Date:
         return isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
+    if dtype == pl.Time:
+        return isinstance(value, datetime.time) and value.tzinfo is None
     return True
 
 
@@ -122,6 +165,8 @@ def _is_float(value: Any, dtype: pl.DataType) -> bool:
         if int(as_float) != int(value):
             return False
     number = float(value)
+    if isinstance(value, fractions.Fraction) and fractions.Fraction(number) != value:
+        return False
     if dtype != pl.Float32 or not math.isfinite(number):
         return True
     return bool(pl.Series([number], dtype=pl.Float32).cast(pl.Float64)[0] == number)
@@ -154,8 +199,12 @@ def _polars_takes(value: Any, dtype: pl.DataType) -> bool:
     return made.dtype == dtype
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list | tuple) or hasattr(value, "tolist")  # numpy, Polars
+def is_list(value: Any) -> bool:
+    """Whether it is a list, a tuple or an array of numpy; a named tuple has fields, and is none."""
+    if type(value) in (list, tuple):
+        return True
+    array = hasattr(value, "tolist") and hasattr(value, "__len__")
+    return array and not isinstance(value, str | bytes)
 
 
 def _instance(dtype: Any) -> pl.DataType:

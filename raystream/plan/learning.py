@@ -117,7 +117,7 @@ class _Learning:
 
     def _learn(self, node: Node) -> Node:
         (edge,) = node.inputs
-        schema, every, seen = self._schemas[edge], list[Tried](), 0
+        schema, every, seen, unclear = self._schemas[edge], list[Tried](), 0, ""
         made_up = made_rows(schema).with_columns(pl.lit(0, pl.Int64).alias(TIME))
         for number in range(len(PORTIONS) + 1):
             real = number < len(PORTIONS)
@@ -130,12 +130,14 @@ class _Learning:
                 told, lacking = _told(every, schema)
             except ConfigurationError as error:
                 raise error.placed(error.where or str(node.origin)) from None
+            unclear = unclear or lacking
             if told is not None:
                 self._found[node.name] = told
                 typed_node = typed(node, self._found)
                 self._keep(typed_node, every[: len(PORTIONS)])
                 return typed_node
-        reason = next((one.reason for one in every if one.reason), lacking) or "it gave no row"
+        reasons = [*(one.reason for one in every[:-1]), unclear, every[-1].reason]
+        reason = next(filter(None, reasons), "it gave no row")
         return self._unknown(node, reason, seen)
 
     def _keep(self, node: Node, every: Sequence[Tried]) -> None:

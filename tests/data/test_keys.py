@@ -25,7 +25,7 @@ SHAPES = st.recursive(
     st.sampled_from(list(LEAVES)),
     lambda inner: st.one_of(
         st.tuples(st.just("list"), inner),
-        st.tuples(st.just("array"), inner),
+        st.tuples(st.just("array"), st.sampled_from(["f64", "f32", "int", "text"])),
         st.tuples(st.just("struct"), inner, inner),
     ),
     max_leaves=4,
