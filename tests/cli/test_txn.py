@@ -279,7 +279,7 @@ def test_messages(kafka: Broker, capsys: pytest.CaptureFixture[str], tmp_path: P
     for arguments, message in (
         (("list",), "no brokers given: name a pipeline, --bootstrap-servers or"),
         (("abort", *cli.here), "name them: TRANSACTIONAL_ID, --job NAME or --hanging"),
-        (("list", f"{file}:p", *cli.brokers), "--bootstrap-servers and a pipeline do not go"),
+        (("list", f"{file}:p", *cli.brokers), "--bootstrap-servers and a pipeline cannot be"),
         (("list", f"{file}:p"), "job writes to no Kafka topic: it has no transactions"),
         (("describe", "somebody", *cli.here), "somebody is not a transaction of raystream; see"),
         (
