@@ -37,7 +37,7 @@ def in_notebook() -> bool:
 
 
 def current_cell() -> CellRun | None:
-    """The execution under way; None in scripts and modules that no shell runs.
+    """The execution in progress; None in scripts and modules that no shell runs.
 
     JupyterLab and VS Code name the cell in their request; nbclient and the terminal do not.
     """
@@ -51,7 +51,7 @@ def current_cell() -> CellRun | None:
 
 
 def at_end_of_cell(then: Callable[[], None]) -> None:
-    """Call this once when the execution under way has ended; nothing outside of IPython."""
+    """Call this once when the execution in progress has ended; nothing outside of IPython."""
     ip = shell()
     if ip is None:
         return

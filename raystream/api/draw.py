@@ -79,7 +79,7 @@ def outline(graph: LogicalGraph, error: Exception) -> str:
     """The steps of a pipeline that cannot be planned yet, as text, and why it cannot.
 
     Args:
-        graph: As far as it was said.
+        graph: As far as it is written.
         error: What its plan raised.
     """
     lines = [f"{node.name}: {words(node.step)}" for node in graph.nodes]

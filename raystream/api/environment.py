@@ -38,7 +38,7 @@ def in_effect(settings: Settings, environment: Mapping[str, str] | None = None) 
     """The settings of a pipeline with those of the environment on top.
 
     Args:
-        settings: As the pipeline was told.
+        settings: As set in the pipeline.
         environment: Instead of that of the process.
 
     Raises:

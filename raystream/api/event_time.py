@@ -76,7 +76,7 @@ def _names(columns: Sequence[Any]) -> set[str]:
 
 
 def checked_unit(said: str | None, event_time: Any, units: Mapping[str, str]) -> str:
-    """The unit of event time: what was said, else what the declared schema says, else `ms`.
+    """The unit of event time: as declared, else what the declared schema says, else `ms`.
 
     Raises:
         ConfigurationError: no unit, or the schema says another.

@@ -104,7 +104,7 @@ class Job:
         before = self._last or self.status()
         now, deadline = self.status(), time.monotonic() + PROGRESS_S
         while now.state != "ended" and now.uptime_s - before.uptime_s < PROGRESS_S:
-            if time.monotonic() >= deadline:  # it does not run yet, or began anew
+            if time.monotonic() >= deadline:  # it does not run yet, or began again
                 break
             time.sleep(LOOK_S)
             now = self.status()

@@ -1,4 +1,4 @@
-"""Columns that nobody declared: from the job's last checkpoint, else from the first records."""
+"""Columns that are not declared: from the job's last checkpoint, else from the first records."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def learn_schemas(
     """Columns of each read; without an entry where a bounded source is empty.
 
     Args:
-        reads: Reads whose columns nobody declared.
+        reads: Reads whose columns are not declared.
         known: Columns in the last checkpoint, by step name.
         bounded: Take an empty source as it is; else wait for its first records.
         say: Takes what is waited for.
@@ -83,7 +83,7 @@ def learn_types(
 
     Args:
         graph: What is to run.
-        reads: Columns of each read that nobody declared.
+        reads: Columns of each read that are not declared.
         header: What the last checkpoint says of its job; empty if there is none.
         bounded: The run ends with what is there now; without rows nothing need be known.
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a Pipeline was told besides its steps; seconds."""
+    """Settings of a Pipeline besides its steps; seconds."""
 
     delivery_guarantee: DeliveryGuarantee
     checkpoint_interval: float
@@ -53,7 +53,7 @@ class Pipeline:
         parallelism: Subtasks of each chain. Default: what the cluster has, at most the partitions
             of the source.
 
-    $RAYSTREAM_<OPTION>, where set, wins over what is said here (see api.environment).
+    $RAYSTREAM_<OPTION>, where set, takes precedence over this (see api.environment).
 
     Raises:
         ConfigurationError: a wrong name, word or duration.
@@ -394,7 +394,7 @@ class Pipeline:
         return plan(self.graph(), width, learnt or {}, guarantee=guarantee)
 
     def graph(self) -> LogicalGraph:
-        """What was said so far, every step with its final name.
+        """The steps so far, each with its final name.
 
         >>> p = Pipeline("example")
         >>> p.read(rs.Rows([{"ip": "a"}])).write(rs.Collect())

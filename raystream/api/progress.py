@@ -21,7 +21,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def patiently(text: str, after: float = 3.0) -> Iterator[None]:
-    """Say this if the block takes longer than `after` seconds: nobody should face silence."""
+    """Say this if the block takes longer than `after` seconds: nobody should see silence."""
     timer = threading.Timer(after, say, (text,))
     timer.daemon = True
     timer.start()
@@ -49,7 +49,7 @@ class Progress:
         self._view.update(status)
 
     def _warn(self, status: StatusDocument) -> None:
-        """Fields that no column takes are told once."""
+        """Fields that no column takes are reported once."""
         from raystream.observe.unknown import told
 
         for step in status.steps:

@@ -16,7 +16,7 @@ class Said:
     """Steps of one pipeline.
 
     When a cell adds steps in a new execution, those of its earlier executions are in question: a
-    step that is said again as it was stays, with all that hangs on it. What was not said again
+    step that is written again unchanged stays, with all that hangs on it. What was not said again
     when the cell ends, or somebody looks at the pipeline, is gone, with all that hangs on it.
     Outside of notebooks steps are only added.
     """
@@ -73,7 +73,7 @@ class Said:
         self._in_question.update(dict.fromkeys(again, now))
 
     def add(self, node: Node) -> Node:
-        """Keep a step, whose id is set here; one that was said before keeps its id."""
+        """Keep a step, whose id is set here; one that was there before keeps its id."""
         for edge in node.inputs:
             self.node(edge)
         number = self._again(node)
@@ -89,7 +89,7 @@ class Said:
         return kept
 
     def _again(self, node: Node) -> int | None:
-        """Number of the step in question that is said again."""
+        """Number of the step in question that is written again."""
         candidates = [self._nodes[number] for number in self._in_question]
         return next((old.id for old in candidates if _same(old, node)), None)
 

@@ -121,7 +121,7 @@ class Tray:
         return []
 
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
-        """Begins anew: when a step has failed, the sample is read again from its start."""
+        """Begins again: when a step has failed, the sample is read again from its start."""
         self.frames, self.height, self.schema = [], 0, options.schema
         return _TrayWriter(self)
 

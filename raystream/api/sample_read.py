@@ -59,7 +59,7 @@ def look_at(
     """Read some records and leave no trace: no position is published.
 
     Args:
-        read: What was said of the source.
+        read: The options of the source.
         options: Columns, as the plan asks for them.
         job: Name of the job.
         step: Name of the step.
@@ -103,7 +103,7 @@ def first_rows(read: Read, options: ReadOptions, job: str, step: str) -> pl.Data
     """The first rows that are there, with their hidden columns; None if there are none.
 
     Args:
-        read: What was said of the source; no position is published.
+        read: The options of the source; no position is published.
         options: All its columns.
         job: Name of the job.
         step: Name of the step.

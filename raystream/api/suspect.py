@@ -18,7 +18,7 @@ def suspicion(step: Read, look: Look, wall_ms: float) -> tuple[str, str] | None:
     """What is strange about the event time of the records looked at, and what helps.
 
     Args:
-        step: What was said of event time.
+        step: The options of event time.
         look: What was found.
         wall_ms: Now.
 

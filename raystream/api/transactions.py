@@ -210,7 +210,7 @@ class Transactions:
                     raise RaystreamError(what, place, "it needs ClusterAction on the cluster")
 
     def forget(self) -> None:
-        """Read the storage anew when it is next asked about."""
+        """Read the storage again when it is next asked about."""
         self._views.clear()
 
     def _connect(self, kafka: Kafka) -> KafkaPythonInspection:

@@ -161,7 +161,7 @@ def _inside(target: str, working_dir: Path) -> str:
 
 
 def _check_target(target: str, params: Mapping[str, str]) -> None:
-    """Mistakes of a pipeline file are told here; code is loaded where it will run."""
+    """Mistakes of a pipeline file are reported here; code is loaded where it will run."""
     if is_yaml(target):
         from raystream.config.load import Loading, load
 

@@ -17,7 +17,7 @@ PIPED_S = 2.0
 
 
 def watch(job: Job) -> int:
-    """Show a job until it ends; its exit code, 0 if nobody knows.
+    """Show a job until it ends; its exit code, 0 if it is not known.
 
     Args:
         job: The job.

@@ -232,7 +232,7 @@ class _Compiler:
         return made
 
     def _alone(self, step: Value) -> None:
-        """What can be told of a step without its input."""
+        """What is known of a step without its input."""
         window = step.get("window")
         if window is not None:
             with self._noting(window):

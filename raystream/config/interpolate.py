@@ -54,7 +54,7 @@ class World:
 
 
 def interpolate(node: Node, world: World, problems: Problems, path: str = "") -> Node:
-    """The same document with every reference replaced; a plain scalar is typed anew.
+    """The same document with every reference replaced; a plain scalar is typed again.
 
     Args:
         node: As parsed.

@@ -1,4 +1,4 @@
-"""A pipeline file from its path to a Pipeline; every mistake of a stage is told at once."""
+"""A pipeline file from its path to a Pipeline; every mistake of a stage is reported at once."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class ReadOptions:
         metadata: Metadata columns asked for: key, timestamp, headers, topic, partition, offset.
         row_order: The engine adds data.batch.ORDER from the runs of each chunk.
         record: All columns of a record, in order, needed or not: CSV counts its fields, and of JSON
-            the fields are told that no column takes.
+            the fields are reported that no column takes.
     """
 
     schema: Schema
@@ -282,7 +282,7 @@ class Committer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CommitterContext:
-    """What a committer is told: the job, its storage id, the name of the sink step."""
+    """What a committer gets: the job, its storage id, the name of the sink step."""
 
     job: str
     store_id: str

@@ -52,7 +52,7 @@ def written_at(origin: Origin) -> Iterator[None]:
 
 
 def wrong(what: str, what_to_do: str = "") -> ConfigurationError:
-    """The error for a mistake in the call that is under way, at the user's line."""
+    """The error for a mistake in the call that is in progress, at the user's line."""
     return ConfigurationError(what, str(origin_of_call()), what_to_do)
 
 

@@ -45,7 +45,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rows for which `condition` (Expression) is true; `errors`: rows it cannot be told of."""
+    """Rows for which `condition` (Expression) is true; `errors`: rows without an answer."""
 
     condition: Expression
     errors: ErrorPolicy = ErrorPolicy.FAIL
@@ -121,11 +121,11 @@ class MapBatches:
 
 @dataclass(frozen=True, slots=True)
 class WithEventTime:
-    """Rows get another event time, and watermarks are told from here on, per subtask.
+    """Rows get another event time, and watermarks are made from here on, per subtask.
 
     Args:
         event_time: Column, path into one, or Expression.
-        watermark: Strategy; it takes the place of what is told above.
+        watermark: Strategy; it replaces the one above.
         event_time_unit: As of a Read.
         time_zone: As of a Read.
         errors: Policy for rows without a time.

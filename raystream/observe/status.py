@@ -126,7 +126,7 @@ class StatusDocument:
         return sum(step.counters.get(counter, 0) for step in self.steps)
 
     def ended(self, outcome: str, message: str = "") -> StatusDocument:
-        """The same after the end: what was under way is over.
+        """The same after the end: what was in progress is over.
 
         Args:
             outcome: How it ended, if the document does not say it yet.

@@ -52,7 +52,7 @@ def event_time(status: StatusDocument, *, always: bool = False) -> str:
 
     Args:
         status: Any status.
-        always: Also where the splits are near one another, so that nobody need care.
+        always: Also where the splits are near one another, so that it does not matter.
     """
     if not status.splits:
         return _of_chains(status.chains)

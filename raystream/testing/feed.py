@@ -85,7 +85,7 @@ class _Inline(Executor):
         done: Future[Any] = Future()
         try:
             done.set_result(fn(*args, **named))
-        except Exception as error:  # noqa: BLE001 - belongs to whoever asks for the result
+        except Exception as error:  # noqa: BLE001 - belongs to anyone who asks for the result
             done.set_exception(error)
         return done
 

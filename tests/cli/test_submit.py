@@ -1,4 +1,4 @@
-"""`raystream submit`: mistakes are told before anything leaves this machine."""
+"""`raystream submit`: mistakes are reported before anything leaves this machine."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_mistake_is_told_at_once(
 
 
 def handed_on(*arguments: str) -> list[str]:
-    """What `raystream run` on the cluster is told."""
+    """What `raystream run` on the cluster is reported."""
     command = app().commands["submit"]
     with command.make_context("submit", list(arguments)) as context:
         return submit._handed_on(context, context.params)

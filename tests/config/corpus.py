@@ -2,7 +2,7 @@
 
 `text_*` are wrong as YAML, `shape_*` against the model (editors see it, too), `meaning_*` in what
 only the loader knows (names, SQL, columns, variables); `good_*` are right. After a wanted change of
-messages `python -m tests.config.corpus` writes them anew; read the difference before committing.
+messages `python -m tests.config.corpus` writes them again; read the difference before committing.
 """
 
 from __future__ import annotations

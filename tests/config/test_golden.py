@@ -1,4 +1,4 @@
-"""Every mistake of the corpus is told at once, at its place, in these words."""
+"""Every mistake of the corpus is reported at once, at its place, in these words."""
 
 from __future__ import annotations
 

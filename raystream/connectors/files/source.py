@@ -256,7 +256,7 @@ class FilesReader:
         return None
 
     def _lost(self, split: Split) -> Chunk:
-        """A file that went before it was read to its end is told as a record that is none."""
+        """A file that went before it was read to its end is reported as a record that is none."""
         frame = add_hidden(self._schema.empty(), self._options, self._ctx.clock.wall_ms())
         bad, position = _missing(split.start)
         run = Run(split.id, 0, 0, position)
@@ -326,7 +326,7 @@ def _rejected(split: SplitId, bad: BadRecord) -> Rejected:
 
 
 def _interval(given: Duration | float) -> float:
-    """Seconds; a number when the value is made anew from another of its kind."""
+    """Seconds; a number when the value is made again from another of its kind."""
     interval = given if isinstance(given, float) else seconds(given, "discovery_interval")
     if interval <= 0:
         what = "discovery_interval must be more than 0"
