@@ -6,6 +6,7 @@ import copy
 from typing import Self
 
 from raystream.cell_names import rendered
+from raystream.exit_codes import ExitCode
 
 
 def told(error: BaseException) -> str:
@@ -35,7 +36,7 @@ class RaystreamError(Exception):
     job.py:9: no column 'ipp'; did you mean 'ip'?
     """
 
-    exit_code = 1
+    exit_code: int = ExitCode.FAILED
 
     def __init__(self, what: str, where: str = "", what_to_do: str = "") -> None:
         self.what = what
@@ -64,7 +65,7 @@ class RaystreamError(Exception):
 class ConfigurationError(RaystreamError):
     """The job as written cannot run: a wrong option, name, column, address (exit code 2)."""
 
-    exit_code = 2
+    exit_code = ExitCode.REFUSED
 
 
 class JobFailed(RaystreamError):
@@ -86,7 +87,7 @@ class StorageError(RaystreamError):
 class Superseded(RaystreamError):  # noqa: N818 - an outcome, not an error: house.md calls it so
     """A newer attempt of the same job exists: this one sends nothing and ends (exit code 3)."""
 
-    exit_code = 3
+    exit_code = ExitCode.SUPERSEDED
 
 
 class OutputLost(RaystreamError):  # noqa: N818 - see Superseded

@@ -44,6 +44,62 @@ def check(pipeline: Pipeline, checkpoint_storage: str | None, say: Say) -> list[
         return checking.findings
 
 
+def check_brokers_of(pipeline: Pipeline, checkpoint_storage: str | None = None) -> list[Finding]:
+    """What is wrong with the brokers, topics and rights that a run needs, in about half a second.
+
+    Clusters are asked at the same time. Nothing is changed, and no record is read.
+
+    Args:
+        pipeline: What is to run.
+        checkpoint_storage: Instead of the pipeline's.
+    """
+    from raystream.observe.finding import errors
+
+    with _Check(pipeline, checkpoint_storage, lambda finding: None) as checking:
+        checking.brokers()
+        return errors(checking.findings)
+
+
+def refuse_unreachable(pipeline: Pipeline, checkpoint_storage: str | None = None) -> None:
+    """Refuse brokers that can not be reached or do not let us in, and rights that are missing.
+
+    What else is wrong, such as a topic that is not there, is told by the plan, with its line.
+
+    Args:
+        pipeline: What is to run.
+        checkpoint_storage: Instead of the pipeline's.
+
+    Raises:
+        ConfigurationError: so it is; in the words of `raystream check`.
+    """
+    told = _told(check_brokers_of(pipeline, checkpoint_storage))
+    if told:
+        raise ConfigurationError(told)
+
+
+def why_it_failed(pipeline: Pipeline, checkpoint_storage: str | None = None) -> str:
+    """What a check finds of the brokers after a run has failed; empty: nothing.
+
+    Args:
+        pipeline: What ran.
+        checkpoint_storage: Instead of the pipeline's.
+    """
+    try:
+        return _told(check_brokers_of(pipeline, checkpoint_storage))
+    except (RaystreamError, OSError):
+        return ""
+
+
+def _told(findings: list[Finding]) -> str:
+    """Those that no other message tells, one in a line."""
+    lines = [
+        f"{found.about}: {found.said}{f'; {found.what_to_do}' if found.what_to_do else ''}"
+        for found in findings
+        if found.about.startswith("brokers ") or found.said.startswith("no right")
+    ]
+    return "\n".join(lines)
+
+
 class _Check:
     def __init__(self, pipeline: Pipeline, checkpoint_storage: str | None, say: Say) -> None:
         from raystream.plan.planner import reads, writes
@@ -79,6 +135,32 @@ class _Check:
 
         self._guarded(f"checkpoint storage {self._storage}", lambda: probe(self._storage))
         self._about_records(readable)
+
+    def brokers(self) -> None:
+        """What the brokers alone can tell."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        clusters = self._clusters()
+        if not clusters:
+            return
+        with ThreadPoolExecutor(len(clusters), "raystream-check") as pool:
+            list(pool.map(self._brokers_of, clusters))
+
+    def _brokers_of(self, kafka: Kafka) -> None:
+        about = f"brokers {kafka.settings().address()}"
+        if not self._guarded(about, lambda: self._meet(kafka)):
+            return
+        for node in self._reads:
+            if getattr(_source(node), "connection", None) is not None and self._is_at(node, kafka):
+                self._about_source(node)
+        for node in self._writes:
+            if getattr(_sink(node), "connection", None) is not None and self._is_at(node, kafka):
+                self._about_sink(node)
+
+    def _is_at(self, node: Node, kafka: Kafka) -> bool:
+        step: Any = node.step
+        end = getattr(step, "source", None) or step.sink
+        return _key(end.connection) == _key(kafka)
 
     # -- parts -------------------------------------------------------------------------------
 

@@ -37,11 +37,17 @@ class Job:
     (Job('requests-per-minute'), 'running')
     """
 
-    def __init__(self, remote: RemoteJob | None, name: str, outcome: Outcome | None = None) -> None:
+    def __init__(
+        self,
+        remote: RemoteJob | None,
+        name: str,
+        outcome: Outcome | None = None,
+        last: StatusDocument | None = None,
+    ) -> None:
         self.name = name
         self._remote = remote
         self._outcome = outcome
-        self._last: StatusDocument | None = None
+        self._last = last
         self._card: LiveCard | None = None
 
     def __repr__(self) -> str:
@@ -229,7 +235,7 @@ class Job:
             target = (
                 None if savepoint is False else "" if savepoint is True else absolute(savepoint)
             )
-            self._ask("stop", kind, target)
+            self._ask("stop", kind, target, _caller("stop"))
         with self.just_looking(ending=True):
             return self._wait(timeout, self.outcome)
         return None
@@ -244,7 +250,7 @@ class Job:
         from raystream.job.messages import StopKind
 
         if self.outcome() is None:
-            self._ask("stop", StopKind.CANCEL)
+            self._ask("stop", StopKind.CANCEL, None, _caller("cancel"))
         with self.just_looking(ending=True):
             return self._wait(None, self.outcome)
         return None
@@ -291,7 +297,7 @@ class Job:
         if self._remote is None:
             from raystream.runtime.ray.remote_job import Gone
 
-            what = f"job {self.name} had nothing to read and has ended"
+            what = f"job {self.name} has ended"
             raise Gone(what)
         return self._remote.ask(method, *arguments)
 
@@ -302,9 +308,19 @@ class Job:
         try:
             return self._ask(method, *arguments)
         except Gone:
+            self._outcome = self._outcome or self._of_the_past()
             if last is None and self._outcome is None:
                 raise
             return last
+
+    def _of_the_past(self) -> Outcome | None:
+        """How this run ended, from the job's storage: its coordinator goes some time after it."""
+        if self._last is None:
+            return None
+        from raystream.api.past import past_of
+
+        found = (run for run in past_of(self.name) if run.run == self._last.run)
+        return next((run.outcome for run in found if run.outcome is not None), None)
 
     @contextmanager
     def just_looking(self, ending: bool = False) -> Iterator[None]:
@@ -316,6 +332,18 @@ class Job:
             say(f"{self.name} {what}")
             if shell() is None:
                 raise
+
+
+def _caller(verb: str) -> str:
+    """Who asks for the end of a job, for its past."""
+    import getpass
+    import socket
+
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # no such user is known here
+        user = "somebody"
+    return f"{verb} by {user} on {socket.gethostname()}"
 
 
 def _named(outcome: Outcome | None) -> Outcome | None:
@@ -347,9 +375,17 @@ def job(name: str, *, address: str | None = None) -> Job:
     >>> rs.job("requests-per-minute").status().state
     'running'
     """
+    from raystream.api.past import past_of
+    from raystream.errors import ConfigurationError
     from raystream.runtime.ray.remote_job import find_job
 
-    return Job(find_job(name, address), name)
+    try:
+        return Job(find_job(name, address), name)
+    except ConfigurationError:
+        over = past_of(name)
+        if not over or over[0].outcome is None:
+            raise
+        return Job(None, name, over[0].outcome, over[0].document())
 
 
 @checked

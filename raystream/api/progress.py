@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from raystream.api.live_view import LiveView, PlainLines
+from raystream.observe.words import resumed
 
 if TYPE_CHECKING:
     from raystream.observe.status import StatusDocument
@@ -40,10 +41,15 @@ class Progress:
     def __init__(self) -> None:
         self._view: LiveView | PlainLines | None = None
         self._told: set[tuple[str, str]] = set()
+        self._origin = ""
 
     def __call__(self, status: StatusDocument) -> None:
         """Show this status."""
         self._warn(status)
+        if not self._origin and status.came_from:
+            self._origin = status.came_from
+            if status.came_from != "nothing":
+                say(resumed(status.came_from, status.resumed_at))
         if self._view is None:
             self._view = _view()
         self._view.update(status)

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -67,13 +67,13 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
     storage = storage_of(pipeline, options)
     say_where(pipeline, options, storage)
     try:
-        with _runtime(pipeline.name, options) as runtime:
+        with _runtime(pipeline, options) as runtime:
             job = prepare(pipeline, options, storage, runtime.cpus)
             if job is None:
                 return _outcome("finished", "there is nothing to read")
-            return _run(job, runtime, options)
+            return _explained(_run(job, runtime, options), pipeline, options)
     except KeyboardInterrupt:  # while it runs, signals are handled
-        return _outcome("stopped", "stopped before it started")
+        return _outcome("cancelled", "cancelled before it started; nothing was changed")
 
 
 def successful(outcome: Outcome) -> Outcome:
@@ -129,19 +129,28 @@ def _short(path: str) -> str:
 
 
 @contextmanager
-def _runtime(job: str, options: RunOptions) -> Iterator[Runtime]:
-    """Be connected to Ray, or run in this process: on demand, or where there is no Ray."""
+def _runtime(pipeline: Pipeline, options: RunOptions) -> Iterator[Runtime]:
+    """Be connected to Ray, or run in this process: on demand, or where there is no Ray.
+
+    The brokers are asked while Ray starts.
+    """
+    from raystream.api.check import refuse_unreachable
+
+    def ask() -> None:
+        refuse_unreachable(pipeline, options.checkpoint_storage)
+
     alone = not (options.local or options.address or os.environ.get("RAY_ADDRESS") or _has_ray())
     if alone:
         say("Ray is not installed: this run stays in one process; pip install 'raystream[ray]'")
     if options.local or alone:
         from raystream.runtime.local import InThisProcess
 
+        ask()
         yield InThisProcess()
         return
     from raystream.runtime.ray.foreground import foreground
 
-    with foreground(job, options.address, say) as runtime:
+    with foreground(pipeline.name, options.address, say, ask) as runtime:
         yield runtime
 
 
@@ -288,6 +297,17 @@ def _run(job: JobSpec, runtime: Runtime, options: RunOptions) -> Outcome:
         return runtime.run(job, options.on_status or progress)
     finally:
         progress.end()
+
+
+def _explained(outcome: Outcome, pipeline: Pipeline, options: RunOptions) -> Outcome:
+    """With what a check finds of the brokers, if the run failed for something outside."""
+    from raystream.api.check import why_it_failed
+
+    if outcome.kind != "failed" or outcome.refused:
+        return outcome
+    why = why_it_failed(pipeline, options.checkpoint_storage)
+    told = f"{outcome.message}\ncheck: {why}" if why and why not in outcome.message else ""
+    return replace(outcome, message=told) if told else outcome
 
 
 def _outcome(kind: Any, message: str) -> Outcome:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from raystream.api.check import refuse_unreachable
 from raystream.api.fingerprint import fingerprint
 from raystream.api.job import Job
 from raystream.api.origin import wrong
-from raystream.api.progress import say
+from raystream.api.progress import patiently, say
 from raystream.api.run import RunOptions, prepare, say_where, storage_of
 from raystream.api.start import check_start
 from raystream.job.outcome import Outcome
@@ -24,7 +25,8 @@ def submit(pipeline: Pipeline, options: RunOptions) -> Job:
     Raises:
         ConfigurationError: the job as written cannot run, or another job of this name runs.
     """
-    from raystream.runtime.ray.cluster import connect, cpus
+    from raystream.runtime import registry
+    from raystream.runtime.ray.cluster import connect, cpus, gcs_address
     from raystream.runtime.ray.entry import submit as launch
     from raystream.runtime.ray.remote_job import RemoteJob
 
@@ -32,7 +34,9 @@ def submit(pipeline: Pipeline, options: RunOptions) -> Job:
     pipeline.plan(parallelism=1)  # what is wrong whatever the sources hold, before any network
     storage = storage_of(pipeline, options)
     same = _same(pipeline, options, storage)
-    private = connect(options.address)
+    refuse_unreachable(pipeline, options.checkpoint_storage)
+    with patiently("starting Ray, or joining the cluster", after=1.5):
+        private = connect(options.address)
     running = RemoteJob.find(pipeline.name, options.address)
     if running is not None and running.ask("outcome") is None:
         return _running(Job(running, pipeline.name), running, same)
@@ -41,6 +45,7 @@ def submit(pipeline: Pipeline, options: RunOptions) -> Job:
     if spec is None:
         return Job(None, pipeline.name, Outcome("finished", "there is nothing to read"))
     coordinator = launch(replace(spec, fingerprint=same), options.address)
+    registry.note(pipeline.name, storage, gcs_address() if private else "")
     where = "in a private Ray of this process, and ends with it" if private else "on the cluster"
     say(f"{pipeline.name}: runs {where}")
     return Job(RemoteJob(pipeline.name, coordinator, options.address), pipeline.name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -59,7 +61,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     if arguments is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # all is said and done: Ctrl-C while the interpreter ends its threads is not a traceback
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if arguments is None and _only_looked():
+        # the private Ray that was looked at may be gone with its run: leaving it waits for the dead
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     raise SystemExit(code)
+
+
+def _only_looked() -> bool:
+    cluster = sys.modules.get("raystream.runtime.ray.cluster")
+    return cluster is not None and bool(cluster.only_looks_at_private())
 
 
 def app() -> click.Group:

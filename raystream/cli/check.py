@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from raystream.cli import options
-from raystream.cli.exits import GOOD, USAGE
+from raystream.cli.exits import GOOD
+from raystream.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from raystream.observe.finding import Finding
@@ -46,7 +47,7 @@ def check(target: str, checkpoint_storage: str | None, param: dict[str, str], as
         print(
             json.dumps({"pipeline": pipeline.name, "errors": bad, "findings": findings}, indent=1)
         )
-    return USAGE if bad else GOOD
+    return ExitCode.REFUSED if bad else GOOD
 
 
 def _show(finding: Finding) -> None:

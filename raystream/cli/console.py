@@ -21,6 +21,7 @@ STATES = {
     "silent": "red",
     "failed": "red",
     "superseded": "red",
+    "cancelled": "yellow",
 }
 """Colours of the states of a job, and of bad ends."""
 

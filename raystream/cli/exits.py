@@ -1,4 +1,4 @@
-"""How a command ends: the fixed exit codes, and every error as one message on standard error."""
+"""How a command ends: its exit code, and every error as one message on standard error."""
 
 from __future__ import annotations
 
@@ -7,22 +7,12 @@ from collections.abc import Callable
 
 import click
 
-GOOD = 0
-"""Finished, stopped, submitted; nothing wrong was found."""
+from raystream.exit_codes import MEANINGS, ExitCode
 
-FAILED = 1
-"""The job failed, a test failed, or the command was interrupted."""
+GOOD = ExitCode.DONE
+FAILED = ExitCode.FAILED
 
-USAGE = 2
-"""Wrong use or configuration, or refused: nothing was done."""
-
-SUPERSEDED = 3
-"""A newer run of the same job took over."""
-
-IN_HELP = (
-    "Exit codes: 0 finished or stopped, 1 failed, 2 wrong use or configuration or refused, "
-    "3 superseded by a newer run of the same job."
-)
+IN_HELP = f"Exit codes: {'; '.join(f'{int(code)} {said}' for code, said in MEANINGS.items())}."
 
 
 def exit_code_of(action: Callable[[], object]) -> int:
@@ -31,7 +21,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
     Args:
         action: Returns an exit code, or None for 0.
 
-    >>> exit_code_of(lambda: None), exit_code_of(lambda: SUPERSEDED)
+    >>> exit_code_of(lambda: None), exit_code_of(lambda: 3)
     (0, 3)
     """
     from raystream.errors import RaystreamError
@@ -39,15 +29,15 @@ def exit_code_of(action: Callable[[], object]) -> int:
     try:
         code = action()
     except click.exceptions.Abort:
-        return _told("interrupted", FAILED)
+        return _told("interrupted", ExitCode.CANCELLED)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except RaystreamError as error:
         return _told(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _told("interrupted", FAILED)
-    return code if isinstance(code, int) else GOOD
+        return _told("interrupted", ExitCode.CANCELLED)
+    return int(code) if isinstance(code, int) else int(GOOD)
 
 
 def _told(message: str, code: int) -> int:

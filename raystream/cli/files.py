@@ -11,7 +11,8 @@ import click
 
 from raystream.cli import options
 from raystream.cli.console import painted
-from raystream.cli.exits import FAILED, GOOD, USAGE
+from raystream.cli.exits import FAILED, GOOD
+from raystream.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from raystream.config.place import Problem
@@ -46,7 +47,7 @@ def validate(files: Sequence[str], param: Mapping[str, str], as_json: bool) -> i
                 print(f"{path}: {painted('valid', 'green')}")
     if as_json:
         print(_as_json(problems))
-    return USAGE if problems else GOOD
+    return ExitCode.REFUSED if problems else GOOD
 
 
 @click.command(short_help="Advice about valid pipeline files.")
@@ -72,7 +73,7 @@ def lint(files: Sequence[str], strict: bool, param: Mapping[str, str], as_json: 
     else:
         _tell(wrong, sys.stderr)
         _tell(advice, sys.stdout)
-    return USAGE if wrong else FAILED if strict and advice else GOOD
+    return ExitCode.REFUSED if wrong else FAILED if strict and advice else GOOD
 
 
 @click.command(short_help="Run the tests of a pipeline file; exit code 1 if one fails.")

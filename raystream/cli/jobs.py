@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 import click
 
 from raystream.cli import options
-from raystream.cli.exits import FAILED, GOOD
+from raystream.cli.exits import GOOD
+from raystream.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from raystream.api.job import Job
     from raystream.job.outcome import Outcome
+    from raystream.job.past import PastRun
 
 DEFAULT = ""
 """Value of `--savepoint` without an address."""
@@ -36,35 +38,68 @@ def add_job_verbs(app: click.Group) -> None:
 
 
 @click.command("list")
+@click.option("--all", "past", is_flag=True, help="Also runs that have ended, the newest first")
+@options.past_storage
 @options.address
 @options.as_json
-def list_jobs(address: str | None, as_json: bool) -> None:
-    """The jobs of a Ray cluster."""
+def list_jobs(
+    past: bool, checkpoint_storage: str | None, address: str | None, as_json: bool
+) -> None:
+    """The jobs of a Ray cluster, and those of this user on a private Ray of this machine."""
     from raystream.cli.console import table
-    from raystream.cli.listing import as_document, as_rows, looked_twice
+    from raystream.cli.listing import LOOK_S, as_document, as_rows, past_document, past_rows
+    from raystream.errors import ConfigurationError
+    from raystream.runtime.ray.overview import looks
 
-    found = looked_twice(address)
+    try:
+        found = looks(address, LOOK_S)
+    except ConfigurationError:
+        if not past or address is not None:
+            raise
+        found = []
+    runs = _past(None, checkpoint_storage, {now.run for now, _ in found}) if past else []
     if as_json:
-        print(json.dumps([as_document(now, before) for now, before in found], indent=1))
+        documents = [as_document(now, before) for now, before in found]
+        print(json.dumps([*documents, *map(past_document, runs)], indent=1))
+    elif past and (found or runs):
+        table(past_rows(found, runs))
     elif found:
         table(as_rows(found))
     else:
-        _say("no job runs there")
+        _say("no job has run there" if past else "no job runs there")
+
+
+def _past(name: str | None, storage: str | None, living: set[str]) -> list[PastRun]:
+    """Runs that are over, the newest first."""
+    from raystream.api.past import all_past, past_of
+
+    found = all_past(storage) if name is None else past_of(name, storage)
+    return [run for run in found if run.run not in living]
 
 
 @click.command()
 @options.name
 @click.option("--watch", is_flag=True, help="Until the job ends; exits with its exit code")
+@options.past_storage
 @options.address
 @options.as_json
-def status(name: str, watch: bool, address: str | None, as_json: bool) -> int:
-    """How a job is, and what it waits for."""
+def status(
+    name: str, watch: bool, checkpoint_storage: str | None, address: str | None, as_json: bool
+) -> int:
+    """How a job is, and what it waits for; of one that has ended, how its last run ended."""
     from raystream.cli.listing import LOOK_S, show
+    from raystream.errors import ConfigurationError
 
     if watch and as_json:
         what = "--watch and --json cannot be combined"
         raise click.UsageError(what)
-    job = _job(name, address)
+    try:
+        job = _job(name, address)
+    except ConfigurationError:
+        over = _past(name, checkpoint_storage, set())
+        if not over:
+            raise
+        return _tell_past(over[0], watch=watch, as_json=as_json)
     if watch:
         return _watch(job)
     now = job.status()
@@ -154,9 +189,20 @@ def checkpoint(name: str, address: str | None) -> None:
 
 
 def _job(name: str, address: str | None) -> Job:
-    from raystream.api.job import job
+    from raystream.api.job import Job
+    from raystream.runtime.ray.remote_job import find_job
 
-    return job(name, address=address)
+    return Job(find_job(name, address), name)
+
+
+def _tell_past(run: PastRun, *, watch: bool, as_json: bool) -> int:
+    from raystream.cli.listing import show_past
+
+    if as_json:
+        print(json.dumps(run.document().to_dict(), indent=1))
+    else:
+        show_past(run)
+    return run.outcome.exit_code if watch and run.outcome is not None else GOOD
 
 
 def _place(uri: str) -> str:
@@ -181,7 +227,7 @@ def _ended(name: str, outcome: Outcome | None, *, as_json: bool) -> int:
         print(json.dumps(None if outcome is None else asdict(outcome), indent=1))
     if outcome is None:
         _say(f"{name} has not ended yet; it is still ending")
-        return FAILED
+        return ExitCode.NOT_ENDED
     if not as_json:
         _tell(name, outcome)
     return outcome.exit_code

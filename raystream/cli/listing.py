@@ -4,36 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raystream.cli import console
 from raystream.observe.rates import rates
 from raystream.observe.status import StatusDocument
 from raystream.observe.words import count, duration
 
+if TYPE_CHECKING:
+    from raystream.job.past import PastRun
+
 HEADER = ("NAME", "STATE", "UPTIME", "READ", "ROWS/S", "WRITTEN", "CHECKPOINT", "RESTARTS")
+HOW = 60
+"""Characters of why a run ended, in a table."""
+
 LOOK_S = 1.2
 """Between two looks of which rates are made: a job publishes its status about once a second."""
-
-
-def looked_twice(address: str | None) -> list[tuple[StatusDocument, StatusDocument]]:
-    """Every job of the cluster, now and a moment before.
-
-    Args:
-        address: Of the cluster.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    from raystream.runtime.ray.overview import statuses
-
-    before = {status.job: status for status in statuses(address)}
-    if any(status.state == "running" for status in before.values()):
-        time.sleep(LOOK_S)
-        now = statuses(address)
-    else:
-        now = list(before.values())
-    return [(status, before.get(status.job, status)) for status in now]
 
 
 def as_rows(jobs: Sequence[tuple[StatusDocument, StatusDocument]]) -> list[tuple[str, ...]]:
@@ -57,6 +43,80 @@ def _row(now: StatusDocument, before: StatusDocument) -> tuple[str, ...]:
         _last_checkpoint(now),
         str(now.restart_count),
     )
+
+
+PAST = (*HEADER[:4], "WRITTEN", "CHECKPOINT", "ENDED", "HOW")
+
+
+def past_rows(
+    jobs: Sequence[tuple[StatusDocument, StatusDocument]], runs: Sequence[PastRun]
+) -> list[tuple[str, ...]]:
+    """The table of `raystream list --all`, with its header.
+
+    Args:
+        jobs: Those that are there, each now and a moment before.
+        runs: Those that are over.
+    """
+    living = [(row[:4], row[5], row[6], "-", now.message) for now, row in _rows_of(jobs)]
+    past = [(_first_of(run), *_rest_of(run)) for run in runs]
+    return [PAST, *((*first, *map(str, rest)) for first, *rest in (*living, *past))]
+
+
+def _rows_of(
+    jobs: Sequence[tuple[StatusDocument, StatusDocument]],
+) -> list[tuple[StatusDocument, tuple[str, ...]]]:
+    return [(now, _row(now, before)) for now, before in jobs]
+
+
+def _first_of(run: PastRun) -> tuple[str, ...]:
+    told = run.document()
+    uptime = duration(told.uptime_s) if told.uptime_s else "-"
+    return told.job, console.state(told.outcome or told.state), uptime, count(told.rows_read)
+
+
+def _rest_of(run: PastRun) -> tuple[str, ...]:
+    told = run.document()
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(told.at_ms / 1000)) if told.at_ms else "-"
+    return count(told.rows_written), _last_checkpoint(told), at, _how(run)
+
+
+def _how(run: PastRun) -> str:
+    """Why it ended in one short line: the last error, or who asked for it."""
+    lines = run.document().message.splitlines()
+    text = (run.outcome.ended_by if run.outcome else "") or (lines[0] if lines else "")
+    return text if len(text) <= HOW else f"{text[: HOW - 2]}.."
+
+
+def past_document(run: PastRun) -> dict[str, Any]:
+    """A run that is over in `raystream list --all --json`.
+
+    Args:
+        run: The run.
+    """
+    told = run.document()
+    ended_by = run.outcome.ended_by if run.outcome else ""
+    extra = {"run": run.run, "started_at_ms": run.started_at_ms, "ended_at_ms": told.at_ms or None}
+    return {
+        **as_document(told, told),
+        **extra,
+        "message": told.message,
+        "ended_by": ended_by,
+        "where": run.where,
+    }
+
+
+def show_past(run: PastRun) -> None:
+    """Print how a run that is over ended.
+
+    Args:
+        run: The run.
+    """
+    told = run.document()
+    show(told)
+    if told.at_ms:
+        at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(told.at_ms / 1000))
+        by = run.outcome.ended_by if run.outcome else ""
+        print(f"ended {at}{f': {by}' if by else ''}; it ran on {run.where}")
 
 
 def as_document(now: StatusDocument, before: StatusDocument) -> dict[str, Any]:
@@ -104,4 +164,5 @@ def _last_checkpoint(now: StatusDocument) -> str:
     done = now.checkpoint
     if not done.number:
         return "-"
-    return f"{done.number}" + ("" if done.age_s is None else f", {duration(done.age_s)} ago")
+    old = done.age_s is None or now.state == "ended"  # how old it was then says nothing
+    return f"{done.number}" + ("" if old else f", {duration(done.age_s or 0.0)} ago")

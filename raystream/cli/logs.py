@@ -40,13 +40,22 @@ def add_log_verbs(app: click.Group) -> None:
     metavar="N",
     help="The last N of each process  [default: 100]",
 )
+@options.past_storage
 @options.address
 @options.as_json
-def logs(name: str, follow: bool, lines: int, address: str | None, as_json: bool) -> None:
+def logs(
+    name: str,
+    follow: bool,
+    lines: int,
+    checkpoint_storage: str | None,
+    address: str | None,
+    as_json: bool,
+) -> None:
     """What the processes of a job printed, logged and died of.
 
     Each line begins with its process: coordinator, chain[number], or ray: what Ray itself said to
-    the newest `raystream run` of the job by this user on this machine.
+    the newest `raystream run` of the job by this user on this machine. Of a job that has ended, the
+    last lines of its last run.
     """
     from raystream.errors import ConfigurationError
     from raystream.runtime.ray.logs import LogReader
@@ -59,7 +68,8 @@ def logs(name: str, follow: bool, lines: int, address: str | None, as_json: bool
     try:
         find_job(name, address)
     except ConfigurationError:
-        if follow or not pieces:  # it ran with a private Ray: that one's words are left
+        pieces += _of_the_past(name, checkpoint_storage, lines)
+        if follow or not pieces:
             raise
         reader = None
     else:
@@ -81,6 +91,21 @@ def _of_ray(name: str, lines: int) -> list[Piece]:
 
     said = last_lines(name, lines)
     return [Piece("ray", str(log_of(name)), tuple(said), 0)] if said else []
+
+
+def _of_the_past(name: str, storage: str | None, lines: int) -> list[Piece]:
+    """What the last run kept of its logs, in the storage of its checkpoints."""
+    from raystream.api.past import logs_of, past_of
+    from raystream.runtime.ray.logs import Piece
+
+    by_process: dict[str, list[str]] = {}
+    for run in past_of(name, storage)[:1]:
+        for line in logs_of(run, storage):
+            title, _, text = line.partition(" | ")
+            by_process.setdefault(title, []).append(text)
+    return [
+        Piece(t, "", tuple(said[-lines:] if lines else ()), 0) for t, said in by_process.items()
+    ]
 
 
 def _follow(reader: LogReader) -> None:

@@ -56,3 +56,8 @@ checkpoint_storage = click.option(
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output"
 )
+past_storage = click.option(
+    "--checkpoint-storage",
+    metavar="URI",
+    help="Where past runs are looked for  [default: where runs of this user had it]",
+)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raystream.cli import options
+from raystream.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from raystream.job.outcome import Outcome
@@ -54,7 +55,7 @@ def add_run_verbs(app: click.Group) -> None:
 def run(target: str, param: dict[str, str], **said: Any) -> int:
     """Run a pipeline in the foreground to its end.
 
-    It continues from its last checkpoint. Ctrl-C once ends it after a last commit, twice at once.
+    It continues from its last checkpoint. Ctrl-C once ends it after a last commit, twice cancels it.
     """
     from raystream.api.run import RunOptions
     from raystream.api.run import run as run_pipeline
@@ -72,7 +73,8 @@ def tell(outcome: Outcome) -> None:
     Args:
         outcome: The end.
     """
-    parts = [outcome.kind, f"read {outcome.rows_in}", f"written {outcome.rows_out}"]
+    only = "" if outcome.exit_code == ExitCode.DONE else "committed: "
+    parts = [outcome.kind, f"{only}read {outcome.rows_in}", f"written {outcome.rows_out}"]
     parts += [f"late {outcome.late}"] if outcome.late else []
     parts += [f"{label} {n}" for name, label in UNFIT if (n := outcome.counters.get(name))]
     parts += [f"restarts {outcome.restarts}"] if outcome.restarts else []

@@ -78,7 +78,7 @@ def split_statuses(plan: PhysicalPlan, told: Told) -> tuple[SplitStatus, ...]:
         if subtask in told
         for split in told[subtask].get("splits", ())
     ]
-    return tuple(_marked(sorted(found, key=lambda each: (each.step, _natural(each.split)))))
+    return tuple(_marked(sorted(found, key=lambda each: (each.step, natural(each.split)))))
 
 
 def transaction_statuses(told: Told) -> tuple[TransactionStatus, ...]:
@@ -159,7 +159,7 @@ def _marked(splits: Sequence[SplitStatus]) -> list[SplitStatus]:
     return [replace(each, holds_back=not each.idle and each.watermark_ms == low) for each in splits]
 
 
-def _natural(name: str) -> tuple[str, int, str]:
-    """requests/10 comes after requests/9."""
+def natural(name: str) -> tuple[str, int, str]:
+    """A key for sorting by which requests/10 comes after requests/9."""
     head, _, tail = name.rpartition("/")
     return (head, int(tail), "") if tail.isdigit() else (name, -1, "")

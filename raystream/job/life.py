@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from raystream.checkpoint.counters import COUNTERS, counters_in
-from raystream.checkpoint.protocol.cleanup import Cleaned, abort_strays, clean_up
+from raystream.checkpoint.protocol.cleanup import (
+    Cleaned,
+    abort_attempt,
+    abort_strays,
+    clean_up,
+)
 from raystream.checkpoint.protocol.recover import Recovered
 from raystream.checkpoint.records import Checkpoint, Owner, Restore
 from raystream.ids import StepName, SubtaskId
@@ -67,6 +72,7 @@ class Life:
         restore_states: What each subtask restores from a base.
         header: What goes into every checkpoint of this run.
         savepoints: Who waits for a checkpoint or a savepoint.
+        unresolved: A commit is under way, or it failed: what it names must not be aborted.
         swept: The attempt in which the segments that earlier ones left behind were deleted.
     """
 
@@ -89,8 +95,10 @@ class Life:
     recovered: Recovered | None = None
     restored: bool = False
     strays: bool = True
+    unresolved: bool = False
     swept: int = NO_ATTEMPT
     stop: StopKind | None = None
+    stopped_by: str = ""
     suspects: frozenset[str] = frozenset()
     nodes: dict[SubtaskId, str] = field(default_factory=dict)
 
@@ -112,7 +120,7 @@ class Life:
             self.policy.completed()  # the running commit at the failure was completed
         self.attempt = recovered.owner.attempt
         self.recovered = recovered
-        self.strays = True
+        self.strays, self.unresolved = True, False
         base = recovered.base
         ours = isinstance(base, Checkpoint) and self.of_this_run(base)
         counted = counters_in(base.job) if base is not None and ours else {}
@@ -213,6 +221,16 @@ class Life:
                 "cleanup", lambda: clean_up(owner, keep=keep, orphans=orphans)
             )
         return commands
+
+    def let_go(self) -> list[RunProcedure]:
+        """At the end without a last commit: no transaction stays open for readers to wait for.
+
+        Not while the log may name one that is to be committed: the next recovery does that.
+        """
+        if self.recovered is None or self.opened == NO_ATTEMPT or self.unresolved:
+            return []
+        owner = self.owner
+        return self.turns.add("strays", lambda: abort_attempt(owner, _LAST_TRIES))
 
     def background_done(self, event: ProcedureDone) -> None:
         """Strays or cleanup returned."""

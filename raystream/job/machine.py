@@ -135,12 +135,13 @@ class JobMachine:
             case Pong(subtask, _, stats):
                 life.liveness.pong(subtask, life.now)
                 life.report.pong(subtask, stats)
-            case StopRequested(kind, savepoint):
+            case StopRequested(kind, savepoint, by):
                 life.stop = stronger(life.stop, kind)
+                life.stopped_by = by or life.stopped_by
                 if savepoint is not None:
                     life.savepoints.ask_at_the_end(savepoint)
                 if kind is StopKind.CANCEL and not isinstance(self.state, Ended):
-                    return self._change(Ended("stopped", "cancelled"))
+                    return self._change(Ended("cancelled"))
             case CheckpointRequested():
                 life.savepoints.ask(event)
             case SavepointKept(_, address, problem):

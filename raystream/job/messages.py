@@ -122,10 +122,11 @@ class CheckpointRequested:
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """The user wants the job to end; `savepoint`: and its last checkpoint kept."""
+    """The user (`by`) wants the job to end; `savepoint`: and its last checkpoint kept."""
 
     kind: StopKind
     savepoint: CheckpointRequested | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

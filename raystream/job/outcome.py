@@ -6,15 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-OutcomeKind = Literal["finished", "stopped", "failed", "superseded", "submitted"]
+from raystream.exit_codes import OF_OUTCOME, ExitCode
 
-_EXIT_CODES: Mapping[str, int] = {
-    "finished": 0,
-    "stopped": 0,
-    "submitted": 0,
-    "failed": 1,
-    "superseded": 3,
-}
+OutcomeKind = Literal["finished", "stopped", "failed", "superseded", "submitted", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +18,20 @@ class Outcome:
     Args:
         kind: `finished` (bounded input read to its end), `stopped` (asked to), `failed`,
             `superseded` (a newer attempt of the same job took over), `submitted` (it runs on, apart
-            from this process).
+            from this process), `cancelled` (ended at once, without a last commit).
         message: One line for people; for `failed` the first cause in at most 10 lines, ending on
             the user's own line when user code raised. May be empty.
         checkpoint: Number of the last committed checkpoint, or None if there is none.
-        rows_in: Rows read by all sources in this run.
-        rows_out: Rows written by all sinks in this run.
+        rows_in: Records that all sources read in this run, as far as that is committed.
+        rows_out: Rows that all sinks wrote in this run, as far as they are committed.
         late: Late rows of this run, dropped or sent to `.late`.
         restarts: How often the job was restarted in this run.
         savepoint: Address of the savepoint that was asked for with the stop.
         refused: It failed because the job as written cannot continue from where it is: a wrong
             option, a step that is gone; nothing was changed.
+        came_from: What the run started from: `nothing`, `checkpoint 41`, a savepoint's address.
+        resumed_at: Split -> position that it resumed at, as text.
+        ended_by: Who asked for the end, where somebody did.
         counters: Further sums over the run by name: `dlq_rows`, `future_rows`, `skipped_rows`,
             `unknown_fields`, `nan_as_null`.
 
@@ -54,16 +51,21 @@ class Outcome:
     counters: Mapping[str, int] = field(default_factory=dict)
     savepoint: str = ""
     refused: bool = False
+    came_from: str = ""
+    resumed_at: Mapping[str, str] = field(default_factory=dict)
+    ended_by: str = ""
 
     @property
     def exit_code(self) -> int:
-        """0 finished, stopped or submitted, 1 failed, 2 refused, 3 superseded.
+        """See `raystream.exit_codes`.
 
-        >>> Outcome("failed", "KeyError: 'ip'").exit_code
-        1
+        >>> Outcome("cancelled").exit_code, Outcome("failed", "KeyError: 'ip'").exit_code
+        (4, 1)
         """
-        return 2 if self.refused else _EXIT_CODES[self.kind]
+        return int(ExitCode.REFUSED if self.refused else OF_OUTCOME[self.kind])
 
 
-AT_ONCE = Outcome("stopped", "stopped at once, without a last commit")
-"""The end of who asked twice."""
+AT_ONCE = Outcome(
+    "cancelled", "killed without a last commit; what it left open is aborted by the next run"
+)
+"""The end of a job whose coordinator did not even answer to a cancel."""

@@ -17,12 +17,13 @@ from raystream.job.flow_sums import (
     Stats,
     chain_status,
     merged_samples,
+    natural,
     split_statuses,
     transaction_statuses,
 )
 from raystream.job.outcome import Outcome, OutcomeKind
 from raystream.observe.culprit import culprits
-from raystream.observe.metrics import NULLED, UNFIT_COUNTERS
+from raystream.observe.metrics import NULLED, REJECTED, UNFIT_COUNTERS
 from raystream.observe.status import (
     DROPPED,
     CheckpointStatus,
@@ -35,6 +36,13 @@ from raystream.observe.unknown import UNKNOWN, names_apart, unknown_notes
 from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
 
 KEPT_RESTARTS = 20
+
+KEPT_POSITIONS = 100
+POSITION = 40
+"""Characters of a position that are kept."""
+
+UNCOMMITTED = frozenset({"cancelled", "failed", "superseded"})
+"""Ends without a last commit: what was in flight is read again, so it is not counted."""
 
 
 @dataclass(slots=True)
@@ -64,9 +72,12 @@ class Report:
     _before: dict[SubtaskId, Stats] = field(default_factory=dict)
     counted_before: Counters = field(default_factory=dict)
     _counted_at_the_end: Counters = field(default_factory=dict)
+    _committed: Counters = field(default_factory=dict)
+    _only_committed: bool = False
     _samples: Samples = field(default_factory=dict)
     _started_at_ms: int = 0
     _came_from: str = ""
+    _resumed_at: Mapping[str, str] = field(default_factory=dict)
     _copies: dict[str, int] = field(default_factory=dict)
     _down_since: float | None = None
     _message: str = ""
@@ -115,10 +126,10 @@ class Report:
             counted: What this run had counted up to it.
         """
         self.checkpoints.number = number
-        self.counted_before = counted or {}
+        self.counted_before = self._committed = counted or {}
         self.opening()
         if not self.restart_count and not self.checkpoints.completed:
-            self._came_from = _origin(base)
+            self._came_from, self._resumed_at = _origin(base), _positions(base)
 
     def running(self, now: float) -> None:
         """Every subtask of an attempt runs."""
@@ -141,8 +152,9 @@ class Report:
 
     def completed(self, checkpoint: Checkpoint, now: float) -> None:
         """A checkpoint is committed."""
+        self._committed = counters_in(checkpoint.job)
         if checkpoint.final:
-            self._counted_at_the_end = counters_in(checkpoint.job)
+            self._counted_at_the_end = self._committed
         self.checkpoints.complete(checkpoint, now)
 
     def keeping(self, number: int, savepoint: str) -> None:
@@ -190,6 +202,7 @@ class Report:
             at_ms=self._wall(now),
             started_at_ms=self._started_at_ms,
             came_from=self._came_from,
+            resumed_at=self._resumed_at,
             splits=split_statuses(self.plan, self._stats),
             transactions=transactions,
         )
@@ -200,8 +213,9 @@ class Report:
         return replace(document, notes=notes + found, culprits=found)
 
     def outcome(self, kind: OutcomeKind, message: str, now: float) -> Outcome:
-        """How the run ended."""
+        """How the run ended; without a last commit, in numbers of what is committed."""
         self._message = message
+        self._only_committed = kind in UNCOMMITTED
         self.checkpoints.fail(message.partition("\n")[0] or f"the job {kind}", now)
         status = self.status("ended", 0, now, kind)
         return Outcome(
@@ -213,11 +227,24 @@ class Report:
             late=status.total("late_rows"),
             restarts=self.restart_count,
             counters={name: status.total(name) for name in (*UNFIT_COUNTERS, UNKNOWN, NULLED)},
+            came_from=self._came_from,
+            resumed_at=self._resumed_at,
         )
 
     # --- sums
 
+    def in_flight(self) -> str:
+        """What is said of rows that were read and are in no checkpoint; empty if there are none."""
+        rows = _read(self._counters(), self.plan) - _read(self._committed, self.plan)
+        if rows <= 0:
+            return ""
+        once = self.first is None or self.first.delivery_guarantee in {"", "exactly_once"}
+        fate = "are not written" if once else "may be written already"
+        return f"at least {rows} rows were in flight and {fate}; the next run reads them again"
+
     def _counters(self) -> Counters:
+        if self._only_committed:
+            return self._committed
         now = total(stats.get("steps", {}) for stats in self._stats.values())
         return at_least(total((self.counted_before, now)), self._counted_at_the_end)
 
@@ -238,10 +265,37 @@ class Report:
         return self._started_at_ms + round((now - self.started) * 1000)
 
 
+def _read(counters: Counters, plan: PhysicalPlan) -> int:
+    """Records that the sources took: rows, and those that are in no row."""
+    return sum(
+        counters.get(chain.source.name, {}).get(name, 0)
+        for chain in plan.chains
+        if chain.source is not None
+        for name in ("rows_out", REJECTED)
+    )
+
+
 def _origin(base: Checkpoint | Restore | None) -> str:
     if isinstance(base, Restore) and base.savepoint:
         return f"savepoint {without_credentials(base.savepoint)}"
     return f"checkpoint {base.number}" if isinstance(base, Checkpoint) else "nothing"
+
+
+def _positions(base: Checkpoint | Restore | None) -> dict[str, str]:
+    """Split -> where the sources go on, of all states that hold positions; in natural order."""
+    states = (s for of_step in base.steps.values() for s in of_step) if base is not None else ()
+    found: dict[str, str] = {}
+    for state in states:
+        told = state.header.get("positions")
+        if isinstance(told, Mapping):
+            found |= {str(split): _short(position) for split, position in told.items()}
+    first = sorted(found, key=natural)[:KEPT_POSITIONS]
+    return {split: found[split] for split in first}
+
+
+def _short(position: Any) -> str:
+    text = str(position)
+    return text if len(text) <= POSITION else f"{text[: POSITION - 2]}.."
 
 
 _KNOWN = ("rows_in", "rows_out", "bytes_in", "bytes_out", *DROPPED)

@@ -32,13 +32,13 @@ from raystream.observe.status import (
     StatusDocument,
 )
 from raystream.observe.waiting import why_waiting
-from raystream.observe.words import age, count, duration, instant, percent, short, size
+from raystream.observe.words import age, count, duration, instant, percent, resumed, short, size
 
 MOST_SPLITS = 8
 MOST_SAMPLES = 6
 
 _STATES = {"running": GOOD, "stopping": FAIR, "recovering": FAIR, "deploying": FAIR, "failing": BAD}
-_ENDS = {"finished": GOOD, "stopped": GOOD, "failed": BAD, "superseded": FAIR}
+_ENDS = {"finished": GOOD, "stopped": GOOD, "failed": BAD, "superseded": FAIR, "cancelled": FAIR}
 
 
 def card(status: StatusDocument, before: StatusDocument | None = None) -> str:
@@ -196,15 +196,14 @@ def _checkpoints(status: StatusDocument) -> Iterator[str]:
     kept = [each.savepoint for each in checkpoint.history if each.savepoint]
     yield from (f"{text('savepoint ')}{code(address)}" for address in kept[-2:])
     if status.came_from:
-        yield faint(_started(status.came_from))
+        yield faint(_started(status))
     if status.storage:
         yield code(status.storage)
 
 
-def _started(came_from: str) -> str:
-    if came_from == "nothing":
-        return "Started without a checkpoint"
-    return f"Started from {came_from}"
+def _started(status: StatusDocument) -> str:
+    text = resumed(status.came_from, status.resumed_at)
+    return text[:1].upper() + text[1:]
 
 
 def _bars(history: tuple[CheckpointEntry, ...]) -> str:

@@ -8,7 +8,7 @@ from raystream.observe.rates import Rates, rates
 from raystream.observe.status import DROPPED, StatusDocument, StepStatus
 from raystream.observe.unknown import listed as fields
 from raystream.observe.waiting import FOR_DATA, why_waiting
-from raystream.observe.words import age, count, duration, instant, listed, short, size
+from raystream.observe.words import age, count, duration, instant, listed, resumed, short, size
 
 Line = list[tuple[str, str]]
 """Pieces of text with a style: good, fair, bad, bold, faint, or empty."""
@@ -50,6 +50,7 @@ def live_lines(status: StatusDocument, before: StatusDocument | None = None) -> 
         *_transactions(status),
         *_dropped(status),
         *_unknown(status),
+        *_origin(status),
         *_restarts(status),
         *([("! ", "fair"), (said, "fair")] for said in _bottlenecks(status, rate)),
     ]
@@ -151,6 +152,12 @@ def _unknown(status: StatusDocument) -> Iterator[Line]:
         if step.unknown_names:
             text = f"{step.name}  {fields(step.unknown_names)}   seen {count(step.unknown_fields)}"
             yield _labelled("unknown", text, "fair")
+
+
+def _origin(status: StatusDocument) -> Iterator[Line]:
+    if status.came_from not in {"", "nothing"}:
+        text = resumed(status.came_from, status.resumed_at, 1)
+        yield _labelled("resumed", text.removeprefix("resumed "))
 
 
 def _restarts(status: StatusDocument) -> Iterator[Line]:

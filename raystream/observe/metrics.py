@@ -15,6 +15,9 @@ UNFIT_COUNTERS = ("dlq_rows", "future_rows", "skipped_rows")
 NULLED = "nan_as_null"
 """Counter of a sink: NaN and infinities that its format holds as null."""
 
+REJECTED = "rejected_rows"
+"""Records that a source read and gave on as no row, whatever became of them; each once."""
+
 KEPT_CHECKPOINTS = 4
 """Checkpoints whose times a task remembers: a ping comes every second or so."""
 

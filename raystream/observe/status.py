@@ -13,6 +13,7 @@ from raystream.observe.flow import SplitStatus as SplitStatus  # noqa: PLC0414
 from raystream.observe.flow import StepStatus as StepStatus  # noqa: PLC0414
 from raystream.observe.flow import SubtaskStatus as SubtaskStatus  # noqa: PLC0414
 from raystream.observe.json_form import from_json, to_json
+from raystream.observe.metrics import REJECTED
 from raystream.observe.safety import CheckpointEntry as CheckpointEntry  # noqa: PLC0414
 from raystream.observe.safety import CheckpointStatus as CheckpointStatus  # noqa: PLC0414
 from raystream.observe.safety import RestartStatus as RestartStatus  # noqa: PLC0414
@@ -56,6 +57,7 @@ class StatusDocument:
         bounded: It ends when everything is read.
         storage: Where its checkpoints are; without credentials.
         came_from: What the run started from: `nothing`, `checkpoint 17`, a savepoint's address.
+        resumed_at: Split -> position that the run resumed at, as text; of more than 100 the first.
         splits: Splits of the sources; of those with more than 1,000 in a subtask the lowest.
         edges: The edges between the chains.
         transactions: The open transactions, oldest first.
@@ -95,11 +97,14 @@ class StatusDocument:
     edges: tuple[EdgeStatus, ...] = ()
     transactions: tuple[TransactionStatus, ...] = ()
     culprits: tuple[str, ...] = ()
+    resumed_at: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows_read(self) -> int:
-        """Rows that all sources gave (a source has no rows in)."""
-        return sum(step.rows_out for step in self.steps if step.is_source)
+        """Records that all sources read, also those that became no row, such as dead letters."""
+        return sum(
+            step.rows_out + step.counters.get(REJECTED, 0) for step in self.steps if step.is_source
+        )
 
     @property
     def rows_written(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 KILO = 1000
@@ -109,6 +110,26 @@ def listed(names: list[str], most: int = 3) -> str:
     """
     shown = ", ".join(names[:most])
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def resumed(came_from: str, positions: Mapping[str, str], most: int = 2) -> str:
+    """Where a run started; empty while that is not known.
+
+    Args:
+        came_from: `checkpoint 41`, the address of a savepoint, `nothing`.
+        positions: Split -> position there.
+        most: Positions that are shown.
+
+    >>> resumed("checkpoint 41", {"in/0": "120", "in/1": "80", "in/2": "7"})
+    'resumed from checkpoint 41, positions in/0 120, in/1 80 and 1 more'
+    >>> resumed("nothing", {}), resumed("", {})
+    ('started without a checkpoint', '')
+    """
+    if came_from == "nothing":
+        return "started without a checkpoint"
+    where = listed([f"{split} {position}" for split, position in positions.items()], most)
+    told = f", positions {where}" if where else ""
+    return f"resumed from {came_from}{told}" if came_from else ""
 
 
 def age(seconds: float) -> str:

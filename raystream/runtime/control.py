@@ -53,6 +53,7 @@ from raystream.observe.status import StatusDocument
 from raystream.plan import restore as of_plan
 from raystream.runtime.answers import Answers
 from raystream.runtime.copying import Copying
+from raystream.runtime.past import Past
 from raystream.runtime.procedures import Sleeper, run_procedure
 from raystream.runtime.workers import Workers
 from raystream.storage.base import Store
@@ -141,6 +142,7 @@ class ControlLoop:
         self.store_id = store_id(store)
         self.outcome: Outcome | None = None
         self.status: StatusDocument | None = None
+        self.past = Past(store, spec.name, spec.run)
         self._workers = workers
         self._store = store
         self._clock = clock
@@ -181,16 +183,17 @@ class ControlLoop:
         """Tell the loop something; any thread may."""
         self.inbox.post(event)
 
-    def request_stop(self, kind: StopKind, savepoint: str | None = None) -> None:
+    def request_stop(self, kind: StopKind, savepoint: str | None = None, by: str = "") -> None:
         """Stop, drain or cancel; any thread may ask.
 
         Args:
             kind: How.
             savepoint: Keep the last checkpoint here (an address, empty: the default place); its
                 address is in the outcome. None: do not.
+            by: Who asks, for people.
         """
         keep = None if savepoint is None else self._request(savepoint)[0]
-        self.inbox.post(StopRequested(kind, keep))
+        self.inbox.post(StopRequested(kind, keep, by))
 
     def request_checkpoint(self) -> Future[int]:
         """Take a checkpoint now; any thread may ask.
@@ -231,6 +234,7 @@ class ControlLoop:
         """
         if not self._begun:
             self._begun = True
+            self.past.begin(self._clock.wall_ms())
             self._do(self._machine.begin())
         while self.outcome is None:
             event = self.inbox.take()
@@ -317,6 +321,7 @@ class ControlLoop:
         try:
             self._workers.close()
         finally:
+            self.past.end(outcome, self.status)
             self.outcome = outcome
             self.refuse_all()
             if self._running is None or self._running.done():

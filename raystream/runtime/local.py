@@ -25,6 +25,7 @@ from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec, OpenRequest
 from raystream.observe.status import StatusDocument
 from raystream.operators.base import StepState
+from raystream.runtime import registry
 from raystream.runtime.build import build_task
 from raystream.runtime.channels.memory import MemoryChannel
 from raystream.runtime.collector import calm_collector
@@ -351,5 +352,6 @@ def run_local(job: JobSpec, on_status: Callable[[StatusDocument], None] | None =
         runtime.loop.request_stop(kind)
         runtime.wake()
 
+    registry.note(job.name, job.checkpoint.storage)
     with stop_on_signals(lambda: stop(StopKind.STOP), lambda: stop(StopKind.CANCEL)):
         return runtime.run()

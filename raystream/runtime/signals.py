@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: once is a stop with a last commit, twice is now."""
+"""Ctrl-C, SIGTERM and a closed terminal: once is a stop with a last commit, twice a cancel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STOP = {
     signal.SIGTERM: "stopping after a last commit; a second signal ends it at once",
     signal.SIGHUP: "the terminal is gone: stopping after a last commit",
 }
-_NOW = "ending at once, without a last commit"
+_NOW = "cancelling: ending without a last commit; once more kills it"
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from raystream.formats.advice import declaration
 from raystream.formats.rejects import dead_letters
 from raystream.graph.policies import ErrorPolicy
 from raystream.ids import SplitId, StepName
+from raystream.observe.metrics import REJECTED
 from raystream.observe.unknown import UnknownNames
 from raystream.operators.base import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
@@ -296,6 +297,8 @@ class SourceInput:
         self._sample("future_rows", lambda: _rejects(chunk, future[:3], reason))
         if self._output.consumed("errors"):
             self._dead(_rejects(chunk, future, reason))
+        else:
+            self._ctx.count(REJECTED, len(future))
 
     def _nothing_came(self) -> None:
         now = self._ctx.clock.now()
@@ -349,12 +352,14 @@ class SourceInput:
             raise DataError(first.reason, first.origin, advice)
         if policy is ErrorPolicy.SKIP:
             self._ctx.count("skipped_rows", len(rejected))
+            self._ctx.count(REJECTED, len(rejected))
             self._sample("skipped_rows", lambda: rejected)
         else:
             self._dead(rejected)
 
     def _dead(self, rejected: Sequence[Rejected]) -> None:
         self._ctx.count("dlq_rows", len(rejected))
+        self._ctx.count(REJECTED, len(rejected))
         self._sample("dlq_rows", lambda: rejected)
         self._output.emit(Batch(dead_letters(rejected)), "errors")
 

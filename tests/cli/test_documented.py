@@ -7,7 +7,6 @@ from pathlib import Path
 
 from raystream.api.environment import _VARIABLES as VARIABLES
 from raystream.cli.app import app
-from raystream.cli.exits import FAILED, GOOD, SUPERSEDED, USAGE
 
 PAGE = (Path(__file__).parents[2] / "docs/command-line.md").read_text()
 EVERYWHERE = {"--help", "--address"}
@@ -43,11 +42,6 @@ def test_every_option_is_told_and_none_is_made_up() -> None:
         assert (name, missing) == (name, set())
         made_up = told - options(name) - {"--from-savepoint"}
         assert (name, made_up) == (name, set())
-
-
-def test_every_exit_code_is_told() -> None:
-    codes = [int(code) for code in re.findall(r"^\| (\d) \|", PAGE, flags=re.MULTILINE)]
-    assert codes == [GOOD, FAILED, USAGE, SUPERSEDED]
 
 
 def test_every_variable_is_told() -> None:

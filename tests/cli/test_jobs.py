@@ -119,16 +119,18 @@ def test_who_watches_sees_a_cancelled_job_end(running: Running) -> None:
         said = again.communicate(timeout=60)[1]
     assert first.startswith(f"{running.name}  running")
     assert shown[-1].startswith(f"{running.name}  ended")
-    assert (done.code, watching.returncode, again.returncode) == (0, 0, 0)
-    assert "stopped, read " in done.err
-    assert "stopped, read " in said
+    assert (done.code, watching.returncode, again.returncode) == (4, 4, 4)
+    assert "cancelled, committed: read " in done.err
+    assert "cancelled, committed: read " in said
 
 
 def test_without_a_cluster_there_are_no_jobs_and_no_ray_is_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    for done in raystream_many(None, *VERBS, environment={"RAY_TMPDIR": str(tmp_path)}):
+    home = tmp_path.with_name("home")  # no run of another terminal is found
+    environment = {"RAY_TMPDIR": str(tmp_path), "HOME": str(home)}
+    for done in raystream_many(None, *VERBS, environment=environment):
         assert (done.code, done.out) == (2, "")
         assert "there is no Ray cluster here; name its address, or set RAY_ADDRESS" in done.err
     assert list(tmp_path.iterdir()) == []

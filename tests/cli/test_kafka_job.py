@@ -8,6 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from raystream.connectors.kafka.real_clients import RealClients
 from raystream.testing.broker import Broker
 from raystream.testing.topics import produce_requests
 from raystream.verify.read import read_topic
@@ -49,6 +53,59 @@ def test_from_the_template_to_the_drained_topic(
     rows = [json.loads(record.value) for record in read_topic(kafka.bootstrap, counts)]
     assert sum(row["count"] for row in rows) == RECORDS
     assert len(rows) == outcome["rows_out"]
+
+
+CANCELLED = """\
+import raystream as rs
+p = rs.Pipeline("{name}", checkpoint_interval="5m", checkpoint_storage="{here}/state")
+kafka = rs.Kafka("{bootstrap}")
+rows = p.read(kafka.topic("{name}-requests"), schema={{"ip": str}})
+rows.write(kafka.topic("{name}-copy"))
+"""
+
+
+def test_a_cancelled_job_tells_what_is_committed_and_leaves_no_transaction_open(
+    kafka: Broker, ray_head: str, tmp_path: Path, job_name: str
+) -> None:
+    for topic in (f"{job_name}-requests", f"{job_name}-copy"):
+        kafka.create_topic(topic, 4)
+    produce_requests(kafka.bootstrap, f"{job_name}-requests", RECORDS)
+    text = CANCELLED.format(name=job_name, here=tmp_path, bootstrap=kafka.bootstrap)
+    (tmp_path / "job.py").write_text(text)
+    command = [*COMMAND, "run", f"{tmp_path}/job.py:p", "--address", ray_head]
+    with started([*command, "--parallelism", "2"]) as running:
+        status = read_all(ray_head, job_name)
+        assert status["open_transactions"] > 0
+        began = time.monotonic()
+        (cancelled,) = raystream_many(ray_head, ["cancel", job_name])
+        assert open_transactions(kafka, job_name) == []
+        assert time.monotonic() - began < 20
+        said = running.communicate(timeout=60)[1]
+    assert (cancelled.code, running.returncode) == (4, 4)
+    for err in (cancelled.err, said):
+        assert "cancelled, committed: read 0, written 0\n" in err
+        assert f"at least {RECORDS} rows were in flight and are not written; the next run" in err
+    assert readable_to_the_end(kafka, f"{job_name}-copy")
+
+
+def open_transactions(kafka: Broker, job: str) -> list[str]:
+    """Transactional ids of the job that a broker holds open (ListTransactions)."""
+    admin = RealClients().transactions({"bootstrap_servers": kafka.bootstrap})
+    try:
+        return [tid for tid in admin.ongoing() if job in tid]
+    finally:
+        admin.close()
+
+
+def readable_to_the_end(kafka: Broker, topic: str) -> bool:
+    """The last stable offset of each partition is its end: no reader waits for a transaction."""
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    ends = []
+    for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED):
+        asked = {TopicPartition(topic, n): OffsetSpec.latest() for n in range(4)}
+        told = admin.list_offsets(asked, isolation_level=level)
+        ends.append({each.partition: done.result(30).offset for each, done in told.items()})
+    return ends[0] == ends[1] and sum(ends[0].values()) > 0
 
 
 def read_all(address: str, job: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 
 from raystream.checkpoint.protocol.recover import claim_attempt, seal_log
 from raystream.cli.app import main
-from raystream.cli.exits import SUPERSEDED
+from raystream.exit_codes import ExitCode
 from raystream.runtime.procedures import run_procedure
 from raystream.runtime.system_clock import SystemClock
 from raystream.storage.open import job_store, store_id
@@ -203,7 +203,7 @@ def test_a_wrong_word_ends_the_job_and_loses_nothing(
 
     with job.start("", (), E2E_RATE="1500", E2E_INTERVAL="1s") as process:
         until(aborted, 60, "an open transaction that no checkpoint names")
-        assert process.wait(60) == SUPERSEDED, process.output()
+        assert process.wait(60) == ExitCode.SUPERSEDED, process.output()
     job.finish()
     job.check(requests.answer())
 

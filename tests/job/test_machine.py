@@ -31,6 +31,7 @@ from tests.job.log import Log
 
 COUNT = SubtaskId("count", 1)
 READ = SubtaskId("read", 0)
+KILLED = "kill read[0], read[1], count[0], count[1]"
 
 
 def outcome(log: Log) -> Outcome:
@@ -118,16 +119,47 @@ def test_a_drain_asked_for_while_deploying_is_done_when_it_runs() -> None:
 
 def test_cancel_ends_now() -> None:
     log = Log().running()
-    assert log.tell(StopRequested(StopKind.CANCEL)) == ["end stopped"]
-    assert outcome(log).exit_code == 0
+    assert log.tell(StopRequested(StopKind.CANCEL)) == [KILLED, "run strays"]
+    assert log.idle() == ["end cancelled"]
+    assert outcome(log).exit_code == 4
+
+
+def test_a_cancel_during_recovery_aborts_what_the_dead_attempt_left_open() -> None:
+    log = Log().running()
+    log.died(COUNT)
+    assert log.wait(0.1)[-1] == "run recover"
+    assert log.tell(StopRequested(StopKind.CANCEL)) == [KILLED]
+    assert log.recovered() == ["run strays"]
+    assert log.idle() == ["end cancelled"]
+
+
+def test_an_end_whose_last_commit_failed_aborts_nothing() -> None:
+    """The manifest may be in the log: the next recovery commits what it names."""
+    log = Log().running()
+    log.wait(10.1)
+    log.acked(1)
+    assert log.tell(ProcedureFailed("commit", OSError("away"))) == []
+    assert log.tell(StopRequested(StopKind.CANCEL)) == [KILLED, "end cancelled"]
+
+
+def test_a_last_commit_that_a_cancel_meets_is_a_stop() -> None:
+    log = Log().running()
+    log.tell(StopRequested(StopKind.STOP))
+    log.dry()
+    log.acked(1)
+    assert log.tell(StopRequested(StopKind.CANCEL)) == [KILLED]
+    assert log.commit_returned() == ["run strays"]
+    assert log.idle() == ["end stopped"]
 
 
 def test_cancel_lets_a_commit_come_to_its_end() -> None:
     log = Log().running()
     log.wait(10.1)
     log.acked(1)
-    assert log.tell(StopRequested(StopKind.CANCEL)) == []
-    assert log.commit_returned() == ["end stopped"]
+    assert log.tell(StopRequested(StopKind.CANCEL)) == [KILLED]
+    assert log.commit_returned() == ["run strays"]
+    assert log.idle() == ["end cancelled"]
+    assert outcome(log).checkpoint == 1
 
 
 def test_cancel_does_not_wait_for_ever() -> None:
@@ -135,7 +167,7 @@ def test_cancel_does_not_wait_for_ever() -> None:
     log.wait(10.1)
     log.acked(1)
     log.tell(StopRequested(StopKind.CANCEL))
-    assert log.wait(10.1) == ["end stopped"]
+    assert log.wait(10.1) == ["end cancelled"]
 
 
 def test_a_death_is_followed_by_a_new_attempt() -> None:
@@ -270,7 +302,10 @@ def test_what_a_restart_does_not_cure_ends_the_job_with_its_message(error: type)
     log = Log().running()
     log.wait(10.1)
     log.acked(1)
-    assert log.tell(ProcedureFailed("commit", error("2 records lost", "m-3"))) == ["end failed"]
+    assert log.tell(ProcedureFailed("commit", error("2 records lost", "m-3"))) == [
+        KILLED,
+        "end failed",
+    ]
     assert outcome(log).message == "m-3: 2 records lost"
     assert outcome(log).exit_code == 1
 
@@ -302,7 +337,8 @@ def test_user_code_that_fails_again_at_the_same_step_ends_the_job() -> None:
     log.deployed()
     log.idle()
     log.died(COUNT, "user", "KeyError: 'ip'")
-    assert log.wait(0.1) == ["end failed"]
+    assert log.wait(0.1) == [KILLED, "run strays"]  # no transaction is left open
+    assert log.idle() == ["end failed"]
     assert outcome(log).message == "count[1] failed at step count: KeyError: 'ip'"
     assert outcome(log).restarts == 1
 
@@ -415,5 +451,6 @@ def test_every_event_in_every_state_is_survived(state: str, number: int) -> None
 
 def test_after_the_end_nothing_is_ordered() -> None:
     log = in_state("ended")
+    log.idle()
     assert log.machine.over
     assert log.wait(5) == []

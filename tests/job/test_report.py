@@ -207,3 +207,15 @@ def test_the_end_is_told_with_its_message_and_cuts_off_what_was_under_way() -> N
     assert told.message == "count[0] failed: no\nat job.py:7"
     assert told.checkpoint.history[0].reason == "count[0] failed: no"
     assert told.culprits == ()
+
+
+def test_where_it_resumed_is_told_by_split_in_natural_order() -> None:
+    positions = {f"in/{n}": 10 * n for n in (10, 9, 1)}
+    steps = {"read": (StoredState({"positions": positions}), StoredState({}))}
+    base = Checkpoint(Owner(0, "x"), 41, steps)
+    books = report()
+    books.recovered(41, base)
+    status = books.status("running", 1, 100.0, None)
+    assert dict(status.resumed_at) == {"in/1": "10", "in/9": "90", "in/10": "100"}
+    outcome = books.outcome("finished", "", 101.0)
+    assert (outcome.came_from, outcome.resumed_at) == ("checkpoint 41", status.resumed_at)

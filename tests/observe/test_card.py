@@ -65,7 +65,7 @@ def test_it_answers_the_questions_in_their_order() -> None:
         "watermark waits: partition requests/3 idle at 11:53:20",
         "checkpoint 9, 3 s ago; took 350 ms: commit 100 ms; 123.0 kB, new 4.0 kB",
         "checkpoint 8 failed: count[1] died",
-        "Started from checkpoint 1",
+        "Resumed from checkpoint 1",
         "late 4, dead letters 2",
         "not JSON · partition 3, offset 17",
         "sale.0f.write.1.3.0",

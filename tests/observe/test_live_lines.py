@@ -23,6 +23,7 @@ def test_everything_that_is_asked_of_a_running_job_is_in_it() -> None:
         "  checkpoint   9   took 350 ms   123.0 kB   3 s ago   1 failed",
         "  transactions 1 open   oldest 9.8 s of 15 min 0 s",
         "  dropped      late 4   dead letters 2",
+        "  resumed      from checkpoint 1",
         "  restarts     2   count[1] failed: KeyError: 'ip'",
         "! count is the slowest step (busy 90 %); read waits for it",
         "! watermark waits: partition requests/3 idle at 11:53:20, nothing new for 40 s",

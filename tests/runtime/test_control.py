@@ -173,7 +173,9 @@ def test_stop_commits_what_was_read_and_the_next_run_reads_on(kind: StopKind) ->
 
 def test_cancel_commits_nothing_more_and_the_next_run_goes_on() -> None:
     world = World()
-    assert world.drive(world.coordinator(), stop=StopKind.CANCEL).kind == "stopped"
+    outcome = world.drive(world.coordinator(), stop=StopKind.CANCEL)
+    assert (outcome.kind, outcome.exit_code) == ("cancelled", 4)
+    assert not world.broker.open
     assert world.drive(world.coordinator()).kind == "finished"
     world.assert_exact()
 

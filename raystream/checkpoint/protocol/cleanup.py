@@ -47,6 +47,25 @@ def abort_strays(owner: Owner, tries: int = 1) -> Procedure[int]:
     return left
 
 
+def abort_attempt(owner: Owner, tries: int) -> Procedure[int]:
+    """Abort what our own attempt left open too, once its subtasks have ended.
+
+    Only when nothing that the log names is still to be committed. Looks until it has found nothing
+    twice: what a subtask sent just before its end may show later.
+
+    Returns:
+        How many are left.
+    """
+    left, calm = 0, 0
+    for _, pause in zip(range(tries), pauses(), strict=False):
+        left = yield from ask(AbortStrays(owner.attempt + 1))
+        calm = calm + 1 if left == 0 else 0
+        if calm > 1:
+            break
+        yield from ask(Sleep(pause))
+    return left
+
+
 def clean_up(owner: Owner, *, keep: int = 1, orphans: bool = False) -> Procedure[Cleaned]:
     """Delete slots, `done` marks and segments that no restart can need.
 

@@ -82,6 +82,7 @@ class Checkpointing:
         return self.tell(life, checkpoints.FinalRequested())
 
     def _commit_returned(self, life: Life, outcome: object) -> Step:
+        life.unresolved = False
         if isinstance(outcome, NotCommitted):
             failure = Failure(recovering.INFRASTRUCTURE, outcome.reason)
             return failing.Failing([(None, failure)]), []
@@ -122,5 +123,6 @@ class Checkpointing:
 
     def _commit(self, life: Life, slot: int, checkpoint: Checkpoint) -> list[JobCommand]:
         life.report.acked(life.now)
+        life.unresolved = True
         at = life.now
         return [*life.turns.add("commit", lambda: commit_checkpoint(slot, checkpoint, at))]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from raystream.checkpoint.protocol.commit import Committed, NotCommitted
+from raystream.checkpoint.protocol.recover import Recovered
 from raystream.checkpoint.records import Checkpoint
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.ids import SubtaskId
-from raystream.job.life import Life
+from raystream.job.life import NO_ATTEMPT, Life
 from raystream.job.messages import (
     CheckpointRequested,
     End,
     JobCommand,
     JobEvent,
+    Kill,
     Ping,
     Pong,
+    ProcedureDone,
     SavepointKept,
     StopKind,
     StopRequested,
@@ -36,8 +40,8 @@ class Ended:
         kind: The outcome.
         message: For people.
         final: The last checkpoint, committed: strays are aborted once more, the last counters
-            asked for, and savepoints written of it for all who asked. None: nothing more is
-            ordered; only what runs may come to its end.
+            asked for, and savepoints written of it for all who asked. None: the subtasks are
+            ended, what runs comes to its end, and open transactions of this attempt are aborted.
         refused: The job as written cannot run.
     """
 
@@ -58,6 +62,7 @@ class Ended:
         self._refused = refused
         self._since = 0.0
         self._told: set[SubtaskId] = set()
+        self._let_go = False
 
     def enter(self, life: Life) -> Step:
         """Superseded sends nothing more: a newer attempt continues from here."""
@@ -67,7 +72,7 @@ class Ended:
         life.turns.clear()
         if self._final is None:
             refused = life.savepoints.refuse(_too_late(life, self.message))
-            return self, [*refused, *self._end_if_idle(life)]
+            return self, [*refused, *_end_subtasks(life), *self._end_if_idle(life)]
         commands = life.serve(life.savepoints.serve_at_the_end(self._final))
         commands += life.in_background(last=True)
         if life.opened == life.attempt:
@@ -80,6 +85,14 @@ class Ended:
             self._told.add(event.subtask)
         commands: list[JobCommand] = []
         match event:
+            case ProcedureDone("commit", NotCommitted() | Committed() as outcome):
+                life.unresolved = False
+                if isinstance(outcome, Committed):
+                    life.report.completed(outcome.checkpoint, life.now)
+                    if self.kind == "cancelled" and outcome.checkpoint.final:
+                        self.kind = "stopped"  # all that was read is committed
+            case ProcedureDone("recover", Recovered() as recovered):
+                life.take(recovered)
             case CheckpointRequested():
                 commands += self._asked(life)
             case SavepointKept() if self._final is not None and not life.savepoints.copying:
@@ -101,6 +114,11 @@ class Ended:
         """A savepoint of the end is waited for as long as it takes."""
         if self._final is not None and life.savepoints.copying:
             return []
+        if self._final is None and life.turns.idle and not self._let_go:
+            self._let_go = True
+            commands: list[JobCommand] = [*life.let_go()]
+            if commands:
+                return commands
         waited = life.now - self._since
         idle = life.turns.idle and not life.savepoints.busy
         if waited < TIDY_LIMIT_S and not (idle and self._counted(life, waited)):
@@ -115,14 +133,21 @@ class Ended:
     def _end(self, life: Life) -> list[JobCommand]:
         self.over = True
         refused = life.savepoints.refuse(_too_late(life, self.message), copies=True)
+        self._say_what_was_in_flight(life)
         self._judge(life.savepoints.of_the_end, wanted=life.savepoints.wanted_at_the_end)
         outcome: Outcome = life.report.outcome(self.kind, self.message, life.now)
         kept = life.savepoints.of_the_end
-        outcome = replace(outcome, refused=self._refused)
+        asked = self.kind in {"stopped", "cancelled"}
+        by = life.stopped_by if asked else ""
+        outcome = replace(outcome, refused=self._refused, ended_by=by)
         return [
             *refused,
             End(replace(outcome, savepoint=kept) if isinstance(kept, str) else outcome),
         ]
+
+    def _say_what_was_in_flight(self, life: Life) -> None:
+        if self.kind == "cancelled" and not self.message:
+            self.message = life.report.in_flight()
 
     def _judge(self, savepoint: str | RaystreamError | None, *, wanted: bool) -> None:
         """A stop whose savepoint could not be written has failed, though it did commit."""
@@ -136,6 +161,11 @@ class Ended:
             f"the job ended and committed checkpoint {self._final.number}, but no savepoint of it "
             f"was written: {savepoint}"
         )
+
+
+def _end_subtasks(life: Life) -> list[JobCommand]:
+    """Whoever is gone opens no further transaction."""
+    return [Kill(tuple(life.spec.plan.subtasks()))] if life.opened != NO_ATTEMPT else []
 
 
 def failed(error: BaseException) -> Ended:

@@ -17,6 +17,7 @@ from typing import Any
 import ray
 
 from raystream.errors import ConfigurationError
+from raystream.runtime.ray.probe import check_answers
 from raystream.runtime.signals import interrupted_by_sigterm
 
 _OBJECT_STORE = 256 * 1024 * 1024
@@ -72,9 +73,53 @@ def connect(address: str | None) -> bool:
 
 
 class _Own:
-    """Whether `connect` started a cluster for this process."""
+    """Whether `connect` started a cluster for this process, and whether it only looks at others."""
 
     private = False
+    looking = False
+    at_private = False
+
+
+def look_at(address: str) -> None:
+    """Be connected to look at the jobs of a cluster; such a connection may be left for another.
+
+    Raises:
+        ConfigurationError: as `attached`.
+    """
+    if not ray.is_initialized():
+        connect(address)
+        _Own.looking = True
+
+
+def look_at_private(address: str) -> bool:
+    """Be connected to a private cluster on this machine; False: it is gone, or we are not free.
+
+    A connection that was made to run something is kept.
+
+    Args:
+        address: As its run wrote it down.
+    """
+    if ray.is_initialized():
+        if gcs_address() == address:
+            return True
+        if not _Own.looking:
+            return False
+        ray.shutdown()
+    try:
+        _check_reachable(address)
+        _quiet()
+        _only_loopback()
+        use_token_if_there_is_one()
+        _ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception:  # noqa: BLE001 - it ended a moment ago, whatever Ray says of that
+        return False
+    _Own.looking = _Own.at_private = True
+    return True
+
+
+def only_looks_at_private() -> bool:
+    """Whether this process is connected to another one's private cluster."""
+    return _Own.at_private
 
 
 def _connect(address: str | None) -> bool:
@@ -173,6 +218,7 @@ def _join(address: str) -> None:
     _check_reachable(address)
     _quiet()
     use_token_if_there_is_one()
+    check_answers(address.removeprefix("ray://"))
     try:
         _ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:

@@ -53,6 +53,14 @@ _WATCHED_RECENTLY = 2.0
 _WATCHER_PAUSE = 0.5
 """Seconds for somebody who asked a moment ago to ask again."""
 
+_LINGER = 10.0
+"""Seconds for whoever looks at a job that has ended, before its coordinator goes by itself."""
+
+_KEPT_LINES = 200
+"""Of each process, in the job's storage after the end."""
+
+_KEPT_TEXT = 400_000
+
 T = TypeVar("T")
 
 
@@ -67,6 +75,9 @@ class Coordinator:
     job: ClassVar[bytes] = b""
     """The job, packed by its driver."""
 
+    alone: ClassVar[bool] = False
+    """No driver waits for its end: it goes by itself, some time after it."""
+
     def __init__(self, driver: str = "", environment: Mapping[str, str] | None = None) -> None:
         # The dead of an attempt fail many calls at once; their cause is told once, by the status.
         os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
@@ -74,7 +85,7 @@ class Coordinator:
         self._driver = driver
         self._loop: ControlLoop | None = None
         self._workers: RayWorkers | None = None
-        self._stop: tuple[StopKind, str | None] | None = None
+        self._stop: tuple[StopKind, str | None, str] | None = None
         self._begun = threading.Event()
         self._asking = 0
         self._watched = float("-inf")
@@ -151,20 +162,21 @@ class Coordinator:
         return self._driver
 
     @ray.method(concurrency_group="control")
-    def stop(self, kind: StopKind, savepoint: str | None = None) -> None:
+    def stop(self, kind: StopKind, savepoint: str | None = None, by: str = "") -> None:
         """Ask the job to end; returns at once.
 
         Args:
             kind: How.
             savepoint: Keep the last checkpoint here, see `savepoint`; empty: at the default place.
                 Its address is in the outcome. None: do not.
+            by: Who asks, for people.
         """
         _check(savepoint)
         with self._lock:
-            self._stop = (kind, savepoint)
+            self._stop = (kind, savepoint, by)
             loop = self._loop
         if loop is not None:
-            loop.request_stop(kind, savepoint)
+            loop.request_stop(kind, savepoint, by)
 
     @ray.method(concurrency_group="wait")
     def savepoint(self, target: str | None = None) -> str:
@@ -222,6 +234,13 @@ class Coordinator:
             self._over.set()
             self._let_answers_go()
             self._ended.set()
+            if self.alone:
+                self._go()
+
+    def _go(self) -> None:
+        """Nothing is left to tell that the job's storage does not: 145 MB for nothing."""
+        time.sleep(_LINGER)
+        ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
     def _let_answers_go(self) -> None:
         """Before the driver hears of the end, and ends this process."""
@@ -256,13 +275,22 @@ class Coordinator:
             workers.post = loop.post
             self._workers = workers
             self._publish_loop(loop)
-            return loop.run()
+            outcome = loop.run()
+            loop.past.logs(self._last_logs(workers))
+            return outcome
         finally:
             workers.close()
             if self._loop is not None:
                 self._loop.refuse_all()
             for pool in (writers, protocol, copying):
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    def _last_logs(self, workers: RayWorkers) -> str:
+        """What the processes wrote last, for those who look when this cluster is gone."""
+        others = workers.processes()[0]
+        me = Process("coordinator", str(ray.get_runtime_context().get_node_id()), os.getpid())
+        pieces = read_everywhere([me, *others], {}, {}, _KEPT_LINES)
+        return "\n".join(line for piece in pieces for line in piece.prefixed())[-_KEPT_TEXT:]
 
     def _publish_loop(self, loop: ControlLoop) -> None:
         with self._lock:
@@ -283,14 +311,14 @@ def _check(savepoint: str | None) -> None:
         raise ConfigurationError(what, what_to_do="write the whole path, or a URL")
 
 
-def of_job(packed: bytes) -> type[Coordinator]:
+def of_job(packed: bytes, *, alone: bool = False) -> type[Coordinator]:
     """The class of the coordinator of one job.
 
     The job is part of its class, which Ray keeps in the cluster's control service: an argument of
     more than 100 KB would be an object of the store, and Ray starts no actor again whose argument
     is gone.
     """
-    return type(Coordinator.__name__, (Coordinator,), {"job": packed})
+    return type(Coordinator.__name__, (Coordinator,), {"job": packed, "alone": alone})
 
 
 def actor_options(job: str, *, detached: bool) -> dict[str, Any]:

@@ -25,6 +25,12 @@ from raystream.runtime.ray.shared_storage import check_shared
 from raystream.runtime.signals import stop_on_signals
 
 _LOOK = 0.2
+SIGNALLED = "a signal (Ctrl-C, SIGTERM or SIGHUP) where it was started"
+"""Who asked for the end."""
+
+CANCEL_SECONDS = 15.0
+"""So long a cancel may take to abort what is open; the coordinator allows itself 10 s."""
+
 _STATUS_SECONDS = 0.5
 _ANSWER_SECONDS = 5.0
 _FROZEN_SECONDS = 10.0
@@ -50,7 +56,7 @@ def run(
 ) -> Outcome:
     """Run a job on Ray. Blocks to its end; if detached, only until the coordinator has started.
 
-    Ctrl-C or SIGTERM once ends the job after a last commit, twice at once. When this process
+    Ctrl-C or SIGTERM once ends the job after a last commit, twice cancels it. When this process
     dies, an attached job ends; the same call continues from its last checkpoint.
 
     Args:
@@ -67,7 +73,7 @@ def run(
         if detached and private:
             what = "a detached job would end with the private Ray cluster of this process"
             raise ConfigurationError(what, what_to_do="start Ray with `ray start --head` first")
-        coordinator = _launch(job, points, detached=detached)
+        coordinator = _launch(job, points, detached=detached, alone=detached)
         if detached:
             return Outcome("submitted", f"{job.name} runs on the cluster")
         return Watch(coordinator, on_status).to_the_end()
@@ -90,7 +96,7 @@ def submit(job: JobSpec, address: str | None = None) -> Any:
         ConfigurationError: no cluster, the job runs there already, or its storage is not shared.
     """
     private = connect(address)
-    coordinator = _launch(job, None, detached=not private)
+    coordinator = _launch(job, None, detached=not private, alone=True)
     if private:
         _owned[job.name] = coordinator  # without a handle Ray would end it
     return coordinator
@@ -100,10 +106,12 @@ _owned: dict[str, Any] = {}
 """Coordinators on the private cluster of this process."""
 
 
-def _launch(job: JobSpec, points: Mapping[str, str] | None, *, detached: bool) -> Any:
+def _launch(job: JobSpec, points: Mapping[str, str] | None, *, detached: bool, alone: bool) -> Any:
     packed = pack_job(job if job.run else replace(job, run=token_hex(8)))
     environment = environment_of_job(points)
-    return launch_packed(job.name, job.checkpoint.storage, packed, environment, detached=detached)
+    return launch_packed(
+        job.name, job.checkpoint.storage, packed, environment, detached=detached, alone=alone
+    )
 
 
 def launch_packed(
@@ -113,6 +121,7 @@ def launch_packed(
     environment: Mapping[str, str],
     *,
     detached: bool = False,
+    alone: bool = False,
 ) -> Any:
     """Start the coordinator of a job that was packed before.
 
@@ -122,22 +131,25 @@ def launch_packed(
         packed: The job.
         environment: See `parcels.environment_of_job`.
         detached: The job outlives this process.
+        alone: Nobody waits for its end: the coordinator goes by itself then.
 
     Raises:
         ConfigurationError: a job of this name runs on the cluster, or its storage is not shared.
     """
     check_shared(storage, nodes())
-    return launch(job, packed, environment, detached=detached)
+    return launch(job, packed, environment, detached=detached, alone=alone)
 
 
-def launch(job: str, packed: bytes, points: Mapping[str, str], *, detached: bool) -> Any:
+def launch(
+    job: str, packed: bytes, points: Mapping[str, str], *, detached: bool, alone: bool = False
+) -> Any:
     """Start the coordinator's actor.
 
     Raises:
         ConfigurationError: a job of this name runs on the cluster.
     """
     _clear_ended(job)
-    make = _remote(**actor_options(job, detached=detached))(of_job(packed))
+    make = _remote(**actor_options(job, detached=detached))(of_job(packed, alone=alone))
     driver = f"{socket.gethostname()}, process {os.getpid()}"
     try:
         return make.remote(driver, dict(points))
@@ -227,6 +239,7 @@ class Watch:
         self._signals = signals or Signals()
         self._alive = alive
         self._asked = False
+        self._cancel_until: float | None = None
         self._status_ref: Any = None
         self._status_at = 0.0
         self._asked_at = 0.0
@@ -250,7 +263,7 @@ class Watch:
         end = self._coordinator.wait.remote()
         try:
             while not ray.wait([end], timeout=_LOOK)[0]:
-                if self._signals.now:
+                if self._signals.now and self._is_cancelled():
                     return AT_ONCE
                 self._alive()
                 self._ask_to_stop()
@@ -265,10 +278,18 @@ class Watch:
     def _note_now(self) -> None:
         self._signals.now = True
 
+    def _is_cancelled(self) -> bool:
+        """Ask for it once; True when the coordinator had its time to answer."""
+        now = time.monotonic()
+        if self._cancel_until is None:
+            self._cancel_until = now + CANCEL_SECONDS
+            self._coordinator.stop.remote(StopKind.CANCEL, None, SIGNALLED)
+        return now > self._cancel_until
+
     def _ask_to_stop(self) -> None:
         if self._signals.stop and not self._asked:
             self._asked = True
-            self._coordinator.stop.remote(StopKind.STOP)
+            self._coordinator.stop.remote(StopKind.STOP, None, SIGNALLED)
 
     def _show_status(self) -> None:
         """Never waits: the answer to one question is looked at when the next one is due."""

@@ -7,6 +7,7 @@ lost, so is the run. This process imports no Ray: it can neither end it nor prin
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from raystream.errors import RaystreamError
 from raystream.job.outcome import AT_ONCE, Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
+from raystream.runtime import registry
 from raystream.runtime.ray import driver_messages as said
 from raystream.runtime.ray.driver_log import log_of, new_log
 from raystream.runtime.ray.driver_process import DriverProcess
@@ -25,10 +27,15 @@ from raystream.runtime.signals import interrupted_by_sigterm, stop_on_signals
 
 _LOOK = 0.2
 _START_SECONDS = 120.0
+_WORD_SECONDS = 1.5
+_NEXT_WORD_SECONDS = 10.0
 _SILENT_SECONDS = 12.0
 """So long a driver that has told of a job may say nothing."""
 
 _LEAVE_SECONDS = 2.0
+_CANCEL_SECONDS = 20.0
+"""So long a cancel may take: the coordinator and its driver know less."""
+
 _MOST_DEATHS = 5
 _PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
 
@@ -49,13 +56,19 @@ class Runtime(Protocol):
 
 
 @contextmanager
-def foreground(job: str, address: str | None, say: Callable[[str], None]) -> Iterator[Runtime]:
+def foreground(
+    job: str,
+    address: str | None,
+    say: Callable[[str], None],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Iterator[Runtime]:
     """Be connected to Ray for one run; a process that is connected already uses its connection.
 
     Args:
         job: Name of the job.
         address: As given by the user; see `cluster.attached`.
         say: Takes lines for the person who started the run.
+        meanwhile: Done while Ray starts; what it raises ends it.
 
     Raises:
         ConfigurationError: no cluster at this address, or it does not let us in.
@@ -64,11 +77,13 @@ def foreground(job: str, address: str | None, say: Callable[[str], None]) -> Ite
     if _is_connected():
         from raystream.runtime.ray.connected import Connected
 
+        meanwhile()
         yield Connected(address)
         return
     runtime = Foreground(job, address, say)
     try:
         with interrupted_by_sigterm():
+            meanwhile()
             runtime.attach()
             yield runtime
     finally:
@@ -98,6 +113,7 @@ class Foreground:
         self._attached: said.Attached | None = None
         self._stop = False
         self._now = False
+        self._kill = False
         self._checkpoint = -1
         self._deaths = 0
 
@@ -114,14 +130,24 @@ class Foreground:
             ConfigurationError: no cluster at the address.
             RaystreamError: a private Ray does not start.
         """
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
+        began = time.monotonic()
+        next_word = began + _WORD_SECONDS
+        while (now := time.monotonic()) < began + _START_SECONDS:
             answer = self._driver.receive(_LOOK)
             if answer is not None:
                 self._take(answer)
                 return
+            if now >= next_word:
+                self._say(self._waiting(now - began))
+                next_word = now + _NEXT_WORD_SECONDS
         silence = f"it gave no answer in {_START_SECONDS:.0f} s"
         raise self._not_started(silence)
+
+    def _waiting(self, seconds: float) -> str:
+        """Nobody should face silence: a private Ray takes 5 to 10 s, more on a busy machine."""
+        where = self._address or os.environ.get("RAY_ADDRESS")
+        what = f"joining the Ray cluster at {where}" if where else "starting Ray"
+        return f"{what}, {seconds:.0f} s; its own words are in {log_of(self._job)}"
 
     def _take(self, answer: said.FromDriver) -> None:
         match answer:
@@ -147,6 +173,7 @@ class Foreground:
         launch = said.Launch(job.name, job.checkpoint.storage, pack_job(job), environment_of_job())
         with stop_on_signals(self._note_stop, self._note_now):
             while True:
+                self._note(job.checkpoint.storage)
                 end = self._drive(launch, on_status or (lambda status: None))
                 if isinstance(end, Outcome):
                     return end
@@ -154,9 +181,16 @@ class Foreground:
                 if over is not None:
                     return over
 
+    def _note(self, storage: str) -> None:
+        """So that another terminal of this user finds the run."""
+        assert self._attached is not None
+        address = self._attached.address if self._attached.private else ""
+        registry.note(self._job, storage, address)
+
     def close(self) -> None:
         """End the driver, and a private Ray with it."""
         private = self._attached is None or self._attached.private
+        registry.over(self._job)
         self._driver.end(0.0 if private else _LEAVE_SECONDS)
         self._log.close()
 
@@ -164,18 +198,25 @@ class Foreground:
         self._stop = True
 
     def _note_now(self) -> None:
+        """Asked twice: cancel. Three times: kill."""
+        self._kill = self._now
         self._now = True
 
     # -- one driver ----------------------------------------------------------------------------
 
     def _drive(self, launch: said.Launch, on_status: OnStatus) -> Outcome | said.Lost:
-        driver, asked = self._driver, False
+        driver, asked, cancelled = self._driver, False, 0.0
         driver.send(launch)
         patience, heard = _START_SECONDS, time.monotonic()
-        while not self._now:
+        while not self._kill:
             if self._stop and not asked:
                 asked = True
                 driver.send(said.Stop())
+            if self._now and not cancelled:
+                cancelled = time.monotonic() + _CANCEL_SECONDS
+                driver.send(said.Stop(now=True))
+            if cancelled and time.monotonic() > cancelled:
+                return AT_ONCE
             answer = driver.receive(_LOOK)
             if answer is None:
                 if time.monotonic() - heard > patience:
@@ -192,7 +233,6 @@ class Foreground:
                     raise error
                 case said.Lost():
                     return answer
-        driver.send(said.Stop(now=True))
         return AT_ONCE
 
     def _progress(self, status: StatusDocument) -> None:
@@ -210,6 +250,8 @@ class Foreground:
         if not self._attached.private:
             what = f"the Ray cluster at {self._attached.address} is lost: {lost.what} is gone"
             return Outcome("failed", f"{what}; run it again: it continues from its last checkpoint")
+        if self._now:
+            return AT_ONCE
         if self._stop:
             return self._stopped()
         self._say(
@@ -236,8 +278,11 @@ class Foreground:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and not (self._stop or self._now):
             answer = self._driver.receive(_LOOK)
+            if isinstance(answer, said.Attached):
+                self._attached = answer  # its address is another one
+                return True
             if answer is not None:
-                return isinstance(answer, said.Attached)
+                return False
         return False
 
     def _pause(self, seconds: float) -> None:
@@ -248,4 +293,4 @@ class Foreground:
     @staticmethod
     def _stopped() -> Outcome:
         what = "Ray died before a last commit; the next run continues from the last checkpoint"
-        return Outcome("stopped", what)
+        return Outcome("failed", what)

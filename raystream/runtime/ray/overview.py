@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import time
 from typing import Any
 
 import ray
 
 from raystream.errors import ConfigurationError
 from raystream.observe.status import StatusDocument
+from raystream.runtime.ray.cluster import look_at_private
 from raystream.runtime.ray.entry import find, names
-from raystream.runtime.ray.remote_job import connect_if_there_is_one
+from raystream.runtime.ray.remote_job import connect_if_there_is_one, private_runs
 
 ANSWER_S = 3.0
 
@@ -18,18 +19,46 @@ _get: Any = ray.get
 _wait: Any = ray.wait
 
 
-def statuses(address: str | None) -> list[StatusDocument]:
-    """The newest status of every job, by name; state `silent` for one that does not answer.
+Look = tuple[StatusDocument, StatusDocument]
+"""A job now, and a moment before."""
+
+
+def looks(address: str | None, pause: float) -> list[Look]:
+    """Every job, looked at twice if one runs; state `silent` for one that does not answer.
+
+    Those of a standing cluster, then those of private ones that this user started on this machine.
 
     Args:
-        address: Of the cluster. Default: RAY_ADDRESS, else a head on this machine.
+        address: Of the cluster. Default: RAY_ADDRESS, else a head on this machine, and every
+            private one.
+        pause: Seconds between the two looks.
 
     Raises:
         ConfigurationError: there is no cluster.
     """
-    if not connect_if_there_is_one(address):
+    alone = private_runs() if address is None else []
+    standing = connect_if_there_is_one(address)
+    if not standing and not alone:
         what = "there is no Ray cluster here"
         raise ConfigurationError(what, what_to_do="name its address, or set RAY_ADDRESS")
+    found = _twice(pause) if standing else []
+    for run in {run.address: run for run in alone}.values():
+        found += _twice(pause) if look_at_private(run.address) else []
+    return found
+
+
+def _twice(pause: float) -> list[Look]:
+    before = {status.job: status for status in statuses()}
+    if any(status.state == "running" for status in before.values()):
+        time.sleep(pause)
+        now = statuses()
+    else:
+        now = list(before.values())
+    return [(status, before.get(status.job, status)) for status in now]
+
+
+def statuses() -> list[StatusDocument]:
+    """The newest status of every job of the connected cluster, by name."""
     found = {name: find(name) for name in sorted(names())}
     asked = {
         name: (coordinator.status.remote(), coordinator.outcome.remote())
@@ -50,4 +79,4 @@ def _status(name: str, status: Any, outcome: Any) -> StatusDocument:
         return StatusDocument(name, "silent")
     if ended is None:
         return told
-    return replace(told, state="ended", outcome=ended.kind, message=ended.message)
+    return told.ended(ended.kind, ended.message)

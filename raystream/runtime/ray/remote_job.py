@@ -10,8 +10,10 @@ import ray
 
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.graph.nearest import did_you_mean
+from raystream.runtime import registry
 from raystream.runtime.ray import entry
-from raystream.runtime.ray.cluster import connect, started_head
+from raystream.runtime.ray.cluster import look_at, look_at_private, started_head
+from raystream.runtime.registry import KnownRun
 
 LOOK_S = 0.2
 """Pause between two looks at an answer: so long an interrupt may have to wait."""
@@ -34,8 +36,17 @@ def connect_if_there_is_one(address: str | None) -> bool:
     found = address or os.environ.get("RAY_ADDRESS") or started_head()
     if found is None or found == "local":
         return False
-    connect(found)
+    look_at(found)
     return True
+
+
+def private_runs(name: str | None = None) -> list[KnownRun]:
+    """Runs on private clusters that this user started on this machine, and that live.
+
+    Args:
+        name: Only of this job.
+    """
+    return [run for run in registry.known() if run.lives and name in {None, run.job}]
 
 
 class RemoteJob:
@@ -55,10 +66,14 @@ class RemoteJob:
     @classmethod
     def find(cls, name: str, address: str | None = None) -> RemoteJob | None:
         """The job of this name, also if it has ended; None: there is no such job, or no cluster."""
-        if not connect_if_there_is_one(address):
-            return None
-        coordinator = entry.find(name)
-        return None if coordinator is None else cls(name, coordinator, address)
+        if connect_if_there_is_one(address):
+            coordinator = entry.find(name)
+            if coordinator is not None:
+                return cls(name, coordinator, address)
+        for run in private_runs(name) if address is None else ():
+            if look_at_private(run.address) and (found := entry.find(name)) is not None:
+                return cls(name, found, run.address)
+        return None
 
     def ask(self, method: str, *arguments: Any, patience: float = PATIENCE_S) -> Any:
         """What the coordinator answers. Waits as long as it works on it.
@@ -131,13 +146,15 @@ def find_job(name: str, address: str | None = None) -> RemoteJob:
     found = RemoteJob.find(name, address)
     if found is not None:
         return found
-    if not connect_if_there_is_one(address):
+    alone = {run.job for run in private_runs()} if address is None else set()
+    if not connect_if_there_is_one(address) and not alone:
         what = f"no job {name!r}: there is no Ray cluster here"
         raise ConfigurationError(what, what_to_do="name its address, or set RAY_ADDRESS")
-    known = sorted(entry.names())
+    known = sorted({*(entry.names() if ray.is_initialized() else ()), *alone})
     near = did_you_mean(name, known) if known else ""
     meant = f"; {near}" if near.startswith("did") else ""
-    what = f"no job {name!r} runs on the Ray cluster at {_here()}"
+    where = f"on the Ray cluster at {_here()}" if ray.is_initialized() else "here"
+    what = f"no job {name!r} runs {where}"
     raise ConfigurationError(what, what_to_do=f"running: {', '.join(known) or 'none'}{meant}")
 
 
@@ -147,7 +164,6 @@ def _here() -> str:
 
 def all_jobs(address: str | None = None) -> list[RemoteJob]:
     """Every job of the cluster, also ended ones; none where there is no cluster."""
-    if not connect_if_there_is_one(address):
-        return []
-    found = [RemoteJob.find(name, address) for name in entry.names()]
+    there = connect_if_there_is_one(address)
+    found = [RemoteJob.find(name, address) for name in (entry.names() if there else ())]
     return [job for job in found if job is not None]

@@ -20,6 +20,7 @@ from tests.runtime.ray.jobs import counting
 
 PRIVATE, STANDING = said.Attached(True, 2, ""), said.Attached(False, 4, "10.0.0.1:6379")
 DONE = said.Ended(Outcome("finished", rows_in=7))
+CANCELLED = said.Ended(Outcome("cancelled", rows_in=3))
 
 
 def at(checkpoint: int) -> said.Told:
@@ -119,16 +120,19 @@ def test_a_stop_asks_for_a_last_commit_and_a_second_one_does_not_wait(run: Any) 
     outcome, drivers, _ = run([PRIVATE, at(1), interrupt, at(2), at(2), DONE])
     assert outcome == DONE.outcome
     assert drivers.orders[-1] == said.Stop()
-    outcome, drivers, _ = run([PRIVATE, at(1), interrupt, interrupt])
+    outcome, drivers, _ = run([PRIVATE, at(1), interrupt, interrupt, at(1), CANCELLED])
+    assert outcome == CANCELLED.outcome
+    assert drivers.orders[-1] == said.Stop(now=True)
+    outcome, drivers, _ = run([PRIVATE, at(1), interrupt, interrupt, at(1), interrupt])
     assert outcome == AT_ONCE
     assert drivers.orders[-1] == said.Stop(now=True)
 
 
 def test_a_stop_while_ray_is_dead_ends_at_once(run: Any) -> None:
     outcome, _, lines = run([PRIVATE, at(1), said.Lost("its raylet")], [interrupt])
-    assert (outcome.kind, outcome.exit_code, len(lines)) == ("stopped", 0, 1)
+    assert (outcome.kind, outcome.exit_code, len(lines)) == ("failed", 1, 1)
     outcome, _, lines = run([PRIVATE, at(1), interrupt, said.Lost("its raylet")])
-    assert (outcome.kind, lines) == ("stopped", [])
+    assert (outcome.kind, lines) == ("failed", [])
 
 
 @pytest.mark.parametrize(

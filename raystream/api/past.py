@@ -1,0 +1,93 @@
+"""Runs that are over, from the checkpoint storages that this user's runs are known to use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raystream.errors import ConfigurationError, StorageError
+
+if TYPE_CHECKING:
+    from raystream.job.past import PastRun
+
+
+def past_of(name: str, storage: str | None = None) -> list[PastRun]:
+    """The runs of a job that its storage knows, the newest first.
+
+    Args:
+        name: Name of the job.
+        storage: Where its checkpoints are. Default: where runs of this user on this machine had
+            them, RAYSTREAM_CHECKPOINT_STORAGE, ~/.raystream/checkpoints.
+    """
+    found = (run for place in _storages(name, storage) for run in _runs(place, name))
+    return sorted(found, key=lambda run: -run.started_at_ms)
+
+
+def all_past(storage: str | None = None) -> list[PastRun]:
+    """The runs of every job, as `past_of`, the newest first."""
+    jobs = {(place, job) for place in _storages(None, storage) for job in _jobs(place)}
+    found = (run for place, job in jobs for run in _runs(place, job))
+    return sorted(found, key=lambda run: -run.started_at_ms)
+
+
+def logs_of(run: PastRun, storage: str | None = None) -> Sequence[str]:
+    """What the processes of a run wrote last; none where nobody kept it."""
+    from raystream.runtime.past import past_logs
+    from raystream.storage.open import job_store
+
+    for place in _storages(run.job, storage):
+        try:
+            lines = past_logs(job_store(place, run.job), run)
+        except (StorageError, ConfigurationError):
+            continue
+        if lines:
+            return lines
+    return []
+
+
+def _storages(job: str | None, storage: str | None) -> list[str]:
+    from raystream.api.run import DEFAULT_STORAGE
+    from raystream.runtime.registry import known
+
+    if storage:
+        return [_absolute(storage)]
+    told = [run.storage for run in known() if job in {None, run.job}]
+    usual = os.environ.get("RAYSTREAM_CHECKPOINT_STORAGE") or DEFAULT_STORAGE
+    return list(dict.fromkeys(_absolute(place) for place in (*told, usual)))
+
+
+def _absolute(place: str) -> str:
+    return place if "://" in place else os.path.abspath(os.path.expanduser(place))
+
+
+def _runs(place: str, job: str) -> list[PastRun]:
+    """None where the storage is gone: it is looked at, not made."""
+    from raystream.runtime.past import past_runs
+    from raystream.storage.open import job_store
+
+    if "://" not in place and not os.path.isdir(os.path.join(place, job)):
+        return []
+    try:
+        return past_runs(job_store(place, job))
+    except (StorageError, ConfigurationError):
+        return []
+
+
+def _jobs(place: str) -> Iterator[str]:
+    """Names of the jobs that have a part of a storage."""
+    from raystream.job.past import RUNS
+    from raystream.runtime.registry import known
+    from raystream.storage.open import open_store
+
+    if "://" not in place:
+        folder = Path(place)
+        yield from (each.parent.name for each in folder.glob(f"*/{RUNS.rstrip('/')}"))
+        return
+    yield from (run.job for run in known() if run.storage == place)
+    try:
+        keys = open_store(place).list("")
+    except (StorageError, ConfigurationError):
+        return
+    yield from {key.partition("/")[0] for key in keys if f"/{RUNS}" in key}

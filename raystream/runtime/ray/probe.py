@@ -1,0 +1,77 @@
+"""What answers at an address, asked in milliseconds: Ray itself tries for 20 s and more.
+
+Ray's C++ prints a line each second meanwhile, 20 for a wrong token, and then hardly says why.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from raystream.errors import ConfigurationError
+
+_SECONDS = 3.0
+_HTTP = b"HTTP/"
+_METHOD = "/ray.rpc.NodeInfoGcsService/GetClusterId"
+_TOKEN = "put the token of the cluster into ~/.ray/auth_token or RAY_AUTH_TOKEN"  # noqa: S105
+
+
+def check_answers(address: str) -> None:
+    """Refuse what is no head of Ray, and a token that the head does not take.
+
+    What can not be told for sure (no gRPC here, TLS) is left to Ray.
+
+    Args:
+        address: `HOST:PORT` of a head.
+
+    Raises:
+        ConfigurationError: a web server answers there, or the token is wrong or missing.
+    """
+    host, _, port = address.rpartition(":")
+    if os.environ.get("RAY_USE_TLS", "0") == "1" or not (host and port.isdigit()):
+        return
+    if _speaks_http(host, int(port)):
+        what = f"{address} is the address of a web server, such as Ray's dashboard, not of a head"
+        raise ConfigurationError(what, what_to_do="give that of the head, HOST:6379 as a rule")
+    if _refuses(address):
+        has = "does not take the token that is set here" if _headers() else "asks for a token"
+        what = f"the Ray cluster at {address} {has}"
+        raise ConfigurationError(what, what_to_do=_TOKEN)
+
+
+def _speaks_http(host: str, port: int) -> bool:
+    """A head speaks gRPC: it answers a request of HTTP/1 with frames of HTTP/2, or not at all."""
+    try:
+        with socket.create_connection((host, port), timeout=_SECONDS) as link:
+            link.settimeout(0.5)
+            link.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            return link.recv(len(_HTTP)) == _HTTP
+    except OSError:
+        return False
+
+
+def _refuses(address: str) -> bool:
+    try:
+        import grpc  # type: ignore[import-untyped,unused-ignore]
+    except ImportError:
+        return False
+    with grpc.insecure_channel(address, options=(("grpc.enable_http_proxy", 0),)) as channel:
+        try:
+            channel.unary_unary(_METHOD)(b"", timeout=_SECONDS, metadata=_headers())
+        except grpc.RpcError as error:
+            return bool(error.code() is grpc.StatusCode.UNAUTHENTICATED)
+    return False
+
+
+def _headers() -> list[tuple[str, str]]:
+    """Those with which Ray itself would ask."""
+    try:
+        from ray import _raylet
+    except ImportError:
+        return []
+    tokens: Any = getattr(_raylet, "AuthenticationTokenLoader", None)
+    if tokens is None or not tokens.instance().has_token():
+        return []
+    headers = tokens.instance().get_token_for_http_header()
+    return [(str(name).lower(), str(value)) for name, value in headers.items()]
