@@ -55,7 +55,7 @@ def add_run_verbs(app: click.Group) -> None:
 def run(target: str, param: dict[str, str], **said: Any) -> int:
     """Run a pipeline in the foreground to its end.
 
-    It continues from its last checkpoint. Ctrl-C once ends it after a last commit, twice cancels it.
+    It continues from its last checkpoint. Ctrl-C ends it after a last commit, twice cancels it.
     """
     from raystream.api.run import RunOptions
     from raystream.api.run import run as run_pipeline
