@@ -62,7 +62,7 @@ def fitted(column: pl.Series, dtype: pl.DataType) -> pl.Series:
         made = column.cast(dtype, strict=False)
         same = made.cast(column.dtype, strict=False).eq_missing(column)
         return made.zip_with(same, pl.Series([None], dtype=dtype).new_from_index(0, len(made)))
-    if _holds_ns(column.dtype):  # Python has no nanoseconds
+    if holds_ns(column.dtype):  # Python has no nanoseconds
         return pl.Series(column.name, [None] * len(column), dtype)
     values = [v if v is not None and fits(v, dtype) else None for v in column.to_list()]
     return pl.Series(column.name, values, dtype)
@@ -79,11 +79,16 @@ def _is_time(was: pl.DataType, dtype: pl.DataType) -> bool:
     return isinstance(was, pl.Duration) and isinstance(dtype, pl.Duration)
 
 
-def _holds_ns(dtype: Any) -> bool:
+def holds_ns(dtype: Any) -> bool:
+    """Whether a type has nanoseconds, at any depth.
+
+    >>> holds_ns(pl.List(pl.Datetime("ns"))), holds_ns(pl.Datetime("us"))
+    (True, False)
+    """
     if isinstance(dtype, pl.List | pl.Array):
-        return _holds_ns(dtype.inner)
+        return holds_ns(dtype.inner)
     if isinstance(dtype, pl.Struct):
-        return any(_holds_ns(field.dtype) for field in dtype.fields)
+        return any(holds_ns(field.dtype) for field in dtype.fields)
     return isinstance(dtype, pl.Datetime | pl.Duration) and dtype.time_unit == "ns"
 
 

@@ -95,6 +95,12 @@ def _walked(value: pl.Expr, dtype: pl.DataType, leaf: Leaf) -> pl.Expr:
     return leaf(value, dtype)
 
 
+def near(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """A datetime or date, null where it is so far away that Polars has no text for it."""
+    per_day = 1 if dtype == pl.Date else 86_400 * _PER_SECOND[dtype.time_unit]  # type: ignore[attr-defined]
+    return _within(value, _FURTHEST_DAYS * per_day)
+
+
 def lost(before: pl.Series, after: pl.Series) -> pl.Series:
     """Which rows hold a value that `read` or `write` has no form for."""
     frame = pl.DataFrame([before.alias("before"), after.alias("after")])
@@ -160,7 +166,7 @@ def _offset_seconds(text: pl.Expr) -> pl.Expr:
 
 def _write_datetime(value: pl.Expr, dtype: Any) -> pl.Expr:
     pattern = f"%Y-%m-%dT%H:%M:%S%.{_DIGITS[dtype.time_unit]}f"
-    value = _within(value, _FURTHEST_DAYS * 86_400 * _PER_SECOND[dtype.time_unit])
+    value = near(value, dtype)
     if dtype.time_zone is None:
         return value.dt.strftime(pattern)
     return value.dt.convert_time_zone("UTC").dt.strftime(pattern + "Z")
@@ -195,7 +201,7 @@ def _read_date(text: pl.Expr, dtype: Any) -> pl.Expr:
 
 
 def _write_date(value: pl.Expr, dtype: Any) -> pl.Expr:
-    return _within(value, _FURTHEST_DAYS).dt.strftime("%Y-%m-%d")
+    return near(value, dtype).dt.strftime("%Y-%m-%d")
 
 
 def _read_time(text: pl.Expr, dtype: Any) -> pl.Expr:

@@ -11,8 +11,10 @@ import polars as pl
 from raystream.connectors.base import DeadLetters, WriteOptions
 from raystream.connectors.columns import nulled_of
 from raystream.connectors.kafka.clients import Messages
+from raystream.connectors.kafka.key_texts import text_of, values_of
 from raystream.connectors.kafka.record_headers import check_headers, headers_of
 from raystream.data.batch import HIDDEN, MESSAGE_KEY
+from raystream.data.fit import holds_ns
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError
 from raystream.formats.base import Format
@@ -99,6 +101,11 @@ def _told_by_rows(
 
 def _keys_of(options: WriteOptions, key: str | None) -> _Keys:
     columns = (key,) if key is not None else options.schema.key
+    for name in columns:
+        dtype = options.schema.columns.get(name, pl.Null())
+        if dtype.is_nested() and holds_ns(dtype):
+            what = f"key {name!r} holds nanoseconds within {dtype}, which have no form there"
+            raise ConfigurationError(what, what_to_do="cast them to microseconds")
     if len(columns) == 1:
         return lambda frame: _single(frame.get_column(columns[0]))
     if columns:
@@ -113,14 +120,15 @@ def _single(column: pl.Series) -> list[bytes | str | None]:
     if column.dtype == pl.Binary:
         return column.to_list()
     if column.dtype.is_nested():
-        return [None if value is None else msgspec.json.encode(value) for value in column.to_list()]
-    return column.cast(pl.String).to_list()
+        return [None if v is None else msgspec.json.encode(v) for v in values_of(column)]
+    return text_of(column).to_list()
 
 
 def _several(frame: pl.DataFrame, columns: Sequence[str]) -> list[bytes | str | None]:
     """Several key columns are written as a JSON array, in the order of `key_by`."""
     encode = msgspec.json.encode
-    return [encode(row) for row in frame.select(columns).iter_rows()]
+    values = [values_of(frame.get_column(name)) for name in columns]
+    return [encode(row) for row in zip(*values, strict=True)]
 
 
 def _times(column: pl.Series) -> list[int | None]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import polars as pl
 
+from raystream.connectors.kafka.key_texts import text_of, values_of
 from raystream.connectors.kafka.message_columns import HEADERS
 from raystream.errors import ConfigurationError
 
@@ -46,7 +47,7 @@ def _column(column: pl.Series) -> list[Headers]:
     if column.dtype.is_nested():
         return [
             [(name, None if value is None else msgspec.json.encode(value))]
-            for value in column.to_list()
+            for value in values_of(column)
         ]
-    text = column if column.dtype == pl.Binary else column.cast(pl.String)
+    text = column if column.dtype == pl.Binary else text_of(column)
     return [[(name, value)] for value in text.to_list()]
