@@ -89,7 +89,9 @@ def holds_ns(dtype: Any) -> bool:
         return holds_ns(dtype.inner)
     if isinstance(dtype, pl.Struct):
         return any(holds_ns(field.dtype) for field in dtype.fields)
-    return isinstance(dtype, pl.Datetime | pl.Duration) and dtype.time_unit == "ns"
+    return dtype == pl.Time or (
+        isinstance(dtype, pl.Datetime | pl.Duration) and dtype.time_unit == "ns"
+    )
 
 
 def _is_text(was: pl.DataType, dtype: pl.DataType) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from raystream.data.fit import holds_ns
 from raystream.formats import text_types
 from raystream.formats.not_finite import not_finite
 from raystream.formats.timestamps import written
@@ -38,7 +39,7 @@ def values_of(column: pl.Series) -> list[Any]:
     if isinstance(column.dtype, pl.Datetime | pl.Date):
         text_of(column)
     values = column.to_list()
-    if isinstance(column.dtype, pl.Datetime | pl.Duration) and column.dtype.time_unit == "ns":
+    if holds_ns(column.dtype) and not column.dtype.is_nested():
         finer = (column.to_physical() % _PER_US != 0).fill_null(value=False)
         if finer.any():
             texts = text_of(column)
