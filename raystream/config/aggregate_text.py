@@ -11,6 +11,7 @@ from raystream.graph.aggregates import AggregateKind
 from raystream.graph.nearest import did_you_mean
 
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\(")
+_CONDITION = re.compile(r"\s*(?:filter\s*(?P<filter>\()\s*)?where\b", re.IGNORECASE)
 _NAME = re.compile(r"\s*[A-Za-z_]\w*\s*")
 
 
@@ -53,7 +54,8 @@ def parse_aggregate(text: str) -> AggregateText:
     """The parts of an aggregate.
 
     Args:
-        text: `count()`, `count(*)`, `sum(price)`, `count(where status >= 500)`.
+        text: `count()`, `count(*)`, `sum(price)`, `count(where status >= 500)`; the condition may
+            stand behind the brackets: `sum(price) where ..`, `sum(price) filter (where ..)`.
 
     Raises:
         NoAggregate: it is not of that form.
@@ -67,16 +69,34 @@ def parse_aggregate(text: str) -> AggregateText:
         raise NoAggregate(message, 0)
     kind = _kind(call[1], call.start(1))
     end = _closing(text, call.end() - 1)
-    rest = text[end + 1 :]
-    if rest.strip():
-        offset = end + 1 + len(rest) - len(rest.lstrip())
-        message = f"{rest.strip()!r} behind the aggregate; compute with it in a with_columns step"
-        raise NoAggregate(message, offset)
     value, where = _split(text, call.end(), end)
+    behind = _behind(text, end + 1)
+    if where is not None and behind is not None:
+        message = "there is a condition in the brackets already; join both with and"
+        raise NoAggregate(message, behind.offset)
     if value is None and kind is not AggregateKind.COUNT:
         message = f"{kind} needs a value; write {kind}(column)"
         raise NoAggregate(message, call.end())
-    return AggregateText(kind, value, where)
+    return AggregateText(kind, value, where or behind)
+
+
+def _behind(text: str, start: int) -> Part | None:
+    """The condition behind the brackets: `where c`, or SQL's `filter (where c)`."""
+    rest = text[start:]
+    if not rest.strip():
+        return None
+    found = _CONDITION.match(text, start)
+    if found is None:
+        offset = start + len(rest) - len(rest.lstrip())
+        message = f"{rest.strip()!r} behind the aggregate; compute with it in a with_columns step"
+        raise NoAggregate(message, offset)
+    if found["filter"] is None:
+        return _needed(text, found.end(), len(text))
+    end = _closing(text, found.start("filter"))
+    if text[end + 1 :].strip():
+        message = f"{text[end + 1 :].strip()!r} behind the aggregate"
+        raise NoAggregate(message, end + 1)
+    return _needed(text, found.end(), end)
 
 
 def _kind(name: str, offset: int) -> AggregateKind:

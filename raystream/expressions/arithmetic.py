@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from raystream.expressions.bounds import always_in, computed
 from raystream.expressions.problem import Problem
 from raystream.expressions.table import Arguments, Function
 from raystream.expressions.temporal import date_minus, moved, shifted
@@ -113,7 +114,9 @@ def _integers(given: Arguments, sign: str, operation: Operation) -> Typed:
     else:
         about = a.cast(FLOAT) * b.cast(FLOAT)
         wrapped = (about - result.cast(FLOAT)).abs() > 2.0**62
-    return made(result, INTEGER, (left, right), given.at, given.fault(wrapped, "integer overflow"))
+    within = computed(sign, left.within, right.within)
+    fault = replace(given.fault(wrapped, "integer overflow"), never=always_in(within))
+    return replace(made(result, INTEGER, (left, right), given.at, fault), within=within)
 
 
 def _is_float(parts: tuple[Typed, ...]) -> bool:

@@ -10,6 +10,7 @@ import polars as pl
 from raystream.data.batch import HIDDEN
 from raystream.data.schema import no_column
 from raystream.expressions import casts, logic, objects
+from raystream.expressions.bounds import of_column
 from raystream.expressions.problem import Problem
 from raystream.expressions.registry import function
 from raystream.expressions.table import Arguments, called
@@ -66,8 +67,10 @@ def _column(name: str, at: int, columns: Mapping[str, pl.DataType]) -> Typed:
     if name not in columns or name.startswith(HIDDEN):
         error = no_column(name, columns)
         raise Problem(error.what, at, error.what_to_do)
-    dtype = columns[name]
-    return Typed(pl.col(name), dtype() if isinstance(dtype, type) else dtype, at, name=name)
+    found = columns[name]
+    dtype = found() if isinstance(found, type) else found
+    within = of_column(name) if dtype.is_integer() else None
+    return Typed(pl.col(name), dtype, at, name=name, within=within)
 
 
 def _case(node: Case, columns: Mapping[str, pl.DataType]) -> Typed:

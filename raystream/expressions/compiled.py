@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ import polars as pl
 
 from raystream.data.schema import no_column
 from raystream.errors import ConfigurationError
+from raystream.expressions.bounds import Limits
 from raystream.expressions.build import typed
+from raystream.expressions.overflows import overflows
 from raystream.expressions.parser import parse
 from raystream.expressions.problem import Problem, bad
 from raystream.expressions.row_wise import check_row_wise
@@ -28,6 +30,7 @@ class Compiled:
         reads: Columns it reads.
         constant: It reads no column: one value for all rows.
         error: String, null where the row can be computed, else the reason. None: no row can fail.
+        never: Tells from least and greatest of the integer columns that it reads that no row fails.
     """
 
     value: pl.Expr
@@ -35,6 +38,7 @@ class Compiled:
     reads: frozenset[str]
     constant: bool
     error: pl.Expr | None = None
+    never: Callable[[Limits], bool] | None = None
 
 
 def compiled(written: Any, columns: Mapping[str, pl.DataType]) -> Compiled:
@@ -58,7 +62,9 @@ def compiled(written: Any, columns: Mapping[str, pl.DataType]) -> Compiled:
     if isinstance(written, pl.Expr):
         dtype = check_row_wise(written, columns)
         reads = frozenset(written.meta.root_names())
-        return Compiled(written, dtype, reads, constant=not reads)
+        faults = overflows(written, columns)
+        told, never = _error(faults), _never(faults)
+        return Compiled(written, dtype, reads, constant=not reads, error=told, never=never)
     if not isinstance(written, str):
         what = f"{written!r} is not an expression"
         raise ConfigurationError(what, what_to_do="write SQL text or rs.col(...)")
@@ -84,7 +90,15 @@ def _of_text(text: str, columns: Mapping[str, pl.DataType]) -> Compiled:
     if not reads and error is not None:
         _check_constant(text, error)
         error = None
-    return Compiled(found.value, found.dtype, reads, constant=not reads, error=error)
+    constant, never = not reads, _never(found.faults)
+    return Compiled(found.value, found.dtype, reads, constant, error=error, never=never)
+
+
+def _never(faults: Sequence[Fault]) -> Callable[[Limits], bool] | None:
+    known = [fault.never for fault in faults if fault.never is not None]
+    if not faults or len(known) < len(faults):
+        return None
+    return lambda limits: all(never(limits) for never in known)
 
 
 def _error(faults: Sequence[Fault]) -> pl.Expr | None:

@@ -41,7 +41,7 @@ def bad(text: str, problem: Problem) -> BadExpression:
     no function 'abz', at character 9 of "price * abz(x)"; did you mean 'abs'?
     """
     what = problem.message
-    if not what.startswith("no column"):  # a name is easily found
+    if not (what.startswith("no column") and text.strip().isidentifier()):  # a name is found
         what = f"{what}, at character {problem.at + 1} of {shown(text)}"
     found = BadExpression(what, what_to_do=problem.advice)
     found.text, found.offset, found.fault = text, problem.at, problem.message

@@ -24,9 +24,6 @@ UNKNOWN_HERE: Mapping[str, str] = {
     "unnest": "it makes several rows of one: use flat_map",
     "explode": "it makes several rows of one: use flat_map",
     "generate_series": "it makes several rows of one: use flat_map",
-    "md5": "it is not a column operation: use map",
-    "sha1": "it is not a column operation: use map",
-    "sha256": "it is not a column operation: use map",
     "row": "make a column of each value",
     "struct_pack": "make a column of each value",
 }

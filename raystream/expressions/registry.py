@@ -7,6 +7,7 @@ import re
 
 from raystream.expressions import (
     arithmetic,
+    hashes,
     json_text,
     logic,
     numbers,
@@ -22,6 +23,7 @@ FUNCTIONS: tuple[Function, ...] = (
     *arithmetic.FUNCTIONS,
     *logic.FUNCTIONS,
     *texts.FUNCTIONS,
+    *hashes.FUNCTIONS,
     *numbers.FUNCTIONS,
     *times.FUNCTIONS,
     *objects.FUNCTIONS,

@@ -54,7 +54,7 @@ def check_row_wise(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> p
     for name in expression.meta.root_names():
         if name not in columns and name not in {"*", ""} and not name.startswith("^"):
             raise no_column(name, columns)
-    for why in _beyond(json.loads(_serialized(expression)), columns):
+    for why in _beyond(json.loads(serialized(expression)), columns):
         raise _refused(expression, why)
     dtype = _type(expression, columns)
     if not _same_alone(expression, columns):
@@ -62,7 +62,8 @@ def check_row_wise(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> p
     return dtype
 
 
-def _serialized(expression: pl.Expr) -> str:
+def serialized(expression: pl.Expr) -> str:
+    """The tree of an expression, as JSON."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found: str = expression.meta.serialize(format="json")
@@ -97,11 +98,12 @@ def _beyond(node: Any, columns: Mapping[str, pl.DataType]) -> Iterator[str]:
         if "AnonymousFunction" in json.dumps(body["evaluation"]):
             yield "what a Python function in it does is not known"
     elif kind not in ("Column", "Literal", "Selector", "Field"):
-        for part in _below(kind, body):
+        for part in below(kind, body):
             yield from _beyond(part, columns)
 
 
-def _below(kind: str, body: Any) -> list[Any]:
+def below(kind: str, body: Any) -> list[Any]:
+    """The nodes below one that is no function."""
     match kind:
         case "BinaryExpr":
             return [body["left"], body["right"]]

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from raystream.expressions.bounds import Limits, Within, of_number
 from raystream.expressions.problem import Problem
 
 TIMESTAMP = pl.Datetime("us")
@@ -26,10 +27,14 @@ NOT_CONSTANT = object()
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Rows for which a part cannot be computed: where `when` is true, because of `reason`."""
+    """Rows for which a part cannot be computed: where `when` is true, because of `reason`.
+
+    `never` tells from the limits of the columns that there are none.
+    """
 
     when: pl.Expr
     reason: str
+    never: Callable[[Limits], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Typed:
         constant: The value itself if it is written out, else NOT_CONSTANT. A Decimal of type
             Float64 is a literal like 2.0, which is exact among decimals.
         name: As text, for messages about rows.
+        within: Of a whole number: between which it lies, where that is known.
     """
 
     value: pl.Expr
@@ -52,6 +58,7 @@ class Typed:
     faults: tuple[Fault, ...] = ()
     constant: Any = NOT_CONSTANT
     name: str = ""
+    within: Within | None = None
 
     @property
     def kind(self) -> str:
@@ -114,7 +121,8 @@ def literal(value: Any, at: int, name: str = "") -> Typed:
         if not -(2**63) <= value < 2**63:
             message = f"{value} does not fit 64 bits"
             raise Problem(message, at, "write it as a decimal, with .0 behind it")
-        return Typed(pl.lit(value, INTEGER), INTEGER, at, constant=value, name=shown)
+        within = of_number(value)
+        return Typed(pl.lit(value, INTEGER), INTEGER, at, constant=value, name=shown, within=within)
     if isinstance(value, Decimal):
         return Typed(pl.lit(float(value), FLOAT), FLOAT, at, constant=value, name=str(value))
     return Typed(pl.lit(value, TEXT), TEXT, at, constant=value, name=shown)
@@ -134,7 +142,7 @@ def made(
 
 def guarded(part: Typed, when: pl.Expr) -> tuple[Fault, ...]:
     """Its faults, which count only where `when` is true."""
-    return tuple(Fault(when & fault.when, fault.reason) for fault in part.faults)
+    return tuple(replace(fault, when=when & fault.when) for fault in part.faults)
 
 
 def then_fault(part: Typed, became: pl.Expr, reason: str) -> tuple[Fault, ...]:

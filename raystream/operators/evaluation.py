@@ -31,6 +31,10 @@ class Evaluation:
     ) -> None:
         errors = [each.error for each in expressions if each.error is not None]
         self._error = pl.coalesce(errors) if errors else None
+        failing = [each for each in expressions if each.error is not None]
+        known = [each.never for each in failing if each.never is not None]
+        self._never = known if len(known) == len(failing) else []
+        self._reads = sorted({name for each in failing for name in each.reads})
         self._compute = compute
 
     def of(self, frame: pl.DataFrame, errors: Errors) -> pl.DataFrame:
@@ -40,7 +44,7 @@ class Evaluation:
             frame: User columns and hidden columns.
             errors: Takes the others.
         """
-        if self._error is not None:
+        if self._error is not None and not self._all_fit(frame):
             reasons = frame.select(self._error.alias("reason")).to_series()
             if reasons.null_count() < frame.height:
                 frame = errors.without(frame, reasons)
@@ -48,6 +52,20 @@ class Evaluation:
             return self._compute(frame)
         except pl.exceptions.PolarsError as error:
             return self._compute(errors.without(frame, self._alone(frame, error)))
+
+    def _all_fit(self, frame: pl.DataFrame) -> bool:
+        """Whether the least and the greatest of the columns tell that no row can fail."""
+        if not self._never:
+            return False
+        names = [name for name in self._reads if frame.schema[name].is_integer()]
+        if not names:
+            return all(never({}) for never in self._never)
+        ends = (
+            frame.select(pl.col(name).min().alias(f"{name} least") for name in names).row(0),
+            frame.select(pl.col(name).max().alias(f"{name} most") for name in names).row(0),
+        )
+        limits = {n: (low or 0, high or 0) for n, low, high in zip(names, *ends, strict=True)}
+        return all(never(limits) for never in self._never)
 
     def _alone(self, frame: pl.DataFrame, error: pl.exceptions.PolarsError) -> pl.Series:
         """Why each row fails: an rs.col expression tells only that one of them does."""

@@ -23,7 +23,8 @@ LINE = HEAD.count("\n") + 1
 MISTAKES = {
     'rows.key_by("ipp")': "no column 'ipp'; did you mean 'ip'? columns: ts, ip, status",
     'rows.filter("stauts >= 400")': (
-        "no column 'stauts'; did you mean 'status'? columns: ts, ip, status"
+        "no column 'stauts', at character 1 of \"stauts >= 400\"; "
+        "did you mean 'status'? columns: ts, ip, status"
     ),
     'rows.filter(rs.col("stauts") > 1)': (
         "no column 'stauts'; did you mean 'status'? columns: ts, ip, status"
@@ -37,7 +38,8 @@ MISTAKES = {
         "a value is expected"
     ),
     'counts.filter("counts > 1")': (
-        "no column 'counts'; did you mean 'count'? columns: ip, window_start, window_end, count"
+        "no column 'counts', at character 1 of \"counts > 1\"; "
+        "did you mean 'count'? columns: ip, window_start, window_end, count"
     ),
     'rows.with_columns(total="sum(status)")': (
         "with_columns(total=): sum() is over many rows; it belongs to an aggregate step, "

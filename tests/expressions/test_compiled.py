@@ -23,5 +23,7 @@ def test_type_columns_and_constness(written: Any) -> None:
 
 
 def test_a_column_that_is_missing() -> None:
-    with pytest.raises(ConfigurationError, match="no column 'nn'; did you mean 'n'"):
+    with pytest.raises(
+        ConfigurationError, match="no column 'nn', at character 1 .*; did you mean 'n'"
+    ):
         compiled("nn + 1", COLUMNS)

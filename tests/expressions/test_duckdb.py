@@ -73,7 +73,7 @@ TEXT: list[Asked] = [
     ("regexp_replace(s, '(a)(b)', '\\2\\1')", "regexp_replace(s, '(a)(b)', '\\2\\1', 'g')"),
     "s = p", "s < p", "s > p", "greatest(s, p)", "translate(s, 'ab', 'x')", "cast(s as bigint)",
     "cast(s as double)", "cast(s as decimal(10,2))", "cast(s as boolean)", "try_cast(s as bigint)",
-    "hex(s)", "s in ('a', p)", "coalesce(s, p)", "repeat(s, n)", ("lpad(s, n, 'xy')", "lpad(s, n::int, 'xy')"),
+    "hex(s)", "md5(s)", "sha1(s)", "sha256(s)", "s in ('a', p)", "coalesce(s, p)", "repeat(s, n)", ("lpad(s, n, 'xy')", "lpad(s, n::int, 'xy')"),
     ("rpad(s, n, 'xy')", "rpad(s, n::int, 'xy')"), ("split(s, p || ',')", "case when p is not null then split(s, p || ',') end"),
     ("cardinality(split(s, ','))", "len(split(s, ','))"), ("split(s, ',')[0]", "split(s, ',')[1]"),
     ("array_contains(split(s, ','), 'a')", "list_contains(split(s, ','), 'a')"),

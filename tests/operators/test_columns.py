@@ -137,7 +137,10 @@ COLUMNS = "did you mean 'status'? columns: ip, status, price"
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (Filter("statsu > 1"), f"no column 'statsu'; {COLUMNS}"),
+        (Filter("n + statsu > 1"), "no column 'n', at character 1 of \"n + statsu > 1\"; "
+         "columns: ip, status, price"),
+        (Filter("price > statsu"), "no column 'statsu', at character 9 of \"price > statsu\"; "
+         f"{COLUMNS}"),
         (Filter("a b c"), "filter: 'b' is not expected here, at character 3 of \"a b c\""),
         (Filter("status + 1"), "filter: the condition is Int64, not true or false; write a "
          "comparison"),
