@@ -61,7 +61,7 @@ def check_brokers_of(pipeline: Pipeline, checkpoint_storage: str | None = None) 
 
 
 def refuse_unreachable(pipeline: Pipeline, checkpoint_storage: str | None = None) -> None:
-    """Refuse brokers that can not be reached or do not let us in, and rights that are missing.
+    """Refuse brokers that cannot be reached or do not let us in, and rights that are missing.
 
     What else is wrong, such as a topic that is not there, is told by the plan, with its line.
 

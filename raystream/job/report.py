@@ -282,7 +282,7 @@ def _origin(base: Checkpoint | Restore | None) -> str:
 
 
 def _positions(base: Checkpoint | Restore | None) -> dict[str, str]:
-    """Split -> where the sources go on, of all states that hold positions; in natural order."""
+    """Split -> where the sources continue, of all states that hold positions; in natural order."""
     states = (s for of_step in base.steps.values() for s in of_step) if base is not None else ()
     found: dict[str, str] = {}
     for state in states:

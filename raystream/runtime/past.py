@@ -16,7 +16,7 @@ from raystream.storage.base import Store
 
 
 class Past:
-    """The record of one run. What can not be written is left out: the run matters more.
+    """The record of one run. What cannot be written is left out: the run matters more.
 
     Args:
         store: The job's storage.
@@ -31,7 +31,7 @@ class Past:
         self._stem = ""
 
     def begin(self, now_ms: int) -> None:
-        """The run begins, or goes on with another coordinator: then there is a record."""
+        """The run begins, or continues with another coordinator: then there is a record."""
         if not self._run:
             return
         with suppress(StorageError, OSError):
@@ -70,7 +70,7 @@ def past_runs(store: Store, run: str = "") -> list[PastRun]:
         run: Only this one.
 
     Raises:
-        StorageError: it can not be read.
+        StorageError: it cannot be read.
     """
     keys = set(store.list(past.RUNS))
     firsts = sorted((k for k in keys if k.endswith(f"{run}.{past.BEGAN}")), reverse=True)

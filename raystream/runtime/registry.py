@@ -112,7 +112,7 @@ def _write(path: Path, run: KnownRun) -> None:
 
 
 def _files() -> Iterator[tuple[Path, KnownRun]]:
-    """Oldest first; what can not be read, or is not ours, is passed over."""
+    """Oldest first; what cannot be read, or is not ours, is passed over."""
     found = []
     for path in directory().glob("*.json"):
         with contextlib.suppress(OSError, ValueError, TypeError):

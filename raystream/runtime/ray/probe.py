@@ -18,9 +18,9 @@ _TOKEN = "put the token of the cluster into ~/.ray/auth_token or RAY_AUTH_TOKEN"
 
 
 def check_answers(address: str) -> None:
-    """Refuse what is no head of Ray, and a token that the head does not take.
+    """Refuse what is not a head of Ray, and a token that the head does not take.
 
-    What can not be told for sure (no gRPC here, TLS) is left to Ray.
+    What cannot be told for sure (no gRPC here, TLS) is left to Ray.
 
     Args:
         address: `HOST:PORT` of a head.

@@ -1,4 +1,4 @@
-"""What is no head of Ray is told at once."""
+"""What is not a head of Ray is told at once."""
 
 from __future__ import annotations
 
