@@ -9,6 +9,7 @@ import pytest
 
 import raystream
 from raystream.api.job import Job
+from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
 from raystream.observe.status import StatusDocument
 
@@ -24,8 +25,11 @@ class Answers:
 
     def ask(self, method: str, *arguments: Any) -> Any:
         """One question."""
-        if method in ("stop", "ended"):
-            self._outcome = Outcome("stopped" if method == "stop" else "finished", rows_in=9)
+        if method == "ended":
+            self._outcome = Outcome("finished", rows_in=9)
+        if method == "stop":
+            kind = "cancelled" if arguments[0] is StopKind.CANCEL else "stopped"
+            self._outcome = Outcome(kind, rows_in=9)
         return {
             "status": StatusDocument(self.name, "running", uptime_s=next(self._seconds)),
             "tail": ([{"ip": "10.0.0.1", "count": 3}], None),

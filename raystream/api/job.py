@@ -245,7 +245,7 @@ class Job:
         """End the job at once, without a last commit; the next run continues from the last one.
 
         >>> job.cancel().kind
-        'stopped'
+        'cancelled'
         """
         from raystream.job.messages import StopKind
 
