@@ -23,7 +23,7 @@ from raystream.errors import ConfigurationError, RaystreamError
 from raystream.testing import processes
 from raystream.testing.chaos import until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 _ray: Any = ray
 

@@ -62,7 +62,7 @@ def started(
         finally:
             if process.poll() is None:
                 process.terminate()
-                process.communicate(timeout=60)
+                process.communicate(timeout=180)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def _interrupted(command: list[str], seen: Path, rows: int) -> tuple[int, str]:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=180)
     return process.returncode, said
 
 
@@ -93,7 +93,7 @@ def test_twice_is_now_and_says_so(tmp_path: Path) -> None:
         assert said[-1]
         said.append(process.stderr.readline())
     process.send_signal(signal.SIGINT)
-    said += process.communicate(timeout=60)[1].splitlines(keepends=True)
+    said += process.communicate(timeout=180)[1].splitlines(keepends=True)
     assert "stopping after a last commit; Ctrl-C once more ends it at once\n" in said
     assert "cancelling: ending without a last commit; once more kills it\n" in said
     assert "cancelled, committed: read 0, written 0\n" in said
@@ -114,7 +114,7 @@ def test_ctrl_c_after_the_end_is_no_traceback(tmp_path: Path) -> None:
             assert process.poll() is None, said
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        said += process.communicate(timeout=30)[1]
+        said += process.communicate(timeout=180)[1]
     assert "Traceback" not in said
     assert process.returncode == -signal.SIGINT
 
@@ -132,7 +132,7 @@ def test_on_a_terminal_ctrl_c_is_answered_above_the_live_view(tmp_path: Path) ->
         shown = _until(master, "3 rows")
         process.send_signal(signal.SIGINT)
         shown += _until(master, None)
-        assert process.wait(60) == 0
+        assert process.wait(180) == 0
     os.close(master)
     assert "stopping after a last commit; Ctrl-C once more ends it at once\r\n" in shown
     assert "stopped, read 3, written 3\r\n" in shown

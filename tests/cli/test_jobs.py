@@ -101,7 +101,7 @@ def test_stop_tells_how_it_ended_and_the_run_elsewhere_is_good(running: Running)
     assert re.search(r"^stopped, read \d+, written 0", watched.err, re.MULTILINE)
     assert re.search(rf"^{running.name} continues from checkpoint \d+$", watched.err, re.MULTILINE)
     assert (Path(watched.out.strip()) / "savepoint").is_file()
-    said = running.process.communicate(timeout=60)[1]
+    said = running.process.communicate(timeout=180)[1]
     assert running.process.returncode == 0
     assert "stopped, read " in said
 
@@ -115,8 +115,8 @@ def test_who_watches_sees_a_cancelled_job_end(running: Running) -> None:
             assert watching.stdout is not None
             first = watching.stdout.readline()
             done = raystream("cancel", running.name, *where)
-            shown = watching.communicate(timeout=60)[0].splitlines()
-        said = again.communicate(timeout=60)[1]
+            shown = watching.communicate(timeout=180)[0].splitlines()
+        said = again.communicate(timeout=180)[1]
     assert first.startswith(f"{running.name}  running")
     assert shown[-1].startswith(f"{running.name}  ended")
     assert (done.code, watching.returncode, again.returncode) == (4, 4, 4)

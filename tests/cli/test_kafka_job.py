@@ -45,7 +45,7 @@ def test_from_the_template_to_the_drained_topic(
         status = read_all(ray_head, job_name)
         assert status["delivery_guarantee"] == "exactly_once"
         (ended,) = raystream_many(ray_head, ["stop", job_name, "--drain", "--json"])
-        said = running.communicate(timeout=60)[1]
+        said = running.communicate(timeout=180)[1]
     assert (ended.code, running.returncode) == (0, 0)
     outcome = json.loads(ended.out)
     assert (outcome["kind"], outcome["rows_in"]) == ("stopped", RECORDS)

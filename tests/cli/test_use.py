@@ -110,7 +110,7 @@ def on_terminal(environment: Mapping[str, str]) -> str:
     with subprocess.Popen(
         [sys.executable, "-c", COLOURS], stdout=slave, env=env, cwd=ROOT
     ) as shown:
-        shown.wait(60)
+        shown.wait(180)
     os.close(slave)
     text = os.read(master, 4096).decode().replace("\r\n", "\n")
     os.close(master)

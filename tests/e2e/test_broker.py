@@ -13,7 +13,7 @@ from tests.conftest import unique
 from tests.e2e.conftest import rows
 from tests.e2e.harness import FULL, Input, Job
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 SLOW = {"E2E_RATE": "4000", "E2E_COUNT": "3", "E2E_WRITE": "2"}
 AT = [
     "mid commit@coordinator:2",

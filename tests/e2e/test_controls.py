@@ -22,7 +22,7 @@ from tests.e2e.harness import Input, Job
 
 NewJob = Callable[..., Job]
 SPLIT = {"E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_RATE": "8000"}
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 def faults(job: Job, answer: pl.DataFrame) -> set[str]:

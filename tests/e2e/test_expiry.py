@@ -11,7 +11,7 @@ from raystream.testing.chaos import until
 from tests.e2e.harness import KILLED, Job, open_transactions
 
 SHORT = {"E2E_TIMEOUT": "6s", "E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_RATE": "6000"}
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 def die_and_stay_down(job: Job, order: str) -> None:

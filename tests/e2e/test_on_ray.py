@@ -18,7 +18,7 @@ from raystream.testing import points
 from raystream.testing.chaos import JobProcess, until
 from tests.e2e.harness import FULL, Job
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 SLOW = {"E2E_RATE": "6000"}
 IN_SUBTASKS: Sequence[Sequence[str]] = (

@@ -136,4 +136,4 @@ def each_group(new_job: NewJob, answer: pl.DataFrame, every: Sequence[Sequence[s
         list(pool.map(run, jobs, every))
 
 
-pytestmark = pytest.mark.timeout(900 if FULL else 300)
+pytestmark = pytest.mark.timeout(900)

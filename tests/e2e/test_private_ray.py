@@ -18,7 +18,7 @@ from raystream.testing.chaos import JobProcess, send, until
 from raystream.testing.processes import RAY_PARTS, family, ray_part
 from tests.conftest import _HEAD
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 ROWS = 16_000
 JOB = """

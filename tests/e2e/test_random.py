@@ -16,7 +16,7 @@ from tests.e2e.harness import FULL, Job
 
 SEEDS = range(20) if FULL else range(1)
 SLOW = {"E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_RATE": "6000", "E2E_INTERVAL": "150ms"}
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

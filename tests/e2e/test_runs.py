@@ -21,7 +21,7 @@ from tests.e2e.harness import Input, Job
 
 NewJob = Callable[..., Job]
 SLOW = {"E2E_RATE": "5000"}
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(params=["one process", "ray"])

@@ -33,7 +33,7 @@ from tests.e2e.harness import Input
 
 HALF = 6_000
 KEYS = ["ip", "window_start"]
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 
 
 @dataclass

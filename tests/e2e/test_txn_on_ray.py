@@ -10,7 +10,7 @@ import pytest
 from raystream.testing.chaos import until
 from tests.e2e.harness import Job, open_transactions
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 _MAIN = "from raystream.cli.app import main; main()"
 

@@ -40,7 +40,7 @@ IN_FULL = [
     "create attempt@coordinator:1",
 ]
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.mark.parametrize("order", [*FROZEN_AT, *(IN_FULL if FULL else ())])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.notebooks.kernel import Kernel
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from raystream.testing.broker import Broker
 from tests.notebooks.execute import FOLDER, NOTEBOOKS, execute, private, texts
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 def results(notebook: NotebookNode) -> list[str]:

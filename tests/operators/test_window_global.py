@@ -208,7 +208,7 @@ class Subtasks:
             self.late_rows += task.counts.pop("late_rows", 0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(EVENTS, WINDOWS, st.booleans(), st.sampled_from([1, 3, 100_000]))
 def test_same_as_the_oracle_through_snapshots_and_rescaling(
     harness: Any, events: list, window: Window, pre_aggregated: bool, at_once: int
@@ -237,7 +237,7 @@ def test_same_as_the_oracle_through_snapshots_and_rescaling(
         assert canonical(subtasks.late) == canonical(oracle.late)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(EVENTS, WINDOWS, st.integers(1, 30), st.booleans(), st.sampled_from([1, 3, 100_000]))
 def test_with_lateness_the_last_row_of_each_window_is_right(
     harness: Any, events: list, window: Window, lateness: int, early: bool, at_once: int

@@ -103,7 +103,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return told
 
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 def test_storage_that_one_node_does_not_see_is_refused(told: dict[str, Any]) -> None:
