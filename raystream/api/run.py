@@ -141,7 +141,7 @@ def _runtime(pipeline: Pipeline, options: RunOptions) -> Iterator[Runtime]:
 
     alone = not (options.local or options.address or os.environ.get("RAY_ADDRESS") or _has_ray())
     if alone:
-        say("Ray is not installed: this run stays in one process; pip install 'raystream[ray]'")
+        say("Ray is not installed: this run stays in one process; pip install 'ray[default]'")
     if options.local or alone:
         from raystream.runtime.local import InThisProcess
 

@@ -48,13 +48,13 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def test_a_run_stays_in_one_process_and_says_so(said: list[str]) -> None:
     assert "Ray is not installed: this run stays in one process" in said[0]
-    assert "pip install 'raystream[ray]'" in said[0]
+    assert "pip install 'ray[default]'" in said[0]
     assert said[1].startswith("0")
 
 
 @pytest.mark.parametrize(
-    ("number", "extra"), [(1, "ray"), (2, "cloud"), (3, "ray"), (4, "ray")], ids=str
+    ("number", "package"), [(1, "ray[default]"), (2, "raystream[cloud]"), (3, "ray[default]"), (4, "ray[default]")], ids=str
 )
-def test_the_rest_names_what_to_install(said: list[str], number: int, extra: str) -> None:
-    assert f"pip install 'raystream[{extra}]'" in said[number]
+def test_the_rest_names_what_to_install(said: list[str], number: int, package: str) -> None:
+    assert f"pip install '{package}'" in said[number]
     assert said[number + 1].startswith("2")

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from raystream.data.hashing import owners
@@ -72,7 +72,10 @@ def same(value: Any, *, signed: bool) -> Any:
 def test_equal_keys_are_the_same_bytes_and_have_one_owner(data: st.DataObject) -> None:
     shape = data.draw(SHAPES)
     values = data.draw(st.lists(values_of(shape), max_size=6))
-    frame = pl.DataFrame({"k": pl.Series(values, dtype=dtype_of(shape))})
+    try:
+        frame = pl.DataFrame({"k": pl.Series(values, dtype=dtype_of(shape))})
+    except pl.exceptions.PanicException:
+        reject()  # Polars cannot make categories in objects in arrays from Python
     made = canonical(frame, ["k"])
     assert made.schema["k"] == canonical_type(dtype_of(shape))
     assert not is_canonical(dtype_of(shape)) or made.equals(frame)

@@ -18,7 +18,7 @@ from raystream.errors import ConfigurationError
 
 if find_spec("ray") is None:
     what = "this needs Ray"
-    raise ConfigurationError(what, what_to_do="pip install 'raystream[ray]'")
+    raise ConfigurationError(what, what_to_do="pip install 'ray[default]'")
 
 if os.path.basename(sys.argv[0]) == "default_worker.py":
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
