@@ -53,7 +53,9 @@ def test_a_run_stays_in_one_process_and_says_so(said: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "package"), [(1, "ray[default]"), (2, "raystream[cloud]"), (3, "ray[default]"), (4, "ray[default]")], ids=str
+    ("number", "package"),
+    [(1, "ray[default]"), (2, "raystream[cloud]"), (3, "ray[default]"), (4, "ray[default]")],
+    ids=str,
 )
 def test_the_rest_names_what_to_install(said: list[str], number: int, package: str) -> None:
     assert f"pip install '{package}'" in said[number]
