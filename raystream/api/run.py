@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from raystream.api.environment import doubts, in_effect, told_by_environment
 from raystream.api.learn import learn_schemas, learn_types
 from raystream.api.pipeline import Pipeline
-from raystream.api.progress import Progress, patiently, say
+from raystream.api.progress import Progress, say
+from raystream.api.splits import discovered, source_of
 from raystream.api.start import check_start, opened, start_of, tell_left_behind
 from raystream.errors import ConfigurationError, JobFailed, RaystreamError, Superseded
 from raystream.graph.logical import LogicalGraph, Node
@@ -181,13 +182,13 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
     base = start_of(store, savepoint, options)
     header = {} if base is None else base.job
     # before the types are learnt: a source that holds no rows then has none within its ends either
-    ends = _splits(reads(graph), options) if options.bounded else {}
+    ends = discovered(reads(graph), base, bounded=True, say=say) if options.bounded else {}
     learnt = _learnt(graph, header, options)
-    splits = ends or _splits(reads(graph), options)
+    splits = ends or discovered(reads(graph), base, bounded=options.bounded, say=say)
     if options.bounded and _nothing_known(graph, learnt):
         return None
     settings = in_effect(pipeline.settings)
-    caps = {node.name: _source(node).max_parallelism() for node in reads(graph)}
+    caps = {node.name: source_of(node).max_parallelism() for node in reads(graph)}
     width = options.parallelism or settings.parallelism or _default(cpus, caps)
     guarantee = settings.delivery_guarantee
     planned = plan(graph, width, learnt, caps=caps, guarantee=guarantee)
@@ -258,15 +259,6 @@ def _nothing_known(graph: LogicalGraph, learnt: Mapping[str, Schema]) -> bool:
     return none and len(reads(graph)) == len(every)
 
 
-def _splits(nodes: list[Node], options: RunOptions) -> dict[str, tuple[Split, ...]]:
-    found = {}
-    for node in nodes:
-        source = _source(node)
-        with patiently(f"waiting for an answer from {source.describe()}"):
-            found[node.name] = tuple(source.discover(bounded=options.bounded))
-    return found
-
-
 def _default(cpus: int, caps: Mapping[str, int | None]) -> int:
     """What the cluster has, at most what the widest source can use."""
     known = [cap for cap in caps.values() if cap is not None]
@@ -284,11 +276,6 @@ def _check_sinks(graph: LogicalGraph, job: str, store: Store) -> None:
         step: Any = node.step
         for warning in step.sink.check(job, identity, node.name):
             say(f"warning: {warning}")
-
-
-def _source(node: Node) -> Any:
-    step: Any = node.step
-    return step.source
 
 
 def _run(job: JobSpec, runtime: Runtime, options: RunOptions) -> Outcome:

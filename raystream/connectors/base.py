@@ -24,11 +24,15 @@ Position = Any
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A part of a source read in order; `end` (exclusive) only in a bounded run."""
+    """A part of a source read in order; `end` (exclusive) only in a bounded run.
+
+    `needs_position`: what, where and advice of the error if it is to start without a saved one.
+    """
 
     id: SplitId
     start: Position
     end: Position | None = None
+    needs_position: tuple[str, str, str] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +167,13 @@ class Source(Protocol):
         """Whether a run without end may find more splits: who has none yet waits for them."""
         ...
 
-    def covers(self, split: SplitId) -> bool:
-        """Whether a split of an older run is still one of this source (its topic is read)."""
+    def covers(self, split: SplitId, of: str) -> bool:
+        """Whether a split of an older run is still one of this source (its topic is read).
+
+        Args:
+            split: Its id.
+            of: How the source was described that had it; empty: not known.
+        """
         ...
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:

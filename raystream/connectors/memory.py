@@ -97,9 +97,9 @@ class Rows:
         """No."""
         return False
 
-    def covers(self, split: SplitId) -> bool:
-        """Every split is."""
-        return True
+    def covers(self, split: SplitId, of: str) -> bool:
+        """Every split of rows in memory is."""
+        return not of or of.endswith(" in memory")
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
@@ -157,9 +157,9 @@ class Payloads:
         """No."""
         return False
 
-    def covers(self, split: SplitId) -> bool:
-        """Every split is."""
-        return True
+    def covers(self, split: SplitId, of: str) -> bool:
+        """Every split of rows in memory is."""
+        return not of or of.endswith(" in memory")
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""

@@ -132,7 +132,7 @@ def restore_states(
         for name in removed_steps(base, plan):
             raise _removed(name, specs, f"checkpoint {base.number}")
         for name, splits in removed_splits(base, plan).items():
-            raise _removed_splits(name, splits, specs[name])
+            raise _removed_splits(name, splits, specs[name], base.job)
     _check_meaning(base, specs)
     found: dict[SubtaskId, dict[StepName, RestoreRefs]] = {}
     same_hash = _same_hash(base.job)
@@ -241,16 +241,23 @@ def removed_splits(base: Checkpoint | Restore, plan: PhysicalPlan) -> dict[StepN
     found: dict[StepName, list[str]] = {}
     for _, spec in plan.steps():
         if isinstance(spec.step, Read):
-            headers = (state.header or {} for state in base.steps.get(spec.name, ()))
-            saved = {split for header in headers for split in header.get("positions", ())}
-            gone = sorted(split for split in saved if not spec.step.source.covers(split))
-            found |= {spec.name: gone} if gone else {}
+            headers = [state.header or {} for state in base.steps.get(spec.name, ())]
+            gone = {
+                split
+                for header in headers
+                for split in header.get("positions", ())
+                if not spec.step.source.covers(split, header.get("source", ""))
+            }
+            found |= {spec.name: sorted(gone)} if gone else {}
     return found
 
 
-def _removed_splits(name: StepName, splits: list[str], spec: StepSpec) -> ConfigurationError:
+def _removed_splits(
+    name: StepName, splits: list[str], spec: StepSpec, header: Mapping[str, Any]
+) -> ConfigurationError:
+    was = str(header.get("steps", {}).get(name, {}).get("source", ""))
     topics = sorted({split.rpartition("/")[0] or split for split in splits})
-    shown = ", ".join(topics)
+    shown = was if was.startswith("files ") else ", ".join(topics)
     source = spec.step.source.describe() if isinstance(spec.step, Read) else ""
     text = f"step {name!r} has read {shown} so far, and now reads only {source}"
     advice = (

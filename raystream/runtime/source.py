@@ -406,14 +406,16 @@ def _of(source: Source, restored: Restored | None) -> list[Mapping[str, Any]]:
     """Headers without the splits that are read no more: plan.restore has allowed that."""
     headers = [state.header for state in restored.states] if restored else []
 
-    def kept(of: Mapping[SplitId, Any]) -> dict[SplitId, Any]:
-        return {split: value for split, value in of.items() if source.covers(split)}
+    def kept(header: Mapping[str, Any], what: str) -> dict[SplitId, Any]:
+        of = header.get("source", "")
+        told = header.get(what, {}).items()
+        return {split: value for split, value in told if source.covers(split, of)}
 
     return [
         {
             **header,
-            "positions": kept(header["positions"]),
-            "watermarks": kept(header.get("watermarks", {})),
+            "positions": kept(header, "positions"),
+            "watermarks": kept(header, "watermarks"),
         }
         for header in headers
     ]

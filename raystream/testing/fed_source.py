@@ -85,7 +85,7 @@ class FedSource:
         """No."""
         return False
 
-    def covers(self, split: SplitId) -> bool:
+    def covers(self, split: SplitId, of: str) -> bool:
         """Every split is."""
         return True
 

@@ -281,6 +281,67 @@ def test_a_tailed_file_that_went_while_the_job_was_down_is_told(
         assert run.status.total("skipped_rows") == 0
 
 
+def test_another_directory_with_the_same_names_is_another_source(tmp_path: Path) -> None:
+    for month, first in (("jan", 0), ("feb", 100)):
+        (tmp_path / month).mkdir()
+        write(tmp_path / month / "0.jsonl", *range(first, first + 5))
+    out = Collect()
+    with running(pipeline(Files(tmp_path / "jan"), out), tmp_path / "store") as run:
+        assert run.ended().kind == "finished"
+    moved = pipeline(Files(tmp_path / "feb" / "*.jsonl"), out)
+    with running(moved, tmp_path / "store") as run:
+        refused = run.ended()
+    assert refused.kind == "failed"
+    assert f"has read files {tmp_path}/jan so far, and now reads only" in refused.message
+    assert "--allow-non-restored-state" in refused.message
+    with running(moved, tmp_path / "store", allow_non_restored_state=True) as run:
+        assert run.ended().kind == "finished"
+    assert column(out, "n") == [*range(5), *range(100, 105)]
+    with running(pipeline(Files(tmp_path / "feb"), out), tmp_path / "store") as run:
+        assert run.ended().kind == "finished"  # said otherwise, it is the same directory
+    assert column(out, "n") == [*range(5), *range(100, 105)]
+
+
+@pytest.mark.parametrize("tail", [False, True])
+def test_a_source_in_which_nothing_is_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tail: bool
+) -> None:
+    (tmp_path / "in").mkdir()
+    source = Files(tmp_path / "in" / "*.jsonl", tail=tail)
+    with running(pipeline(source, Collect()), tmp_path / "store"):
+        said = capsys.readouterr().err
+    yet = " yet; it is looked for every 60 s" if tail else ""
+    assert f"files {tmp_path}/in/*.jsonl: nothing is there to be read{yet}\n" in said
+
+
+def test_committed_needs_offsets_only_where_no_checkpoint_knows_better(
+    kafka: Broker, tmp_path: Path
+) -> None:
+    first, second = topics(kafka, unique("one"), unique("two"))
+    put(kafka, first, 1, 2)
+    put(kafka, second, 8, 9)
+    cluster, out, group = rs.Kafka(kafka.bootstrap), Collect(), unique("group")
+
+    def read(of: list[str], start: str, **options: Any) -> rs.Pipeline:
+        source = cluster.topic(of, starting_offsets=start, discovery_interval=SOON, **options)
+        return pipeline(source, out)
+
+    with pytest.raises(ConfigurationError, match=f"{group} has no committed offset"):
+        running(read([first], "committed", group_id=group), tmp_path).__enter__()
+    with running(read([first], "earliest"), tmp_path) as run:
+        run.until(lambda: column(out, "n") == [1, 2])
+        run.stop()
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin.create_partitions([NewPartitions(first, 2)])[first].result(20)
+    put(kafka, first, 3)
+    put(kafka, first, 4, partition=1)
+    with running(read([first], "committed", group_id=group), tmp_path) as run:
+        run.until(lambda: column(out, "n") == [1, 2, 3, 4])
+        run.stop()
+    with pytest.raises(ConfigurationError, match=f"topic {second}, partition 0: group {group} has"):
+        running(read([first, second], "committed", group_id=group), tmp_path).__enter__()
+
+
 def slowly(row: dict[str, Any]) -> dict[str, Any]:
     time.sleep(0.00005)
     return row

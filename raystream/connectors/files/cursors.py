@@ -42,7 +42,11 @@ class Cursor(Protocol):
     """Where we are in one file."""
 
     def take(self, most: int) -> Piece | None:
-        """Up to `most` rows; None if there are none now."""
+        """Up to `most` rows; None if there are none now. Raises `mark.Replaced`."""
+        ...
+
+    def place(self) -> str:
+        """Of the next record, in words."""
         ...
 
     def waiting(self) -> bool:
@@ -57,16 +61,18 @@ class Cursor(Protocol):
 class TextCursor:
     """JSON lines, CSV or another format with one record per line.
 
-    A position is [byte, lines]; while more lies ahead [byte, lines, size], so that a file that is
-    gone before it was read to its end is not taken for one that was.
+    A position is [byte, lines, size, mark]: by its size a file that is gone before it was read to
+    its end is not taken for one that was, by its mark (`files.mark`) another file not for this
+    one. Before anything was read it is [0, 0, size]; older ones have less.
     """
 
     def __init__(
         self, path: Path, split: Split, form: Format, options: ReadOptions, *, tail: bool
     ) -> None:
-        offset, line = split.start[:2]
+        offset, line, *more = split.start
         end = None if split.end is None else split.end[0]
-        self._file = LineFile(path, offset, line, end, tail=tail)
+        crc = more[1] if len(more) > 1 else None
+        self._file = LineFile(path, offset, line, end, tail=tail, crc=crc)
         self._form = form
         self._options = options
         self._there: tuple[str, ...] = ()
@@ -90,10 +96,10 @@ class TextCursor:
             return line(index_of_row(row, [r.index for r in decoded.rejected]), reason)
 
         bad = tuple(line(row.index, row.reason) for row in decoded.rejected)
-        size = self._file.seen()
-        ahead = [size] if size > lines.offset else []
+        size = max(self._file.seen(), lines.offset)
         unknown = decoded.unknown or self._unknown(len(payloads))
-        return Piece(decoded.frame, [lines.offset, lines.line, *ahead], record, bad, unknown)
+        position = [lines.offset, lines.line, size, self._file.crc()]
+        return Piece(decoded.frame, position, record, bad, unknown)
 
     def _unknown(self, rows: int) -> Mapping[str, int]:
         known = self._options.record
@@ -107,6 +113,10 @@ class TextCursor:
                 self._there = form.columns
             self._decoder = record_decoder(form, self._options, decode_schema(self._options))
         return self._decoder
+
+    def place(self) -> str:
+        """Of the next record."""
+        return f"line {self._file.line + 1}"
 
     def waiting(self) -> bool:
         """Whether whole lines lie ahead."""

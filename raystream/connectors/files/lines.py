@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
+from raystream.connectors.files.mark import Mark, Replaced
 from raystream.errors import RaystreamError
 
 BLOCK = 256 * 1024
@@ -42,12 +44,22 @@ class LineFile:
         line: Number of lines before it.
         end: Byte not to read beyond, or None.
         tail: Whether a last line without line end waits for the rest of it.
+        crc: Of what was read before, see `Mark`; None: not known.
 
     A bounded read of a file that is not tailed ends with its last line, line end or not. A file
     that was read to its end may be removed (rotated logs).
     """
 
-    def __init__(self, path: Path, offset: int, line: int, end: int | None, *, tail: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        offset: int,
+        line: int,
+        end: int | None,
+        *,
+        tail: bool,
+        crc: int | None = None,
+    ) -> None:
         self.path = path
         self.offset = offset
         self.line = line
@@ -58,20 +70,25 @@ class LineFile:
         self._read_to = offset
         self._last_is_whole = True
         self._seen = 0
+        self._mark = Mark(offset, crc)
+        self._touched: tuple[int, int] | None = None
+        self._compared: tuple[int, int] | None = None
 
     def take(self, most: int) -> Lines | None:
         """Up to `most` lines (blank ones included); None if there are none now.
 
         Raises:
-            RaystreamError: The file is shorter than what was read of it, or gone too early.
+            Replaced: It is another file than the one that was read.
+            RaystreamError: It is gone too early.
         """
         if not self._lines:
             self._fill()
         if not self._lines:
             return None
         taken, self._lines = self._lines[:most], self._lines[most:]
-        ends = len(taken) if self._lines or self._last_is_whole else len(taken) - 1
-        self.offset += sum(map(len, taken)) + ends
+        whole = bool(self._lines) or self._last_is_whole
+        self._mark.behind(taken, whole=whole)
+        self.offset += sum(map(len, taken)) + len(taken) - (0 if whole else 1)
         first = self.line + 1
         self.line += len(taken)
         if first == 1:
@@ -90,7 +107,19 @@ class LineFile:
         if self._lines:
             return True
         half = len(self._half) if self._tail and self._end is None else 0
-        return self.offset + half != self.limit()
+        return self.offset + half != self.limit() or self._may_be_another()
+
+    def _may_be_another(self) -> bool:
+        """Another file of the same size has nothing to read, so it is looked for."""
+        if not self.offset:
+            return False
+        if self._end is not None:
+            return self._compared is None
+        return self._touched is not None and self._touched != self._compared
+
+    def crc(self) -> int | None:
+        """Of what was read, see `Mark`."""
+        return self._mark.crc()
 
     def seen(self) -> int:
         """Size of the file as it was seen last, or where this run ends if that is further."""
@@ -107,6 +136,8 @@ class LineFile:
     def _fill(self) -> None:
         limit = self.limit()
         self._check(limit)
+        if self._read_to >= limit:
+            self._look()
         while not self._lines and self._read_to < limit:
             block = self._read(min(BLOCK, limit - self._read_to))
             self._read_to += len(block)
@@ -116,6 +147,7 @@ class LineFile:
 
     def _read(self, size: int) -> bytes:
         with open(self.path, "rb", buffering=0) as file:
+            self._compare(file)
             file.seek(self._read_to)
             block = file.read(size)
         if not block:
@@ -124,7 +156,8 @@ class LineFile:
 
     def _size(self) -> int:
         try:
-            self._seen = os.stat(self.path).st_size
+            status = os.stat(self.path)
+            self._seen, self._touched = status.st_size, _when(status)
         except FileNotFoundError as error:
             if self._seen > self._read_to:
                 what = f"file {self.path} is gone, but was not read to its end"
@@ -132,13 +165,28 @@ class LineFile:
             return self._read_to
         return self._seen
 
+    def _look(self) -> None:
+        """Compare although there is nothing to read; a file that was read may be gone."""
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                self._compare(file)
+        except FileNotFoundError:
+            self._compared = self._touched = (0, 0)
+
+    def _compare(self, file: IO[bytes]) -> None:
+        self._mark.check(file, self._half)
+        self._compared = _when(os.fstat(file.fileno()))
+
     def _check(self, limit: int) -> None:
         if limit < self._read_to:
             raise self._shrunk(limit)
 
-    def _shrunk(self, size: int) -> RaystreamError:
-        what = f"file {self.path} has {size} bytes, but was read to byte {self.offset} before"
-        return RaystreamError(what, what_to_do="restore the file, or start from scratch")
+    def _shrunk(self, size: int) -> Replaced:
+        return Replaced(f"it has {size} bytes, but was read to byte {self.offset} before")
+
+
+def _when(status: os.stat_result) -> tuple[int, int]:
+    return status.st_ino, status.st_mtime_ns
 
 
 def whole_lines(path: Path) -> int:

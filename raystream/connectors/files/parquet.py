@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ import polars as pl
 from raystream.connectors.base import ReadOptions, Split
 from raystream.connectors.columns import decode_schema, index_of_row
 from raystream.connectors.files.cursors import BadRecord, Piece
+from raystream.connectors.files.mark import Replaced
 from raystream.data.fit import fitted
 from raystream.data.schema import Schema
 from raystream.data.values import shown
@@ -18,6 +21,9 @@ from raystream.errors import RaystreamError
 from raystream.formats.unknown_fields import beyond
 
 _MAGIC = b"PAR1"
+_BEHIND = 8
+"""Bytes behind the footer: its size and the magic word."""
+
 _LEAST = 12
 """Bytes of the smallest file: the magic word twice, and the size of the footer."""
 
@@ -25,7 +31,8 @@ _LEAST = 12
 class ParquetCursor:
     """Parquet by rows, 64 k rows at a time; a file never changes once it is there.
 
-    A position is {row: rows read, rows: rows in all}; only the first number in older checkpoints.
+    A position is {row: rows read, rows: rows in all, mark: of its footer}; only the first number in
+    older checkpoints.
     """
 
     ROWS = 65_536
@@ -36,6 +43,8 @@ class ParquetCursor:
         self._record = options.record
         start, told = split.start, isinstance(split.start, Mapping)
         self._next: int = start["row"] if told else start
+        self._mark: int | None = start.get("mark") if told else None
+        self._seen: tuple[int, ...] = ()
         if told and not path.exists():  # the reader tells what is missing
             self._end = self._next
         else:
@@ -44,7 +53,11 @@ class ParquetCursor:
         self._there: list[str] = []
 
     def take(self, most: int) -> Piece | None:
-        """Up to `most` rows."""
+        """Up to `most` rows.
+
+        Raises:
+            Replaced: it is another file than the one that was read.
+        """
         if self._next >= self._end:
             return None
         if self._ahead is None or not self._ahead.height:
@@ -53,7 +66,21 @@ class ParquetCursor:
         first, self._next = self._next, self._next + rows.height
         return self._fit(rows, first)
 
+    def _check(self) -> None:
+        """By its footer, which is looked at again if the file was touched."""
+        with _named(self._path):
+            status = os.stat(self._path)
+            seen = (status.st_ino, status.st_size, status.st_mtime_ns)
+            if seen == self._seen:
+                return
+            mark = footer_mark(self._path)
+        if self._mark is not None and mark != self._mark:
+            what = "its columns or rows are described otherwise than before"
+            raise Replaced(what)
+        self._seen, self._mark = seen, mark
+
     def _read(self, count: int) -> pl.DataFrame:
+        self._check()
         scan = pl.scan_parquet(self._path)
         with _named(self._path):
             self._there = scan.collect_schema().names()
@@ -63,8 +90,8 @@ class ParquetCursor:
         with _named(self._path):
             frame = scan.select(wanted).slice(self._next, count).collect()
         if frame.height < count:
-            what = f"file {self._path} has fewer rows than were read of it before"
-            raise RaystreamError(what, what_to_do="restore the file, or start from scratch")
+            what = f"it has fewer than the {self._next + count} rows that were counted before"
+            raise Replaced(what)
         return frame
 
     def _fit(self, rows: pl.DataFrame, first: int) -> Piece:
@@ -97,12 +124,16 @@ class ParquetCursor:
         def record(row: int, reason: str) -> BadRecord:
             return numbered(index_of_row(row, left_out), reason)
 
-        position = {"row": self._next, "rows": self._end}
+        position = {"row": self._next, "rows": self._end, "mark": self._mark}
         bad = tuple(numbered(index, reasons[index]) for index in left_out)
         unknown = beyond(self._there, self._record, rows.height) if self._record else {}
         good = ~pl.int_range(pl.len()).is_in(left_out)
         kept = frame.filter(good) if left_out else frame
         return Piece(kept, position, record, bad, unknown)
+
+    def place(self) -> str:
+        """Of the next record."""
+        return f"row {self._next}"
 
     def waiting(self) -> bool:
         """Whether rows lie ahead."""
@@ -156,6 +187,16 @@ def _named(path: Path) -> Iterator[None]:
     except pl.exceptions.PolarsError as error:
         what = f"file {path} cannot be read as Parquet: {str(error).splitlines()[0]}"
         raise RaystreamError(what, what_to_do="replace it, or take it away") from error
+
+
+def footer_mark(path: Path) -> int:
+    """What tells one Parquet file from another: a number made of its footer."""
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _BEHIND))
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(0, size - _BEHIND - length))
+        return zlib.crc32(file.read())
 
 
 def is_whole(path: Path) -> bool:

@@ -31,6 +31,7 @@ from raystream.connectors.files.cursors import (
 )
 from raystream.connectors.files.lines import first_lines, whole_lines
 from raystream.connectors.files.listing import Listing
+from raystream.connectors.files.mark import Replaced
 from raystream.connectors.files.parquet import (
     ParquetCursor,
     is_whole,
@@ -50,6 +51,8 @@ from raystream.ids import SplitId, StepName
 from raystream.units import Duration, seconds
 
 PARQUET = "parquet"
+_KIND = "files "
+"""Begin of how it is described."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,10 @@ class Files:
     otherwise. A Parquet file is read once it is whole, and never changes: tailed, new files are
     waited for. Its types must be those of the columns; values are converted only where none
     changes, else the row goes by `errors`.
+
+    A file whose part that was read has changed is another file: what was not read of the old one
+    is told as a record that does not fit, and goes by `errors` of `read`; behind it the new one is
+    read from its begin.
 
     Args:
         path: Where. A relative path is resolved at once.
@@ -145,9 +152,11 @@ class Files:
         """Whether it tails: more files may come."""
         return self.tail
 
-    def covers(self, split: SplitId) -> bool:
-        """Every name below the path is."""
-        return True
+    def covers(self, split: SplitId, of: str) -> bool:
+        """Every name below the directory is; the same name below another one is another file."""
+        if not of:
+            return True
+        return of.startswith(_KIND) and Listing(of.removeprefix(_KIND)).base == self._listing.base
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
         """A reader for one subtask."""
@@ -166,6 +175,11 @@ class Files:
         if self.format == PARQUET:
             return ParquetCursor(path, split, options)
         return TextCursor(path, split, self._format, options, tail=self.tail)
+
+    def anew(self, split: SplitId, *, bounded: bool) -> Split:
+        """A file that took the place of another, from its begin."""
+        path = self.path_of(split)
+        return Split(split, self._start(path), self._end(path) if bounded else None)
 
     def learn(self) -> Schema | None:
         """Schema of the first file whose records tell columns; None if there are no records.
@@ -196,7 +210,7 @@ class Files:
 
     def describe(self) -> str:
         """For people."""
-        return f"files {self.path}"
+        return f"{_KIND}{self.path}"
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
         """Make the directory to write to.
@@ -250,17 +264,32 @@ class FilesReader:
         for split in list(self._cursors):
             cursor = self._cursors.pop(split)
             self._cursors[split] = cursor
-            piece = cursor.take(max_rows) if cursor.waiting() else None
+            try:
+                piece = cursor.take(max_rows) if cursor.waiting() else None
+            except Replaced as other:
+                return self._replaced(split, cursor, str(other))
             if piece is not None:
                 return self._chunk(split, piece)
         return None
 
     def _lost(self, split: Split) -> Chunk:
         """A file that went before it was read to its end is reported as a record that is none."""
-        frame = add_hidden(self._schema.empty(), self._options, self._ctx.clock.wall_ms())
         bad, position = _missing(split.start)
-        run = Run(split.id, 0, 0, position)
-        return Chunk(frame, (run,), (_rejected(split.id, bad),))
+        return self._told(split.id, bad, position)
+
+    def _replaced(self, split: SplitId, cursor: Cursor, why: str) -> Chunk:
+        """What was not read of the old file is lost to us; the new one is read from its begin."""
+        anew = self._source.anew(split, bounded=not self._endless)
+        self._cursors[split] = self._source.open(anew, self._options)
+        reason = (
+            f"the file was replaced by another one of this name: {why}; what was not read of the "
+            "old one is lost; read with errors='skip' to go on with the begin of the new one"
+        )
+        return self._told(split, BadRecord(cursor.place(), None, reason), anew.start)
+
+    def _told(self, split: SplitId, bad: BadRecord, position: Position) -> Chunk:
+        frame = add_hidden(self._schema.empty(), self._options, self._ctx.clock.wall_ms())
+        return Chunk(frame, (Run(split, 0, 0, position),), (_rejected(split, bad),))
 
     def _chunk(self, split: SplitId, piece: Piece) -> Chunk:
         frame = add_hidden(piece.frame, self._options, self._ctx.clock.wall_ms())

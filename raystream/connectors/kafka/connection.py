@@ -288,7 +288,7 @@ class KafkaTopic:
         """Partitions may be added at any time, topics too where a pattern names them."""
         return True
 
-    def covers(self, split: SplitId) -> bool:
+    def covers(self, split: SplitId, of: str) -> bool:
         """Whether its topic is read."""
         topic = split.rpartition("/")[0]
         return topic in self.topics if self.pattern is None else self.pattern.matches(topic)

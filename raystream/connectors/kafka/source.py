@@ -45,8 +45,10 @@ class KafkaSource:
     def discover(self, *, bounded: bool) -> list[Split]:
         """All partitions with starts by `starting_offsets`; ends are the last stable offsets.
 
+        `committed` where nothing was: such a split needs a position of a checkpoint.
+
         Raises:
-            ConfigurationError: no such topic, or `committed` and nothing was committed.
+            ConfigurationError: no such topic.
             RaystreamError: no broker answers.
         """
         places, ids = self._places()
@@ -58,8 +60,9 @@ class KafkaSource:
         return [
             Split(
                 split_id(start.topic, start.partition),
-                _position(start.offset, ids.get(start.topic)),
+                _position(max(start.offset, 0), ids.get(start.topic)),
                 None if end is None else {"offset": max(end, start.offset)},
+                self._uncommitted(start) if start.offset < 0 else None,
             )
             for start, end in zip(starts, ends, strict=True)
         ]
@@ -150,7 +153,7 @@ class KafkaSource:
     def _starts(self, consumer: Consumer, places: Sequence[Place]) -> list[Place]:
         start = self._topic.starting_offsets
         if start == "committed":
-            return self._committed(consumer, places)
+            return consumer.group_offsets(places)
         ends = [consumer.ends(p.topic, p.partition) for p in places]
         if isinstance(start, Mapping):
             found = [p.offset for p in consumer.at_time(places, start["timestamp"])]
@@ -160,15 +163,10 @@ class KafkaSource:
         pairs = zip(places, offsets, strict=True)
         return [Place(place.topic, place.partition, offset) for place, offset in pairs]
 
-    def _committed(self, consumer: Consumer, places: Sequence[Place]) -> list[Place]:
-        found = consumer.group_offsets(places)
-        for place in found:
-            if place.offset < 0:
-                what = f"group {self._topic.group_id} has no committed offset"
-                where = f"topic {place.topic}, partition {place.partition}"
-                advice = "start with starting_offsets 'earliest' or 'latest'"
-                raise ConfigurationError(what, where, advice)
-        return found
+    def _uncommitted(self, place: Place) -> tuple[str, str, str]:
+        what = f"group {self._topic.group_id} has no committed offset"
+        where = f"topic {place.topic}, partition {place.partition}"
+        return what, where, "start with starting_offsets 'earliest' or 'latest'"
 
 
 class _Asking:

@@ -18,7 +18,7 @@ from raystream.connectors.files import lines
 from raystream.connectors.files.source import Files
 from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError, RaystreamError
+from raystream.errors import ConfigurationError
 from raystream.formats.csv import Csv
 from raystream.ids import SubtaskId
 from raystream.time.clock import VirtualClock
@@ -72,7 +72,8 @@ def test_every_line_once_with_or_without_last_line_end(tmp_path: Path, end: str)
     chunks = drain(opened, 2)
     assert values(chunks) == [1, 2, 3]
     assert opened.finished()
-    assert chunks[-1].runs[0].position == [(tmp_path / "a.jsonl").stat().st_size, 3]
+    size = (tmp_path / "a.jsonl").stat().st_size
+    assert chunks[-1].runs[0].position[:3] == [size, 3, size]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -98,7 +99,7 @@ def test_reading_resumes_anywhere(
         after = drain(reader(source, [Split(split.id, position, split.end)]), size)
     assert values(before + after) == [n for n in rows if n is not None]
     if after:
-        assert after[-1].runs[0].position == [len(text), len(rows)]
+        assert after[-1].runs[0].position[:3] == [len(text), len(rows), len(text)]
 
 
 def test_files_are_read_in_turn(tmp_path: Path) -> None:
@@ -158,13 +159,99 @@ def test_a_second_run_reads_on_where_the_file_grew(tmp_path: Path) -> None:
     assert values(drain(reader(source, [Split(now.id, done, now.end)]))) == [3]
 
 
-def test_a_file_that_shrank_is_an_error(tmp_path: Path) -> None:
-    write(tmp_path / "a.jsonl", [1])
-    opened = reader(Files(tmp_path, tail=True), [Split("a.jsonl", [0, 0])])
-    drain(opened)
-    (tmp_path / "a.jsonl").write_text("")
-    with pytest.raises(RaystreamError, match="has 0 bytes, but was read to byte"):
-        opened.poll(10)
+LONG = 400
+"""Rows of more bytes than are compared."""
+
+
+@pytest.mark.parametrize("new", [[], [1], [5, 6], [*range(2, 2 + LONG)], [*range(3 * LONG)]])
+@pytest.mark.parametrize("old", [[7], [*range(1, 1 + LONG)]])
+@pytest.mark.parametrize("between_runs", [False, True])
+@pytest.mark.parametrize("same_inode", [False, True])
+def test_another_file_of_the_name_is_told_and_read_from_its_begin(
+    tmp_path: Path, old: list[int], new: list[int], between_runs: bool, same_inode: bool
+) -> None:
+    path = tmp_path / "a.jsonl"
+    write(path, old)
+    source = Files(tmp_path, tail=True)
+    opened = reader(source, [Split("a.jsonl", [0, 0])])
+    position = drain(opened)[-1].runs[0].position
+    if between_runs:
+        opened = reader(source, [Split("a.jsonl", position)])
+    other = path if same_inode else tmp_path / ".new"
+    write(other, new, "\n" if new else "")
+    other.rename(path)
+    told, *rest = drain(opened)
+    (lost,) = told.rejected
+    assert lost.origin == f"file a.jsonl, line {len(old) + 1}"
+    assert lost.reason.startswith("the file was replaced by another one of this name: ")
+    assert told.runs[0].position[:2] == [0, 0]
+    assert values(rest) == new
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    rows=st.lists(st.text("ab\n", max_size=80), min_size=1, max_size=30),
+    cut=st.integers(0, 400),
+    size=st.integers(1, 5),
+    block=st.integers(1, 300),
+)
+def test_a_file_that_only_grows_is_never_another(
+    tmp_path: Path, rows: list[str], cut: int, size: int, block: int
+) -> None:
+    """Whatever is there when it is read first, and a reader from a position on each time."""
+    text = "\n".join(rows).encode() + b"\n"
+    path = tmp_path / "a.txt"
+    path.write_bytes(text[:cut])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "BLOCK", block)
+        file = lines.LineFile(path, 0, 0, None, tail=True)
+        read = []
+        while (some := file.take(size)) is not None:
+            read += some.payloads
+        path.write_bytes(text)
+        again = lines.LineFile(path, file.offset, file.line, None, tail=True, crc=file.crc())
+        for one in (file, again):
+            rest = []
+            while (some := one.take(size)) is not None:
+                rest += some.payloads
+            assert read + rest == [line for line in text.split(b"\n") if line]
+        assert file.crc() == again.crc()
+
+
+def test_another_parquet_file_of_the_name_is_told_and_read_from_its_begin(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"n": [1, 2, 3]}).write_parquet(path)
+    source = Files(tmp_path, "parquet", tail=True)
+    opened = reader(source, source.discover(bounded=False))
+    position = drain(opened)[-1].runs[0].position
+    assert position[:2] == [3, 3]
+    pl.DataFrame({"n": [4, 5, 6, 7]}).write_parquet(path)
+    told, *rest = drain(reader(source, [Split("a.parquet", position)]))
+    assert [r.origin for r in told.rejected] == ["file a.parquet, row 3"]
+    assert "replaced by another one" in told.rejected[0].reason
+    assert values(rest) == [4, 5, 6, 7]
+
+
+def test_tailed_parquet_files_are_read_once_they_are_whole(tmp_path: Path) -> None:
+    source = Files(tmp_path, "parquet", tail=True)
+    opened = reader(source, source.discover(bounded=False))
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"n": [1, 2, 3]}).write_parquet(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    assert source.discover_new(frozenset()) == []
+    assert source.discover(bounded=True) == []
+    path.write_bytes(whole)
+    (new,) = source.discover_new(frozenset())
+    opened.add(new)
+    assert values(drain(opened)) == [1, 2, 3]
+    assert opened.caught_up("a.parquet")
+    assert not opened.finished()
+    path.unlink()
+    half = Split("a.parquet", [2, 3, 7])
+    (told,) = drain(reader(source, [half]))
+    assert "2 of its 3 rows were" in told.rejected[0].reason
+    assert drain(reader(source, [Split("a.parquet", told.runs[0].position)])) == []
 
 
 def test_a_rotated_file_that_was_read_is_no_error(tmp_path: Path) -> None:

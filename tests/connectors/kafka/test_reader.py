@@ -283,8 +283,6 @@ def test_starting_offsets(bench, topic):
     assert starts(starting_offsets="latest") == [3, 0]
     assert starts(starting_offsets={"timestamp": 1_700_000_000_500}) == [1, 0]
     assert starts(starting_offsets={"timestamp": 1_800_000_000_000}) == [3, 0]
-    with pytest.raises(ConfigurationError, match=f"group {bench.job} has no committed offset"):
-        starts(starting_offsets="committed", group_id=bench.job)
 
 
 def test_committed_positions_are_published_and_can_be_started_from(bench, topic):
