@@ -18,11 +18,10 @@ from raystream.api.progress import Progress, say
 from raystream.api.splits import discovered, source_of
 from raystream.api.start import check_start, opened, start_of, tell_left_behind
 from raystream.errors import ConfigurationError, JobFailed, RaystreamError, Superseded
-from raystream.graph.logical import LogicalGraph, Node
+from raystream.graph.logical import LogicalGraph
 from raystream.graph.steps import Read
 
 if TYPE_CHECKING:
-    from raystream.connectors.base import Split
     from raystream.data.schema import Schema
     from raystream.job.outcome import Outcome
     from raystream.job.spec import JobSpec

@@ -70,8 +70,9 @@ class ObjectStore:
     """Objects in a bucket.
 
     The service must support conditional puts (S3 `If-None-Match: *`, GCS generation 0, Azure).
-    Large segments are sent in parts and without that condition, for their keys name the one
-    attempt that may write them. What is read comes in parts too.
+    Large segments are sent in parts, and there obstore has no condition: their keys name the one
+    attempt that may write them, and what it writes under a key is the same each time, so a late
+    one changes nothing. What is read comes in parts too.
 
     Args:
         bucket: A store of obstore, already rooted at our prefix.

@@ -17,6 +17,9 @@ from raystream.checkpoint.records import (
 from raystream.checkpoint.verdicts import Put
 from raystream.errors import StorageError, Superseded
 
+_TRIES = 20
+"""How often an object may exist and not exist, 34 s in all."""
+
 
 def create_slot(slot: int, record: SlotRecord, kind: str) -> Procedure[None]:
     """Add `record` to the log as slot `slot`, which must be the head known to its owner plus one.
@@ -30,11 +33,24 @@ def create_slot(slot: int, record: SlotRecord, kind: str) -> Procedure[None]:
 
     Raises:
         Superseded: somebody else has the slot, or a newer attempt exists.
+        StorageError: storage says for long that the slot exists, and that it does not.
     """
-    found = yield from put(slot_key(slot), record, f"create {kind}", f"read {kind}")
-    if found is None or found.owner != record.owner:  # 1: own attempt and nonce, or SUPERSEDED
+    found = yield from _put_until_read(slot_key(slot), record, kind)
+    if found.owner != record.owner:  # 1: own attempt and nonce, or SUPERSEDED
         raise superseded(record.owner)
     yield from look_for_newer(record.owner)  # 2, V2
+
+
+def _put_until_read(key: str, record: SlotRecord, kind: str) -> Procedure[Record]:
+    """What vanished decides nothing: only a newer attempt deletes, so it is looked for first."""
+    for _, pause in zip(range(_TRIES), pauses(), strict=False):
+        found = yield from put(key, record, f"create {kind}", f"read {kind}")
+        if found is not None:
+            return found
+        yield from look_for_newer(record.owner)
+        yield from ask(Sleep(pause))
+    what = "the storage says that this object exists, and that it does not"
+    raise StorageError(what, key, "see what else writes or deletes there, and run the job again")
 
 
 def put(key: str, record: Record, create: str, read: str) -> Procedure[Record | None]:

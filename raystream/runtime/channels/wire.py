@@ -20,7 +20,7 @@ from raystream.time.watermark import Idle, Watermark
 DEFAULT_WINDOW = 4 * 1024 * 1024
 """Bytes of batches that may be in flight on one channel."""
 
-_HEADER = struct.Struct("<IBQ")
+_HEADER = struct.Struct("<QBQ")
 _TIME = struct.Struct("<q")
 _BARRIER = struct.Struct("<q?")
 _CREDIT = struct.Struct("<Q")
@@ -89,7 +89,7 @@ class FrameEncoder:
         """Header and payload.
 
         >>> len(FrameEncoder().encode(Frame(Kind.IDLE, b"")))
-        13
+        17
         """
         header = _HEADER.pack(len(frame.payload), frame.kind, self._next)
         self._next += 1

@@ -11,6 +11,7 @@ from raystream.checkpoint.barrier import Barrier
 from raystream.data.batch import TIME, Batch
 from raystream.runtime.channels.base import ChannelBroken
 from raystream.runtime.channels.wire import (
+    Frame,
     FrameEncoder,
     FrameParser,
     ReceiveCredit,
@@ -55,7 +56,22 @@ def test_a_missing_frame_breaks_the_channel() -> None:
 
 def test_garbage_breaks_the_channel() -> None:
     with pytest.raises(ChannelBroken, match="of kind 77"):
-        FrameParser().feed(b"\0\0\0\0" + bytes([77]) + bytes(8))
+        FrameParser().feed(bytes(8) + bytes([77]) + bytes(8))
+
+
+class Huge(bytes):
+    """Bytes that nobody has the memory for."""
+
+    def __len__(self) -> int:
+        return 2**32 + 8
+
+    def __radd__(self, header: bytes) -> bytes:
+        return header + bytes(8)
+
+
+def test_the_length_of_a_frame_above_4_gib_is_not_cut() -> None:
+    sent = FrameEncoder().encode(Frame(Kind.BATCH, Huge()))
+    assert FrameParser().feed(bytes(sent)) == []  # the rest is to come
 
 
 def test_a_credit_frame_carries_its_bytes() -> None:
