@@ -14,6 +14,7 @@ from raystream.runtime.channels.wire import (
     Frame,
     FrameEncoder,
     FrameParser,
+    Kind,
     ReceiveCredit,
     SendCredit,
     credit_frame,
