@@ -190,6 +190,7 @@ def _start_private() -> None:
     # 10 s, and was taken for dead.
     os.environ.setdefault("RAY_worker_niceness", "0")
     _only_loopback()
+    _start_less()
     _ray.init(
         address="local",
         include_dashboard=False,
@@ -212,6 +213,33 @@ def _only_loopback() -> None:
         return
     if hasattr(ray_constants, "ENABLE_RAY_CLUSTER"):
         setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010 - it has no type
+
+
+def _start_less() -> None:
+    """Without what nobody asks: a third of the CPU of a start, and a port that others may have.
+
+    An autoscaler of one node, a dashboard that was not wanted and is started all the same, who
+    carries logs to drivers, and the greater part of the agent. Ray has no setting for it.
+    """
+    try:
+        from ray._private import utils
+        from ray._private.node import Node
+    except ImportError:
+        return
+    for name in ("start_monitor", "start_api_server", "start_log_monitor"):
+        if hasattr(Node, name):
+            setattr(Node, name, _nothing)
+    if hasattr(utils, "get_dashboard_dependency_error"):
+        setattr(utils, "get_dashboard_dependency_error", _no_dashboard)  # noqa: B010 - no type
+
+
+def _no_dashboard() -> ImportError:
+    """What Ray finds where it was installed without a dashboard."""
+    return ImportError("a private cluster has none")
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """Start nothing."""
 
 
 def _join(address: str) -> None:

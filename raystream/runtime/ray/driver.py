@@ -39,6 +39,7 @@ class Driver:
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._sending = threading.Lock()
+        self._private = False
 
     def run(self) -> None:
         """To the end of the job."""
@@ -67,18 +68,19 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - whatever Ray raises when it does not start
             self._tell(said.NotStarted(_line(error)))
             return False
+        self._private = private
         self._tell(said.Attached(private, cpus(), gcs_address()))
         return True
 
     def _watch_over(self) -> None:
         from raystream.runtime.ray.entry import CoordinatorGone, Signals, Watch, launch_packed
-        from raystream.runtime.ray.heartbeat import watch_cluster
+        from raystream.runtime.ray.heartbeat import Heartbeat
 
-        watch_cluster(lambda what: self._tell(said.Lost(what)))
+        heartbeat = Heartbeat(lambda what: self._tell(said.Lost(what)), private=self._private)
         order = self._next_order()
         assert isinstance(order, said.Launch)
         signals = Signals()
-        self._listen(signals)
+        self._listen(signals, heartbeat)
         try:
             coordinator = launch_packed(order.name, order.storage, order.packed, order.environment)
         except ConfigurationError as error:
@@ -93,7 +95,7 @@ class Driver:
         try:
             self._tell(said.Ended(watch.outcome()))
         except CoordinatorGone:  # with all that could make another one
-            self._tell(said.Lost("its coordinator"))
+            self._tell(said.Lost("its coordinator is gone"))
 
     def _next_order(self) -> object:
         try:
@@ -101,11 +103,12 @@ class Driver:
         except (EOFError, OSError):
             self._leave()
 
-    def _listen(self, signals: Any) -> None:
+    def _listen(self, signals: Any, heartbeat: Any) -> None:
         """Orders come while the job runs; when the run is gone, so are its driver and cluster."""
 
         def listen() -> None:
             while isinstance(order := self._next_order(), said.Stop):
+                heartbeat.hurry()
                 signals.stop, signals.now = True, order.now
 
         _in_background(listen)

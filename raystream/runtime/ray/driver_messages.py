@@ -83,7 +83,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The cluster is gone; nothing more comes. `what` of it."""
+    """The cluster is of no use; nothing more comes. `what`: `its raylet is gone`."""
 
     what: str
 

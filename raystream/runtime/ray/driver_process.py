@@ -56,7 +56,7 @@ class DriverProcess:
                 return None
             message: said.FromDriver = self._pipe.recv()
         except (EOFError, OSError):
-            return said.Lost("its driver")
+            return said.Lost("its driver is gone")
         return message
 
     def end(self, patience: float = 0.0) -> None:

@@ -32,6 +32,9 @@ _NEXT_WORD_SECONDS = 10.0
 _SILENT_SECONDS = 12.0
 """So long a driver that has told of a job may say nothing."""
 
+_HURRIED_SECONDS = 3.0
+"""... if somebody waits for the end of the job."""
+
 _LEAVE_SECONDS = 2.0
 _CANCEL_SECONDS = 20.0
 """So long a cancel may take: the coordinator and its driver know less."""
@@ -219,8 +222,9 @@ class Foreground:
                 return AT_ONCE
             answer = driver.receive(_LOOK)
             if answer is None:
-                if time.monotonic() - heard > patience:
-                    return said.Lost("its driver")
+                hurry = asked and patience == _SILENT_SECONDS
+                if time.monotonic() - heard > (_HURRIED_SECONDS if hurry else patience):
+                    return said.Lost("its driver does not answer")
                 continue
             heard, patience = time.monotonic(), _SILENT_SECONDS
             match answer:
@@ -248,14 +252,14 @@ class Foreground:
         """The end, if this is one; else another Ray runs."""
         assert self._attached is not None
         if not self._attached.private:
-            what = f"the Ray cluster at {self._attached.address} is lost: {lost.what} is gone"
+            what = f"the Ray cluster at {self._attached.address} is lost: {lost.what}"
             return Outcome("failed", f"{what}; run it again: it continues from its last checkpoint")
         if self._now:
             return AT_ONCE
         if self._stop:
             return self._stopped()
         self._say(
-            f"Ray died ({lost.what} is gone); another is started, and the job continues from its "
+            f"Ray died ({lost.what}); another is started, and the job continues from its "
             f"last checkpoint"
         )
         return self._restart()

@@ -1,50 +1,86 @@
-"""Whether the connected cluster is there: its control service, and the raylet of this node.
+"""Whether the connected cluster is there: its control service, the raylet of this node, agents.
 
-Ray itself takes 15 to 60 s to notice that they are gone, and then ends the process that asked.
+Ray itself takes 15 to 60 s to notice that they are gone, and then ends the process that asked; what
+stands still it does not notice at all, or as late.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import ray
+
+from raystream.runtime.ray.session import members, state_of
 
 _ray: Any = ray  # its stubs are incomplete
 
 _PAUSE = 0.5
-_CONNECT_SECONDS = 1.0
+_ANSWER_SECONDS = 1.0
 _REFUSALS = 2
 """Nobody listens there any more: once may be a moment, twice is not."""
 
-_SILENT_SECONDS = 8.0
+SILENT_SECONDS = 8.0
+"""So long nobody may answer: on a busy machine a process waits for seconds to run."""
+
+HURRIED_SECONDS = 2.0
+"""... if somebody waits for the end of the job."""
+
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""How a client of gRPC begins (RFC 9113, 3.4); a server that lives says what it can."""
+
+_AGENTS = (b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
 
 Address = tuple[str, int]
 
 
-def watch_cluster(lost: Callable[[str], None]) -> None:
-    """Have `lost` called, in a thread, with what is gone."""
-    watched = {"its control service": _gcs(), **_raylet()}
-    threading.Thread(
-        target=_look, args=(watched, lost), name="raystream-heartbeat", daemon=True
-    ).start()
+class Sign(Protocol):
+    """A sign of life."""
+
+    def missing(self, patience: float) -> str | None:
+        """What is wrong, once it is sure.
+
+        Args:
+            patience: Seconds of silence that mean nothing.
+        """
+        ...
 
 
-def _look(watched: dict[str, Address], lost: Callable[[str], None]) -> None:
-    pulses = {what: Pulse(address) for what, address in watched.items()}
-    while True:
-        for what, pulse in pulses.items():
-            if not pulse.beats():
-                lost(what)
-                return
-        time.sleep(_PAUSE)
+class Heartbeat:
+    """Looks for signs of life until one is missing.
+
+    Args:
+        lost: Called in a thread, once, with what is gone or stands still.
+        private: The cluster is this process's own: its agents are looked at too.
+    """
+
+    def __init__(self, lost: Callable[[str], None], *, private: bool) -> None:
+        self._lost = lost
+        self._patience = SILENT_SECONDS
+        self._signs = _signs(private=private)
+        threading.Thread(target=self._look, name="raystream-heartbeat", daemon=True).start()
+
+    def hurry(self) -> None:
+        """From now on silence is noticed sooner, at the price of a mistake on a busy machine."""
+        self._patience = HURRIED_SECONDS
+
+    def _look(self) -> None:
+        while True:
+            for what, sign in self._signs.items():
+                wrong = sign.missing(self._patience)
+                if wrong is not None:
+                    self._lost(f"{what} {wrong}")
+                    return
+            time.sleep(_PAUSE)
 
 
 class Pulse:
-    """Somebody accepts connections at an address.
+    """A server of gRPC answers at an address.
 
     Args:
         address: Host and port.
@@ -55,17 +91,56 @@ class Pulse:
         self._refused = 0
         self._heard = time.monotonic()
 
-    def beats(self) -> bool:
-        """False once it is sure that nobody does."""
+    def missing(self, patience: float) -> str | None:
+        """Nobody listens, or who does says nothing for so long."""
         try:
-            socket.create_connection(self._address, timeout=_CONNECT_SECONDS).close()
+            self._greet()
         except ConnectionRefusedError:
             self._refused += 1
-            return self._refused < _REFUSALS
+            return "is gone" if self._refused >= _REFUSALS else None
         except OSError:  # no answer in time, no route: it may come back
-            return time.monotonic() - self._heard < _SILENT_SECONDS
+            silent = time.monotonic() - self._heard >= patience
+            return "does not answer" if silent else None
         self._refused, self._heard = 0, time.monotonic()
-        return True
+        return None
+
+    def _greet(self) -> None:
+        """A process that is stopped still accepts: its kernel does."""
+        with socket.create_connection(self._address, timeout=_ANSWER_SECONDS) as connection:
+            if os.environ.get("RAY_USE_TLS") == "1":  # nobody speaks before the handshake
+                return
+            connection.sendall(_HELLO)
+            if not connection.recv(1):
+                what = "it hung up"
+                raise ConnectionAbortedError(what)
+
+
+class Moving:
+    """A process of this machine is not stopped, as by SIGSTOP.
+
+    Args:
+        pid: Its id.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._moved = time.monotonic()
+
+    def missing(self, patience: float) -> str | None:
+        """It has stood still for so long; that it is gone is for others to tell."""
+        if state_of(self._pid) != "T":
+            self._moved = time.monotonic()
+        return "stands still" if time.monotonic() - self._moved >= patience else None
+
+
+def _signs(*, private: bool) -> dict[str, Sign]:
+    signs: dict[str, Sign] = {"its control service": Pulse(_gcs())}
+    raylet = _raylet()
+    if raylet is not None:
+        signs["its raylet"] = Pulse(raylet)
+    if private:
+        signs |= {f"its agent, process {pid}": Moving(pid) for pid in _agents()}
+    return signs
 
 
 def _gcs() -> Address:
@@ -73,9 +148,20 @@ def _gcs() -> Address:
     return host, int(port)
 
 
-def _raylet() -> dict[str, Address]:
+def _raylet() -> Address | None:
     me = str(ray.get_runtime_context().get_node_id())
     mine = [node for node in _ray.nodes() if node["NodeID"] == me]
     if not mine:
-        return {}
-    return {"its raylet": (str(mine[0]["NodeManagerAddress"]), int(mine[0]["NodeManagerPort"]))}
+        return None
+    return str(mine[0]["NodeManagerAddress"]), int(mine[0]["NodeManagerPort"])
+
+
+def _agents() -> list[int]:
+    return [pid for pid in members(os.getsid(0)) if _command(pid).startswith(_AGENTS)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

@@ -45,10 +45,24 @@ def end_session(session: int, *, but: int | None = None) -> bool:
     return False
 
 
+def state_of(pid: int) -> str:
+    """Letter of the state of a process (T: it is stopped); empty: there is none, or no /proc.
+
+    >>> state_of(os.getpid()) in ("R", "S", "")
+    True
+    """
+    return _stat(str(pid))[0]
+
+
 def _is_in(entry: str, session: int) -> bool:
+    state, sid = _stat(entry)
+    return sid == session and state not in "ZX"
+
+
+def _stat(entry: str) -> tuple[str, int]:
     try:
         stat = (_PROC / entry / "stat").read_text()
     except OSError:
-        return False
+        return "", -1
     state, _, _, sid = stat.rpartition(")")[2].split()[:4]
-    return int(sid) == session and state not in "ZX"
+    return state, int(sid)

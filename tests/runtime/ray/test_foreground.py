@@ -78,7 +78,7 @@ def interrupt() -> None:
 
 
 def test_a_private_ray_that_dies_is_replaced_with_one_line(run: Any) -> None:
-    dying = [PRIVATE, at(3), said.Lost("its raylet")]
+    dying = [PRIVATE, at(3), said.Lost("its raylet is gone")]
     outcome, drivers, lines = run(dying, [PRIVATE, at(5), DONE])
     assert outcome == DONE.outcome
     assert lines == [
@@ -91,24 +91,23 @@ def test_a_private_ray_that_dies_is_replaced_with_one_line(run: Any) -> None:
 
 
 def test_one_that_does_not_start_again_is_tried_again(run: Any) -> None:
-    outcome, _, lines = run(
-        [PRIVATE, said.Lost("its driver")], [said.NotStarted("no port")], [], [PRIVATE, DONE]
-    )
+    dying = [PRIVATE, said.Lost("its driver is gone")]
+    outcome, _, lines = run(dying, [said.NotStarted("no port")], [], [PRIVATE, DONE])
     assert (outcome, len(lines)) == (DONE.outcome, 1)
 
 
 def test_a_ray_that_only_dies_is_given_up_and_checkpoints_count(run: Any) -> None:
-    dying = [PRIVATE, at(1), said.Lost("its raylet")]
+    dying = [PRIVATE, at(1), said.Lost("its raylet is gone")]
     outcome, _, _ = run(*[dying] * 6)
     assert outcome.kind == "failed"
     assert outcome.message.startswith("Ray died 5 times without a checkpoint in between; see ")
-    working = [[PRIVATE, at(n), said.Lost("its raylet")] for n in range(1, 10)]
+    working = [[PRIVATE, at(n), said.Lost("its raylet is gone")] for n in range(1, 10)]
     outcome, _, _ = run(*working, [PRIVATE, DONE])
     assert outcome == DONE.outcome
 
 
 def test_a_standing_cluster_that_is_lost_ends_the_run(run: Any) -> None:
-    outcome, _, lines = run([STANDING, at(3), said.Lost("its control service")])
+    outcome, _, lines = run([STANDING, at(3), said.Lost("its control service is gone")])
     assert (outcome.kind, outcome.exit_code, lines) == ("failed", 1, [])
     assert outcome.message == (
         "the Ray cluster at 10.0.0.1:6379 is lost: its control service is gone; run it again: it "
@@ -129,9 +128,9 @@ def test_a_stop_asks_for_a_last_commit_and_a_second_one_does_not_wait(run: Any) 
 
 
 def test_a_stop_while_ray_is_dead_ends_at_once(run: Any) -> None:
-    outcome, _, lines = run([PRIVATE, at(1), said.Lost("its raylet")], [interrupt])
+    outcome, _, lines = run([PRIVATE, at(1), said.Lost("its raylet is gone")], [interrupt])
     assert (outcome.kind, outcome.exit_code, len(lines)) == ("failed", 1, 1)
-    outcome, _, lines = run([PRIVATE, at(1), interrupt, said.Lost("its raylet")])
+    outcome, _, lines = run([PRIVATE, at(1), interrupt, said.Lost("its raylet is gone")])
     assert (outcome.kind, lines) == ("failed", [])
 
 
@@ -140,7 +139,7 @@ def test_a_stop_while_ray_is_dead_ends_at_once(run: Any) -> None:
     [
         (said.Refused(ConfigurationError("no Ray cluster answers at x:1")), ConfigurationError),
         (said.NotStarted("Exception: The current node timed out"), RaystreamError),
-        (said.Lost("its driver"), RaystreamError),
+        (said.Lost("its driver is gone"), RaystreamError),
     ],
 )
 def test_what_does_not_start_is_one_line(run: Any, word: Any, error: type[Exception]) -> None:
