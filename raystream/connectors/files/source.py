@@ -336,7 +336,7 @@ def _missing(start: Position) -> tuple[BadRecord, Position]:
         row, rows = start["row"], start["rows"]
         place, read, behind = f"row {row}", f"{row} of its {rows} rows", {"row": row, "rows": row}
     else:
-        offset, line, size = start
+        offset, line, size, *_ = start
         place, read, behind = f"line {line + 1}", f"{offset} of its {size} bytes", [offset, line]
     reason = f"the file is gone and was not read to its end: {read} were; put it back"
     return BadRecord(place, None, reason), behind

@@ -224,7 +224,7 @@ def test_another_parquet_file_of_the_name_is_told_and_read_from_its_begin(tmp_pa
     source = Files(tmp_path, "parquet", tail=True)
     opened = reader(source, source.discover(bounded=False))
     position = drain(opened)[-1].runs[0].position
-    assert position[:2] == [3, 3]
+    assert (position["row"], position["rows"]) == (3, 3)
     pl.DataFrame({"n": [4, 5, 6, 7]}).write_parquet(path)
     told, *rest = drain(reader(source, [Split("a.parquet", position)]))
     assert [r.origin for r in told.rejected] == ["file a.parquet, row 3"]
@@ -248,7 +248,7 @@ def test_tailed_parquet_files_are_read_once_they_are_whole(tmp_path: Path) -> No
     assert opened.caught_up("a.parquet")
     assert not opened.finished()
     path.unlink()
-    half = Split("a.parquet", [2, 3, 7])
+    half = Split("a.parquet", {"row": 2, "rows": 3, "mark": 7})
     (told,) = drain(reader(source, [half]))
     assert "2 of its 3 rows were" in told.rejected[0].reason
     assert drain(reader(source, [Split("a.parquet", told.runs[0].position)])) == []
