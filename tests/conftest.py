@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import settings
@@ -67,9 +68,9 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture(scope="session")
-def ray_head() -> Iterator[str]:
-    """Address of a Ray cluster that stands for the whole session, in processes of its own."""
+@contextmanager
+def standing_ray() -> Iterator[tuple[int, str]]:
+    """A Ray cluster in processes of its own: the pid of the first (their session), its address."""
     with subprocess.Popen(
         [sys.executable, "-c", _HEAD],
         stdin=subprocess.PIPE,
@@ -80,9 +81,16 @@ def ray_head() -> Iterator[str]:
     ) as head:
         assert head.stdin is not None
         assert head.stdout is not None
-        yield head.stdout.readline().strip()
+        yield head.pid, head.stdout.readline().strip()
         head.stdin.close()
         head.wait(30)
+
+
+@pytest.fixture(scope="session")
+def ray_head() -> Iterator[str]:
+    """Address of a Ray cluster that stands for the whole session, in processes of its own."""
+    with standing_ray() as (_, address):
+        yield address
 
 
 @pytest.fixture

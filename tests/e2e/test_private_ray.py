@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from raystream.runtime.ray.session import members
+from raystream.runtime.ray.session import end_session, members
 from raystream.testing.chaos import JobProcess, send, until
 from raystream.testing.processes import RAY_PARTS, family, ray_part
-from tests.conftest import _HEAD
+from tests.conftest import standing_ray
 
 pytestmark = pytest.mark.timeout(900)
 
-ROWS = 16_000
+ROWS = 20_000
+DEATHS = [
+    *((part, signal.SIGKILL) for part in RAY_PARTS),
+    ("ray::RuntimeEnvAgent", signal.SIGSTOP),
+    ("raylet", signal.SIGSTOP),
+]
+"""One after another in one run: what is stopped is as good as dead."""
+
 JOB = """
 import raystream as rs
 
@@ -57,16 +62,16 @@ def test_whatever_of_a_private_ray_dies_the_job_goes_on_and_is_exact(tmp_path: P
     with job(tmp_path, ROWS, "--until", "latest") as process:
         commit_again(tmp_path, process)
         assert open_to_others(process.pid) == []
-        for number, part in enumerate(RAY_PARTS, 1):
+        for number, (part, how) in enumerate(DEATHS, 1):
             commit_again(tmp_path, process)
-            assert send(ray_part(process.pid, part), signal.SIGKILL)
+            assert send(ray_part(process.pid, part), how)
             until(lambda n=number: process.output().count("Ray died (") == n, 20, "word of it")
         last = session(process) if process.running() else 0
         assert process.wait(120) == 0, process.output()
         said = process.output().splitlines()
         assert not last or members(last) == []
     deaths = [line for line in said if line.startswith("Ray died (")]
-    assert len(deaths) == len(RAY_PARTS), said
+    assert len(deaths) == len(DEATHS), said
     assert all(line.startswith(("private", "Ray died (", "finished, ")) for line in said), said
     rows: Counter[tuple[str, int]] = Counter()
     for part in (tmp_path / "out").glob("part-*"):
@@ -85,6 +90,12 @@ def test_ctrl_c_ends_a_run_at_every_moment(tmp_path: Path) -> None:
         assert "stopped before it started" in process.output()
     with job(tmp_path, None) as process:
         commit_again(tmp_path, process)
+        assert send(ray_part(process.pid, "gcs_server"), signal.SIGSTOP)
+        time.sleep(1.0)
+        assert seconds_to_stop(process) < 5  # before anybody has noticed
+        assert process.output().splitlines()[-1].startswith(("Ray died before", "stopped, "))
+    with job(tmp_path, None) as process:
+        commit_again(tmp_path, process)
         assert send(ray_part(process.pid, "raylet"), signal.SIGKILL)
         until(lambda: "Ray died" in process.output(), 15, "word of the death")
         assert seconds_to_stop(process) < 5  # while another starts
@@ -98,30 +109,19 @@ def seconds_to_stop(process: JobProcess) -> float:
     return time.monotonic() - began
 
 
-def test_a_standing_cluster_that_is_lost_ends_the_run_with_one_line(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", _HEAD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as head:
-        assert head.stdin is not None
-        assert head.stdout is not None
-        address = head.stdout.readline().strip()
-        try:
-            with job(tmp_path, None, "--address", address) as process:
-                commit_again(tmp_path, process)
-                began = time.monotonic()
-                assert send(ray_part(head.pid, "gcs_server"), signal.SIGKILL)
-                assert process.wait(30) == 1, process.output()
-                assert time.monotonic() - began < 15
-                said = process.output().splitlines()
-        finally:
-            for pid in members(head.pid):
-                os.kill(pid, signal.SIGKILL)
-            head.stdin.close()
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_standing_cluster_that_is_lost_ends_the_run_with_one_line(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    with standing_ray() as (head, address):
+        with job(tmp_path, None, "--address", address) as process:
+            commit_again(tmp_path, process)
+            began = time.monotonic()
+            assert send(ray_part(head, "gcs_server"), how)
+            assert process.wait(30) == 1, process.output()
+            assert time.monotonic() - began < 15
+            said = process.output().splitlines()
+        end_session(head)
     assert said[-1].startswith(f"the Ray cluster at {address} is lost: ")
     assert all(line.startswith(("private", "failed, ", "the Ray cluster")) for line in said), said
 
