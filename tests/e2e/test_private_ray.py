@@ -65,7 +65,7 @@ def test_whatever_of_a_private_ray_dies_the_job_goes_on_and_is_exact(tmp_path: P
         for number, (part, how) in enumerate(DEATHS, 1):
             commit_again(tmp_path, process)
             assert send(ray_part(process.pid, part), how)
-            until(lambda n=number: process.output().count("Ray died (") == n, 20, "word of it")
+            until(lambda n=number: process.output().count("Ray died (") == n, 30, "word of it")
         last = session(process) if process.running() else 0
         assert process.wait(120) == 0, process.output()
         said = process.output().splitlines()
