@@ -86,26 +86,25 @@ def test_whatever_of_a_private_ray_dies_the_job_goes_on_and_is_exact(tmp_path: P
 def test_ctrl_c_ends_a_run_at_every_moment(tmp_path: Path) -> None:
     with job(tmp_path, None) as process:  # while Ray starts
         time.sleep(3.0)
-        assert seconds_to_stop(process) < 5
+        assert seconds_to_stop(process, 0) < 5
         assert "stopped before it started" in process.output()
     with job(tmp_path, None) as process:
         commit_again(tmp_path, process)
         assert send(ray_part(process.pid, "gcs_server"), signal.SIGSTOP)
         time.sleep(1.0)
-        assert seconds_to_stop(process) < 5  # before anybody has noticed
-        assert process.output().splitlines()[-1].startswith(("Ray died before", "stopped, "))
+        assert seconds_to_stop(process, 0, 1) < 5  # before anybody has noticed
     with job(tmp_path, None) as process:
         commit_again(tmp_path, process)
         assert send(ray_part(process.pid, "raylet"), signal.SIGKILL)
         until(lambda: "Ray died" in process.output(), 15, "word of the death")
-        assert seconds_to_stop(process) < 5  # while another starts
+        assert seconds_to_stop(process, 1) < 5  # while another starts
         assert process.output().splitlines()[-1].startswith("Ray died before a last commit; ")
 
 
-def seconds_to_stop(process: JobProcess) -> float:
+def seconds_to_stop(process: JobProcess, *codes: int) -> float:
     began = time.monotonic()
     process.stop()
-    assert process.wait(20) == 0, process.output()
+    assert process.wait(20) in codes, process.output()
     return time.monotonic() - began
 
 
