@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """A line for the person who started the job."""
-    print(text, file=sys.stderr, flush=True)
+    """A line for the person who started the job; in a notebook, where errors are red, no error."""
+    from raystream.api.cells import in_notebook
+
+    print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
 
 
 @contextmanager
@@ -71,6 +73,10 @@ class Progress:
 
 
 def _view() -> LiveView | PlainLines:
+    from raystream.api.cells import in_notebook
+
+    if in_notebook():
+        return PlainLines(sys.stdout)
     if not sys.stderr.isatty():
         return PlainLines()
     from rich.console import Console

@@ -193,7 +193,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
     planned = plan(graph, width, learnt, caps=caps, guarantee=guarantee)
     if base is not None:
         restore_states(base, planned, allow_removed=options.allow_non_restored_state)
-        tell_left_behind(savepoint, planned, store, say)
+        tell_left_behind(base, savepoint, planned, store, say)
         for moved in other_sources(header, planned):
             say(f"warning: {moved}")
     else:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from raystream.errors import ConfigurationError
+from raystream.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
     from raystream.api.run import RunOptions
     from raystream.checkpoint.records import Checkpoint, Restore
     from raystream.plan.physical import PhysicalPlan
     from raystream.storage.base import Store
+
+COUNTED_BYTES = 64_000_000
+"""So much state that is given up is read to tell its rows; of more only the size is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +76,16 @@ def start_of(
 
 
 def tell_left_behind(
+    base: Checkpoint | Restore,
     savepoint: OpenedSavepoint | None,
     plan: PhysicalPlan,
     store: Store,
     say: Callable[[str], None],
 ) -> None:
-    """Say what a start from a savepoint leaves behind.
+    """Say what a start leaves behind, before it runs.
 
     Args:
+        base: What the run continues from.
         savepoint: To start from, if from one.
         plan: What is to run.
         store: The job's storage.
@@ -88,12 +93,13 @@ def tell_left_behind(
     """
     from raystream.plan.restore import removed_splits, removed_steps
 
+    for name in removed_steps(base, plan):
+        held = _held(base, name, None if savepoint is not None else store)
+        say(f"warning: the state of step {name!r} is given up{held}")
+    for name, splits in removed_splits(base, plan).items():
+        say(f"warning: step {name!r} no longer reads {', '.join(splits)}")
     if savepoint is None:
         return
-    for name in removed_steps(savepoint.content, plan):
-        say(f"warning: the state of step {name!r} is given up")
-    for name, splits in removed_splits(savepoint.content, plan).items():
-        say(f"warning: step {name!r} no longer reads {', '.join(splits)}")
     own = _newest(store)
     if own is not None and own.owner != savepoint.content.owner:
         say(
@@ -105,6 +111,27 @@ def tell_left_behind(
             f"warning: checkpoints {savepoint.content.number + 1} to {own.number} are left; what "
             f"the job wrote in them is written again"
         )
+
+
+def _held(base: Checkpoint | Restore, step: str, store: Store | None) -> str:
+    """How much state a step has, in rows where they can be counted, and bytes.
+
+    A row of state is a partial aggregate of one key and pane, or whatever the step keeps as one.
+    """
+    from raystream.observe.words import size
+    from raystream.storage.segments import read_segment
+
+    refs = [ref for state in base.steps.get(step, ()) for ref in state.segments]
+    total = sum(ref.size for ref in refs)
+    if not refs:
+        return ""
+    if store is None or total > COUNTED_BYTES:
+        return f": {size(total)}"
+    try:
+        rows = sum(len(read_segment(store, ref).frame) for ref in refs)
+    except StorageError:
+        return f": {size(total)}"
+    return f": {rows} rows, {size(total)}"
 
 
 def _newest(store: Store) -> Checkpoint | None:

@@ -73,8 +73,11 @@ def tell(outcome: Outcome) -> None:
     Args:
         outcome: The end.
     """
-    only = "" if outcome.exit_code == ExitCode.DONE else "committed: "
-    parts = [outcome.kind, f"{only}read {outcome.rows_in}", f"written {outcome.rows_out}"]
+    good = outcome.exit_code == ExitCode.DONE
+    parts = [outcome.kind]
+    if good or outcome.came_from:  # else nobody is left who could tell what is committed
+        only = "" if good else "committed: "
+        parts += [f"{only}read {outcome.rows_in}", f"written {outcome.rows_out}"]
     parts += [f"late {outcome.late}"] if outcome.late else []
     parts += [f"{label} {n}" for name, label in UNFIT if (n := outcome.counters.get(name))]
     parts += [f"restarts {outcome.restarts}"] if outcome.restarts else []

@@ -77,17 +77,16 @@ def submit(
     arguments = ["run", _inside(target, working_dir), *_handed_on(context, said)]
     _check_target(target, said["param"])
     job = send(Submission(arguments, working_dir, _variables(env)), address)
-    at = f" --address {address}" if address else ""
     print(f"submitted {job.id}: raystream {' '.join(arguments)}", file=sys.stderr)
-    print(f"  follow: ray job logs --follow {job.id}{at}", file=sys.stderr)
-    print(f"  stop:   ray job stop {job.id}{at}", file=sys.stderr)
+    print(f"  follow: {job.command('logs --follow')}", file=sys.stderr)
+    print(f"  stop:   {job.command('stop')}", file=sys.stderr)
     if not wait:
         print(job.id)
         return GOOD
     try:
         return job.follow(_write)
     except KeyboardInterrupt:
-        print(f"the run continues; to end it: ray job stop {job.id}{at}", file=sys.stderr)
+        print(f"the run continues; to end it: {job.command('stop')}", file=sys.stderr)
         return GOOD
 
 

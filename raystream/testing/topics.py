@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from raystream.testing import generator
 from raystream.testing.broker import BrokerError
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
+_MOST_MADE = 1000
 
 _CONFIG = {
     "linger.ms": 20,
@@ -97,12 +105,14 @@ def refill(
 
     Args:
         bootstrap: Addresses of a broker that may be played with.
-        topic: Is deleted if it exists.
+        topic: Is deleted if it exists and was made by an earlier call; while a running job uses it,
+            it is left as it is.
         rows: Written as JSON, in turn to the partitions; None: it stays empty.
         partitions: How many it has.
 
     Raises:
-        BrokerError: The topic cannot be made, or a record was not delivered.
+        BrokerError: The topic was made by somebody else, cannot be made, or a record was not
+            delivered.
     """
     from confluent_kafka.admin import AdminClient
 
@@ -111,13 +121,66 @@ def refill(
     broker = Broker.attach(bootstrap)
     client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     if topic in client.list_topics(timeout=30).topics:
+        job = _used_by(topic)
+        if job is not None:
+            print(f"topic {topic} is used by job {job}, which is running: it is left as it is")
+            return
+        _refuse_foreign(client, topic)
         broker.delete_topic(topic)
         deadline = time.monotonic() + 30
         while topic in client.list_topics(timeout=30).topics and time.monotonic() < deadline:
             time.sleep(0.05)
     broker.create_topic(topic, partitions)
+    _remember(_id_of(client, topic))
     if rows is not None:
         produce(bootstrap, topic, [rows], partitions=partitions)
+
+
+def _used_by(topic: str) -> str | None:
+    """A running job that reads or writes a topic of this name, as far as this user can see."""
+    import raystream as rs
+    from raystream.errors import RaystreamError
+
+    try:
+        for job in rs.jobs():
+            status = job.status()
+            ends = (re.split(r"[ ,]+", step.description) for step in status.steps)
+            if status.state != "ended" and any(topic in names for names in ends):
+                return job.name
+    except (RaystreamError, ImportError):
+        return None
+    return None
+
+
+def _refuse_foreign(client: AdminClient, topic: str) -> None:
+    if _id_of(client, topic) not in _made():
+        what = f"topic {topic} was not made by refill: delete it yourself, or use another name"
+        raise BrokerError(what)
+
+
+def _id_of(client: AdminClient, topic: str) -> str:
+    """A topic that is made anew under its old name has another id."""
+    from confluent_kafka import TopicCollection
+
+    return str(client.describe_topics(TopicCollection([topic]))[topic].result(30).topic_id)
+
+
+def _made() -> list[str]:
+    """Ids of the topics that `refill` made for this user on this machine, the newest last."""
+    try:
+        return _place_of_made().read_text().split()
+    except OSError:
+        return []
+
+
+def _remember(topic_id: str) -> None:
+    path = _place_of_made()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([*_made(), topic_id][-_MOST_MADE:]))
+
+
+def _place_of_made() -> Path:
+    return Path.home() / ".raystream" / "made-topics"
 
 
 def trickle(

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from raystream.errors import ConfigurationError, RaystreamError
+from raystream.exit_codes import ExitCode
 from raystream.runtime.ray.cluster import started_head, use_token_if_there_is_one
 from raystream.runtime.ray.working_dir import check_working_dir
 
@@ -26,7 +27,7 @@ _FAILED = 1
 _NOT_FOUND = 127
 """What a shell answers to a command that it does not know."""
 
-_OURS = (1, 2, 3)
+_OURS = frozenset(code for code in ExitCode if code is not ExitCode.DONE)
 """Exit codes of `raystream run`."""
 
 _PATIENCE = {"RAY_JOB_STOP_WAIT_TIME_S": "15"}
@@ -67,6 +68,15 @@ class SubmittedJob:
     def __init__(self, client: Any, submission_id: str) -> None:
         self._client = client
         self.id = submission_id
+
+    def command(self, verb: str) -> str:
+        """A command of Ray's own that works as it stands, also where the cluster asks for a token.
+
+        Args:
+            verb: `logs --follow`, `stop`, ..
+        """
+        token = "RAY_AUTH_MODE=token " if os.environ.get("RAY_AUTH_MODE") == "token" else ""
+        return f"{token}ray job {verb} --address {self._client.get_address()} {self.id}"
 
     def follow(self, write: Callable[[str], None]) -> int:
         """Its output, until it ends; gives the exit code of its `raystream run`.
