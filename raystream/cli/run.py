@@ -74,7 +74,7 @@ def tell(outcome: Outcome) -> None:
         outcome: The end.
     """
     good = outcome.exit_code == ExitCode.DONE
-    parts = [outcome.kind]
+    parts: list[str] = [outcome.kind]
     if good or outcome.came_from:  # else nobody is left who could tell what is committed
         only = "" if good else "committed: "
         parts += [f"{only}read {outcome.rows_in}", f"written {outcome.rows_out}"]
