@@ -288,11 +288,16 @@ class KafkaReader:
         if code in _REFUSED:
             raise refused(error.str(), f"topic {topic}" if topic else "")
         if code in _DAMAGED:
-            raise damaged(topic, number, self._offset(topic, number), error.str())
+            raise damaged(topic, number, self._damaged_at(event), error.str())
         if code not in _PASSING:
             where = f"topic {topic}, partition {number}, offset {self._offset(topic, number)}"
             what = f"it cannot be read: {error.str()}"
             raise KafkaFailure(what, where)
+
+    def _damaged_at(self, event: Message) -> int:
+        """Records that came in the same poll and lie behind the batch have moved the position."""
+        told, position = event.offset(), self._offset(event.topic(), event.partition())
+        return min(told, position) if told >= 0 else position
 
     def _offset(self, topic: str, number: int) -> int:
         partition = self._partitions.get((topic, number))

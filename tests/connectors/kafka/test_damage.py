@@ -36,8 +36,13 @@ def spoil(log: Path, kind: str) -> None:
     for _ in range(2):
         at += 12 + int.from_bytes(data[at + 8 : at + 12], "big")
     size = 12 + int.from_bytes(data[at + 8 : at + 12], "big")
-    where = {"a byte of a record": at + size - 3, "the checksum": at + 17, "the version": at + 16}
-    data[where[kind]] ^= 0x1F
+    where, bits = {
+        "a byte of a record": (at + size - 3, 0x1F),
+        "the checksum": (at + 17, 0x1F),
+        "the version": (at + 16, 0x1F),
+        "an older version": (at + 16, 0x03),
+    }[kind]
+    data[where] ^= bits
     with open(log, "r+b") as file:
         file.write(data)
 
@@ -49,7 +54,9 @@ def drain(reader: SourceReader, read: list[int]) -> None:
         read += [] if chunk is None else chunk.frame["n"].to_list()
 
 
-@pytest.mark.parametrize("kind", ["a byte of a record", "the checksum", "the version"])
+@pytest.mark.parametrize(
+    "kind", ["a byte of a record", "the checksum", "the version", "an older version"]
+)
 def test_nothing_behind_it_is_read_as_if_it_were_whole(broker: Broker, kind: str) -> None:
     topic = broker.create_topic(f"spoilt-{kind.replace(' ', '-')}", 1)
     producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 0})
