@@ -21,6 +21,8 @@ from raystream.runtime.exchange import Outputs, outputs_of
 from raystream.runtime.first_rows import first_check
 from raystream.runtime.gate import InputGate
 from raystream.runtime.input import Input
+from raystream.runtime.pace import Pace
+from raystream.runtime.pace_start import start_of
 from raystream.runtime.sink import SinkOperator
 from raystream.runtime.source import SourceInput
 from raystream.runtime.tail import Taps
@@ -108,8 +110,13 @@ class _Builder:
             operator.open(self._context(specs[index]), output)
         chain = Chain(operators, head)
         chain.restore(self._restored())
-        fed = self._source(source, head) if source else InputGate(readers, self._ctx.clock.now)
+        start = start_of(self._request.job.plan, self._chain)
         me = self._ctx
+        fed = (
+            self._source(source, head)
+            if source
+            else InputGate(readers, me.clock.now, gathers=start.calls)
+        )
         return Task(
             me.subtask,
             fed,
@@ -121,6 +128,7 @@ class _Builder:
             point=me.point,
             wake=me.wake,
             taps=Taps(self._named(links), me.clock),
+            pace=Pace(start),
         )
 
     def _named(self, links: Mapping[StepName, Link]) -> dict[StepName, Link]:

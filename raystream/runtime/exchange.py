@@ -9,7 +9,9 @@ from raystream.data.hashing import partition
 from raystream.ids import ChannelId, StepName
 from raystream.plan.physical import ExchangeKind, ExchangeSpec
 from raystream.runtime.channels.base import ChannelWriter
+from raystream.runtime.channels.credit import NO_LIMIT
 from raystream.runtime.channels.outbox import Outbox
+from raystream.runtime.channels.shared_outbox import SharedOutbox
 from raystream.runtime.element import Element
 
 
@@ -23,19 +25,19 @@ class Exchange:
 
     def __init__(self, spec: ExchangeSpec, writers: Sequence[ChannelWriter]) -> None:
         self.spec = spec
-        self._writers = [Outbox(writer) for writer in writers]
-        self._turn = 0
+        shared = spec.kind is ExchangeKind.REBALANCE and len(writers) > 1
+        self._shared = SharedOutbox(writers) if shared else None
+        self._writers = [] if shared else [Outbox(writer) for writer in writers]
 
     def emit(self, batch: Batch) -> None:
         """Send rows where they belong."""
         kind = self.spec.kind
-        if kind is ExchangeKind.HASH and len(self._writers) > 1:
+        if self._shared is not None:
+            self._shared.send(batch)
+        elif kind is ExchangeKind.HASH and len(self._writers) > 1:
             self._by_key(batch)
         elif kind is ExchangeKind.BROADCAST:
             self.broadcast(batch)
-        elif kind is ExchangeKind.REBALANCE:
-            self._turn = (self._turn + 1) % len(self._writers)
-            self._writers[self._turn].send(batch)
         else:
             self._writers[0].send(batch)
 
@@ -47,17 +49,24 @@ class Exchange:
 
     def broadcast(self, element: Element) -> None:
         """Send the same to all: watermarks, barriers, broadcast rows."""
-        for writer in self._writers:
-            writer.send(element)
+        for box in self._boxes():
+            box.send(element)
 
-    def has_credit(self) -> bool:
-        """Whether every target can take a batch; each is sent what waited for its credit."""
-        return all([writer.has_credit() for writer in self._writers])
+    def room(self) -> int:
+        """How many rows are taken: by the fullest target, or by all if they may go to any.
+
+        Each is sent what waited for its credit. Rows by key are thought to go to all alike.
+        """
+        least = min([box.room() for box in self._boxes()])
+        return least * len(self._writers) if self.spec.kind is ExchangeKind.HASH else least
 
     def close(self) -> None:
         """Close every channel."""
-        for writer in self._writers:
-            writer.close()
+        for box in self._boxes():
+            box.close()
+
+    def _boxes(self) -> Sequence[Outbox | SharedOutbox]:
+        return self._writers if self._shared is None else [self._shared]
 
 
 class Outputs:
@@ -91,8 +100,12 @@ class Outputs:
             exchange.broadcast(element)
 
     def has_credit(self) -> bool:
-        """Whether every exchange can take a batch; each channel is sent what waited for credit."""
-        return all([exchange.has_credit() for exchange in self._all])
+        """Whether every exchange can take rows; see `room`."""
+        return self.room() > 0
+
+    def room(self) -> int:
+        """How many rows every exchange takes; each channel is sent what waited for credit."""
+        return min([exchange.room() for exchange in self._all], default=NO_LIMIT)
 
     def close(self) -> None:
         """Close every channel."""

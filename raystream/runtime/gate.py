@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import polars as pl
+
 from raystream.checkpoint.aligner import Aligned, Aligner, BarrierArrived, Block, UnblockAll
 from raystream.checkpoint.barrier import Barrier
 from raystream.data.batch import Batch
 from raystream.ids import ChannelId, StepName
 from raystream.operators.base import StepState
 from raystream.runtime.channels.base import ChannelReader
+from raystream.runtime.channels.credit import NO_LIMIT
+from raystream.runtime.channels.outbox import cut
 from raystream.runtime.element import Element
 from raystream.time.watermark import WatermarkMerge
 
@@ -21,13 +25,19 @@ class InputGate:
     Args:
         readers: The receiving end of every channel into this subtask.
         now: Monotonic seconds, asked once for each barrier of a channel.
+        gathers: Small batches of several channels are given as one: where each call costs much.
     """
 
     def __init__(
         self,
         readers: Mapping[ChannelId, ChannelReader],
         now: Callable[[], float] = lambda: 0.0,
+        *,
+        gathers: bool = False,
     ) -> None:
+        self._gathers = gathers
+        self._next_of: dict[ChannelId, Element] = {}
+        self._ahead: int | None = None
         self._readers = dict(readers)
         self._order = list(readers)
         self._next = 0
@@ -38,8 +48,11 @@ class InputGate:
         self._first_barrier: float | None = None
         self._align_s = 0.0
 
-    def poll(self) -> Element | None:
-        """One element of one channel, watermarks merged; None if no open channel has any."""
+    def poll(self, most: int = NO_LIMIT) -> Element | None:
+        """One element of one channel, watermarks merged; None if no open channel has any.
+
+        Of a larger batch the first `most` rows; the others come with the next calls.
+        """
         owed = self._merge.owed()
         if owed is not None:
             return owed
@@ -48,15 +61,65 @@ class InputGate:
             self._next = (self._next + 1) % len(self._order)
             if channel in self._blocked:
                 continue
-            element = self._readers[channel].poll()
+            element = self._piece(channel, most)
             if element is not None:
                 seen = self._seen(channel, element)
                 if seen is not None:
                     return seen
         return None
 
-    def handled(self, element: Element, seconds: float) -> None:
-        """Whoever sent it decided about its size."""
+    def allow(self, rows: int) -> None:
+        """So many rows may wait in front of the task: a share for each channel."""
+        if rows == self._ahead:
+            return
+        self._ahead = rows
+        each = rows if rows >= NO_LIMIT else self._share_of(rows)
+        for reader in self._readers.values():
+            reader.allow(each)
+
+    def _share_of(self, rows: int) -> int:
+        """At least one; more than their number where what is gathered makes a call cheaper."""
+        channels = max(1, len(self._order))
+        return -(-rows // channels) if self._gathers else max(1, rows // channels)
+
+    def _piece(self, channel: ChannelId, most: int) -> Element | None:
+        element = self._taken(channel, most)
+        if not (self._gathers and isinstance(element, Batch)):
+            return element
+        found, rows = [element], len(element)
+        for other in (channel, *self._order):
+            while rows < most and self._fits(other, channel, element):
+                more = self._taken(other, most - rows)
+                assert isinstance(more, Batch)
+                found.append(more)
+                rows += len(more)
+        return Batch(pl.concat([each.frame for each in found])) if len(found) > 1 else element
+
+    def _fits(self, other: ChannelId, channel: ChannelId, first: Batch) -> bool:
+        """Whether the next of another channel is rows of the same kind; they are kept at hand."""
+        if other in self._blocked or other.exchange != channel.exchange:
+            return False
+        if other not in self._next_of:
+            element = self._readers[other].poll()
+            if element is None:
+                return False
+            self._next_of[other] = element
+        rest = self._next_of[other]
+        return isinstance(rest, Batch) and rest.frame.schema == first.frame.schema
+
+    def _taken(self, channel: ChannelId, most: int) -> Element | None:
+        """The next element, or its first rows; credit for them goes back."""
+        element = self._next_of.pop(channel, None)
+        if element is None:
+            element = self._readers[channel].poll()
+        if not isinstance(element, Batch):
+            return element
+        now, later = cut(element, most)
+        if later is not None:
+            self._next_of[channel] = later
+        assert now is not None
+        self._readers[channel].worked(len(now))
+        return now
 
     def _seen(self, channel: ChannelId, element: Element) -> Element | None:
         if isinstance(element, Batch):

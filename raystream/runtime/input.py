@@ -14,12 +14,16 @@ from raystream.runtime.element import Element
 class Input(Protocol):
     """Elements for a task, in order; a barrier comes out only when it is aligned."""
 
-    def poll(self) -> Element | None:
-        """The next element, or None if nothing is ready. Does one bounded piece of work."""
+    def poll(self, most: int) -> Element | None:
+        """The next element, or None if nothing is ready. Does one bounded piece of work.
+
+        Args:
+            most: Rows that the task will work on at once.
+        """
         ...
 
-    def handled(self, element: Element, seconds: float) -> None:
-        """The task has worked so long on what `poll` gave."""
+    def allow(self, rows: int) -> None:
+        """So many rows may wait in front of the task from now on."""
         ...
 
     def deadline(self) -> float | None:

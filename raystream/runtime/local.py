@@ -31,6 +31,7 @@ from raystream.runtime.channels.memory import MemoryChannel
 from raystream.runtime.collector import calm_collector
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.failure import failure_of
+from raystream.runtime.pace_start import first_ahead
 from raystream.runtime.points import points_of
 from raystream.runtime.signals import stop_on_signals
 from raystream.runtime.system_clock import SystemClock
@@ -108,7 +109,9 @@ class LocalWorkers:
         """Make the channels and the tasks."""
         plan = next(iter(self._requests.values())).job.plan
         every = (channel for exchange in plan.exchanges for channel in plan.channels(exchange))
-        channels = {channel: MemoryChannel(self._wake) for channel in every}
+        channels = {
+            channel: MemoryChannel(self._wake, limit=first_ahead(plan)) for channel in every
+        }
         for request in self._requests.values():
             if not self._build(request, channels):
                 return

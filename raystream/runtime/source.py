@@ -25,8 +25,8 @@ from raystream.observe.metrics import REJECTED
 from raystream.observe.unknown import UnknownNames
 from raystream.operators.base import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
-from raystream.runtime.batch_size import BatchSize
 from raystream.runtime.element import Element
+from raystream.runtime.pace import BATCH_ROWS
 from raystream.runtime.row_order import RowOrder
 from raystream.runtime.source_times import Judged, SourceTimes
 from raystream.time.split_watermarks import SplitTime, SplitWatermarks
@@ -34,6 +34,9 @@ from raystream.time.watermark import END_OF_TIME, Watermark
 
 POLL_ROWS = 2_000
 """Rows asked of one poll: larger lists leave the L2 cache, up to 60 % more CPU (hot-path.md 3)."""
+
+BARREN_ROWS = 64
+"""Records asked of one poll where those before gave no row and few are wanted."""
 
 BATCH_SECONDS = 0.05
 """A batch is handed on at this age, if it has not its size before."""
@@ -89,8 +92,9 @@ class SourceInput:
         self._ready: deque[Element] = deque()
         self._frames: list[pl.DataFrame] = []
         self._rows = 0
-        self._size = BatchSize()
         self._unknown = UnknownNames(ctx.count)
+        self._most = self._ahead = BATCH_ROWS
+        self._barren = 0
         self._since = 0.0
         self._quiet_until: float | None = None
         self._drained = False
@@ -134,14 +138,18 @@ class SourceInput:
 
     # -- Input ---------------------------------------------------------------------------------
 
-    def poll(self) -> Element | None:
-        """The next batch, watermark or barrier; reads at most one chunk."""
+    def poll(self, most: int = BATCH_ROWS) -> Element | None:
+        """The next batch, watermark or barrier; reads at most one chunk.
+
+        A barrier waits for all rows that were read: so many are read as are worked on at once.
+        """
+        self._most = min(most, self._ahead)
         if self._ready:
             return self._ready.popleft()
         if self._ended:
             return None
         self._discover()
-        chunk = None if self._drained else self._reader.poll(min(POLL_ROWS, self._size.rows))
+        chunk = None if self._drained else self._reader.poll(self._asked())
         if chunk is not None:
             self._quiet_until = None
             self._collect(chunk)
@@ -149,10 +157,9 @@ class SourceInput:
             self._nothing_came()
         return self._ready.popleft() if self._ready else None
 
-    def handled(self, element: Element, seconds: float) -> None:
+    def allow(self, rows: int) -> None:
         """Batches become as large as they can be without holding up what comes behind them."""
-        if isinstance(element, Batch):
-            self._size.took(element.frame.height, seconds)
+        self._ahead = rows
 
     def deadline(self) -> float | None:
         """When to poll again: after an empty poll in a while, after a chunk at once."""
@@ -261,8 +268,13 @@ class SourceInput:
             self._since = self._since if self._frames else self._ctx.clock.now()
             self._frames.append(frame)
             self._rows += frame.height
-        if self._rows >= self._size.rows or self._aged():
+        self._barren = 0 if frame.height else min(BARREN_ROWS, 2 * self._asked())
+        if self._rows >= self._most or self._aged():
             self._flush()
+
+    def _asked(self) -> int:
+        """Records for the next poll: more where all are left out, which costs nobody behind."""
+        return min(POLL_ROWS, max(self._most, self._barren))
 
     def _timed(self, chunk: Chunk) -> tuple[pl.DataFrame, list[tuple[SplitId, int, int, Position]]]:
         limit = self._marks.limit(self._ctx.clock.wall_ms())

@@ -21,6 +21,7 @@ from raystream.runtime.chain import Chain
 from raystream.runtime.element import Element
 from raystream.runtime.exchange import Outputs
 from raystream.runtime.input import Input
+from raystream.runtime.pace import Pace
 from raystream.runtime.tail import Taps
 from raystream.time.clock import Clock
 from raystream.time.watermark import Idle, Watermark
@@ -114,6 +115,7 @@ class Task:
         point: Named places where tests may kill.
         wake: Called from any thread when a preparation is done.
         taps: Where people may look at its rows.
+        pace: How many rows it works on at once; of its own unless given.
     """
 
     def __init__(
@@ -129,7 +131,9 @@ class Task:
         point: Points = nowhere,
         wake: Callable[[], None] = lambda: None,
         taps: Taps | None = None,
+        pace: Pace | None = None,
     ) -> None:
+        self._pace = pace or Pace()
         self.subtask = subtask
         self.taps = taps or Taps({}, clock)
         self.metrics = metrics
@@ -166,7 +170,8 @@ class Task:
             return self._open_letter(self._mailbox.popleft())
         if self._prepared():
             return self._hand_in()
-        credit = self._outputs.has_credit()
+        room = self._outputs.room()
+        credit = room > 0
         due = self._chain.deadline(may_emit=credit)
         now = self._clock.now()
         if now >= self._look:
@@ -175,7 +180,7 @@ class Task:
             self._chain.on_time(now, may_emit=credit)
             self._hand_on()
             return WORKED
-        return self._work(due)
+        return self._work(due, room)
 
     def _open_letter(self, letter: Letter) -> Progress:
         match letter:
@@ -195,25 +200,29 @@ class Task:
             self._input.committed(checkpoint)
             self._chain.committed(checkpoint)
 
-    def _work(self, due: float | None) -> Progress:
+    def _work(self, due: float | None, room: int) -> Progress:
         if self._final is not None:
             return Waiting(due)
-        room = self._chain.has_room()
-        if not (room and self._outputs.has_credit()):
-            self.metrics.waits_for_sink = not room
+        taken = self._chain.has_room()
+        if not (taken and room):
+            self.metrics.waits_for_sink = not taken
             return Waiting(due, "backpressured")
         if self._chain.has_more():  # rows and barriers wait: a snapshot sees all of it or none
             self._chain.proceed()
             self._hand_on()
             return WORKED
-        return self._take_element(due)
+        return self._take_element(due, room)
 
-    def _take_element(self, due: float | None) -> Progress:
-        element = self._input.poll()
+    def _take_element(self, due: float | None, room: int) -> Progress:
+        pace = self._pace
+        pace.settled(self._clock.now())
+        self._input.allow(pace.ahead)
+        element = self._input.poll(pace.fit(room))
         if element is not None:
             began = self._clock.now()
             self._handle(element)
-            self._input.handled(element, self._clock.now() - began)
+            if isinstance(element, Batch):
+                pace.worked(len(element), began, self._clock.now())
             return WORKED
         if not self._told_dry and self._input.dry():
             self._told_dry = True

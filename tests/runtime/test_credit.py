@@ -183,7 +183,7 @@ def test_rows_that_find_no_credit_go_before_what_came_later() -> None:
         outbox.send(element)
     got = []
     while len(got) < 5:
-        outbox.has_credit()
+        outbox.room()
         got.append(channel.poll())
     assert got == [rows[0], rows[1], Watermark(1), Barrier(1), rows[2]]
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
+from raystream.checkpoint.barrier import Barrier
 from raystream.data.batch import Batch
 from raystream.ids import ChannelId, SubtaskId
 from raystream.plan.physical import ExchangeKind
@@ -56,12 +59,68 @@ def test_side_output_nobody_takes_is_reported_and_watermarks_go_everywhere() -> 
     assert received(side)[-1] == Watermark(3)
 
 
-def test_credit_of_one_full_target_stops_all() -> None:
-    links = {
-        ChannelId(0, SubtaskId("up", 0), SubtaskId("down", n)): MemoryChannel(credit=1)
-        for n in range(2)
+def outputs_to_two(kind: ExchangeKind, *keys: str) -> tuple[Outputs, list[MemoryChannel]]:
+    links = [MemoryChannel(credit=1) for _ in range(2)]
+    sides = {
+        ChannelId(0, SubtaskId("up", 0), SubtaskId("down", n)): link for n, link in enumerate(links)
     }
-    outputs = outputs_of([exchange(ExchangeKind.REBALANCE)], links)
+    return outputs_of([exchange(kind, *keys)], sides), links
+
+
+def test_one_full_target_stops_rows_that_have_a_target_each() -> None:
+    outputs, _ = outputs_to_two(ExchangeKind.HASH, "a")
     assert outputs.has_credit()
     outputs.emit("step", "main", batch(a=[1]))
     assert not outputs.has_credit()
+
+
+def test_rows_that_anybody_may_take_go_to_who_is_free() -> None:
+    outputs, (first, second) = outputs_to_two(ExchangeKind.REBALANCE)
+    for n in range(2):
+        assert outputs.has_credit()
+        outputs.emit("step", "main", batch(a=[n]))
+    assert not outputs.has_credit()
+    outputs.broadcast(Watermark(1))
+    assert len(received(second)) == 2, "one has nothing to do but these"
+    for n in range(2, 5):
+        assert outputs.has_credit(), "the other is still at work on its first"
+        outputs.emit("step", "main", batch(a=[n]))
+        assert len(received(second)) == 1
+    assert len(received(first)) == 2
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=20),
+    limits=st.lists(st.integers(1, 30), min_size=1, max_size=4),
+    turns=st.lists(st.integers(0, 3), max_size=60),
+)
+def test_shared_rows_come_once_each_channel_in_order_and_before_the_barrier(
+    sizes: list[int], limits: list[int], turns: list[int]
+) -> None:
+    links = [MemoryChannel(credit=3, limit=limit) for limit in limits]
+    shared = Exchange(exchange(ExchangeKind.REBALANCE), links)
+    got: list[list[object]] = [[] for _ in links]
+
+    def read(target: int) -> None:
+        element = links[target].poll()
+        if isinstance(element, Batch):
+            got[target] += element.frame["n"].to_list()
+            links[target].worked(len(element))
+        elif element is not None:
+            got[target].append(element)
+
+    total = 0
+    for size in sizes:
+        shared.emit(Batch(pl.DataFrame({"n": range(total, total + size)})))
+        total += size
+        for turn in turns:
+            read(turn % len(links))
+    shared.broadcast(Barrier(1))
+    while any(Barrier(1) not in each for each in got):
+        shared.room()
+        for target in range(len(links)):
+            read(target)
+    rows = [each[:-1] for each in got]
+    assert all(each[-1] == Barrier(1) for each in got)
+    assert sorted(n for each in rows for n in each) == list(range(total))  # type: ignore[type-var]
+    assert all(each == sorted(each) for each in rows)  # type: ignore[type-var]

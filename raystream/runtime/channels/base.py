@@ -24,7 +24,19 @@ class ChannelWriter(Protocol):
         ...
 
     def has_credit(self) -> bool:
-        """Whether a batch may be sent now."""
+        """Whether rows may be sent now."""
+        ...
+
+    def free_rows(self) -> int:
+        """How many rows may be sent now; a batch of more is to be cut."""
+        ...
+
+    def portion(self) -> int:
+        """How many of rows that others could take as well are to be sent at once; 0: none now."""
+        ...
+
+    def load(self) -> float:
+        """The part of the credit that is spent, 0..1 or more."""
         ...
 
     def close(self) -> None:
@@ -41,6 +53,14 @@ class ChannelReader(Protocol):
         Raises:
             ChannelBroken: the sender is gone (after everything it sent was read).
         """
+        ...
+
+    def worked(self, rows: int) -> None:
+        """So many rows of what was polled are worked on now: the sender may send as many more."""
+        ...
+
+    def allow(self, rows: int) -> None:
+        """So many rows may be in flight from now on."""
         ...
 
     def close(self) -> None:

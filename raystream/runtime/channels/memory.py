@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from raystream.data.batch import Batch
 from raystream.runtime.channels.base import ChannelBroken
+from raystream.runtime.channels.credit import NO_LIMIT, Credit, SendCredit
 from raystream.runtime.element import Element
 
 CREDIT_BATCHES = 4
@@ -17,7 +18,8 @@ class MemoryChannel:
 
     Args:
         wake: Called after each send: the receiver may have work.
-        credit: How many batches may be under way.
+        credit: How many batches may be in flight.
+        limit: How many rows may be, until the receiver says another number.
 
     >>> from raystream.time.watermark import Watermark
     >>> channel = MemoryChannel()
@@ -26,11 +28,14 @@ class MemoryChannel:
     """
 
     def __init__(
-        self, wake: Callable[[], None] = lambda: None, credit: int = CREDIT_BATCHES
+        self,
+        wake: Callable[[], None] = lambda: None,
+        credit: int = CREDIT_BATCHES,
+        limit: int = NO_LIMIT,
     ) -> None:
         self._queue: deque[Element] = deque()
-        self._batches = 0
-        self._credit = credit
+        self._spent = SendCredit(credit, limit)
+        self._limit = limit
         self._wake = wake
         self._closed = False
 
@@ -39,27 +44,53 @@ class MemoryChannel:
         if self._closed:
             text = "the receiving subtask is gone"
             raise ChannelBroken(text)
-        self._batches += isinstance(element, Batch)
+        if isinstance(element, Batch):
+            self._spent.spend(1, len(element))
         self._queue.append(element)
         self._wake()
 
     def has_credit(self) -> bool:
-        """Whether fewer batches than the credit are under way."""
-        return self._batches < self._credit
+        """Whether less than the credit is in flight."""
+        return self._spent.available()
+
+    def free_rows(self) -> int:
+        """How many rows may be sent now."""
+        return self._spent.free_rows()
+
+    def portion(self) -> int:
+        """How many rows to send at once, where others could take them too."""
+        return self._spent.portion()
+
+    def load(self) -> float:
+        """The part of the credit that is spent."""
+        return self._spent.load()
 
     def poll(self) -> Element | None:
         """The next element, or None."""
         if self._queue:
             element = self._queue.popleft()
             if isinstance(element, Batch):
-                self._batches -= 1
-                self._wake()
+                self._give_back(1, 0)
             return element
         if self._closed:
             text = "the sending subtask is gone"
             raise ChannelBroken(text)
         return None
 
+    def worked(self, rows: int) -> None:
+        """These rows are worked on now: as many more may come."""
+        self._give_back(0, rows)
+
+    def allow(self, rows: int) -> None:
+        """So many rows may be in flight."""
+        if rows != self._limit:
+            self._limit = rows
+            self._give_back(0, 0)
+
     def close(self) -> None:
         """Break the channel for the other end."""
         self._closed = True
+
+    def _give_back(self, batches: int, rows: int) -> None:
+        self._spent.give_back(Credit(batches, rows, self._limit))
+        self._wake()

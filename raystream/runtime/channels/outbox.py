@@ -41,20 +41,21 @@ class Outbox:
         Raises:
             ChannelBroken: the receiver is gone.
         """
-        if self._waiting or not self._may(element):
-            self._waiting.append(element)
-        else:
-            self._writer.send(element)
+        self._waiting.append(element)
+        self._pump()
 
     def has_credit(self) -> bool:
-        """Send what waited, as far as credit goes; whether one more batch may be sent after it.
+        """Whether more rows may be sent after what waited; see `room`."""
+        return self.room() > 0
+
+    def room(self) -> int:
+        """Send what waited, as far as credit goes; how many more rows may be sent after it.
 
         Raises:
             ChannelBroken: the receiver is gone.
         """
-        while self._waiting and self._may(self._waiting[0]):
-            self._writer.send(self._waiting.popleft())
-        return not self._waiting and self._writer.has_credit()
+        self._pump()
+        return 0 if self._waiting else self._writer.free_rows()
 
     def close(self) -> None:
         """Close the channel; what waits was of an attempt that is over."""
@@ -65,5 +66,23 @@ class Outbox:
         """Elements that wait."""
         return len(self._waiting)
 
-    def _may(self, element: Element) -> bool:
-        return not isinstance(element, Batch) or self._writer.has_credit()
+    def _pump(self) -> None:
+        while self._waiting:
+            element = self._waiting.popleft()
+            if isinstance(element, Batch):
+                now, later = cut(element, self._writer.free_rows())
+                if later is not None:
+                    self._waiting.appendleft(later)
+                if now is None:
+                    return
+                element = now
+            self._writer.send(element)
+
+
+def cut(batch: Batch, rows: int) -> tuple[Batch | None, Batch | None]:
+    """The first so many rows, and the others."""
+    if rows >= len(batch):
+        return batch, None
+    if rows <= 0:
+        return None, batch
+    return Batch(batch.frame[:rows]), Batch(batch.frame[rows:])

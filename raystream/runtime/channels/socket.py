@@ -11,16 +11,15 @@ from raystream.checkpoint.barrier import Barrier
 from raystream.data.batch import Batch
 from raystream.ids import ChannelId
 from raystream.runtime.channels.base import ChannelBroken
-from raystream.runtime.channels.link import IoThread, Link
-from raystream.runtime.channels.wire import (
+from raystream.runtime.channels.credit import (
     DEFAULT_WINDOW,
-    Frame,
-    Kind,
+    NO_LIMIT,
+    Credit,
     ReceiveCredit,
     SendCredit,
-    credit_frame,
-    frame_of,
 )
+from raystream.runtime.channels.link import IoThread, Link
+from raystream.runtime.channels.wire import Frame, Kind, credit_frame, frame_of
 from raystream.runtime.element import Element
 
 
@@ -33,6 +32,7 @@ class SocketWriter:
         io: The subtask's I/O thread.
         wake: Called when credit comes back or the channel breaks.
         window: Bytes of batches that may be in flight.
+        limit: Rows that may be, until the receiver says another number.
     """
 
     def __init__(
@@ -42,11 +42,12 @@ class SocketWriter:
         io: IoThread,
         wake: Callable[[], None],
         window: int = DEFAULT_WINDOW,
+        limit: int = NO_LIMIT,
     ) -> None:
         self._channel = channel
         self._wake = wake
-        self._spent = SendCredit(window)
-        self._returned: deque[int] = deque()
+        self._spent = SendCredit(window, limit)
+        self._returned: deque[Credit] = deque()
         self._broken: str | None = None
         self._ended = False
         self._link = Link(sock, io, self._take, self._break)
@@ -61,19 +62,34 @@ class SocketWriter:
             raise ChannelBroken(self._broken, str(self._channel))
         frame = frame_of(element)
         if isinstance(element, Batch):
-            self._spent.spend(len(frame.payload))
+            self._spent.spend(len(frame.payload), len(element))
         self._link.send(frame)
         self._ended = isinstance(element, Barrier) and element.final
 
     def has_credit(self) -> bool:
-        """Whether a batch may be sent now. A broken channel has credit: then `send` tells."""
-        while self._returned:
-            self._spent.give_back(self._returned.popleft())
-        return self._broken is not None or self._spent.available()
+        """Whether rows may be sent now. A broken channel has credit: then `send` tells."""
+        return self._broken is not None or self._account().available()
+
+    def free_rows(self) -> int:
+        """How many rows may be sent now."""
+        return NO_LIMIT if self._broken is not None else self._account().free_rows()
+
+    def portion(self) -> int:
+        """How many rows to send at once, where others could take them too."""
+        return NO_LIMIT if self._broken is not None else self._account().portion()
+
+    def load(self) -> float:
+        """The part of the credit that is spent."""
+        return 0.0 if self._broken is not None else self._account().load()
 
     def close(self) -> None:
         """Close this end."""
         self._link.close()
+
+    def _account(self) -> SendCredit:
+        while self._returned:
+            self._spent.give_back(self._returned.popleft())
+        return self._spent
 
     def _take(self, frames: list[Frame]) -> None:
         self._returned.extend(frame.credit() for frame in frames if frame.kind is Kind.CREDIT)
@@ -91,14 +107,19 @@ class SocketReader:
         channel: Which channel, for messages.
         wake: Called when something arrived or the channel broke.
         window: Bytes of batches that may be in flight; the same at the sender.
+        limit: Rows that may be, at first; the same at the sender.
     """
 
     def __init__(
-        self, channel: ChannelId, wake: Callable[[], None], window: int = DEFAULT_WINDOW
+        self,
+        channel: ChannelId,
+        wake: Callable[[], None],
+        window: int = DEFAULT_WINDOW,
+        limit: int = NO_LIMIT,
     ) -> None:
         self._channel = channel
         self._wake = wake
-        self._credit = ReceiveCredit(window)
+        self._credit = ReceiveCredit(window, limit)
         self._frames: deque[Frame] = deque()
         self._broken: str | None = None
         self._ended = False
@@ -130,7 +151,8 @@ class SocketReader:
             return None
         frame = self._frames.popleft()
         if frame.kind is Kind.BATCH:
-            self._give_back(len(frame.payload))
+            self._credit.consumed(len(frame.payload))
+            self._give_back()
         element = frame.element()
         self._ended = isinstance(element, Barrier) and element.final
         return element
@@ -140,10 +162,19 @@ class SocketReader:
         if self._link is not None:
             self._link.close()
 
-    def _give_back(self, size: int) -> None:
-        granted = self._credit.consumed(size)
-        if granted and self._link is not None:
-            self._link.send(credit_frame(granted))
+    def worked(self, rows: int) -> None:
+        """These rows are worked on now: as many more may come."""
+        self._credit.worked(rows)
+        self._give_back()
+
+    def allow(self, rows: int) -> None:
+        """So many rows may be in flight."""
+        self._credit.allow(rows)
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._link is not None and (credit := self._credit.due()) is not None:
+            self._link.send(credit_frame(credit))
 
     def _take(self, frames: list[Frame]) -> None:
         for frame in frames:

@@ -1,4 +1,4 @@
-"""Frames of a channel and its byte credits: what two subtasks say to each other over a socket.
+"""Frames of a channel: what two subtasks say to each other over a socket.
 
 One connection is one channel, so a frame is its length, kind and sequence number, then the payload:
 Arrow IPC for a batch, a few bytes for everything else. Credit frames go the other way.
@@ -14,16 +14,14 @@ from raystream.checkpoint.barrier import Barrier
 from raystream.data.batch import Batch
 from raystream.data.ipc import from_ipc, to_ipc
 from raystream.runtime.channels.base import ChannelBroken
+from raystream.runtime.channels.credit import Credit
 from raystream.runtime.element import Element
 from raystream.time.watermark import Idle, Watermark
-
-DEFAULT_WINDOW = 4 * 1024 * 1024
-"""Bytes of batches that may be in flight on one channel."""
 
 _HEADER = struct.Struct("<QBQ")
 _TIME = struct.Struct("<q")
 _BARRIER = struct.Struct("<q?")
-_CREDIT = struct.Struct("<Q")
+_CREDIT = struct.Struct("<QQQ")
 
 
 class Kind(IntEnum):
@@ -57,10 +55,9 @@ class Frame:
             return Barrier(*_BARRIER.unpack(self.payload))
         return Idle()
 
-    def credit(self) -> int:
-        """Bytes that a credit frame gives back."""
-        (granted,) = _CREDIT.unpack(self.payload)
-        return int(granted)
+    def credit(self) -> Credit:
+        """What a credit frame gives back."""
+        return Credit(*_CREDIT.unpack(self.payload))
 
 
 def frame_of(element: Element) -> Frame:
@@ -74,9 +71,9 @@ def frame_of(element: Element) -> Frame:
     return Frame(Kind.IDLE, b"")
 
 
-def credit_frame(granted: int) -> Frame:
-    """The frame that gives `granted` bytes back to the sender."""
-    return Frame(Kind.CREDIT, _CREDIT.pack(granted))
+def credit_frame(credit: Credit) -> Frame:
+    """The frame that gives this back to the sender."""
+    return Frame(Kind.CREDIT, _CREDIT.pack(credit.size, credit.rows, credit.limit))
 
 
 class FrameEncoder:
@@ -138,65 +135,3 @@ class FrameParser:
             raise ChannelBroken(what)
         self._expected += 1
         return Frame(Kind(kind), bytes(memoryview(self._buffer)[start + _HEADER.size : end]))
-
-
-class SendCredit:
-    """The sender's account of batches under way. A batch may go while they are under the window.
-
-    So one batch larger than the window still passes, alone.
-
-    >>> credit = SendCredit(10); credit.spend(15); credit.available()
-    False
-    >>> credit.give_back(15); credit.available()
-    True
-    """
-
-    def __init__(self, window: int = DEFAULT_WINDOW) -> None:
-        self._window = window
-        self._under_way = 0
-
-    def available(self) -> bool:
-        """Whether a batch may be sent."""
-        return self._under_way < self._window
-
-    def spend(self, size: int) -> None:
-        """A batch of `size` bytes was sent."""
-        self._under_way += size
-
-    def give_back(self, size: int) -> None:
-        """The receiver worked `size` bytes off."""
-        self._under_way -= size
-
-
-class ReceiveCredit:
-    """The receiver's account: checks the sender, and gives credit back in pieces worth a frame.
-
-    >>> credit = ReceiveCredit(100); credit.received(30); credit.consumed(20), credit.consumed(10)
-    (0, 30)
-    """
-
-    def __init__(self, window: int = DEFAULT_WINDOW) -> None:
-        self._window = window
-        self._received = 0  # written by the I/O thread only
-        self._granted = 0  # written by the processing thread only
-        self._owed = 0
-
-    def received(self, size: int) -> None:
-        """A batch of `size` bytes arrived.
-
-        Raises:
-            ChannelBroken: the sender did not wait for credit.
-        """
-        if self._received - self._granted >= self._window:
-            what = f"the sender sent beyond its window of {self._window} bytes"
-            raise ChannelBroken(what)
-        self._received += size
-
-    def consumed(self, size: int) -> int:
-        """A batch was taken by the task; how many bytes to give back now (0: not yet)."""
-        self._owed += size
-        if self._owed * 4 < self._window:
-            return 0
-        granted, self._owed = self._owed, 0
-        self._granted += granted
-        return granted

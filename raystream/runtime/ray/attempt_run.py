@@ -22,6 +22,7 @@ from raystream.runtime.channels.listener import ChannelListener, SocketAddress, 
 from raystream.runtime.channels.socket import SocketReader, SocketWriter
 from raystream.runtime.collector import calm
 from raystream.runtime.failure import failure_of
+from raystream.runtime.pace_start import first_ahead
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.tail import Mark, Row
 from raystream.runtime.task import Finished, Letter, Snapshot, SourceDry, Task, Waiting
@@ -68,8 +69,12 @@ class AttemptRun:
         self._writers: list[SocketWriter] = []
         self._background = ThreadPoolExecutor(BACKGROUND_THREADS, "raystream-background")
         self._io = IoThread()
+        self._first = first_ahead(request.job.plan)
         channels = request.job.plan.channels_into(request.subtask)
-        self._readers = {channel: SocketReader(channel, self._woken.set) for channel in channels}
+        self._readers = {
+            channel: SocketReader(channel, self._woken.set, limit=self._first)
+            for channel in channels
+        }
         self._member = Membership(request.job.name, request.attempt, request.channel_key)
         self._listener = ChannelListener(
             self._member, self._readers, self._io, node=node, host=host
@@ -94,7 +99,9 @@ class AttemptRun:
         me, writers = self.request.subtask, {}
         for channel in self.request.job.plan.channels_out_of(me):
             sock = connect(addresses[channel.target], self._node, self._member, channel)
-            writers[channel] = SocketWriter(channel, sock, self._io, self._woken.set)
+            writers[channel] = SocketWriter(
+                channel, sock, self._io, self._woken.set, limit=self._first
+            )
         self._writers = list(writers.values())
         self._task = build_task(
             self.request,

@@ -1,4 +1,4 @@
-"""Frames come out as they went in, however the bytes are cut; credit is counted on both sides."""
+"""Frames come out as they went in, however the bytes are cut."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from raystream.checkpoint.barrier import Barrier
 from raystream.data.batch import TIME, Batch
 from raystream.runtime.channels.base import ChannelBroken
+from raystream.runtime.channels.credit import Credit
 from raystream.runtime.channels.wire import (
     Frame,
     FrameEncoder,
     FrameParser,
     Kind,
-    ReceiveCredit,
-    SendCredit,
     credit_frame,
     frame_of,
 )
@@ -75,27 +74,6 @@ def test_the_length_of_a_frame_above_4_gib_is_not_cut() -> None:
     assert FrameParser().feed(bytes(sent)) == []  # the rest is to come
 
 
-def test_a_credit_frame_carries_its_bytes() -> None:
-    assert credit_frame(5_000_000_000).credit() == 5_000_000_000
-
-
-@given(sizes=st.lists(st.integers(1, 250), max_size=60), window=st.integers(1, 100))
-def test_credit_never_stalls_and_never_exceeds_the_window_by_more_than_a_batch(
-    sizes: list[int], window: int
-) -> None:
-    send, receive, waiting = SendCredit(window), ReceiveCredit(window), list[int]()
-    for size in sizes:
-        while not send.available():
-            assert waiting, "no credit although everything was consumed"
-            send.give_back(receive.consumed(waiting.pop(0)))
-        send.spend(size)
-        receive.received(size)
-        waiting.append(size)
-        assert sum(waiting[:-1]) < window
-
-
-def test_a_sender_that_does_not_wait_for_credit_is_cut_off() -> None:
-    credit = ReceiveCredit(100)
-    credit.received(100)
-    with pytest.raises(ChannelBroken, match="beyond its window of 100 bytes"):
-        credit.received(1)
+def test_a_credit_frame_carries_bytes_rows_and_limit() -> None:
+    for credit in (Credit(5_000_000_000, 0, 16), Credit(0, 7, 1_000_000)):
+        assert credit_frame(credit).credit() == credit

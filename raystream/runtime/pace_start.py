@@ -1,0 +1,42 @@
+"""Where the pace of a subtask begins: carefully where code of the user may be slow."""
+
+from __future__ import annotations
+
+from raystream.graph.steps import MapBatches, RowFunctions, Write
+from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
+from raystream.runtime.pace import BATCH_ROWS, FIRST_AHEAD, FIRST_ROWS, ROW_CODE_ROWS, Start
+
+
+def start_of(plan: PhysicalPlan, chain: ChainSpec) -> Start:
+    """The first sizes of a chain, and in how many parts the time of waiting is divided."""
+    mine = any(_is_code(step) for step in chain.steps)
+    by_row = any(isinstance(step.step, RowFunctions) for step in chain.steps)
+    return Start(
+        piece=1 if mine else FIRST_ROWS,
+        most=ROW_CODE_ROWS if by_row else BATCH_ROWS,
+        ahead=first_ahead(plan),
+        stages=1 + _hops(plan),
+        calls=any(isinstance(step.step, MapBatches) for step in chain.steps),
+    )
+
+
+def first_ahead(plan: PhysicalPlan) -> int:
+    """Rows that may be in flight at first: to a subtask, and on each channel."""
+    return FIRST_AHEAD if any(_is_code(step) for _, step in plan.steps()) else FIRST_ROWS
+
+
+def _is_code(spec: StepSpec) -> bool:
+    """Whether what it costs is unknown: functions, and sinks that are not ours."""
+    step = spec.step
+    if isinstance(step, Write):
+        return not type(step.sink).__module__.startswith("raystream.")
+    return isinstance(step, RowFunctions | MapBatches)
+
+
+def _hops(plan: PhysicalPlan) -> int:
+    """Exchanges on the longest path."""
+    depth = dict.fromkeys((chain.name for chain in plan.chains), 0)
+    for chain in plan.chains:  # in topological order
+        for exchange in plan.outputs_of(chain.name):
+            depth[exchange.target] = max(depth[exchange.target], depth[chain.name] + 1)
+    return max(depth.values(), default=0)

@@ -1,0 +1,141 @@
+"""Pace: rows at once and rows that wait are fitted to what rows cost, whatever they cost."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import raystream as rs
+from raystream.runtime.channels.credit import NO_LIMIT
+from raystream.runtime.pace import AHEAD_S, BATCH_ROWS, PIECE_S, Pace, Start
+from tests.runtime.parallel import World
+
+COSTS = st.sampled_from([1e-7, 1e-5, 1e-3, 0.02, 0.3, 5.0])
+
+
+def worked_off(pace: Pace, now: float, each: float, call: float = 0.0, wait: float = 1.0) -> float:
+    """One piece; those behind take `wait` times as long as the work on it."""
+    rows = pace.piece
+    took = call + rows * each
+    pace.worked(rows, now, now + took)
+    pace.settled(now + took * wait)
+    return now + took * wait
+
+
+@given(COSTS, st.floats(1, 100))
+def test_pieces_and_what_waits_take_as_long_as_they_may_or_one_row(
+    each: float, wait: float
+) -> None:
+    pace, now = Pace(Start(piece=1, ahead=1)), 0.0
+    for _ in range(60):
+        now = worked_off(pace, now, each, wait=wait)
+        assert pace.piece == 1 or pace.piece * each <= PIECE_S * 1.01
+        assert pace.ahead == 1 or pace.ahead * each * wait <= AHEAD_S / 2 * 1.01
+    assert pace.piece >= min(BATCH_ROWS, PIECE_S / each / 2, 1)
+    assert pace.ahead >= min(NO_LIMIT / 2, AHEAD_S / 2 / (each * wait) / 2, 1)
+
+
+@given(st.lists(COSTS, min_size=1, max_size=6))
+@settings(max_examples=12, deadline=None)
+def test_it_follows_a_cost_that_changes(costs: list[float]) -> None:
+    pace, now = Pace(Start(piece=1, ahead=1)), 0.0
+    for each in costs:
+        for number in range(1_500):
+            assert number < 25 or pace.piece == 1 or pace.piece * each <= PIECE_S * 2
+            now = worked_off(pace, now, each)
+    assert pace.piece >= min(BATCH_ROWS, PIECE_S / costs[-1] / 4, 1)
+
+
+@given(st.sampled_from([0.01, 0.2, 2.0]), st.sampled_from([1e-6, 1e-4]))
+def test_a_call_that_costs_much_itself_gets_many_rows(call: float, each: float) -> None:
+    pace, now = Pace(Start(piece=1, ahead=1, calls=True)), 0.0
+    for _ in range(200):
+        now = worked_off(pace, now, each, call)
+    assert pace.piece * each >= min(PIECE_S, call, BATCH_ROWS * each) / 4
+    assert pace.piece * each <= max(3 * PIECE_S, 6 * call)
+
+
+def test_a_batch_function_that_costs_by_the_row_gets_few() -> None:
+    pace, now = Pace(Start(piece=1, ahead=1, calls=True)), 0.0
+    for number in range(200):
+        now = worked_off(pace, now, 0.02)
+        assert number < 10 or pace.piece * 0.02 <= 6 * PIECE_S
+
+
+def mapped(cost: float, parallelism: int, *more: float) -> World:
+    """A function of this cost behind an exchange, and further ones behind further exchanges."""
+
+    def build(pipeline: rs.Pipeline, world: World) -> None:
+        rows = pipeline.read(rs.Rows([{"n": n} for n in range(20_000)]), name="rows")
+        for number, (each, degree) in enumerate(
+            [(cost, parallelism), *zip(more, (2, 3), strict=False)]
+        ):
+
+            def work(row: dict[str, int], each: float = each) -> dict[str, int]:
+                world.work(each)
+                return row
+
+            rows = rows.map(work, schema={"n": int}, parallelism=degree, name=f"work{number}")
+        rows.write(rs.Collect(), name="out")
+
+    return World(build)
+
+
+@pytest.mark.parametrize(
+    ("costs", "parallelism"),
+    [((0.1,), 8), ((0.4,), 4), ((3.0,), 4), ((0.1,), 1), ((1e-6, 0.05), 4), ((0.1, 0.1, 0.1), 4)],
+)
+def test_barriers_pass_and_a_stop_ends_within_a_second_and_a_row(
+    costs: tuple[float, ...], parallelism: int
+) -> None:
+    world = mapped(costs[0], parallelism, *costs[1:])
+    world.run(max(5.0, 6 * max(costs)))
+    limit = 1.0 + max(costs)
+    taken = [each.duration_s for each in world.checkpoints.values() if each.duration_s is not None]
+    assert len(taken) >= 3
+    assert max(taken[1:]) <= limit
+    assert len(costs) > 1 or min(world.rows("out"), default=3) > 2, "each has its share"
+    rows = sum(world.rows("rows" if parallelism == 1 else "out"))
+    degrees = (parallelism, 2, 3)[: len(costs)]
+    ideal = world.clock.now() / max(c / d for c, d in zip(costs, degrees, strict=True))
+    assert rows >= 0.6 * ideal - 8, "nobody who could work waits"
+    assert world.stop() <= limit
+    outcome = world.runtime.loop.outcome
+    assert outcome is not None
+    assert (outcome.kind, outcome.rows_in) == ("stopped", outcome.rows_out)
+    world.close()
+
+
+def test_a_fast_batch_function_soon_gets_all_that_a_batch_may_hold(tmp_path: Path) -> None:
+    found: list[int] = []
+
+    def work(frame: pl.DataFrame) -> pl.DataFrame:
+        found.append(frame.height)
+        return frame
+
+    p = rs.Pipeline("sizes", checkpoint_storage=str(tmp_path))
+    read = p.read(rs.Rows([{"n": n} for n in range(100_000)]), name="rows")
+    read.map_batches(work, schema={"n": int}).write(rs.Collect(), name="out")
+    p.run(local=True, until="latest")
+    assert max(found) >= BATCH_ROWS / 2
+    assert sum(found) >= 100_000
+
+
+def test_a_slow_function_in_the_chain_of_the_source_is_given_little(tmp_path: Path) -> None:
+    longest = [0.0]
+
+    def work(frame: pl.DataFrame) -> pl.DataFrame:
+        time.sleep(0.002 * frame.height)
+        longest[0] = max(longest[0], 0.002 * frame.height)
+        return frame
+
+    p = rs.Pipeline("sizes", checkpoint_storage=str(tmp_path))
+    read = p.read(rs.Rows([{"n": n} for n in range(300)]), name="rows")
+    read.map_batches(work, schema={"n": int}).write(rs.Collect(), name="out")
+    p.run(local=True, until="latest")
+    assert longest[0] <= 6 * PIECE_S
