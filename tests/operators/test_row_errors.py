@@ -70,7 +70,7 @@ def test_fail_tells_the_row_and_the_line(verb: str) -> None:
         feed(p, {"in": ROWS})
     assert f"{__file__}:" in str(error.value)
     assert '"n": ' in str(error.value)
-    assert "errors='dlq'" in str(error.value) or "in a batch of 3 rows" in str(error.value)
+    assert "errors='dlq'" in str(error.value) or "in a batch of " in str(error.value)
 
 
 @pytest.mark.parametrize("verb", VERBS)
