@@ -8,6 +8,7 @@ it with all of its private cluster, and starts another (runtime.ray.foreground).
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -46,6 +47,8 @@ class Driver:
         order = self._pipe.recv()
         assert isinstance(order, said.Attach)
         if self._attach(order.address):
+            # `ray job stop` signals every descendant: the run takes it, and tells us what to do
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             self._watch_over()
         self._leave()
 
