@@ -29,7 +29,7 @@ class SharedOutbox:
     >>> box = SharedOutbox([slow, free])
     >>> for n in range(4): box.send(Batch(pl.DataFrame({"n": [n]})))
     >>> slow.load(), free.load()
-    (1.0, 0.375)
+    (1.0, 0.75)
     """
 
     def __init__(self, writers: Sequence[ChannelWriter]) -> None:
