@@ -1,4 +1,4 @@
-"""What a run will read: the splits of each source, and where reading can not start."""
+"""What a run will read: the splits of each source, and where reading cannot start."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def discovered(
 
     Args:
         nodes: The sources.
-        base: What the job goes on from; None: from nothing.
+        base: What the job continues from; None: from nothing.
         bounded: Whether the run ends by itself.
         say: Takes lines for the person who started the run.
 
     Raises:
-        ConfigurationError: one can not be read from where the source says, and has no position.
+        ConfigurationError: one cannot be read from where the source says, and has no position.
     """
     found = {}
     for node in nodes:

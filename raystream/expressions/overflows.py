@@ -29,7 +29,7 @@ _FIRST_OF = ("FillNull", "Coalesce")
 def overflows(expression: pl.Expr, columns: Columns) -> tuple[Fault, ...]:
     """Rows for which a sum, difference or product does not fit its type; innermost first.
 
-    What is not chosen (`when`, `coalesce`) can not fail. Within lists nothing is checked.
+    What is not chosen (`when`, `coalesce`) cannot fail. Within lists nothing is checked.
 
     >>> [fault.reason for fault in overflows(pl.col("a") * 2, {"a": pl.Int64()})]
     ['integer overflow in [(col("a")) * (dyn int: 2)]']

@@ -103,7 +103,7 @@ def _beyond(node: Any, columns: Mapping[str, pl.DataType]) -> Iterator[str]:
 
 
 def below(kind: str, body: Any) -> list[Any]:
-    """The nodes below one that is no function."""
+    """The nodes below one that is not a function."""
     match kind:
         case "BinaryExpr":
             return [body["left"], body["right"]]

@@ -1,7 +1,7 @@
 """What tells a file from another one of the same name: bytes around what was read of it.
 
 A file that is only appended to keeps its first bytes, and those before the place where reading
-goes on. A file that took its name has others, however long it is.
+continues. A file that took its name has others, however long it is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Mark:
     r"""The first bytes of a file, and those before an offset; compared before each read.
 
     Args:
-        offset: Where reading goes on.
+        offset: Where reading continues.
         crc: What `crc` was at this offset in an older run, or None.
 
     >>> mark = Mark(0, None)

@@ -283,7 +283,7 @@ class FilesReader:
         self._cursors[split] = self._source.open(anew, self._options)
         reason = (
             f"the file was replaced by another one of this name: {why}; what was not read of the "
-            "old one is lost; read with errors='skip' to go on with the begin of the new one"
+            "old one is lost; read with errors='skip' to continue with the begin of the new one"
         )
         return self._told(split, BadRecord(cursor.place(), None, reason), anew.start)
 
