@@ -7,10 +7,13 @@ POLARS_VERSION, and a restore under others redistributes all rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 HASH_NAME = "polars-row-hash-1"
 """Name of this way to find an owner; another way gets another name."""
@@ -69,6 +72,8 @@ def _sliced(
 
     A stable sort of 16-bit numbers is a radix sort, and keeps the order of the rows of an owner.
     """
+    import numpy as np  # a third of the start of `raystream validate`
+
     ordered = frame[np.argsort(owner, kind="stable").astype(np.uint32)]
     counts = np.bincount(owner, minlength=parallelism)
     starts = (np.cumsum(counts) - counts).tolist()

@@ -60,6 +60,26 @@ def to_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     return _dicts_of(frame.width)(columns, *frame.columns)
 
 
+def finer_than_python(frame: pl.DataFrame) -> pl.Series | None:
+    """Why a row cannot be a dict: its nanoseconds would be lost; None: no row has any.
+
+    >>> frame = pl.DataFrame({"t": [1000, 1001]}).cast(pl.Datetime("ns"))
+    >>> finer_than_python(frame).to_list()
+    [None, "column 't' has nanoseconds, which datetime has not"]
+    """
+    found: pl.Series | None = None
+    for name, dtype in frame.schema.items():
+        fine = isinstance(dtype, pl.Datetime | pl.Duration) and dtype.time_unit == "ns"
+        if not fine and dtype != pl.Time:
+            continue
+        lost = frame[name].to_physical() % 1000 != 0
+        if lost.any():
+            what = f"column {name!r} has nanoseconds, which datetime has not"
+            mine = pl.select(pl.when(lost).then(pl.lit(what))).to_series()
+            found = mine if found is None else found.zip_with(found.is_not_null(), mine)
+    return found
+
+
 @lru_cache(maxsize=_WIDEST)
 def _dicts_of(width: int) -> Callable[..., list[dict[str, Any]]]:
     """Lists of columns and their names to dicts, in half the time of `to_dicts` of Polars."""

@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from raystream.data.rows import missing_required
@@ -15,7 +14,6 @@ from raystream.data.schema import Schema, no_column
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Decoded, RejectedRow
 from raystream.formats.csv_encoder import CsvEncoder
-from raystream.formats.csv_lines import regular
 from raystream.formats.csv_values import given, learnt, read
 from raystream.formats.json_numbers import LARGEST
 from raystream.formats.timestamps import without
@@ -139,6 +137,8 @@ class CsvDecoder:
         """All, if they are records of plain fields that fit: no quote, nothing missing."""
         if not self._common or not all(payloads):
             return None
+        from raystream.formats.csv_lines import regular  # brings numpy
+
         text = b"\n".join(payloads)  # type: ignore[arg-type]
         if not regular(text, len(payloads), self._count, self._delimiter):
             return None
@@ -279,4 +279,6 @@ _COMMON = (pl.Int64(), pl.Float64(), pl.String(), pl.Boolean())
 def _large(frame: pl.DataFrame) -> bool:
     """Whether a float may have been another number."""
     numbers = [column for column in frame.get_columns() if column.dtype.is_float()]
+    import numpy as np  # a third of the start of `raystream validate`
+
     return any((np.abs(column.to_numpy()) >= LARGEST).any() for column in numbers)

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from raystream.data.rows import not_of_type
@@ -76,6 +75,8 @@ def _same(value: Any, dtype: pl.DataType) -> bool:
 
 
 def _rounded(value: int, dtype: pl.DataType) -> float:
+    import numpy as np  # a third of the start of `raystream validate`
+
     return float(np.float32(value)) if dtype == pl.Float32 else float(value)
 
 
@@ -84,6 +85,8 @@ def _large(column: pl.Series) -> Iterable[int]:
     if not column.dtype.is_float():
         return range(len(column)) if _any_large(column) else ()
     most = 2**24 if column.dtype == pl.Float32 else LARGEST
+    import numpy as np  # a third of the start of `raystream validate`
+
     rows: list[int] = np.flatnonzero(np.abs(column.to_numpy()) >= most).tolist()
     return rows
 

@@ -10,7 +10,7 @@ import polars as pl
 from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN, Batch
 from raystream.data.keys import canonical, canonical_type
-from raystream.data.rows import fit_values, to_rows
+from raystream.data.rows import finer_than_python, fit_values, to_rows
 from raystream.data.schema import Schema
 from raystream.expressions.compiled import Compiled, compiled
 from raystream.graph import steps
@@ -65,6 +65,9 @@ class KeyBy(Operator):
             return frame, []
         if not functions.keys() <= self._step.types.keys():
             raise untyped(self.ctx.step, self.ctx.origin)
+        reasons = finer_than_python(frame)
+        if reasons is not None:
+            frame = self._errors.without(frame, reasons)
         rows, go_on = to_rows(split_hidden(frame)[0]), self._errors.policy is not ErrorPolicy.FAIL
         made: dict[str, list[Any]] = {}
         told: dict[int, Raised] = {}

@@ -11,7 +11,7 @@ import polars as pl
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.data.left_out import rows_left_out
-from raystream.data.rows import to_frame, to_rows
+from raystream.data.rows import finer_than_python, to_frame, to_rows
 from raystream.data.schema import Schema
 from raystream.errors import UserCodeError
 from raystream.graph import steps
@@ -71,16 +71,19 @@ class RowFunctions(Operator):
 
     def process(self, batch: Batch) -> None:
         """Emit what the functions make of the rows."""
-        user, hidden = split_hidden(batch.frame)
+        frame, reasons = batch.frame, finer_than_python(batch.frame)
+        if reasons is not None:
+            frame = self._errors[0].without(frame, reasons)
+        user, hidden = split_hidden(frame)
         rows = Rows(to_rows(user))
         for number, function in enumerate(self._step.functions):
-            rows = self._call(function, self._errors[number], rows, batch.frame)
+            rows = self._call(function, self._errors[number], rows, frame)
             if not rows.rows:
                 return
             if not isinstance(function, steps.FilterRows):
-                rows = self._fitted(number, function, rows, batch.frame)
+                rows = self._fitted(number, function, rows, frame)
         if rows.frame is None:
-            self._emit(batch.frame if rows.sources is None else batch.frame[rows.sources])
+            self._emit(frame if rows.sources is None else frame[rows.sources])
             return
         kept = hidden if rows.sources is None else hidden[rows.sources]
         self._emit(join_hidden(rows.frame, kept))

@@ -17,6 +17,7 @@ from raystream.context import SubtaskContext
 from raystream.data.batch import TIME, Batch
 from raystream.data.inference import column_type, widened
 from raystream.data.made_rows import made_rows
+from raystream.data.rows import finer_than_python
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge, Node
@@ -218,8 +219,11 @@ def _known_type(name: str, frames: Sequence[pl.DataFrame]) -> pl.DataType:
 
 
 def _computable(node: Node, schema: Schema, frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows for which the expressions of a key_by can be computed: the functions see those."""
+    """The rows that the functions see: they can be dicts, and expressions of a key_by computed."""
     step = node.step
+    lost = None if isinstance(step, MapBatches) else finer_than_python(frame)
+    if lost is not None:
+        frame = frame.filter(lost.is_null())
     if not isinstance(step, KeyBy) or not frame.height:
         return frame
     others = {n: how for n, how in step.computed.items() if n not in functions_of(step)}

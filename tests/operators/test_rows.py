@@ -132,6 +132,21 @@ def test_filters_behind_the_last_function_see_what_goes_out(harness: Any) -> Non
     assert harness(step).process([{"n": 1}]).take() == [{"n": 1.0}]
 
 
+def test_nanoseconds_are_not_lost_in_a_dict_but_told(harness: Any) -> None:
+    columns = {"n": [1, 2], "t": pl.Series([1_000, 1_001], dtype=pl.Datetime("ns"))}
+    frame = pl.DataFrame(columns)
+    steps = (
+        Map(lambda row: {"n": row["n"]}, {"n": int}, errors=ErrorPolicy.DLQ),
+        FilterRows(lambda row: True, ErrorPolicy.DLQ),
+        KeyBy(("k",), {"k": lambda row: row["n"]}, ErrorPolicy.DLQ, {"k": pl.Int64()}),
+    )
+    for step in steps:
+        task = harness(step).process(frame)
+        assert [row["n"] for row in task.take()] == [1]
+        (dead,) = task.take("errors")
+        assert dead["reason"] == "column 't' has nanoseconds, which datetime has not"
+
+
 def test_a_function_may_give_the_same_dict_again(harness: Any) -> None:
     one: Row = {}
 
