@@ -93,7 +93,9 @@ def _plan(source: Datagen, out: Path, parallelism: int, function: Any) -> Physic
     count = steps.WindowGlobal(counting, pre_aggregated=False)
     first = [StepSpec("read", read, (), ROWS, ORIGIN, read=ReadOptions(ROWS, event_time="ts"))]
     if function is not None:
-        first.append(StepSpec("user", steps.MapBatches(function), (ROWS,), ROWS, ORIGIN))
+        first.append(
+            StepSpec("user", steps.MapBatches(function, schema=ROWS), (ROWS,), ROWS, ORIGIN)
+        )
     second = (
         StepSpec("count", count, (ROWS,), COUNTS, ORIGIN),
         StepSpec(
