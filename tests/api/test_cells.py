@@ -89,7 +89,7 @@ def test_an_edited_cell_replaces_its_steps_and_tells_what_is_gone(
     gone = (
         "a step was replaced, so the steps behind it were removed: write; run their cells again\n"
     )
-    assert capsys.readouterr().err == gone
+    assert capsys.readouterr().out == gone
     notebook.run(WRITE, "counts.write(out,")
     assert notebook.steps() == ["read", "key-a", "tumbling-2m-a", "write"]
     assert capsys.readouterr().err == ""

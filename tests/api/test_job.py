@@ -107,7 +107,7 @@ def test_the_life_of_a_job_across_processes(
     assert job.name in [each.name for each in rs.jobs()]
 
     again = place.pipeline().submit()
-    assert "nothing was changed" in capsys.readouterr().err
+    assert "is already running, unchanged" in capsys.readouterr().err
     assert again.status().run == job.status().run
     with pytest.raises(
         ConfigurationError, match=rf"{place.name} runs already, and is not the same"
@@ -176,7 +176,7 @@ def test_an_interrupt_ends_the_view_only(place: Place, capsys: pytest.CaptureFix
     assert job.outcome() is None
     outcome = job.cancel()
     assert outcome is not None
-    assert outcome.kind == "stopped"
+    assert outcome.kind == "cancelled"
 
 
 def test_a_failure_is_told_and_the_next_run_goes_on(place: Place) -> None:
@@ -232,5 +232,5 @@ def test_nothing_to_read_is_a_job_that_has_finished(place: Place, tmp_path: Path
     assert job.wait() == job.outcome()
     assert job.status().state == "ended"
     assert (job.stop() or rs.Outcome("failed")).kind == "finished"
-    with pytest.raises(RaystreamError, match="had nothing to read and has ended"):
+    with pytest.raises(RaystreamError, match="has ended"):
         job.savepoint()

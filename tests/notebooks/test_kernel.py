@@ -140,7 +140,7 @@ def test_a_job_of_a_notebook(kernel: Kernel, home: Path) -> None:
     first = kernel.run("job = p.submit()", "submit")
     assert "in a private Ray of this process" in first.text
     assert first.error == ""
-    assert "nothing was changed" in kernel.run("job = p.submit()", "submit").text
+    assert "is already running, unchanged" in kernel.run("job = p.submit()", "submit").text
     rows = kernel.run("for row in job.tail('twice', limit=3): print(row)", "tail").text
     assert rows.count("'twice': ") == 3
 

@@ -45,7 +45,7 @@ def test_a_job_on_ray_is_submitted_watched_found_again_and_stopped(
     _, now = run("order_totals", kafka, tmp_path)
     said = "\n".join(texts(now))
     assert "runs in a private Ray of this process" in said
-    assert "nothing was changed" in said
+    assert "is already running, unchanged" in said
     assert said.count("so far") >= 5
     assert "'running, checkpoint " in said
     assert "stopped: " in said
