@@ -14,7 +14,7 @@ from raystream.errors import ConfigurationError
 ROWS = [{"ts": 1000 * n, "ip": "ab"[n % 2]} for n in range(6)]
 
 MISTAKES: dict[str, tuple[Callable[[rs.Stream], Any], str]] = {
-    "filter": (lambda s: s.filter("aa > 0"), "no column 'aa'; did you mean 'a'"),
+    "filter": (lambda s: s.filter("aa > 0"), "no column 'aa'.*; did you mean 'a'"),
     "key_by": (lambda s: s.key_by("aa"), "no column 'aa'; did you mean 'a'"),
     "select": (lambda s: s.select("a", "bb"), "no column 'bb'; did you mean 'b'"),
     "agg": (
