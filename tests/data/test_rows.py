@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raystream.data.rows import Misfit, to_frame, to_rows
+from raystream.data.rows import Misfit, finer_than_python, to_frame, to_rows
 from raystream.data.schema import Schema
 
 SCHEMA = Schema.of({"n": "int not null", "x": "float", "s": "string", "l": list[int]})
@@ -38,3 +40,21 @@ def test_reasons() -> None:
         Misfit(1, "column 'extra' is not in the schema"),
         Misfit(2, "column 'x': 'much' is not Float64"),
     )
+
+
+@pytest.mark.parametrize("inner", [pl.Datetime("ns"), pl.Duration("ns"), pl.Time()])
+def test_nanoseconds_are_found_at_any_depth(inner: pl.DataType) -> None:
+    leaf = pl.Series("t", [1000, 1001, None, 2000, 2999]).cast(inner)
+    made = pl.DataFrame({"t": leaf}).select(
+        "t",
+        in_object=pl.struct(n=pl.lit(1), t="t"),
+        in_list=pl.concat_list("t", pl.lit(1000).cast(inner)),
+        in_array=pl.concat_list("t", "t").list.to_array(2),
+        deep=pl.concat_list(pl.struct(t=pl.concat_list("t"))),
+    )
+    for name in made.columns:
+        found = finer_than_python(made.select(name))
+        assert found is not None
+        assert [reason is not None for reason in found] == [False, True, False, False, True]
+    empty = pl.DataFrame({"t": [[], None]}, schema={"t": pl.List(inner)})
+    assert finer_than_python(empty) is None
