@@ -16,7 +16,7 @@ from raystream.observe.status import (
     SubtaskStatus,
     TransactionStatus,
 )
-from raystream.plan.physical import ChainSpec, PhysicalPlan
+from raystream.plan.physical import ChainSpec, ExchangeKind, PhysicalPlan
 
 Stats = Mapping[str, Any]
 Told = Mapping[SubtaskId, Stats]
@@ -31,10 +31,21 @@ ROWS_FOR_SKEW = 1000
 _KINDS = ("busy_seconds", "backpressured_seconds", "idle_seconds")
 
 
-def chain_status(
+def chain_statuses(
+    plan: PhysicalPlan, told: Told, before: Told, nodes: Mapping[SubtaskId, str]
+) -> tuple[ChainStatus, ...]:
+    """Every chain: shares of time between the last two pings, event time, state.
+
+    Skew is of keys: where rows go to whoever is free it says nothing.
+    """
+    keyed = {each.target for each in plan.exchanges if each.kind is ExchangeKind.HASH}
+    found = (_chain(each, told, before, nodes) for each in plan.chains)
+    return tuple(each if each.name in keyed else replace(each, skew=None) for each in found)
+
+
+def _chain(
     chain: ChainSpec, told: Told, before: Told, nodes: Mapping[SubtaskId, str]
 ) -> ChainStatus:
-    """One chain: shares of time between the last two pings, event time, state, skew."""
     subtasks = [
         replace(_subtask(chain, each, told, before), node=nodes.get(each, ""))
         for each in chain.subtasks()
@@ -53,8 +64,24 @@ def chain_status(
         sink_wait=max(each.sink_wait for each in subtasks),
         skew=skew([each.rows for each in subtasks]),
         state_bytes=sum(each.state_bytes for each in subtasks),
+        ms_per_row=_ms_per_row(chain, told, before),
         subtasks=tuple(subtasks),
     )
+
+
+def _ms_per_row(chain: ChainSpec, told: Told, before: Told) -> float | None:
+    """What a row cost since the last look; None: no row came."""
+    rows, seconds = 0, 0.0
+    for subtask in chain.subtasks():
+        now, then = told.get(subtask, {}), before.get(subtask, {})
+        rows += _rows(chain, now) - _rows(chain, then)
+        seconds += now.get("busy_seconds", 0.0) - then.get("busy_seconds", 0.0)
+    return round(seconds * 1000 / rows, 4) if rows > 0 and seconds >= 0 else None
+
+
+def _rows(chain: ChainSpec, stats: Stats) -> int:
+    first: Mapping[str, int] = stats.get("steps", {}).get(chain.steps[0].name, {})
+    return first.get("rows_out" if chain.source else "rows_in", 0)
 
 
 def skew(rows: Sequence[int]) -> float | None:
@@ -110,14 +137,13 @@ def _subtask(chain: ChainSpec, subtask: SubtaskId, told: Told, before: Told) -> 
     total = sum(spent.values())
     waited = now.get("sink_wait_seconds", 0.0) - then.get("sink_wait_seconds", 0.0)
     busy, backpressured, idle = (_share(spent[kind], total) for kind in _KINDS)
-    first = now.get("steps", {}).get(chain.steps[0].name, {})
     return SubtaskStatus(
         subtask.index,
         busy,
         backpressured,
         idle,
         sink_wait=_share(waited, total),
-        rows=first.get("rows_out" if chain.source else "rows_in", 0),
+        rows=_rows(chain, now),
         watermark_ms=now.get("watermark_out"),
         held_back_by=now.get("held_back_by"),
         state_bytes=now.get("state_bytes", 0),

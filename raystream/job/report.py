@@ -15,7 +15,7 @@ from raystream.job.facts import description, plain, verb, without_credentials
 from raystream.job.flow_sums import (
     Samples,
     Stats,
-    chain_status,
+    chain_statuses,
     merged_samples,
     natural,
     split_statuses,
@@ -176,9 +176,7 @@ class Report:
 
     def status(self, state: str, attempt: int, now: float, outcome: str | None) -> StatusDocument:
         """The job at this moment."""
-        chains = tuple(
-            chain_status(c, self._stats, self._before, self.nodes) for c in self.plan.chains
-        )
+        chains = chain_statuses(self.plan, self._stats, self._before, self.nodes)
         marks = [c.watermark_ms for c in chains if c.watermark_ms is not None]
         transactions = transaction_statuses(self._stats)
         document = replace(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raystream.observe.status import ChainStatus, StatusDocument, StepStatus
+from raystream.observe.status import ChainStatus, StatusDocument, StepStatus, SubtaskStatus
 from raystream.observe.waiting import event_time
 from raystream.observe.words import count, duration, listed, percent
 
@@ -19,6 +19,9 @@ STARVED_ROWS = 10_000
 
 LONG_CHECKPOINT_S = 5.0
 """A checkpoint that takes longer than this, and than its interval, is worth a sentence."""
+
+DEAR_ROW_MS = 1.0
+"""A row that costs so much is worth a word: columns cost a thousandth of it."""
 
 FUNCTIONS = ("row_functions", "map_batches")
 """Verbs of steps that run Python of the user."""
@@ -58,8 +61,23 @@ def slowest(chains: Sequence[ChainStatus], steps: Sequence[StepStatus] = ()) -> 
     before = chains[: chains.index(worst)]
     waiting = [chain.name for chain in before if chain.backpressured >= 1 - SLOW]
     tail = f"; {', '.join(waiting)} wait{'s' if len(waiting) == 1 else ''} for it"
-    plain = f"{worst.name} is the slowest step (busy {percent(worst.busy)}){_in_it(worst, steps)}"
+    plain = f"{worst.name} is the slowest step ({_work(worst)}){_in_it(worst, steps)}"
     return (_skewed(worst) or plain) + (tail if waiting else "")
+
+
+def _work(chain: ChainStatus) -> str:
+    """How busy it is: on how many subtasks, and what a row costs where that is much.
+
+    >>> _work(ChainStatus("geo", 0.97, ms_per_row=20.4, subtasks=(SubtaskStatus(0, busy=0.97),)))
+    'busy 97 %, 20 ms a row'
+    """
+    words = [f"busy {percent(chain.busy)}"]
+    if len(chain.subtasks) > 1:
+        full = sum(each.busy >= SLOW for each in chain.subtasks)
+        words.append(f"{full} of {len(chain.subtasks)} subtasks are full")
+    if chain.ms_per_row is not None and chain.ms_per_row >= DEAR_ROW_MS:
+        words.append(f"{chain.ms_per_row:.0f} ms a row")
+    return ", ".join(words)
 
 
 def _in_it(chain: ChainStatus, steps: Sequence[StepStatus]) -> str:

@@ -123,6 +123,7 @@ class ChainStatus:
         sink_wait: The same for waiting on its own sink.
         skew: Rows of the busiest subtask over their median (1.0: even); None: too few rows.
         state_bytes: Memory of the state of all subtasks.
+        ms_per_row: Milliseconds of work for each row since the last look; None: no row came.
         subtasks: Every subtask, by index.
     """
 
@@ -134,6 +135,7 @@ class ChainStatus:
     sink_wait: float = 0.0
     skew: float | None = None
     state_bytes: int = 0
+    ms_per_row: float | None = None
     subtasks: tuple[SubtaskStatus, ...] = ()
 
 

@@ -61,7 +61,16 @@ def test_one_subtask_with_most_of_the_rows_is_skew() -> None:
 def test_a_slow_subtask_with_no_more_rows_than_others_is_not_skew() -> None:
     subtasks = (sub(0, 0.2, rows=9000), sub(1, 0.97, rows=2000))
     assert culprits(job(chain("count", 0.97, 0.0, *subtasks, skew=1.9))) == (
-        "count is the slowest step (busy 97 %)",
+        "count is the slowest step (busy 97 %, 1 of 2 subtasks are full)",
+    )
+
+
+def test_a_slow_function_is_told_by_what_a_row_costs() -> None:
+    subtasks = [sub(index, 0.99) for index in range(8)]
+    slow = chain("geo", 0.99, 0.0, *subtasks, ms_per_row=20.2)
+    assert culprits(job(chain("read", 0.01, 0.99), slow)) == (
+        "geo is the slowest step (busy 99 %, 8 of 8 subtasks are full, 20 ms a row);"
+        " read waits for it",
     )
 
 
