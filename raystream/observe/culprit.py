@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raystream.observe.status import ChainStatus, StatusDocument, StepStatus, SubtaskStatus
+from raystream.observe.status import ChainStatus, StatusDocument, StepStatus
 from raystream.observe.waiting import event_time
 from raystream.observe.words import count, duration, listed, percent
 
@@ -68,7 +68,7 @@ def slowest(chains: Sequence[ChainStatus], steps: Sequence[StepStatus] = ()) -> 
 def _work(chain: ChainStatus) -> str:
     """How busy it is: on how many subtasks, and what a row costs where that is much.
 
-    >>> _work(ChainStatus("geo", 0.97, ms_per_row=20.4, subtasks=(SubtaskStatus(0, busy=0.97),)))
+    >>> _work(ChainStatus("geo", 0.97, ms_per_row=20.4))
     'busy 97 %, 20 ms a row'
     """
     words = [f"busy {percent(chain.busy)}"]

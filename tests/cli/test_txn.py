@@ -218,7 +218,7 @@ def test_without_its_storage_it_takes_a_word(left_by: Callable[[str], Cli]) -> N
     assert code == 2
     assert err == (
         f"{tid}: whether a checkpoint names it cannot be known: storage {one['store']} of its job"
-        " is not here; name it with --checkpoint-storage or --file; if it was deleted say"
+        " is not here; name it with --checkpoint-storage or --file; if it was deleted pass"
         " --storage-is-gone\n"
     )
     assert not (cli.job.home / "none").exists()
@@ -287,7 +287,7 @@ def test_messages(kafka: Broker, capsys: pytest.CaptureFixture[str], tmp_path: P
             "the brokers know no transaction a.00000000.0.w.0.0, or may not tell; see",
         ),
         (("list", "--bootstrap-servers", "127.0.0.1:1"), "nothing listens on port 1 of 127.0.0.1"),
-        (("list", "--bootstrap-servers", "kafka"), "'kafka' is not host:port; write for instance"),
+        (("list", "--bootstrap-servers", "kafka"), "'kafka' is not host:port; for example"),
     ):
         code, out, err = cli(*arguments)
         assert (code != 0, out) == (True, ""), arguments
