@@ -177,7 +177,15 @@ class Files:
         return TextCursor(path, split, self._format, options, tail=self.tail)
 
     def anew(self, split: SplitId, *, bounded: bool) -> Split:
-        """A file that took the place of another, from its begin."""
+        """A file that took the place of another, from its beginning.
+
+        >>> from pathlib import Path
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp(), "clicks.jsonl")
+        >>> _ = place.write_text('{"n": 1}\\n')
+        >>> Files(place).anew("clicks.jsonl", bounded=True).end[0]
+        9
+        """
         path = self.path_of(split)
         return Split(split, self._start(path), self._end(path) if bounded else None)
 
