@@ -182,9 +182,9 @@ class Files:
         >>> from pathlib import Path
         >>> import tempfile
         >>> place = Path(tempfile.mkdtemp(), "clicks.jsonl")
-        >>> _ = place.write_text('{"n": 1}\\n')
+        >>> _ = place.write_text('{"n": 1}')
         >>> Files(place).anew("clicks.jsonl", bounded=True).end[0]
-        9
+        8
         """
         path = self.path_of(split)
         return Split(split, self._start(path), self._end(path) if bounded else None)
