@@ -127,7 +127,7 @@ def test_second_copy_on_the_same_cluster(ray_job: Job, answer: pl.DataFrame) -> 
             said.append((second.wait(60), second.output()))
         points.note_driver(ray_job.markers, process.pid)
 
-    ray_job.finish(["commit done@coordinator:1:mark"], meanwhile=start_another, E2E_RATE="1500")
+    ray_job.finish(["commit done@coordinator:1:mark"], meanwhile=start_another, E2E_RATE="900")
     ray_job.check(answer)
     code, output = said[0]
     assert code == 2, output
