@@ -167,7 +167,7 @@ def test_a_stop_in_the_middle_of_everything(job: Job, answer: pl.DataFrame) -> N
             until(lambda said=process.output: "checkpoints in" in said(), 60, "start")
             time.sleep(seconds)
             process.stop()
-            assert process.wait(60) == 0, process.output()
+            assert process.wait(60) in (0, 4), process.output()  # 4: before it has started
     job.finish()
     job.check(answer)
 

@@ -161,7 +161,7 @@ def test_a_running_job_is_kept_and_goes_on(place: Place) -> None:
         before = place.written(place.output)
         place.fill(HALF)
         read_all(runtime, end, 2 * HALF)
-    assert end.result(60).kind == "stopped"
+    assert end.result(60).kind == "cancelled"
     place.pipeline(name).run(local=True, until="latest")
     place.check()
     # the savepoint outlived the clean-up of the checkpoints after it, and holds what was open
