@@ -8,14 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from raystream.data.nested import holds
+
 
 def holds_decimals(dtype: pl.DataType) -> bool:
     """Whether a value of this type is, or holds, a decimal."""
-    if isinstance(dtype, pl.List):
-        return holds_decimals(_instance(dtype.inner))
-    if isinstance(dtype, pl.Struct):
-        return any(holds_decimals(_instance(field.dtype)) for field in dtype.fields)
-    return isinstance(dtype, pl.Decimal)
+    return holds(dtype, lambda kind: isinstance(kind, pl.Decimal))
 
 
 def exact(values: Sequence[Any], dtype: pl.DataType) -> Sequence[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from raystream.data.nested import holds
 from raystream.data.values import fits, shown
 
 
@@ -85,10 +86,12 @@ def holds_ns(dtype: Any) -> bool:
     >>> holds_ns(pl.List(pl.Datetime("ns"))), holds_ns(pl.Datetime("us"))
     (True, False)
     """
-    if isinstance(dtype, pl.List | pl.Array):
+    return holds(dtype, _is_ns)
+
+
+def _is_ns(dtype: pl.DataType) -> bool:
+    if isinstance(dtype, pl.Array):
         return holds_ns(dtype.inner)
-    if isinstance(dtype, pl.Struct):
-        return any(holds_ns(field.dtype) for field in dtype.fields)
     return dtype == pl.Time or (
         isinstance(dtype, pl.Datetime | pl.Duration) and dtype.time_unit == "ns"
     )

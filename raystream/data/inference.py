@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from raystream.data.batch import HIDDEN
+from raystream.data.nested import holds
 from raystream.data.schema import Schema
 from raystream.data.values import kind_of
 from raystream.errors import ConfigurationError
@@ -131,11 +132,7 @@ def column_type(name: str, values: Iterable[Any]) -> pl.DataType:
 
 
 def _holds_objects(dtype: pl.DataType) -> bool:
-    if isinstance(dtype, pl.List):
-        return _holds_objects(from_inner(dtype))
-    if isinstance(dtype, pl.Struct):
-        return any(_holds_objects(_instance(field.dtype)) for field in dtype.fields)
-    return dtype == pl.Object
+    return holds(dtype, lambda kind: kind == pl.Object)
 
 
 def widened(dtype: pl.DataType | None, before: pl.DataType | None) -> pl.DataType | None:

@@ -14,7 +14,9 @@ from typing import Any
 
 import polars as pl
 
+from raystream.data.decimals import holds_decimals
 from raystream.data.rows import not_of_type
+from raystream.formats.not_finite import holds_floats
 
 LARGEST = 2**53
 """Up to here every integer is a float."""
@@ -31,8 +33,8 @@ class JsonNumbers:
     """
 
     def __init__(self, columns: Mapping[str, pl.DataType]) -> None:
-        self._floats = [n for n, dtype in columns.items() if _holds(dtype, _is_float)]
-        self._decimals = [n for n, dtype in columns.items() if _holds(dtype, _is_decimal)]
+        self._floats = [n for n, dtype in columns.items() if holds_floats(dtype)]
+        self._decimals = [n for n, dtype in columns.items() if holds_decimals(dtype)]
         self._columns = {name: columns[name] for name in (*self._floats, *self._decimals)}
 
     def changed(self, frame: pl.DataFrame, payloads: Sequence[bytes]) -> dict[int, str]:
@@ -111,19 +113,3 @@ def _leaves(value: Any, dtype: Any) -> Iterator[tuple[Any, pl.DataType]]:
             yield from _leaves(value.get(field.name), field.dtype)
     else:
         yield value, dtype
-
-
-def _holds(dtype: Any, test: Any) -> bool:
-    if isinstance(dtype, pl.List):
-        return _holds(dtype.inner, test)
-    if isinstance(dtype, pl.Struct):
-        return any(_holds(field.dtype, test) for field in dtype.fields)
-    return bool(test(dtype))
-
-
-def _is_float(dtype: Any) -> bool:
-    return bool(dtype.is_float())
-
-
-def _is_decimal(dtype: Any) -> bool:
-    return bool(dtype.is_decimal())

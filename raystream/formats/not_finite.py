@@ -6,14 +6,12 @@ from typing import Any
 
 import polars as pl
 
+from raystream.data.nested import holds
+
 
 def holds_floats(dtype: Any) -> bool:
     """Whether values of this type are floats, or hold some."""
-    if isinstance(dtype, pl.List):
-        return holds_floats(dtype.inner)
-    if isinstance(dtype, pl.Struct):
-        return any(holds_floats(field.dtype) for field in dtype.fields)
-    return bool(dtype.is_float())
+    return holds(dtype, lambda kind: kind.is_float())
 
 
 def not_finite(column: pl.Series) -> int:

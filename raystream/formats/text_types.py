@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from raystream.data.nested import holds
 from raystream.time.iso_parts import OFFSET, SECOND
 
 _DIGITS = {"ms": 3, "us": 6, "ns": 9}
@@ -35,11 +36,7 @@ _NOTHING = r"[PT]$"
 
 def is_text(dtype: pl.DataType) -> bool:
     """Whether values of this type, or values in it, are written as text of a form of our own."""
-    if isinstance(dtype, pl.List):
-        return is_text(_instance(dtype.inner))
-    if isinstance(dtype, pl.Struct):
-        return any(is_text(_instance(field.dtype)) for field in dtype.fields)
-    return type(dtype) in _FORMS
+    return holds(dtype, lambda kind: type(kind) in _FORMS)
 
 
 def raw(dtype: pl.DataType, epoch: str | None = None) -> pl.DataType:
@@ -60,26 +57,21 @@ def raw(dtype: pl.DataType, epoch: str | None = None) -> pl.DataType:
 
 def read(value: pl.Expr, dtype: pl.DataType, epoch: str | None = None) -> pl.Expr:
     """Text (or epoch numbers) -> values; null where it is none of this type."""
-
-    def leaf(part: pl.Expr, kind: pl.DataType) -> pl.Expr:
-        if epoch is not None and isinstance(kind, pl.Datetime):
-            return _from_epoch(part, kind, epoch)
-        form = _FORMS.get(type(kind))
-        return part if form is None else form.read(part, kind)
-
-    return _walked(value, dtype, leaf)
+    return _walked(value, dtype, lambda part, kind: _form(kind, epoch).read(part, kind))
 
 
 def write(value: pl.Expr, dtype: pl.DataType, epoch: str | None = None) -> pl.Expr:
     """Values -> text (or epoch numbers); null where there is no form for a value."""
+    return _walked(value, dtype, lambda part, kind: _form(kind, epoch).write(part, kind))
 
-    def leaf(part: pl.Expr, kind: pl.DataType) -> pl.Expr:
-        if epoch is not None and isinstance(kind, pl.Datetime):
-            return _to_epoch(part, kind, epoch)
-        form = _FORMS.get(type(kind))
-        return part if form is None else form.write(part, kind)
 
-    return _walked(value, dtype, leaf)
+def _form(dtype: pl.DataType, epoch: str | None) -> _Form:
+    if epoch is not None and isinstance(dtype, pl.Datetime):
+        return _Form(
+            lambda part, kind: _from_epoch(part, kind, epoch),
+            lambda part, kind: _to_epoch(part, kind, epoch),
+        )
+    return _FORMS.get(type(dtype), _AS_IT_IS)
 
 
 def _walked(value: pl.Expr, dtype: pl.DataType, leaf: Leaf) -> pl.Expr:
@@ -260,6 +252,8 @@ class _Form:
     read: Callable[[pl.Expr, Any], pl.Expr]
     write: Callable[[pl.Expr, Any], pl.Expr]
 
+
+_AS_IT_IS = _Form(lambda part, kind: part, lambda part, kind: part)
 
 _FORMS: Mapping[type, _Form] = {
     pl.Datetime: _Form(_read_datetime, _write_datetime),
