@@ -61,7 +61,7 @@ def test_it_answers_the_questions_in_their_order() -> None:
         "at job.py:7",
         "30.0 k (10.0 k/s) in → 7",
         "lag of kafka topic requests: 1.5 k rows, 12 s",
-        "count is the slowest step (busy 90 %); read waits for it",
+        "count is the slowest step (busy 90 %, 2 of 2 subtasks are full); read waits for it",
         "watermark waits: partition requests/3 idle at 11:53:20",
         "checkpoint 9, 3 s ago; took 350 ms: commit 100 ms; 123.0 kB, new 4.0 kB",
         "checkpoint 8 failed: count[1] died",

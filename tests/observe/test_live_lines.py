@@ -25,7 +25,7 @@ def test_everything_that_is_asked_of_a_running_job_is_in_it() -> None:
         "  dropped      late 4   dead letters 2",
         "  resumed      from checkpoint 1",
         "  restarts     2   count[1] failed: KeyError: 'ip'",
-        "! count is the slowest step (busy 90 %); read waits for it",
+        "! count is the slowest step (busy 90 %, 2 of 2 subtasks are full); read waits for it",
         "! watermark waits: partition requests/3 idle at 11:53:20, nothing new for 40 s",
     ]
 
