@@ -366,6 +366,33 @@ class TransactionAdmin(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LogBytes:
+    """What lies in a partition's log: `code` 0 or an error, and then nothing else counts.
+
+    Args:
+        code: Kafka error code, or NO_ANSWER.
+        stable: Last stable offset.
+        data: Record batches, from the one that holds the offset asked for on.
+    """
+
+    code: int
+    stable: int = -1
+    data: bytes = b""
+
+
+class RawLog(Protocol):
+    """Logs of partitions, byte by byte."""
+
+    def read(self, places: Sequence[Place], limit: int) -> Mapping[Partition, LogBytes]:
+        """About `limit` bytes from each place on; places that nobody answered for may miss."""
+        ...
+
+    def close(self) -> None:
+        """Release connections."""
+        ...
+
+
 class Clients(Protocol):
     """Makes clients. The configurations are those of librdkafka, or of kafka-python."""
 
@@ -383,6 +410,14 @@ class Clients(Protocol):
 
     def transactions(self, config: Mapping[str, Any]) -> TransactionAdmin:
         """Transaction administration, connected.
+
+        Raises:
+            ClientError: no broker answers, or it refuses us.
+        """
+        ...
+
+    def raw_log(self, config: Mapping[str, Any]) -> RawLog:
+        """Bytes of logs, connected.
 
         Raises:
             ClientError: no broker answers, or it refuses us.

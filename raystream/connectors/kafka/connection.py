@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from raystream.connectors.kafka.clients import Clients, Cluster, Consumer, Producer
+from raystream.connectors.kafka.clients import Clients, Cluster, Consumer, Producer, RawLog
 from raystream.connectors.kafka.configs import (
     CONSUMER,
     CONSUMER_FIXED,
@@ -214,6 +214,10 @@ class Kafka:
     def transactions(self) -> TransactionAdmin:
         """Transaction administration, connected now."""
         return self.clients.transactions(self.settings().for_kafka_python())
+
+    def raw_log(self) -> RawLog:
+        """Bytes of logs, connected now."""
+        return self.clients.raw_log(self.settings().for_kafka_python())
 
 
 @dataclass(frozen=True, slots=True)

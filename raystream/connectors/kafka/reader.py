@@ -14,11 +14,19 @@ import polars as pl
 from raystream.connectors.base import Chunk, Position, ReadOptions, Rejected, Run, Split
 from raystream.connectors.columns import decode_schema, record_decoder
 from raystream.connectors.kafka import clients
-from raystream.connectors.kafka.clients import ClientError, Cluster, Consumer, Message, Place
+from raystream.connectors.kafka.clients import (
+    ClientError,
+    Cluster,
+    Consumer,
+    Message,
+    Place,
+    RawLog,
+)
 from raystream.connectors.kafka.failures import KafkaFailure
 from raystream.connectors.kafka.message_columns import message_columns
 from raystream.connectors.kafka.payload_size import payload_bytes
 from raystream.connectors.kafka.read_errors import damaged, offset_gone, refused, topic_gone
+from raystream.connectors.kafka.stalls import Stalls
 from raystream.connectors.kafka.topic_ids import TopicIds
 from raystream.data.schema import Schema
 from raystream.formats.base import Decoder, Format
@@ -91,6 +99,7 @@ class KafkaReader:
         options: Columns wanted.
         consumer: Made for this reader.
         cluster: Connects for questions about topic ids.
+        raw_log: Connects for a look at what lies where a partition stands.
         background: Where those questions run.
         now: Monotonic seconds.
     """
@@ -102,6 +111,7 @@ class KafkaReader:
         *,
         consumer: Consumer,
         cluster: Callable[[], Cluster],
+        raw_log: Callable[[], RawLog],
         background: Executor,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -113,6 +123,7 @@ class KafkaReader:
         self._topics: set[str] = set()
         self._one_topic: str | None = None
         self._topic_ids = TopicIds(cluster, background, now)
+        self._stalls = Stalls(raw_log, background, now)
 
     def add(self, split: Split) -> None:
         """Read this partition too, from `split.start`."""
@@ -147,6 +158,8 @@ class KafkaReader:
         """
         if not self._identified():
             return None
+        if self._stalls.due():
+            self._stalls.check(self._waiting())
         messages = self._consumer.consume(min(max_rows, CONSUME), 0)
         if not messages:
             complaint = self._consumer.complaint()
@@ -212,6 +225,14 @@ class KafkaReader:
         """False while it is not known that the topics are still those of the positions."""
         self._topic_ids.check()
         return self._topic_ids.known()
+
+    def _waiting(self) -> list[Place]:
+        """Where partitions stand that are not known to be read to their ends."""
+        return [
+            partition.place()
+            for split, partition in self._by_split.items()
+            if not self.caught_up(split)
+        ]
 
     def _stretches(self, messages: Sequence[Message]) -> list[_Stretch]:
         if not messages:

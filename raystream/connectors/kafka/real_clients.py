@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raystream.connectors.kafka.clients import Cluster, Consumer, Producer, TransactionAdmin
+from raystream.connectors.kafka.clients import (
+    Cluster,
+    Consumer,
+    Producer,
+    RawLog,
+    TransactionAdmin,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +42,9 @@ class RealClients:
         from raystream.connectors.kafka.admin import KafkaPythonTransactions
 
         return KafkaPythonTransactions(config)
+
+    def raw_log(self, config: Mapping[str, Any]) -> RawLog:
+        """Fetches of kafka-python."""
+        from raystream.connectors.kafka.raw_log import KafkaPythonRawLog
+
+        return KafkaPythonRawLog(config)

@@ -93,6 +93,7 @@ class KafkaSource:
             _with_metadata(options, topic.metadata),
             consumer=topic.connection.consumer(group),
             cluster=topic.connection.cluster,
+            raw_log=topic.connection.raw_log,
             background=ctx.background,
             now=ctx.clock.now,
         )

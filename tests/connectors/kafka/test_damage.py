@@ -41,6 +41,7 @@ def spoil(log: Path, kind: str) -> None:
         "the checksum": (at + 17, 0x1F),
         "the version": (at + 16, 0x1F),
         "an older version": (at + 16, 0x03),
+        "a length behind the end": (at + 8, 0x10),
     }[kind]
     data[where] ^= bits
     with open(log, "r+b") as file:
@@ -55,7 +56,14 @@ def drain(reader: SourceReader, read: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["a byte of a record", "the checksum", "the version", "an older version"]
+    "kind",
+    [
+        "a byte of a record",
+        "the checksum",
+        "the version",
+        "an older version",
+        "a length behind the end",
+    ],
 )
 def test_nothing_behind_it_is_read_as_if_it_were_whole(broker: Broker, kind: str) -> None:
     topic = broker.create_topic(f"spoilt-{kind.replace(' ', '-')}", 1)

@@ -118,6 +118,7 @@ def test_every_row_once_in_order_in_its_run_up_to_the_end(drawn):
             ReadOptions(Schema({"p": pl.Int64(), "o": pl.Int64()})),
             consumer=consumer,
             cluster=lambda: None,
+            raw_log=lambda: None,
             background=pool,
         )
         for partition, end in ends.items():
@@ -165,6 +166,7 @@ def _read(payloads, options, form):
             options,
             consumer=_Consumer(messages),
             cluster=lambda: None,
+            raw_log=lambda: None,
             background=background,
         )
         reader.add(Split("t/0", {"offset": 0}, None))
