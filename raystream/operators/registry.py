@@ -8,20 +8,20 @@ from typing import Any
 
 from raystream.data.schema import Schema
 from raystream.graph import steps
-from raystream.operators.base import Operator
+from raystream.operators.operator import Operator
 
 _MODULES: Mapping[type, tuple[str, str]] = {
-    steps.Filter: ("filter", "Filter"),
-    steps.Select: ("select", "Select"),
-    steps.WithColumns: ("with_columns", "WithColumns"),
-    steps.Drop: ("drop", "Drop"),
-    steps.MapBatches: ("map_batches", "MapBatches"),
-    steps.KeyBy: ("key_by", "KeyBy"),
-    steps.RowFunctions: ("rows", "RowFunctions"),
-    steps.WindowLocal: ("window_local", "WindowLocal"),
-    steps.WindowGlobal: ("window_global", "WindowGlobal"),
-    steps.WithEventTime: ("with_event_time", "WithEventTime"),
-    steps.Union: ("union", "Union"),
+    steps.Filter: ("filter.operator", "Filter"),
+    steps.Select: ("select.operator", "Select"),
+    steps.WithColumns: ("with_columns.operator", "WithColumns"),
+    steps.Drop: ("drop.operator", "Drop"),
+    steps.MapBatches: ("map_batches.operator", "MapBatches"),
+    steps.KeyBy: ("key_by.operator", "KeyBy"),
+    steps.RowFunctions: ("rows.operator", "RowFunctions"),
+    steps.WindowLocal: ("window.local", "WindowLocal"),
+    steps.WindowGlobal: ("window.operator", "WindowGlobal"),
+    steps.WithEventTime: ("with_event_time.operator", "WithEventTime"),
+    steps.Union: ("union.operator", "Union"),
 }
 
 _ROW_FUNCTIONS = (steps.Map, steps.FlatMap, steps.FilterRows)
@@ -64,9 +64,9 @@ def output_schema(step: steps.Step, inputs: Sequence[Schema]) -> Schema:
     if any(schema.open for schema in inputs):
         return _behind_open(step, inputs[0])
     if isinstance(step, steps.Union):
-        return _function("union")(step, inputs)
+        return _function("union.operator")(step, inputs)
     if isinstance(step, steps.WindowGlobal):
-        return _function("window_global")(step.aggregate, inputs[0])
+        return _function("window.operator")(step.aggregate, inputs[0])
     if type(step) not in _MODULES:
         what = f"{type(step).__name__} has no operator"
         raise TypeError(what)

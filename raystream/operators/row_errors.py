@@ -16,7 +16,7 @@ from raystream.formats.rejects import dead_letters
 from raystream.graph.policies import ErrorPolicy
 from raystream.ids import HIDDEN, StepName
 from raystream.observe.samples import shortened
-from raystream.operators.base import Output
+from raystream.operators.operator import Output
 from raystream.operators.user_code import Raised
 
 Row = Mapping[str, Any]

@@ -33,7 +33,7 @@ from raystream.graph.steps import (
     Write,
 )
 from raystream.ids import HIDDEN, StepName, SubtaskId
-from raystream.operators.base import Output
+from raystream.operators.operator import Output
 from raystream.operators.registry import create
 from raystream.operators.user_code import defined_at
 from raystream.plan.schemas import node_outputs, read_columns, resolved_step, typed

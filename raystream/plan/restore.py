@@ -33,7 +33,7 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class RestoreRefs:
-    """What one step of one subtask restores; see operators.base.Restored for `redistribute`."""
+    """What one step of one subtask restores; see operators.operator.Restored for `redistribute`."""
 
     states: tuple[StoredState, ...]
     redistribute: bool

@@ -14,8 +14,8 @@ import polars as pl
 from raystream.data.rows import to_rows
 from raystream.errors import RaystreamError
 from raystream.graph.steps import FlatMap, KeyBy, Map, MapBatches
-from raystream.operators.map_batches import frame_of
-from raystream.operators.rows import Listed, own_rows
+from raystream.operators.map_batches.operator import frame_of
+from raystream.operators.rows.operator import Listed, own_rows
 from raystream.operators.user_code import Raised, called
 
 Values = Mapping[str, Sequence[Any]]

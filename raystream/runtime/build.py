@@ -12,7 +12,7 @@ from raystream.ids import ChannelId, StepName
 from raystream.job.spec import OpenRequest, RestoreRefs
 from raystream.observe.metrics import TaskMetrics
 from raystream.observe.samples import Samples
-from raystream.operators.base import Operator, Restored, StepState
+from raystream.operators.operator import Operator, Restored, StepState
 from raystream.operators.registry import create
 from raystream.plan.physical import ChainSpec, StepSpec
 from raystream.runtime.chain import Chain, Link

@@ -9,7 +9,7 @@ from typing import TypeVar
 from raystream.data.batch import Batch
 from raystream.ids import StepName
 from raystream.observe.safety import TransactionStatus
-from raystream.operators.base import Operator, Restored, StepState
+from raystream.operators.operator import Operator, Restored, StepState
 from raystream.runtime.exchange import Outputs
 from raystream.runtime.tail import Tap
 from raystream.time.watermark import Idle, Watermark

@@ -11,7 +11,7 @@ from raystream.checkpoint.aligner import Aligned, Aligner, BarrierArrived, Block
 from raystream.checkpoint.barrier import Barrier
 from raystream.data.batch import Batch
 from raystream.ids import ChannelId, StepName
-from raystream.operators.base import StepState
+from raystream.operators.operator import StepState
 from raystream.runtime.channels.base import ChannelReader
 from raystream.runtime.channels.credit import NO_LIMIT
 from raystream.runtime.channels.outbox import cut

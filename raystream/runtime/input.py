@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from raystream.checkpoint.barrier import Barrier
 from raystream.ids import StepName
-from raystream.operators.base import StepState
+from raystream.operators.operator import StepState
 from raystream.runtime.element import Element
 
 

@@ -24,7 +24,7 @@ from raystream.job.messages import (
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec, OpenRequest
 from raystream.observe.status import StatusDocument
-from raystream.operators.base import StepState
+from raystream.operators.operator import StepState
 from raystream.runtime import registry
 from raystream.runtime.build import build_task
 from raystream.runtime.channels.memory import MemoryChannel

@@ -9,7 +9,7 @@ from raystream.connectors.base import Sink, SinkWriter, Transactional, WriteOpti
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.observe.safety import TransactionStatus
-from raystream.operators.base import Operator, Output, StepState
+from raystream.operators.operator import Operator, Output, StepState
 
 
 class SinkOperator(Operator):

@@ -23,7 +23,7 @@ from raystream.graph.policies import ErrorPolicy
 from raystream.ids import SplitId, StepName
 from raystream.observe.metrics import REJECTED
 from raystream.observe.unknown import UnknownNames
-from raystream.operators.base import Output, Restored, StepState
+from raystream.operators.operator import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
 from raystream.runtime.element import Element
 from raystream.runtime.pace import BATCH_ROWS

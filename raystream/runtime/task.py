@@ -16,7 +16,7 @@ from raystream.data.batch import Batch
 from raystream.ids import StepName, SubtaskId
 from raystream.observe.json_form import to_json
 from raystream.observe.metrics import TaskMetrics
-from raystream.operators.base import StepState
+from raystream.operators.operator import StepState
 from raystream.runtime.chain import Chain
 from raystream.runtime.element import Element
 from raystream.runtime.exchange import Outputs

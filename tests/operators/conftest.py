@@ -12,7 +12,7 @@ from raystream.context import SubtaskContext
 from raystream.data.batch import TIME, Batch
 from raystream.graph import steps
 from raystream.ids import SubtaskId
-from raystream.operators.base import Operator, Restored
+from raystream.operators.operator import Operator, Restored
 from raystream.operators.registry import create
 from raystream.time.clock import VirtualClock
 

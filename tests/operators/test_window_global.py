@@ -19,9 +19,9 @@ from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.policies import Early, OnClose
 from raystream.graph.steps import WindowAggregate, WindowGlobal, WindowLocal
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
-from raystream.operators import window_slices
-from raystream.operators.base import Restored
+from raystream.operators.operator import Restored
 from raystream.operators.registry import output_schema
+from raystream.operators.window import slices as window_slices
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
 K = AggregateKind

@@ -13,7 +13,7 @@ from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.policies import OnClose
 from raystream.graph.steps import WindowAggregate, WindowGlobal
 from raystream.graph.windows import Window
-from raystream.operators import window_slices
+from raystream.operators.window import slices as window_slices
 from raystream.time.watermark import END_OF_TIME, Watermark
 from raystream.verify.evaluate import windows_of
 

@@ -14,7 +14,7 @@ from raystream.data.batch import TIME, Batch
 from raystream.data.schema import Schema
 from raystream.graph.logical import Origin
 from raystream.ids import ChannelId, SubtaskId
-from raystream.operators.base import Operator, StepState
+from raystream.operators.operator import Operator, StepState
 from raystream.plan.physical import ExchangeKind, ExchangeSpec
 from raystream.time.clock import VirtualClock
 

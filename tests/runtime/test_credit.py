@@ -18,7 +18,7 @@ from raystream.data.batch import Batch
 from raystream.data.hashing import partition
 from raystream.ids import ChannelId, SubtaskId
 from raystream.observe.metrics import TaskMetrics
-from raystream.operators.base import Operator, StepState
+from raystream.operators.operator import Operator, StepState
 from raystream.plan.physical import ExchangeKind
 from raystream.runtime.chain import Chain, Link
 from raystream.runtime.channels.link import IoThread

@@ -96,7 +96,7 @@ WINDOWS = st.sampled_from(
 @example(("Pacific/Apia", ms("2011-12-30T10:00")), 0, lambda z, o: Tumbling(2 * DAY_MS, o, z))
 def test_windows_are_those_of_the_clocks(at: tuple[str, int], offset: int, make: object) -> None:
     from raystream.data.batch import TIME
-    from raystream.operators.window_assign import WINDOW_END, WINDOW_START, panes_of
+    from raystream.operators.window.panes import WINDOW_END, WINDOW_START, panes_of
     from tests.operators.windows import rows_of
 
     zone, time = at

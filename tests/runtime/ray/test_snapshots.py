@@ -21,7 +21,7 @@ from raystream.data.segment import Segment
 from raystream.ids import SubtaskId
 from raystream.job.messages import Acked, Died, Failure
 from raystream.job.spec import OpenRequest, RestoreRefs
-from raystream.operators.base import StepState
+from raystream.operators.operator import StepState
 from raystream.runtime.ray.snapshot_stream import SnapshotHeader, SnapshotStream
 from raystream.runtime.ray.snapshots import SegmentBook, SegmentWriter, SnapshotPull, Streamer
 from raystream.runtime.task import Snapshot

@@ -15,8 +15,8 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, UserCodeError
 from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
-from raystream.operators.base import Operator, Output
 from raystream.operators.expressions import join_hidden, split_hidden
+from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors, bad_rows, reject_raised, shown_row
 from raystream.operators.user_code import Raised, defined_at, untyped, user_code
 
@@ -131,7 +131,7 @@ def output_schema(step: steps.MapBatches, schema: Schema) -> Schema:
 def _of_no_row(hidden: pl.DataFrame, height: int) -> pl.DataFrame:
     """Hidden columns of rows that come from no single row: the latest time, all else null.
 
-    Rows of one batch are all final or all not (operators/window_global.py).
+    Rows of one batch are all final or all not (operators/window/operator.py).
     """
     common = {TIME, IS_FINAL}
     columns = [

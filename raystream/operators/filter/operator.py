@@ -13,9 +13,9 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.expressions.compiled import Compiled, compiled
 from raystream.graph import steps
-from raystream.operators.base import Operator, Output
 from raystream.operators.evaluation import Evaluation
 from raystream.operators.expressions import naming
+from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors
 
 

@@ -27,14 +27,14 @@ from raystream.data.segment import Segment
 from raystream.errors import ConfigurationError
 from raystream.graph import steps
 from raystream.graph.policies import Early
-from raystream.operators.aggregate_exprs import ROWS, Aggregation
-from raystream.operators.base import Operator, Output, Restored, StepState
-from raystream.operators.early import ChangedPanes, final_rows
 from raystream.operators.expressions import configuration_errors
+from raystream.operators.operator import Operator, Output, Restored, StepState
 from raystream.operators.row_errors import RowErrors
-from raystream.operators.window_assign import WINDOW_END, WINDOW_START, panes_of
-from raystream.operators.window_keys import check_keys
-from raystream.operators.window_slices import slices
+from raystream.operators.window.aggregates import ROWS, Aggregation
+from raystream.operators.window.early import ChangedPanes, final_rows
+from raystream.operators.window.keys import check_keys
+from raystream.operators.window.panes import WINDOW_END, WINDOW_START, panes_of
+from raystream.operators.window.slices import slices
 from raystream.state.redistribute import owned
 from raystream.state.windowed import PANE, WindowedState
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark

@@ -69,7 +69,7 @@ def panes_of(window: Window) -> Assigner:
     """The panes of a window, with or without a time zone."""
     if window.time_zone is None:
         return Panes(window)
-    from raystream.operators.local_panes import LocalPanes
+    from raystream.operators.window.local_panes import LocalPanes
 
     return LocalPanes(window)
 

@@ -11,9 +11,9 @@ from raystream.data.batch import Batch
 from raystream.data.schema import Schema
 from raystream.expressions.compiled import Compiled, compiled
 from raystream.graph import steps
-from raystream.operators.base import Operator, Output
 from raystream.operators.evaluation import Evaluation
 from raystream.operators.expressions import join_hidden, naming, split_hidden
+from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors
 
 

@@ -8,13 +8,13 @@ from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.data.schema import Schema
 from raystream.graph import steps
-from raystream.operators.aggregate_exprs import Aggregation
-from raystream.operators.base import Operator, Output
-from raystream.operators.early import final_rows
 from raystream.operators.expressions import configuration_errors
+from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors
-from raystream.operators.window_assign import panes_of
-from raystream.operators.window_keys import check_keys
+from raystream.operators.window.aggregates import Aggregation
+from raystream.operators.window.early import final_rows
+from raystream.operators.window.keys import check_keys
+from raystream.operators.window.panes import panes_of
 
 
 class WindowLocal(Operator):

@@ -10,7 +10,7 @@ import polars as pl
 
 from raystream.data.batch import TIME
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
-from raystream.operators.window_assign import WINDOW_END, WINDOW_START
+from raystream.operators.window.panes import WINDOW_END, WINDOW_START
 from raystream.state.windowed import PANE
 from raystream.time.local_days import DAY_MS, LocalGrid
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from raystream.data.batch import Batch
 from raystream.data.schema import Schema
 from raystream.graph import steps
-from raystream.operators.base import Operator
 from raystream.operators.expressions import check_columns
+from raystream.operators.operator import Operator
 
 
 class Drop(Operator):

@@ -8,7 +8,7 @@ from raystream.data.batch import Batch
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph import steps
-from raystream.operators.base import Operator
+from raystream.operators.operator import Operator
 
 
 class Union(Operator):

@@ -16,10 +16,10 @@ import polars as pl
 from raystream.data.batch import HIDDEN, TIME
 from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import Aggregate, AggregateKind
-from raystream.operators.aggregate_numbers import Answer, mean_of, merged, sum_of, summed
-from raystream.operators.aggregate_picks import picks, upgraded
-from raystream.operators.aggregate_values import Taken, Values
 from raystream.operators.evaluation import Errors
+from raystream.operators.window.numbers import Answer, mean_of, merged, sum_of, summed
+from raystream.operators.window.picks import picks, upgraded
+from raystream.operators.window.values import Taken, Values
 
 ROWS = f"{HIDDEN}rows"
 """Int64: how many rows are in a partial."""

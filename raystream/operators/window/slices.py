@@ -14,7 +14,7 @@ from itertools import accumulate
 
 import polars as pl
 
-from raystream.operators.window_assign import Assigner
+from raystream.operators.window.panes import Assigner
 
 SLICE_ROWS = 100_000
 """Partials that are merged at once."""

@@ -15,7 +15,6 @@ from raystream.data.schema import Schema
 from raystream.expressions.compiled import Compiled, compiled
 from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
-from raystream.operators.base import Operator, Output
 from raystream.operators.evaluation import Evaluation
 from raystream.operators.expressions import (
     check_columns,
@@ -23,6 +22,7 @@ from raystream.operators.expressions import (
     naming,
     split_hidden,
 )
+from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors, reject_raised
 from raystream.operators.user_code import Raised, called, untyped
 

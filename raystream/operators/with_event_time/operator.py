@@ -19,8 +19,8 @@ from raystream.data.schema import Schema
 from raystream.formats.moments import Unit
 from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
-from raystream.operators.base import Operator, Output, Restored, StepState
 from raystream.operators.event_times import EventTimes, Timed
+from raystream.operators.operator import Operator, Output, Restored, StepState
 from raystream.operators.row_errors import RowErrors
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 

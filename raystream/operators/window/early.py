@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from raystream.data.batch import IS_FINAL
-from raystream.operators.window_assign import WINDOW_END, WINDOW_START, Assigner
-from raystream.operators.window_slices import Slice, slices
+from raystream.operators.window.panes import WINDOW_END, WINDOW_START, Assigner
+from raystream.operators.window.slices import Slice, slices
 from raystream.state.windowed import PANE, Merge, WindowedState
 
 _MAX_NOTES = 64

@@ -16,8 +16,8 @@ from raystream.data.schema import Schema
 from raystream.errors import UserCodeError
 from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
-from raystream.operators.base import Operator, Output
 from raystream.operators.expressions import join_hidden, split_hidden
+from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import BadRow, RowErrors, bad_rows
 from raystream.operators.side_outputs import ERRORS, dead_letters_of
 from raystream.operators.user_code import called, defined_at, untyped

@@ -11,7 +11,6 @@ from raystream.data.batch import Batch
 from raystream.data.schema import Schema
 from raystream.expressions.compiled import compiled
 from raystream.graph import steps
-from raystream.operators.base import Operator, Output
 from raystream.operators.evaluation import Evaluation
 from raystream.operators.expressions import (
     check_columns,
@@ -20,6 +19,7 @@ from raystream.operators.expressions import (
     naming,
     split_hidden,
 )
+from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors
 
 

@@ -1,0 +1,1 @@
+"""Drop: all columns but these."""

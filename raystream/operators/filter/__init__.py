@@ -1,0 +1,1 @@
+"""Filter: rows for which a condition is true."""

@@ -1,0 +1,1 @@
+"""KeyBy: the key of the rows."""

@@ -1,0 +1,1 @@
+"""MapBatches: frame to frame, by the user's function."""

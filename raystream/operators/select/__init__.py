@@ -1,0 +1,1 @@
+"""Select: only these columns."""

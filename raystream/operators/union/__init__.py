@@ -1,0 +1,1 @@
+"""Union: rows of several inputs."""

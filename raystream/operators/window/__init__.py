@@ -1,0 +1,1 @@
+"""Windows: partial aggregates before the exchange, merge and close behind it."""

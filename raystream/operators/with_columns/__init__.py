@@ -1,0 +1,1 @@
+"""WithColumns: columns added or replaced."""

@@ -1,0 +1,1 @@
+"""WithEventTime: another event time and its watermarks."""
