@@ -17,11 +17,9 @@ from typing import Any
 import ray
 
 from raystream.errors import ConfigurationError
+from raystream.runtime.ray.private_ray import only_loopback, start_private_ray
 from raystream.runtime.ray.probe import check_answers
 from raystream.runtime.signals import interrupted_by_sigterm
-
-_OBJECT_STORE = 256 * 1024 * 1024
-"""Rows do not go through the object store; snapshots pass it a few segments at a time."""
 
 _REACH_SECONDS = 1.0
 _JOIN_SECONDS = 5.0
@@ -108,7 +106,7 @@ def look_at_private(address: str) -> bool:
     try:
         _check_reachable(address)
         _quiet()
-        _only_loopback()
+        only_loopback()
         use_token_if_there_is_one()
         _ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception:  # noqa: BLE001 - it ended a moment ago, whatever Ray says of that
@@ -127,7 +125,8 @@ def _connect(address: str | None) -> bool:
     private = found is None or found == "local"
     _import_meanwhile()
     if private or found is None:
-        _start_private()
+        _quiet()
+        start_private_ray()
     else:
         _join(found)
     return private
@@ -181,65 +180,6 @@ def _import_meanwhile() -> None:
     threading.Thread(
         target=import_module, args=("raystream.runtime.ray.entry",), daemon=True
     ).start()
-
-
-def _start_private() -> None:
-    """`address="local"`: never another cluster, whatever the environment says."""
-    _quiet()
-    # Ray starts workers at nice 15: behind a busy broker on the same cores a subtask got no CPU for
-    # 10 s, and was taken for dead.
-    os.environ.setdefault("RAY_worker_niceness", "0")
-    _only_loopback()
-    _start_less()
-    _ray.init(
-        address="local",
-        include_dashboard=False,
-        object_store_memory=_OBJECT_STORE,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
-
-
-def _only_loopback() -> None:
-    """Nobody else has business with a private cluster: its services listen on 127.0.0.1.
-
-    Ray replaces an address of loopback that it is told by one that others can reach, unless this
-    machine cannot be part of a cluster. It read the variable when it was imported.
-    """
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    try:
-        from ray._private import ray_constants
-    except ImportError:
-        return
-    if hasattr(ray_constants, "ENABLE_RAY_CLUSTER"):
-        setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010 - it has no type
-
-
-def _start_less() -> None:
-    """Without what nobody asks: a third of the CPU of a start, and a port that others may have.
-
-    An autoscaler of one node, a dashboard that was not wanted and is started all the same, who
-    carries logs to drivers, and the greater part of the agent. Ray has no setting for it.
-    """
-    try:
-        from ray._private import utils
-        from ray._private.node import Node
-    except ImportError:
-        return
-    for name in ("start_monitor", "start_api_server", "start_log_monitor"):
-        if hasattr(Node, name):
-            setattr(Node, name, _nothing)
-    if hasattr(utils, "get_dashboard_dependency_error"):
-        setattr(utils, "get_dashboard_dependency_error", _no_dashboard)  # noqa: B010 - no type
-
-
-def _no_dashboard() -> ImportError:
-    """What Ray finds where it was installed without a dashboard."""
-    return ImportError("a private cluster has none")
-
-
-def _nothing(*_: object, **__: object) -> None:
-    """Start nothing."""
 
 
 def _join(address: str) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import ray
 
+from raystream.runtime.ray.private_ray import lean_start
+
 _init: Any = ray.init
 
 
@@ -19,14 +21,15 @@ _init: Any = ray.init
 def ray_cluster() -> Iterator[str]:
     """A private cluster with 4 CPUs; its address, for other processes."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    _init(
-        address="local",
-        num_cpus=4,
-        include_dashboard=False,
-        object_store_memory=120_000_000,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
+    with lean_start():
+        _init(
+            address="local",
+            num_cpus=4,
+            include_dashboard=False,
+            object_store_memory=120_000_000,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
     yield ray.get_runtime_context().gcs_address
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray does not wait for its own processes
