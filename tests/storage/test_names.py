@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from raystream.checkpoint.records import Committable, SegmentRef
 from raystream.connectors.base import CommitterContext
 from raystream.connectors.files.source import Files
+from raystream.connectors.kafka.clients import Identity, TransactionAdmin
+from raystream.connectors.kafka.committer import KafkaCommitter
 from raystream.connectors.kafka.handle import Handle
 from raystream.connectors.kafka.transactional_id import parse
 from raystream.errors import ConfigurationError, StorageError
@@ -47,6 +50,33 @@ def test_handles_of_files(tmp_path: Path, name: str) -> None:
 def test_handles_of_kafka(text: str) -> None:
     with pytest.raises(StorageError, match="is not a handle of a Kafka transaction"):
         Handle.from_text(text)
+
+
+class NobodyIsAsked:
+    """A broker: a forged handle never comes this far."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(name)
+
+
+@pytest.mark.parametrize(
+    "tid",
+    [
+        "job.0a1b2c3d.2.other.0.0",
+        "job.0a1b2c3d.2.out.1.0",  # another subtask
+        "job.ffffffff.2.out.0.0",  # another storage
+        "payments.0a1b2c3d.2.out.0.0",
+        "payments-of-somebody-else",
+    ],
+)
+def test_handles_of_kafka_that_name_the_transaction_of_somebody_else(tid: str) -> None:
+    ctx = CommitterContext("job", "0a1b2c3d", "out", 2)
+    admin = cast(TransactionAdmin, NobodyIsAsked())
+    committer = KafkaCommitter(ctx, "job", admin, lambda _: None)
+    forged = Committable("out", 0, 1, ("t/0",), Handle(Identity(tid, 7, 0), 60_000).to_text())
+    for ask in (committer.commit, committer.abort, committer.check):
+        with pytest.raises(StorageError, match="is not a transaction that step 'out' opened"):
+            ask([forged])
 
 
 @pytest.mark.parametrize("name", EVIL)

@@ -27,6 +27,7 @@ from raystream.connectors.kafka.transactional_id import (
     of_other_storage,
     parse,
 )
+from raystream.errors import StorageError
 
 _REMEMBERED = 1000
 """Answers kept for `explain`, of transactions that are not committed."""
@@ -65,7 +66,7 @@ class KafkaCommitter:
 
         Asked again for some seconds while a coordinator moves or does not answer.
         """
-        handles = [Handle.from_text(one.handle) for one in committables]
+        handles = [self._handle(one) for one in committables]
         states = self._described([handle.identity.tid for handle in handles])
         reasons = map(_reason_against, committables, handles, states)
         return [
@@ -82,7 +83,7 @@ class KafkaCommitter:
         """
         verdicts = [commit_verdict(code) for code in self._end(committables, commit=True)]
         ended = [
-            Ended(Handle.from_text(one.handle).identity, tuple(map(partition_of, one.partitions)))
+            Ended(self._handle(one).identity, tuple(map(partition_of, one.partitions)))
             for one, verdict in zip(committables, verdicts, strict=True)
             if verdict is Verdict.COMMITTED
         ]
@@ -143,6 +144,24 @@ class KafkaCommitter:
         """Release connections."""
         self._admin.close()
 
+    def _handle(self, one: Committable) -> Handle:
+        """The handle, if it is one that this step gave out.
+
+        Only the prefix of the sink may have been another one.
+        """
+        handle = Handle.from_text(one.handle)
+        tid = parse(handle.identity.tid)
+        given = (self._ctx.store_id, one.sink, one.subtask)
+        if (
+            tid is None
+            or (tid.store_id, tid.step, tid.subtask) != given
+            or not tid.job.endswith(self._ctx.job)
+        ):
+            what = f"{handle.identity.tid!r} is not a transaction that step {one.sink!r} opened"
+            advice = "the checkpoint storage may be damaged or tampered with"
+            raise StorageError(what, f"job {self._ctx.job}", advice)
+        return handle
+
     def _described(self, tids: Sequence[str]) -> list[TransactionState]:
         states = self._admin.describe(tids)
         for _ in range(_DESCRIBE_TRIES):
@@ -153,7 +172,7 @@ class KafkaCommitter:
         return states
 
     def _end(self, committables: Sequence[Committable], *, commit: bool) -> list[int]:
-        identities = [Handle.from_text(one.handle).identity for one in committables]
+        identities = [self._handle(one).identity for one in committables]
         codes = self._admin.end(identities, commit=commit)
         for one, code in zip(committables, codes, strict=True):
             self._last_code.pop(one.handle, None)

@@ -59,8 +59,8 @@ def test_answers_are_not_remembered_for_ever() -> None:
     mine = committer(admin)
 
     def one(number: int) -> Committable:
-        handle = Handle(Identity(f"job.0a1b2c3d.1.write.0.{number}", number, 0), 60_000)
-        return Committable("write", 0, 1, (), handle.to_text(), 0.0)
+        handle = Handle(Identity(f"job.0a1b2c3d.1.write.{number}.0", number, 0), 60_000)
+        return Committable("write", number, 1, (), handle.to_text(), 0.0)
 
     for number in range(3000):
         mine._end([one(number)], commit=True)

@@ -90,8 +90,11 @@ def test_strays_of_older_attempts_are_aborted_and_nothing_else(bench, topic):
     committer = bench.committer(bench.kafka().topic(topic), attempt=2)
     assert committer.abort_strays(2) == 0
     assert committer.commit([_committable(Handle(old, 60000).to_text())]) == [Verdict.LOST]
-    assert committer.check([new, foreign]) == []
-    assert committer.commit([new, foreign]) == [Verdict.COMMITTED] * 2
+    theirs = other.committer(bench.kafka().topic(topic), attempt=2)
+    for owner, one in ((committer, new), (theirs, foreign)):
+        assert owner.check([one]) == []
+        assert owner.commit([one]) == [Verdict.COMMITTED]
+    theirs.close()
     assert len(bench.visible(topic, 4)) == 4
     committer.close()
 
@@ -122,7 +125,7 @@ def test_check_refuses_another_identity_and_an_old_transaction(bench, topic):
     good = bench.pre_commit(writer)
     handle = Handle.from_text(good.handle)
     epoch = Identity(handle.identity.tid, handle.identity.pid, handle.identity.epoch + 1)
-    unknown = Identity(handle.identity.tid + "9", 1, 0)
+    unknown = Identity(handle.identity.tid[:-1] + "2", 1, 0)
     cases = [
         replace(good, handle=Handle(epoch, 60000).to_text()),
         replace(good, age_s=31.0),
@@ -149,9 +152,11 @@ def test_open_transactions_of_another_store_are_reported_and_left_alone(bench, t
     assert sink.check(bench.job, bench.STORE, "write") == []
     strange = sink.committer(CommitterContext(bench.job, "ffffffff", "write", 9))
     assert strange.abort_strays(9) == 0
-    assert strange.check([committable]) == []
-    assert strange.commit([committable]) == [Verdict.COMMITTED]
     strange.close()
+    owner = bench.committer(sink, attempt=2)
+    assert owner.check([committable]) == []
+    assert owner.commit([committable]) == [Verdict.COMMITTED]
+    owner.close()
 
 
 class _Wedged:
