@@ -1,16 +1,19 @@
 """Whether the connected cluster is there: its control service, the raylet of this node, agents.
 
 Ray itself takes 15 to 60 s to notice that they are gone, and then ends the process that asked; what
-stands still it does not notice at all, or as late.
+stands still it does not notice at all, or as late. Subtasks and coordinators are not looked at: the
+one is its coordinator's business, the other its driver's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,10 +34,21 @@ SILENT_SECONDS = 8.0
 HURRIED_SECONDS = 2.0
 """... if somebody waits for the end of the job."""
 
+STOPPED_SECONDS = 3.0
+"""So long a process may be stopped (SIGSTOP), which has nothing to do with how busy others are."""
+
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """How a client of gRPC begins (RFC 9113, 3.4); a server that lives says what it can."""
 
-_AGENTS = (b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
+_PARTS = {
+    b"ray::DashboardAgent": "its agent",
+    b"ray::RuntimeEnvAgent": "its agent",
+    b"gcs_server": "its control service",
+    b"raylet": "its raylet",
+}
+_IDLE = b"ray::IDLE"
+_IDLE_EVERY = 10
+"""Looks; each reads what all processes of this machine are doing."""
 
 Address = tuple[str, int]
 
@@ -130,7 +144,36 @@ class Moving:
         """It has stood still for so long; that it is gone is for others to tell."""
         if state_of(self._pid) != "T":
             self._moved = time.monotonic()
-        return "stands still" if time.monotonic() - self._moved >= patience else None
+        stopped = time.monotonic() - self._moved
+        return "stands still" if stopped >= min(patience, STOPPED_SECONDS) else None
+
+
+class IdleWorkers:
+    """Ends workers without work that are stopped: the next actor would get one, and wait for ever.
+
+    Args:
+        session: To which they belong.
+    """
+
+    def __init__(self, session: int) -> None:
+        self._session = session
+        self._looks = 0
+        self._stopped: set[int] = set()
+
+    def missing(self, patience: float) -> str | None:
+        """Never: nothing is lost with them."""
+        self._looks += 1
+        if self._looks % _IDLE_EVERY == 0:
+            now = {pid for pid in members(self._session) if _is_stopped_idle(pid)}
+            for pid in now & self._stopped:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            self._stopped = now
+        return None
+
+
+def _is_stopped_idle(pid: int) -> bool:
+    return state_of(pid) == "T" and _command(pid).startswith(_IDLE)
 
 
 def _signs(*, private: bool) -> dict[str, Sign]:
@@ -139,7 +182,9 @@ def _signs(*, private: bool) -> dict[str, Sign]:
     if raylet is not None:
         signs["its raylet"] = Pulse(raylet)
     if private:
-        signs |= {f"its agent, process {pid}": Moving(pid) for pid in _agents()}
+        session = os.getsid(0)
+        signs |= {f"{part}, process {pid},": Moving(pid) for pid, part in _parts(session)}
+        signs["its workers"] = IdleWorkers(session)
     return signs
 
 
@@ -156,8 +201,12 @@ def _raylet() -> Address | None:
     return str(mine[0]["NodeManagerAddress"]), int(mine[0]["NodeManagerPort"])
 
 
-def _agents() -> list[int]:
-    return [pid for pid in members(os.getsid(0)) if _command(pid).startswith(_AGENTS)]
+def _parts(session: int) -> Iterator[tuple[int, str]]:
+    for pid in members(session):
+        name = os.path.basename(_command(pid).partition(b"\0")[0])
+        for title, part in _PARTS.items():
+            if name.startswith(title):
+                yield pid, part
 
 
 def _command(pid: int) -> bytes:
