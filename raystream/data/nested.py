@@ -15,7 +15,7 @@ def holds(dtype: Any, test: Callable[[pl.DataType], bool]) -> bool:
     True
     """
     kind: pl.DataType = dtype() if isinstance(dtype, type) else dtype
-    if isinstance(kind, pl.List):
+    if isinstance(kind, pl.List | pl.Array):
         return holds(kind.inner, test)
     if isinstance(kind, pl.Struct):
         return any(holds(field.dtype, test) for field in kind.fields)

@@ -1,110 +1,126 @@
-"""Where whole numbers of rs.col expressions leave their type: Polars wraps them without a word."""
+"""Where values of rs.col expressions leave their type: Polars wraps them without a word."""
 
 from __future__ import annotations
 
-import io
 import json
-import operator
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
-from raystream.expressions.bounds import Within, always_in, computed, of_column, of_number
-from raystream.expressions.row_wise import below, serialized
-from raystream.expressions.values import FLOAT, WIDE, Fault
+from raystream.errors import ConfigurationError
+from raystream.expressions import inexact, number_overflows, polars_tree, time_overflows
+from raystream.expressions.polars_tree import Columns, Node, below, expression, name
+from raystream.expressions.values import Fault
 
-Columns = Mapping[str, pl.DataType]
-
-_OPERATIONS: Mapping[str, tuple[str, Callable[[pl.Expr, pl.Expr], pl.Expr]]] = {
-    "Plus": ("+", operator.add),
-    "Minus": ("-", operator.sub),
-    "Multiply": ("*", operator.mul),
-}
+_LEAVES = ("Column", "Literal", "Selector", "Field", "AnonymousFunction")
 _FIRST_OF = ("FillNull", "Coalesce")
 """Functions that take what is behind the first only where that is null."""
+_SUMS = frozenset("CumProd Product Diff PctChange Interpolate RollingExpr EwmSum".split())
+"""Functions over the items of a list whose numbers are not looked at."""
 
 
-def overflows(expression: pl.Expr, columns: Columns) -> tuple[Fault, ...]:
-    """Rows for which a sum, difference or product does not fit its type; innermost first.
+def overflows(written: pl.Expr, columns: Columns) -> tuple[Fault, ...]:
+    """Rows for which a part does not fit its type; innermost first.
 
-    What is not chosen (`when`, `coalesce`) cannot fail. Within lists nothing is checked.
+    What is not chosen (`when`, `coalesce`) cannot fail.
+
+    Raises:
+        ConfigurationError: it has a part of which that cannot be told.
 
     >>> [fault.reason for fault in overflows(pl.col("a") * 2, {"a": pl.Int64()})]
     ['integer overflow in [(col("a")) * (dyn int: 2)]']
     """
-    text = serialized(expression)
-    if not any(f'"{name}"' in text for name in _OPERATIONS):
+    node = polars_tree.tree(written)
+    if isinstance(node, dict) and list(node) == ["Column"]:
         return ()
-    if pl.DataFrame(schema=dict(columns)).select(expression).width != 1:
-        return ()  # several columns at once
-    return tuple(_faults(json.loads(text), columns, None))
+    return tuple(_faults(node, columns, None, 0))
 
 
-def _faults(node: Any, columns: Columns, when: pl.Expr | None) -> Iterator[Fault]:
+def _faults(node: Node, columns: Columns, when: pl.Expr | None, depth: int) -> Iterator[Fault]:
     if not isinstance(node, dict):
         return
     [(kind, body)] = node.items()
-    if kind in ("Column", "Literal", "Selector", "Field", "AnonymousFunction"):
-        return
-    if kind == "Ternary":
-        chosen = _expression(body["predicate"]).fill_null(value=False)
-        yield from _faults(body["predicate"], columns, when)
-        yield from _faults(body["truthy"], columns, _and(when, chosen))
-        yield from _faults(body["falsy"], columns, _and(when, ~chosen))
-    elif kind == "Function":
-        yield from _of_function(body, columns, when)
-    else:
-        for part in [body["expr"]] if kind in ("Eval", "StructEval") else below(kind, body):
-            yield from _faults(part, columns, when)
-    if kind == "BinaryExpr" and body["op"] in _OPERATIONS:
-        yield from _overflow(node, columns, when)
-
-
-def _of_function(body: Any, columns: Columns, when: pl.Expr | None) -> Iterator[Fault]:
-    first_of = any(name in json.dumps(body["function"]) for name in _FIRST_OF)
-    for part in body["input"]:
-        yield from _faults(part, columns, when)
-        if first_of:
-            when = _and(when, _expression(part).is_null())
-
-
-def _overflow(node: Any, columns: Columns, when: pl.Expr | None) -> Iterator[Fault]:
-    body, whole = node["BinaryExpr"], _expression(node)
-    sign, operation = _OPERATIONS[body["op"]]
-    [dtype] = pl.DataFrame(schema=dict(columns)).select(whole).dtypes
-    if not dtype.is_integer() or dtype in (pl.Int128(), pl.UInt128()):
-        return
-    left, right = (_expression(body[side]) for side in ("left", "right"))
-    wide = operation(left.cast(WIDE), right.cast(WIDE))
-    about = operation(left.cast(FLOAT), right.cast(FLOAT)).abs()
-    outside = (about > 2.0**100) | (wide.is_not_null() & wide.cast(dtype, strict=False).is_null())
-    low, high = pl.select(dtype.min().alias("l"), dtype.max().alias("h")).row(0)  # type: ignore[attr-defined]
-    never = always_in(_within(node, columns), low, high)
-    shown = " ".join(str(whole).split())
-    yield Fault(_and(when, outside), f"integer overflow in {shown}", never)
-
-
-def _within(node: Any, columns: Columns) -> Within | None:
-    [(kind, body)] = node.items()
-    if kind == "Column" and columns[body].is_integer():
-        return of_column(body)
     if kind == "Literal":
-        number = _expression(node).meta
-        value = pl.select(_expression(node)).item() if number.is_literal() else None
-        return of_number(value) if type(value) is int else None
-    if kind == "BinaryExpr" and body["op"] in _OPERATIONS:
-        sign = _OPERATIONS[body["op"]][0]
-        return computed(sign, _within(body["left"], columns), _within(body["right"], columns))
-    return None
+        number_overflows.check_literal(body)
+    if kind in _LEAVES:
+        return
+    yield from _within(kind, body, columns, when, depth)
+    for fault in _own(node, columns):
+        yield replace(fault, when=_and(when, fault.when))
+
+
+def _within(
+    kind: str, body: Any, columns: Columns, when: pl.Expr | None, depth: int
+) -> Iterator[Fault]:
+    """Faults of the parts."""
+    parts = [(part, when) for part in below(kind, body)]
+    if kind == "Ternary":
+        chosen = expression(body["predicate"]).fill_null(value=False)
+        conditions = (when, _and(when, chosen), _and(when, ~chosen))
+        parts = [(part, c) for (part, _), c in zip(parts, conditions, strict=True)]
+    elif kind == "Function":
+        parts = _of_function(body, when)
+    elif kind in ("Eval", "StructEval"):
+        parts = [(body["expr"], when)]
+    for part, condition in parts:
+        yield from _faults(part, columns, condition, depth)
+        for fault in inexact.faults(kind, body, part, columns):
+            yield replace(fault, when=_and(condition, fault.when))
+    if kind == "Eval":
+        yield from _of_items(body, columns, when, depth)
+    elif kind == "StructEval":
+        for part in body["evaluation"]:
+            taken = polars_tree.with_fields(part, expression(body["expr"]))
+            yield from _faults(taken, columns, when, depth)
+
+
+def _of_function(body: Any, when: pl.Expr | None) -> list[tuple[Node, pl.Expr | None]]:
+    first_of = name(body["function"])[0] in _FIRST_OF
+    parts = []
+    for part in body["input"]:
+        parts.append((part, when))
+        if first_of:
+            when = _and(when, expression(part).is_null())
+    return parts
+
+
+def _own(node: Node, columns: Columns) -> Iterator[Fault]:
+    """Faults of a node itself."""
+    [(kind, body)] = node.items()
+    if kind == "Cast" and body["options"] == "Overflowing":
+        what = f"{polars_tree.shown(node)} changes numbers that do not fit"
+        raise ConfigurationError(what, what_to_do="leave out wrap_numerical=True")
+    if kind in ("BinaryExpr", "Function", "Agg"):
+        yield from number_overflows.faults(node, columns)
+        yield from time_overflows.faults(node, columns)
+
+
+def _of_items(body: Any, columns: Columns, when: pl.Expr | None, depth: int) -> Iterator[Fault]:
+    """Faults of what a list evaluates: a row fails if one of its items does."""
+    items, column = expression(body["expr"]), polars_tree.item(depth)
+    kind = polars_tree.dtype(body["expr"], columns)
+    if not isinstance(kind, pl.List | pl.Array):
+        return
+    items = items.arr.to_list() if isinstance(kind, pl.Array) else items
+    inner = kind.inner() if isinstance(kind.inner, type) else kind.inner
+    evaluated = polars_tree.with_items(body["evaluation"], column)
+    _check_known(body["evaluation"], expression(body["expr"]))
+    for fault in _faults(evaluated, {**columns, column: inner}, None, depth + 1):
+        told = polars_tree.with_elements(polars_tree.tree(fault.when), column)
+        looked = {"expr": polars_tree.tree(items), "evaluation": told, "variant": "List"}
+        fails = expression({"Eval": looked}).list.any().fill_null(value=False)
+        yield Fault(_and(when, fails), fault.reason)
+
+
+def _check_known(evaluated: Node, items: pl.Expr) -> None:
+    text = json.dumps(evaluated)
+    found = next((word for word in sorted(_SUMS) if f'"{word}"' in text), None)
+    if found is not None:
+        what = f"whether numbers fit is not known of {found} over items of {items}"
+        raise ConfigurationError(what, what_to_do="use .map(..) for it")
 
 
 def _and(when: pl.Expr | None, other: pl.Expr) -> pl.Expr:
     return other if when is None else when & other
-
-
-def _expression(node: Any) -> pl.Expr:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pl.Expr.deserialize(io.StringIO(json.dumps(node)), format="json")

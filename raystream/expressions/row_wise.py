@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import polars as pl
 
 from raystream.data.schema import no_column
 from raystream.errors import ConfigurationError
+from raystream.expressions.polars_tree import COMPUTE_ERRORS, below, name, tree
 from raystream.expressions.sample import sample
 
 _FAMILIES = frozenset(
@@ -51,23 +51,15 @@ def check_row_wise(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> p
     Raises:
         ConfigurationError: it does not.
     """
-    for name in expression.meta.root_names():
-        if name not in columns and name not in {"*", ""} and not name.startswith("^"):
-            raise no_column(name, columns)
-    for why in _beyond(json.loads(serialized(expression)), columns):
+    for root in expression.meta.root_names():
+        if root not in columns and root not in {"*", ""} and not root.startswith("^"):
+            raise no_column(root, columns)
+    for why in _beyond(tree(expression), columns):
         raise _refused(expression, why)
     dtype = _type(expression, columns)
     if not _same_alone(expression, columns):
         raise _refused(expression, "it gives other values for the same row among other rows")
     return dtype
-
-
-def serialized(expression: pl.Expr) -> str:
-    """The tree of an expression, as JSON."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found: str = expression.meta.serialize(format="json")
-    return found
 
 
 def _refused(expression: pl.Expr, why: str) -> ConfigurationError:
@@ -95,6 +87,8 @@ def _beyond(node: Any, columns: Mapping[str, pl.DataType]) -> Iterator[str]:
         yield from _of_function(body, columns)
     elif kind == "Eval":  # what is evaluated sees the items of one list
         yield from _beyond(body["expr"], columns)
+        if "Cumulative" in body["variant"]:
+            yield "cumulative_eval"
         if "AnonymousFunction" in json.dumps(body["evaluation"]):
             yield "what a Python function in it does is not known"
     elif kind not in ("Column", "Literal", "Selector", "Field"):
@@ -102,25 +96,8 @@ def _beyond(node: Any, columns: Mapping[str, pl.DataType]) -> Iterator[str]:
             yield from _beyond(part, columns)
 
 
-def below(kind: str, body: Any) -> list[Any]:
-    """The nodes below one that is not a function."""
-    match kind:
-        case "BinaryExpr":
-            return [body["left"], body["right"]]
-        case "Cast" | "RenameAlias":
-            return [body["expr"]]
-        case "Ternary":
-            return [body["predicate"], body["truthy"], body["falsy"]]
-        case "Alias":
-            return [body[0]]
-        case "StructEval":
-            return [body["expr"], *body["evaluation"]]
-        case _:
-            return [body]
-
-
 def _of_function(body: Mapping[str, Any], columns: Mapping[str, pl.DataType]) -> Iterator[str]:
-    family, member = _name(body["function"])
+    family, member = name(body["function"])
     if not _allowed(family, member):
         inner = member if family in _FAMILIES or family in _MEMBERS else None
         yield _words(inner or family)
@@ -141,17 +118,6 @@ def _is_list(node: Any, columns: Mapping[str, pl.DataType]) -> bool:
     return "Column" not in json.dumps(node) and "Series" not in json.dumps(node)
 
 
-def _name(function: Any) -> tuple[str, str | None]:
-    if isinstance(function, str):
-        return function, None
-    [(family, member)] = function.items()
-    if isinstance(member, str):
-        return family, member
-    if isinstance(member, dict) and len(member) == 1:
-        return family, next(iter(member))
-    return family, None
-
-
 def _allowed(family: str, member: str | None) -> bool:
     if family in _FAMILIES:
         return member not in _NEVER
@@ -169,7 +135,7 @@ def _words(name: str) -> str:
 def _type(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> pl.DataType:
     try:
         found = pl.DataFrame(schema=dict(columns)).select(expression).schema  # a lazy one sees less
-    except pl.exceptions.PolarsError as error:
+    except COMPUTE_ERRORS as error:
         what = str(error).splitlines()[0]
         raise ConfigurationError(what, what_to_do="check types and columns") from error
     return next(iter(found.values()), pl.Null())
@@ -184,6 +150,6 @@ def _same_alone(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> bool
         whole = rows.select(expression)
         alone = pl.concat([rows[n : n + 1].select(expression) for n in range(rows.height)])
         backwards = rows.reverse().select(expression).reverse()
-    except pl.exceptions.PolarsError:
+    except COMPUTE_ERRORS:
         return True  # a strict cast of these values; real ones may be others
     return whole.height == rows.height and whole.equals(alone) and whole.equals(backwards)

@@ -8,6 +8,8 @@ from typing import Protocol
 import polars as pl
 
 from raystream.expressions.compiled import Compiled
+from raystream.expressions.halves import by_halves, reasons
+from raystream.expressions.polars_tree import COMPUTE_ERRORS
 
 
 class Errors(Protocol):
@@ -45,13 +47,20 @@ class Evaluation:
             errors: Takes the others.
         """
         if self._error is not None and not self._all_fit(frame):
-            reasons = frame.select(self._error.alias("reason")).to_series()
-            if reasons.null_count() < frame.height:
-                frame = errors.without(frame, reasons)
+            told = self._reasons(frame, self._error)
+            if told.null_count() < frame.height:
+                frame = errors.without(frame, told)
         try:
             return self._compute(frame)
-        except pl.exceptions.PolarsError as error:
+        except COMPUTE_ERRORS as error:
             return self._compute(errors.without(frame, self._alone(frame, error)))
+
+    def _reasons(self, frame: pl.DataFrame, error: pl.Expr) -> pl.Series:
+        """Why rows fail; a strict cast within an rs.col expression raises before that is known."""
+        told = []
+        for part, raised in by_halves(frame, lambda f: f.select(error.alias("reason")).to_series()):
+            told.append(pl.Series("reason", [raised], pl.String()) if part is None else part)
+        return pl.concat(told) if told else pl.Series("reason", [], pl.String())
 
     def _all_fit(self, frame: pl.DataFrame) -> bool:
         """Whether the least and the greatest of the columns tell that no row can fail."""
@@ -67,16 +76,13 @@ class Evaluation:
         limits = {n: (low or 0, high or 0) for n, low, high in zip(names, *ends, strict=True)}
         return all(never(limits) for never in self._never)
 
-    def _alone(self, frame: pl.DataFrame, error: pl.exceptions.PolarsError) -> pl.Series:
+    def _alone(self, frame: pl.DataFrame, error: BaseException) -> pl.Series:
         """Why each row fails: an rs.col expression tells only that one of them does."""
-        reasons = [self._reason(frame[number : number + 1]) for number in range(frame.height)]
-        if all(reason is None for reason in reasons):
+        found = reasons(frame, self._computed)
+        if found.null_count() == frame.height:
             raise error
-        return pl.Series("reason", reasons, pl.String())
+        return found
 
-    def _reason(self, row: pl.DataFrame) -> str | None:
-        try:
-            self._compute(row)
-        except pl.exceptions.PolarsError as error:
-            return str(error).splitlines()[0]
-        return None
+    def _computed(self, frame: pl.DataFrame) -> pl.Series:
+        self._compute(frame)
+        return pl.Series([None] * frame.height, dtype=pl.Null)

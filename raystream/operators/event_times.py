@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from raystream.data.batch import TIME
+from raystream.data.batch import HIDDEN, TIME
 from raystream.errors import ConfigurationError
 from raystream.expressions.compiled import compiled
+from raystream.expressions.halves import by_halves
 from raystream.formats.moments import Unit
 from raystream.time.limits import LATEST_MS
 
@@ -42,6 +43,10 @@ class Timed:
         return f"event time: {told}" if told is not None else self.unit.reason(self.values[row])
 
 
+_TOLD = f"{HIDDEN}why"
+_NOTHING = pl.Struct({TIME: pl.Null(), _TOLD: pl.String()})
+
+
 class EventTimes:
     """Computes the event time of rows.
 
@@ -67,18 +72,30 @@ class EventTimes:
 
     def of(self, frame: pl.DataFrame) -> Timed:
         """Event time of each row."""
-        errors = None
         if self._column is not None:
             values = frame.get_column(self._column)
-        else:
-            values = frame.select(self._value.alias(TIME)).to_series()
-            if len(values) != frame.height:  # a constant
-                values = values.new_from_index(0, frame.height)
+            return Timed(self._unit.epoch_ms(values).alias(TIME), values, self._unit)
+        values, errors = self._computed(frame)
         times = self._unit.epoch_ms(values)
-        if self._error is not None:
-            errors = frame.select(self._error.alias(TIME)).to_series()
+        if errors.null_count() < len(errors):
             times = times.set(errors.is_not_null(), None)
         return Timed(times.alias(TIME), values, self._unit, errors)
+
+    def _computed(self, frame: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+        """Values, and why rows have none; a strict cast of an rs.col expression raises for them."""
+        parts = list(by_halves(frame, self._both))
+        [dtype] = {part.dtype for part, _ in parts if part is not None} or {_NOTHING}
+        both = [
+            pl.Series([{TIME: None, _TOLD: raised}], dtype=dtype) if part is None else part
+            for part, raised in parts
+        ]
+        found = pl.concat(both)
+        return found.struct.field(TIME), found.struct.field(_TOLD)
+
+    def _both(self, frame: pl.DataFrame) -> pl.Series:
+        error = pl.lit(None, pl.String()) if self._error is None else self._error
+        made = frame.with_columns(self._value.alias(TIME), error.alias(_TOLD))
+        return made.select(TIME, _TOLD).to_struct()
 
 
 def _expression(

@@ -39,7 +39,7 @@ class BadRow:
 
     row: Row
     reason: str
-    cause: Exception | None = None
+    cause: BaseException | None = None
     where: str = ""
     advice: str = ""
     kind: type[RaystreamError] = DataError

@@ -12,6 +12,9 @@ from typing import Any
 
 from raystream.errors import ConfigurationError, RaystreamError, UserCodeError
 
+_NOT_ITS_OWN = (KeyboardInterrupt, GeneratorExit)
+"""What comes from outside; SystemExit or a panic of Polars is the function's own."""
+
 _OURS = str(Path(__file__).resolve().parents[1])
 
 
@@ -30,7 +33,7 @@ class Raised:
     index: int
     reason: str
     where: str
-    cause: Exception
+    cause: BaseException
 
 
 @contextmanager
@@ -42,14 +45,14 @@ def user_code(function: Callable[..., Any]) -> Iterator[None]:
     """
     try:
         yield
-    except RaystreamError:
+    except (RaystreamError, *_NOT_ITS_OWN):
         raise
-    except Exception as error:
+    except BaseException as error:
         told = raised(function, error)
         raise UserCodeError(told.reason, told.where) from error
 
 
-def raised(function: Callable[..., Any], error: Exception, index: int = 0) -> Raised:
+def raised(function: Callable[..., Any], error: BaseException, index: int = 0) -> Raised:
     """What a function raised, for people."""
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return Raised(index, what, _line(error) or defined_at(function), error)
@@ -82,10 +85,10 @@ def called(
             results.extend(keep(map(function, rest)))  # keeps what came before an error
             if len(results) + len(bad) == len(rows):
                 break
-            error: Exception = StopIteration("the function raised it")  # which ends a map quietly
-        except RaystreamError:
+            error: BaseException = StopIteration("the function raised it")  # which ends a map quietly
+        except (RaystreamError, *_NOT_ITS_OWN):
             raise
-        except Exception as caught:  # noqa: BLE001 - whatever the user's code raises
+        except BaseException as caught:  # noqa: BLE001 - whatever the user's code raises
             error = caught
         bad.append(raised(function, error, len(rows) - length_hint(rest) - 1))
         if not go_on:
@@ -106,7 +109,7 @@ def untyped(step: str, where: str) -> ConfigurationError:
     return ConfigurationError(what, where, advice)
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if not _is_ours(f.filename) and "site-packages" not in f.filename]
     return f"{own[-1].filename}:{own[-1].lineno}" if own else ""

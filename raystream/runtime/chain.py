@@ -80,6 +80,12 @@ def guarded(step: StepName, call: Callable[..., T], *args: object) -> T:
         if not hasattr(error, STEP_OF_ERROR):
             setattr(error, STEP_OF_ERROR, step)
         raise
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of Polars, SystemExit: they would end the thread
+        told = RuntimeError(f"{type(error).__name__}: {error}")
+        setattr(told, STEP_OF_ERROR, step)
+        raise told from error
 
 
 class Chain:

@@ -180,12 +180,19 @@ class Subtasks:
                 task.process(part)
 
     def to(self, watermark: int) -> None:
+        self.drain()
         for task in self.tasks:
             task.operator.on_watermark(Watermark(watermark))
+        self.drain()
+
+    def drain(self) -> None:
+        """Event time and barriers wait for what is pending, as in a chain."""
+        for task in self.tasks:
             while task.operator.has_more():
                 task.operator.proceed()
 
     def restart(self, parallelism: int) -> None:
+        self.drain()
         self.collect()
         states = [task.operator.snapshot(1, final=False) for task in self.tasks]
         self.attempt += 1

@@ -204,3 +204,18 @@ def test_a_subtask_without_rows_holds_nobody_back() -> None:
     given = [{"ts": NOW + n * 1000, "k": "only", "j": 1} for n in range(100)]
     out = feed(p, {"rows": [*given, ADVANCE("20s"), CRASH, ADVANCE("20s")]}, parallelism=4)
     assert sum(row["n"] for row in out["out"]) == 100
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_time_that_an_expression_cannot_make_takes_no_other_row_with_it(later: bool) -> None:
+    p = rs.Pipeline("times")
+    time = rs.col("s").str.to_integer() * 1000
+    read: dict[str, Any] = {"event_time": "ts"} if later else {"event_time": time, "errors": "dlq"}
+    rows = p.read(rs.Rows([]), name="rows", schema={"s": "string", "ts": "int"}, **read)
+    timed = rows.with_event_time(time, errors="dlq") if later else rows
+    timed.write(rs.Collect(), name="out")
+    timed.errors.write(rs.Collect(), name="dead")
+    texts = ["1", "x", str(2**63 - 1), "2", ""]  # the third wraps to -1000 if it is not looked at
+    found = feed(p, {"rows": [{"s": s, "ts": 1} for s in texts]})
+    assert [row["s"] for row in found["out"]] == ["1", "2"]
+    assert len(found["dead"]) == 3

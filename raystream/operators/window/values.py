@@ -10,6 +10,7 @@ import polars as pl
 from raystream.data.batch import HIDDEN
 from raystream.errors import ConfigurationError
 from raystream.expressions.compiled import Compiled, compiled
+from raystream.expressions.polars_tree import COMPUTE_ERRORS
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.operators.evaluation import Errors, Evaluation
 
@@ -77,7 +78,7 @@ class Values:
         ]
         try:
             return frame.with_columns(*self._adds, *masked)
-        except pl.exceptions.PolarsError:
+        except COMPUTE_ERRORS:
             return self._where_true(frame.with_columns(self._adds))
 
     def _where_true(self, frame: pl.DataFrame) -> pl.DataFrame:
