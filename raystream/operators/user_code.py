@@ -85,7 +85,7 @@ def called(
             results.extend(keep(map(function, rest)))  # keeps what came before an error
             if len(results) + len(bad) == len(rows):
                 break
-            error: BaseException = StopIteration("the function raised it")  # which ends a map quietly
+            error: BaseException = StopIteration("the function raised it")  # ends a map quietly
         except (RaystreamError, *_NOT_ITS_OWN):
             raise
         except BaseException as caught:  # noqa: BLE001 - whatever the user's code raises
