@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raystream.observe.live_lines import Line
     from raystream.observe.status import StatusDocument
 
-LOOK_BACK_S = 4.0
+LOOK_BACK_S = 5.0
 """Rates are means over so many seconds."""
 
 LINE_EVERY_S = 10.0

@@ -17,6 +17,7 @@ from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
 from raystream.ids import SplitId, StepName
 from raystream.observe.safety import TransactionStatus
+from raystream.observe.silence import Silence
 
 Position = Any
 """JSON value that only the source's own code reads: where to read on in a split."""
@@ -152,6 +153,15 @@ class SourceReader(Protocol):
 
 
 @runtime_checkable
+class Answered(Protocol):
+    """A SourceReader that knows whether those it reads from answer."""
+
+    def silent(self) -> Mapping[SplitId, Silence]:
+        """Splits that cannot be read for now, and who does not answer; no network."""
+        ...
+
+
+@runtime_checkable
 class Source(Protocol):
     """A source as the user wrote it: a value, cheap to pickle, no network until it is used."""
 
@@ -258,6 +268,15 @@ class Transactional(Protocol):
 
     def transactions(self) -> Sequence[TransactionStatus]:
         """Those that hold rows and are not committed. Called by the writer's thread."""
+        ...
+
+
+@runtime_checkable
+class WaitedFor(Protocol):
+    """A SinkWriter that knows whether those it writes to answer."""
+
+    def silent(self) -> Sequence[Silence]:
+        """Who does not answer it. Called by the writer's thread."""
         ...
 
 

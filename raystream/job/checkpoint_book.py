@@ -135,6 +135,7 @@ class CheckpointBook:
                 running=entry.told.number,
                 running_s=now - entry.triggered,
                 waiting_for=tuple(map(str, sorted(entry.missing))),
+                storing_s=self._storing_s(entry, now),
             )
         return status
 
@@ -167,6 +168,14 @@ class CheckpointBook:
             return None
         most = max(entry.acks.values()) - entry.triggered
         return round(min(max(0.0, *found), most), 3)
+
+    def _storing_s(self, entry: _Entry, now: float) -> float | None:
+        """By the clocks of the nodes, so within 0 and the time since the trigger."""
+        told = [entry.times.get(subtask, {}).get("handed_in_ms") for subtask in entry.missing]
+        newest = [each for each in told if each is not None]
+        if not told or len(newest) < len(told):
+            return None
+        return min(max(0.0, (self._wall(now) - max(newest)) / 1000), now - entry.triggered)
 
     def _wall(self, now: float) -> int:
         return round(self.wall_ms + now * 1000)

@@ -9,9 +9,11 @@ from typing import Any
 
 from raystream.ids import StepName, SubtaskId
 from raystream.observe.json_form import from_json
+from raystream.observe.silence import longest
 from raystream.observe.status import (
     ChainStatus,
     SampleStatus,
+    Silence,
     SplitStatus,
     SubtaskStatus,
     TransactionStatus,
@@ -95,6 +97,12 @@ def skew(rows: Sequence[int]) -> float | None:
     return round(max(rows) / max(1.0, median(rows)), 2)
 
 
+def silences(told: Told) -> tuple[Silence, ...]:
+    """Who does not answer some subtask, each once, the longest first."""
+    every = (each for stats in told.values() for each in stats.get("silent", ()))
+    return longest(from_json(Silence, each) for each in every)
+
+
 def split_statuses(plan: PhysicalPlan, told: Told) -> tuple[SplitStatus, ...]:
     """Every split of every source, by name; who holds event time back is marked."""
     found = [
@@ -174,6 +182,8 @@ def _split(
         idle=bool(told.get("idle")),
         quiet_seconds=quiet,
         position=told.get("position"),
+        silent=told.get("silent", ""),
+        silent_seconds=told.get("silent_seconds"),
     )
 
 

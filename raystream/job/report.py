@@ -18,6 +18,7 @@ from raystream.job.flow_sums import (
     chain_statuses,
     merged_samples,
     natural,
+    silences,
     split_statuses,
     transaction_statuses,
 )
@@ -201,6 +202,7 @@ class Report:
             started_at_ms=self._started_at_ms,
             came_from=self._came_from,
             resumed_at=self._resumed_at,
+            silences=silences(self._stats),
             splits=split_statuses(self.plan, self._stats),
             transactions=transactions,
         )

@@ -169,6 +169,8 @@ def _split(split: SplitStatus, now_ms: int, *, running: bool) -> list[str]:
     lag = "" if split.lag_rows is None else f"{count(split.lag_rows)} rows"
     held = split.holds_back and running
     why = "idle" if split.idle else "delays the watermark" if held else ""
+    if split.silent and running:
+        why = f"{split.silent} does not answer"
     return [
         say(split.split),
         say(instant(split.watermark_ms, now_ms)),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from raystream.observe.silence import Silence, longest, why_silent
 from raystream.observe.status import ChainStatus, StatusDocument, StepStatus
 from raystream.observe.waiting import event_time
 from raystream.observe.words import count, duration, listed, percent
@@ -19,6 +21,9 @@ STARVED_ROWS = 10_000
 
 LONG_CHECKPOINT_S = 5.0
 """A checkpoint that takes longer than this, and than its interval, is worth a sentence."""
+
+STORING_S = 3.0
+"""State that all subtasks have handed in, and that is not stored for so long, waits for storage."""
 
 DEAR_ROW_MS = 1.0
 """A row that costs so much is worth a word: columns cost a thousandth of it."""
@@ -41,12 +46,31 @@ def culprits(status: StatusDocument) -> tuple[str, ...]:
     ('count is the slowest step (busy 97 %); read waits for it',)
     """
     found = (
+        why_silent(status),
         slowest(status.chains, status.steps) or slow_sink(status) or slow_source(status),
-        event_time(status),
+        "" if status.silences else event_time(status),
         slow_checkpoint(status),
         old_transaction(status),
     )
     return tuple(sentence for sentence in found if sentence)
+
+
+def with_silences(status: StatusDocument, found: Sequence[Silence]) -> StatusDocument:
+    """The same with others that do not answer.
+
+    Args:
+        status: Any status document.
+        found: Who was found besides those that it names.
+
+    >>> with_silences(StatusDocument("sale", "running"), [Silence("storage /s", 12.0)]).culprits
+    ('storage /s has not answered for 12 s',)
+    """
+    if not found or status.outcome is not None:
+        return status
+    known = replace(status, silences=longest((*status.silences, *found)))
+    told = culprits(known)
+    notes = tuple(note for note in status.notes if note not in status.culprits)
+    return replace(known, notes=notes + told, culprits=told)
 
 
 def slowest(chains: Sequence[ChainStatus], steps: Sequence[StepStatus] = ()) -> str:
@@ -143,7 +167,11 @@ def slow_checkpoint(status: StatusDocument) -> str:
     name = f"checkpoint {checkpoint.running}"
     if not checkpoint.waiting_for:
         return f"{name} is being committed; it was triggered {duration(seconds)} ago"
-    return f"{name} has been waiting {duration(seconds)} for {listed(list(checkpoint.waiting_for))}"
+    who = listed(list(checkpoint.waiting_for))
+    if checkpoint.storing_s is not None and checkpoint.storing_s >= STORING_S:
+        where = f"storage {status.storage} to store the state of {who}"
+        return f"{name} has been waiting {duration(checkpoint.storing_s)} for {where}"
+    return f"{name} has been waiting {duration(seconds)} for {who}"
 
 
 def old_transaction(status: StatusDocument) -> str:

@@ -154,6 +154,9 @@ class SplitStatus:
         idle: It has been empty for the idle timeout and does not delay the watermark.
         quiet_seconds: How long it has been read to its end; None: there is more to read.
         holds_back: Event time of the job stands where it is because of this split.
+        silent: Who does not answer for it (`broker kafka-2:9092`): it is neither at its end nor
+            idle; empty: it can be read.
+        silent_seconds: For how long.
         position: Where reading continues, in the source's own words (JSON): `{"offset": 17, ..}`.
     """
 
@@ -167,6 +170,8 @@ class SplitStatus:
     quiet_seconds: float | None = None
     holds_back: bool = False
     position: Any = None
+    silent: str = ""
+    silent_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,61 +1,87 @@
-"""One line of progress for terminals: state, rows, rate, checkpoints, lag, restarts."""
+"""One line of progress for terminals: state, what is wrong, rows, rate, checkpoints, lag."""
 
 from __future__ import annotations
 
+from raystream.observe.rates import rates
+from raystream.observe.silence import said
 from raystream.observe.status import StatusDocument
 from raystream.observe.waiting import FOR_DATA, why_waiting
 from raystream.observe.words import count, duration
 
-_CAUSE = 60
-"""Characters of the reason of a restart: it comes first, before any name or path."""
+WIDTH = 80
+"""Columns of a terminal that nobody has widened: a longer line would wrap."""
+
+NAME = 24
+"""Characters of the job's name at most: it must leave room for what happens."""
+
+LEAST_REASON = 20
+"""What is wrong is cut to fit, but never to less than this."""
 
 
 def live_line(status: StatusDocument, before: StatusDocument | None = None) -> str:
-    """The job in one line of at most about 120 characters.
+    """The job in one line of at most 80 characters: what is wrong first, then what fits.
 
     Args:
         status: Now.
-        before: An earlier document of the same job, for the rate; None: no rate.
+        before: A document of some seconds ago, for the rate; None: no rate.
 
     >>> from raystream.observe.status import StepStatus
     >>> read = StepStatus("read", "read", 1, rows_out=2_500_000, counters={"is_source": 1})
     >>> live_line(StatusDocument("sale", "running", uptime_s=12, attempt=1, steps=(read,)))
     'sale  running  12 s  read 2.50 M  written 0  checkpoint -'
     """
-    parts = [status.job, status.state, duration(status.uptime_s)]
-    parts.append(f"read {count(status.rows_read)}{_rate(status, before)}")
-    parts.append(f"written {count(status.rows_written)}")
-    parts.append(f"checkpoint {status.checkpoint.number or '-'}")
-    lag = sum(status.lag.values())
-    parts += [f"lag {count(lag)}"] if lag else []
-    parts += [f"late {count(status.total('late_rows'))}"] if status.total("late_rows") else []
-    parts += [f"dead letters {count(n)}"] if (n := status.total("dlq_rows")) else []
-    parts += [f"skipped {count(n)}"] if (n := status.total("skipped_rows")) else []
-    parts += [f"unknown fields {count(n)}"] if (n := _unknown(status)) else []
-    parts += [_restarts(status)] if status.restart_count else []
+    line = f"{cut(status.job, NAME)}  {status.outcome or status.state}  {duration(status.uptime_s)}"
+    reason = said(status.silences, most=1) or _restarts(status) or _quiet(status)
+    flow = _flow(status, before)
+    if reason:
+        flows = status.state == "running"
+        room = WIDTH - len(line) - 2 - (len(flow[0]) + 2 if flows else 0)
+        line += f"  {cut(reason, max(LEAST_REASON, room))}"
+    for part in (*flow, *_more(status)):
+        if len(line) + len(part) + 2 <= WIDTH:
+            line += f"  {part}"
+    return line
+
+
+def cut(text: str, most: int) -> str:
+    """At most so many characters, the end of a longer text left out.
+
+    >>> cut("KeyError: 'ip' in a row", 12)
+    'KeyError: ..'
+    """
+    return text if len(text) <= most else f"{text[: most - 3].rstrip()} .."
+
+
+def _flow(status: StatusDocument, before: StatusDocument | None) -> list[str]:
+    per_second = rates(status, before).rows_in
+    rate = "" if per_second is None else f" ({count(round(per_second))}/s)"
+    return [
+        f"read {count(status.rows_read)}{rate}",
+        f"written {count(status.rows_written)}",
+        f"checkpoint {status.checkpoint.number or '-'}",
+    ]
+
+
+def _more(status: StatusDocument) -> list[str]:
+    """What is told if there is any, the most important first."""
+    counted = {
+        "dead letters": status.total("dlq_rows"),
+        "lag": sum(status.lag.values()),
+        "late": status.total("late_rows"),
+        "skipped": status.total("skipped_rows"),
+        "unknown fields": sum(step.unknown_fields for step in status.steps),
+    }
+    return [f"{name} {count(n)}" for name, n in counted.items() if n]
+
+
+def _quiet(status: StatusDocument) -> str:
     waits = why_waiting(status).partition(": ")[0]
-    parts += [waits] if waits.startswith(f"{FOR_DATA} since") else []
-    return "  ".join(parts)
-
-
-def _unknown(status: StatusDocument) -> int:
-    return sum(step.unknown_fields for step in status.steps)
+    return waits if waits.startswith(f"{FOR_DATA} since") else ""
 
 
 def _restarts(status: StatusDocument) -> str:
-    """Number of restarts and what was wrong last, cut to fit."""
+    """Number of restarts and what was wrong last."""
+    if not status.restart_count:
+        return ""
     cause = status.restarts[-1].short if status.restarts else ""
-    return (
-        f"restarts {status.restart_count} ({cause[:_CAUSE]})"
-        if cause
-        else (f"restarts {status.restart_count}")
-    )
-
-
-def _rate(status: StatusDocument, before: StatusDocument | None) -> str:
-    if before is None or status.uptime_s <= before.uptime_s:
-        return ""
-    rows = status.rows_read - before.rows_read
-    if rows < 0:
-        return ""
-    return f" ({count(round(rows / (status.uptime_s - before.uptime_s)))}/s)"
+    return f"restarts {status.restart_count}{f' ({cause})' if cause else ''}"

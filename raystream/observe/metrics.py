@@ -53,6 +53,7 @@ class TaskMetrics:
         "oldest_transaction_s",
         "open_transactions",
         "samples",
+        "silent",
         "sink_wait_seconds",
         "splits",
         "state_bytes",
@@ -80,6 +81,7 @@ class TaskMetrics:
         self.state_bytes = 0
         self.samples = samples
         self.splits: Sequence[Mapping[str, Any]] = ()
+        self.silent: Sequence[Mapping[str, Any]] = ()
         self.transactions: Sequence[Mapping[str, Any]] = ()
         self.checkpoints: Mapping[int, Mapping[str, float]] = {}
 
@@ -139,6 +141,7 @@ class TaskMetrics:
             "state_bytes": self.state_bytes,
             "samples": self.samples.told() if self.samples else [],
             "splits": list(self.splits),
+            "silent": list(self.silent),
             "transactions": list(self.transactions),
             "checkpoints": {str(n): dict(times) for n, times in self.checkpoints.items()},
         }

@@ -89,6 +89,8 @@ class CheckpointStatus:
         age_s: Since it completed.
         running_s: Since the running one was triggered, or None.
         waiting_for: Subtasks whose ack of the running one is missing.
+        storing_s: Since all of `waiting_for` have handed in their state, which is not stored yet;
+            None: some of them have not.
         interval_s: Between triggers, as asked for.
         timeout_s: From trigger to last ack, as allowed.
         history: The last 20 of this run, oldest first.
@@ -106,6 +108,7 @@ class CheckpointStatus:
     age_s: float | None = None
     running_s: float | None = None
     waiting_for: tuple[str, ...] = ()
+    storing_s: float | None = None
     interval_s: float = 0.0
     timeout_s: float = 0.0
     history: tuple[CheckpointEntry, ...] = ()

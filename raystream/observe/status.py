@@ -18,6 +18,7 @@ from raystream.observe.safety import CheckpointEntry as CheckpointEntry  # noqa:
 from raystream.observe.safety import CheckpointStatus as CheckpointStatus  # noqa: PLC0414
 from raystream.observe.safety import RestartStatus as RestartStatus  # noqa: PLC0414
 from raystream.observe.safety import TransactionStatus as TransactionStatus  # noqa: PLC0414
+from raystream.observe.silence import Silence as Silence  # noqa: PLC0414
 
 STATUS_VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -61,6 +62,7 @@ class StatusDocument:
         splits: Splits of the sources; of those with more than 1,000 in a subtask the lowest.
         edges: The edges between the chains.
         transactions: The open transactions, oldest first.
+        silences: Brokers and storage that have not answered for some seconds, the longest first.
         culprits: Who holds the job back, in words, the most useful first (also among the notes).
 
     >>> StatusDocument.from_dict(StatusDocument("sale", "running").to_dict()).state
@@ -98,6 +100,7 @@ class StatusDocument:
     transactions: tuple[TransactionStatus, ...] = ()
     culprits: tuple[str, ...] = ()
     resumed_at: Mapping[str, str] = field(default_factory=dict)
+    silences: tuple[Silence, ...] = ()
 
     @property
     def rows_read(self) -> int:
@@ -150,6 +153,7 @@ class StatusDocument:
             open_transactions=0,
             oldest_transaction_s=0.0,
             culprits=(),
+            silences=(),
             notes=tuple(note for note in self.notes if note not in self.culprits),
         )
 

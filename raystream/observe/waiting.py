@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from raystream.observe.flow import ChainStatus, SplitStatus
+from raystream.observe.silence import why_silent
 from raystream.observe.status import StatusDocument
 from raystream.observe.words import count, duration, instant, listed, split_name
 
@@ -37,6 +38,8 @@ def why_waiting(status: StatusDocument) -> str:
     >>> why_waiting(StatusDocument("sale", "running", splits=(quiet, ahead)))
     'watermark waits: partition requests/3 idle at 00:03:10, nothing new for 40 s'
     """
+    if status.silences:
+        return why_silent(status)
     if status.state in _STATES:
         cause = f": {status.restarts[-1].short}" if status.restarts else ""
         return _STATES[status.state] + (cause if status.state == "failing" else "")

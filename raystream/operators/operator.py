@@ -12,6 +12,7 @@ from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.data.segment import Segment
 from raystream.observe.safety import TransactionStatus
+from raystream.observe.silence import Silence
 from raystream.time.watermark import Idle, Watermark
 
 
@@ -121,6 +122,10 @@ class Operator:
 
     def transactions(self) -> Sequence[TransactionStatus]:
         """Transactions that hold rows of this step and are not committed."""
+        return ()
+
+    def silent(self) -> Sequence[Silence]:
+        """Those that this step waits for, and that do not answer."""
         return ()
 
     def committed(self, checkpoint: int) -> None:

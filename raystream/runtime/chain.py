@@ -9,6 +9,7 @@ from typing import TypeVar
 from raystream.data.batch import Batch
 from raystream.ids import StepName
 from raystream.observe.safety import TransactionStatus
+from raystream.observe.silence import Silence
 from raystream.operators.operator import Operator, Restored, StepState
 from raystream.runtime.exchange import Outputs
 from raystream.runtime.tail import Tap
@@ -197,6 +198,10 @@ class Chain:
     def transactions(self) -> list[TransactionStatus]:
         """Open transactions of all steps."""
         return [each for _, operator in self._operators for each in operator.transactions()]
+
+    def silent(self) -> list[Silence]:
+        """Who does not answer a step that waits."""
+        return [each for _, operator in self._operators for each in operator.silent()]
 
     def committed(self, checkpoint: int) -> None:
         """Tell every step."""

@@ -49,10 +49,12 @@ from raystream.job.messages import (
 )
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
+from raystream.observe.culprit import with_silences
 from raystream.observe.status import StatusDocument
 from raystream.plan import restore as of_plan
 from raystream.runtime.answers import Answers
 from raystream.runtime.copying import Copying
+from raystream.runtime.listened import ListenedStore
 from raystream.runtime.past import Past
 from raystream.runtime.procedures import Sleeper, run_procedure
 from raystream.runtime.workers import Workers
@@ -144,7 +146,7 @@ class ControlLoop:
         self.status: StatusDocument | None = None
         self.past = Past(store, spec.name, spec.run)
         self._workers = workers
-        self._store = store
+        self._store = ListenedStore(store, clock)
         self._clock = clock
         self._background = background
         self._publish = publish
@@ -312,6 +314,7 @@ class ControlLoop:
         self.inbox.post(Died(None, opened, Failure("infrastructure", text)))
 
     def _show(self, status: StatusDocument) -> None:
+        status = with_silences(status, self._store.silent())
         self.status = status
         if self._publish is not None:
             self._publish(status)

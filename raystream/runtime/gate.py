@@ -11,6 +11,7 @@ from raystream.checkpoint.aligner import Aligned, Aligner, BarrierArrived, Block
 from raystream.checkpoint.barrier import Barrier
 from raystream.data.batch import Batch
 from raystream.ids import ChannelId, StepName
+from raystream.observe.silence import Silence
 from raystream.operators.operator import StepState
 from raystream.runtime.channels.base import ChannelReader
 from raystream.runtime.channels.credit import NO_LIMIT
@@ -182,6 +183,10 @@ class InputGate:
     def splits(self) -> list[dict[str, Any]]:
         """Channels read no splits."""
         return []
+
+    def silent(self) -> Mapping[str, Silence]:
+        """Channels that break are told otherwise."""
+        return {}
 
     def align_seconds(self) -> float:
         """From the first barrier of the last checkpoint to its last."""

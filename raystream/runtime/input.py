@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from raystream.checkpoint.barrier import Barrier
 from raystream.ids import StepName
+from raystream.observe.silence import Silence
 from raystream.operators.operator import StepState
 from raystream.runtime.element import Element
 
@@ -64,6 +65,10 @@ class Input(Protocol):
 
     def splits(self) -> list[dict[str, Any]]:
         """Position and event time of every split, JSON types (sources only)."""
+        ...
+
+    def silent(self) -> Mapping[str, Silence]:
+        """Splits that cannot be read for now, and who does not answer (sources only)."""
         ...
 
     def align_seconds(self) -> float:

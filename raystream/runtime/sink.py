@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from raystream.connectors.base import Sink, SinkWriter, Transactional, WriteOptions
+from raystream.connectors.base import Sink, SinkWriter, Transactional, WaitedFor, WriteOptions
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.observe.safety import TransactionStatus
+from raystream.observe.silence import Silence
 from raystream.operators.operator import Operator, Output, StepState
 
 
@@ -69,6 +70,10 @@ class SinkOperator(Operator):
         age = self.writer.oldest_transaction_age_s()
         me = self.ctx
         return [TransactionStatus("", me.step, me.subtask.index, age_s=age)] if age > 0 else []
+
+    def silent(self) -> Sequence[Silence]:
+        """Who does not answer the writer."""
+        return self.writer.silent() if isinstance(self.writer, WaitedFor) else ()
 
     def committed(self, checkpoint: int) -> None:
         """Phase two is done."""

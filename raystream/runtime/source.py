@@ -11,7 +11,15 @@ from typing import Any
 import polars as pl
 
 from raystream.checkpoint.barrier import Barrier
-from raystream.connectors.base import Chunk, Position, Rejected, Source, SourceReader, Split
+from raystream.connectors.base import (
+    Answered,
+    Chunk,
+    Position,
+    Rejected,
+    Source,
+    SourceReader,
+    Split,
+)
 from raystream.connectors.splits import assign, made_since, owned
 from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import TIME, Batch
@@ -22,6 +30,7 @@ from raystream.formats.rejects import dead_letters
 from raystream.graph.policies import ErrorPolicy
 from raystream.ids import SplitId, StepName
 from raystream.observe.metrics import REJECTED
+from raystream.observe.silence import Silence
 from raystream.observe.unknown import UnknownNames
 from raystream.operators.operator import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
@@ -222,11 +231,13 @@ class SourceInput:
         """
         clock = self._ctx.clock
         now, wall = clock.now(), clock.wall_ms()
+        silent = self.silent()
         told = self._marks.splits()
         if len(told) > MOST_SPLITS:
             told = sorted(told, key=_holding_back)[:MOST_SPLITS]
         return [
             {
+                **_unanswered(silent.get(each.split)),
                 "split": each.split,
                 "position": self._positions.get(each.split),
                 "watermark_ms": each.watermark,
@@ -236,6 +247,10 @@ class SourceInput:
             }
             for each in told
         ]
+
+    def silent(self) -> Mapping[SplitId, Silence]:
+        """Splits that cannot be read for now, and who does not answer."""
+        return self._reader.silent() if isinstance(self._reader, Answered) else {}
 
     def align_seconds(self) -> float:
         """A source waits for nobody."""
@@ -408,6 +423,10 @@ class SourceInput:
 def _holding_back(split: SplitTime) -> tuple[bool, bool, int]:
     """The silent come first, then the lowest, the idle last."""
     return (split.idle, split.watermark is not None, split.watermark or 0)
+
+
+def _unanswered(silence: Silence | None) -> dict[str, Any]:
+    return {} if silence is None else {"silent": silence.who, "silent_seconds": silence.seconds}
 
 
 def _discovery_interval(source: Source) -> float:

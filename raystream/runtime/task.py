@@ -306,6 +306,7 @@ class Task:
         metrics.lag = self._input.lag()
         metrics.splits = self._input.splits()
         metrics.state_bytes = int(self._chain.gauges().get("state_bytes", 0))
+        metrics.silent = to_json([*self._input.silent().values(), *self._chain.silent()])
         transactions = self._chain.transactions()
         metrics.transactions = to_json(transactions)
         metrics.open_transactions = len(transactions)

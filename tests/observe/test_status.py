@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from raystream.observe.culprit import culprits
 from raystream.observe.live_line import live_line
@@ -8,6 +12,7 @@ from raystream.observe.status import (
     ChainStatus,
     CheckpointStatus,
     RestartStatus,
+    Silence,
     StatusDocument,
     StepStatus,
 )
@@ -44,9 +49,30 @@ def test_a_field_of_a_newer_version_is_ignored() -> None:
 
 def test_the_live_line_says_what_matters() -> None:
     assert live_line(document(30_000, 12.0), document(10_000, 10.0)) == (
-        "sale  running  12 s  read 30.0 k (10.0 k/s)  written 7  checkpoint 9  lag 1.5 k  late 4"
-        "  dead letters 1  restarts 2 (count[1] died)"
+        "sale  running  12 s  restarts 2 (count[1] died)  read 30.0 k (10.0 k/s)  late 4"
     )
+    calm = replace(document(30_000, 12.0), restart_count=0, restarts=())
+    assert live_line(calm, document(10_000, 10.0)) == (
+        "sale  running  12 s  read 30.0 k (10.0 k/s)  written 7  checkpoint 9  lag 1.5 k"
+    )
+
+
+@given(
+    st.builds(
+        StatusDocument,
+        job=st.text(min_size=1, max_size=200),
+        state=st.sampled_from(["running", "deploying", "recovering"]),
+        uptime_s=st.floats(0, 1e7),
+        restart_count=st.integers(1, 10**6),
+        restarts=st.just((RestartStatus(1, "x" * 300, 1.0),)),
+        lag=st.just({"in/0": 10**15}),
+        silences=st.sampled_from([(), (Silence(f"broker {'b' * 90}:1", 9.0),)]),
+    )
+)
+def test_the_live_line_never_wraps(status: StatusDocument) -> None:
+    line = live_line(status)
+    assert len(line) <= 80
+    assert ("broker b" if status.silences else "restarts") in line
 
 
 def test_no_rate_when_the_counters_began_again() -> None:

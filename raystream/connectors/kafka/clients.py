@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from raystream.observe.silence import Silence
+
 PARTITION_EOF = -191
 AUTO_OFFSET_RESET = -140
 LOG_TRUNCATION = -139
@@ -155,6 +157,10 @@ class Consumer(Protocol):
         """An error of the whole client that waiting does not cure, such as a wrong password."""
         ...
 
+    def silent(self) -> Mapping[tuple[str, int], Silence]:
+        """Topic and partition -> the broker that leads it and does not answer; no network."""
+        ...
+
     def close(self) -> None:
         """Release connections."""
         ...
@@ -265,6 +271,10 @@ class Producer(Protocol):
 
     def statistics(self) -> ProducerStatistics | None:
         """Newest sample seen since `forget_statistics`."""
+        ...
+
+    def silent(self) -> Sequence[Silence]:
+        """Brokers that this producer waits for, and that do not answer; no network."""
         ...
 
 

@@ -16,8 +16,10 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import ClientError, Place, ProducerStatistics
 from raystream.connectors.kafka.failures import PASSING
+from raystream.connectors.kafka.heard import Heard
 from raystream.connectors.kafka.suspects import placed
 from raystream.errors import ConfigurationError
+from raystream.observe.silence import Silence
 
 T = TypeVar("T")
 
@@ -123,6 +125,18 @@ class _Complaints:
             self.lasting = _as_client_error(error)
 
 
+class _Hearing:
+    """Who answers, by the newest sample of statistics; in no reference cycle with its client."""
+
+    def __init__(self) -> None:
+        self._heard = Heard()
+        self.silent: Mapping[tuple[str, int], Silence] = {}
+
+    def __call__(self, sample: str) -> None:
+        self._heard.see(json.loads(sample))
+        self.silent = self._heard.silent_leaders()
+
+
 def _published(error: ck.KafkaError | None, _: Sequence[ck.TopicPartition]) -> None:
     if error is not None:
         log.warning("offsets could not be published: %s", error.str())
@@ -149,7 +163,13 @@ class ConfluentConsumer:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._complaints = _Complaints()
-        mine = {"error_cb": self._complaints, "on_commit": _published, "logger": log}
+        self._hearing = _Hearing()
+        mine = {
+            "error_cb": self._complaints,
+            "on_commit": _published,
+            "stats_cb": self._hearing,
+            "logger": log,
+        }
         self._consumer = _made(ck.Consumer, "consumer_config", {**mine, **config})
         self.consume: Callable[[int, float], Sequence[clients.Message]] = cast(
             "Callable[[int, float], Sequence[clients.Message]]", self._consumer.consume
@@ -200,6 +220,10 @@ class ConfluentConsumer:
         """An error that waiting does not cure."""
         return self._complaints.lasting
 
+    def silent(self) -> Mapping[tuple[str, int], Silence]:
+        """Partitions whose broker does not answer."""
+        return self._hearing.silent
+
     def close(self) -> None:
         """Leave."""
         self._consumer.close()
@@ -213,6 +237,8 @@ class _Reports:
         self.undelivered = 0
         self.guilt = 0
         self.sample: str | None = None
+        self.newest: str | None = None
+        self.heard = Heard()
         self.lasting: ClientError | None = None
         self.failure: clients.Undelivered | None = None
 
@@ -236,7 +262,7 @@ class _Reports:
             self.guilt = max(guilt, self.guilt)
 
     def statistics(self, sample: str) -> None:
-        self.sample = sample
+        self.sample = self.newest = sample
 
     def failed(self, error: ck.KafkaError) -> None:
         if error.code() in _LASTING or error.fatal():
@@ -342,6 +368,14 @@ class ConfluentProducer:
         """Newest sample."""
         sample = self._reports.sample
         return None if sample is None else _parsed(sample)
+
+    def silent(self) -> Sequence[Silence]:
+        """Brokers that it waits for; a sample is parsed for each call, so call it seldom."""
+        reports = self._reports
+        sample, reports.newest = reports.newest, None
+        if sample is not None:
+            reports.heard.see(json.loads(sample))
+        return reports.heard.keep_waiting()
 
 
 def _parsed(sample: str) -> ProducerStatistics:

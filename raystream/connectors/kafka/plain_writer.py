@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import NoReturn
@@ -18,6 +19,7 @@ from raystream.connectors.kafka.payload_size import payload_bytes
 from raystream.connectors.kafka.suspects import Times
 from raystream.context import SubtaskContext
 from raystream.observe.metrics import NULLED
+from raystream.observe.silence import Silence
 
 POLL_S = 0.2
 _BUSY_POLL_S = 0.005
@@ -94,6 +96,10 @@ class PlainKafkaWriter:
     def oldest_transaction_age_s(self) -> float:
         """No transaction of a broker is ever open here."""
         return 0.0
+
+    def silent(self) -> Sequence[Silence]:
+        """Brokers that do not take what is queued."""
+        return self._producer.silent()
 
     def poll(self, now: float) -> float | None:
         """Serve callbacks; when to be called again.

@@ -31,6 +31,7 @@ from raystream.connectors.kafka.topic_ids import TopicIds
 from raystream.data.schema import Schema
 from raystream.formats.base import Decoder, Format
 from raystream.ids import SplitId
+from raystream.observe.silence import Silence
 
 CONSUME = 2000
 """Records per call: longer lists leave the L2 cache and cost up to 60 % more (hot-path.md 3)."""
@@ -182,11 +183,12 @@ class KafkaReader:
 
         The end event alone may be old news when the job was held back: records that were fetched
         meanwhile wait behind those of other partitions, or in a transaction that is still open.
+        Of a partition whose broker does not answer nobody knows the end.
         """
         partition = self._by_split[split]
         if partition.finished():
             return True
-        if not partition.at_end:
+        if not partition.at_end or (partition.topic, partition.number) in self._consumer.silent():
             return False
         end = self._consumer.last_known_end(partition.topic, partition.number)
         return end is None or end <= partition.offset
@@ -207,15 +209,26 @@ class KafkaReader:
             self._consumer.publish([Place(p.topic, p.number, offset) for p, offset in mine])
 
     def lag(self) -> dict[SplitId, int]:
-        """Records up to the high watermark that the last fetch told."""
+        """Records up to the high watermark that the last fetch told, where the broker answers."""
         lags = {}
-        for partition in self._partitions.values():
+        silent = self._consumer.silent()
+        for place, partition in self._partitions.items():
+            if place in silent and not partition.finished():
+                continue
             end = partition.end
             if end is None:
                 end = self._consumer.last_known_end(partition.topic, partition.number)
             if end is not None:
                 lags[partition.split] = max(0, end - partition.offset)
         return lags
+
+    def silent(self) -> dict[SplitId, Silence]:
+        """Partitions still to be read whose broker does not answer."""
+        return {
+            self._partitions[place].split: who
+            for place, who in self._consumer.silent().items()
+            if place in self._partitions and not self._partitions[place].finished()
+        }
 
     def close(self) -> None:
         """Leave the brokers."""

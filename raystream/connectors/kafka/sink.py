@@ -74,7 +74,7 @@ class KafkaSink:
         convert = to_messages(topic.format, options, topic.key, topic.timestamp, topic.headers)
         guarantee = topic.delivery_guarantee or DeliveryGuarantee(options.guarantee)
         if guarantee == DeliveryGuarantee.EXACTLY_ONCE:
-            return KafkaSinkWriter(ctx, convert, partial(self._open, ctx))
+            return KafkaSinkWriter(ctx, convert, partial(self._transaction, ctx))
         sizes = fitted(self._largest, topic.connection.producer_config)
         producer = topic.connection.producer({"message.timeout.ms": MESSAGE_TIMEOUT_MS, **sizes})
         sure = guarantee == DeliveryGuarantee.AT_LEAST_ONCE
@@ -96,8 +96,8 @@ class KafkaSink:
             raise unreachable(topic, error) from None
         return KafkaCommitter(ctx, self._job(ctx.job), admin, time.sleep)
 
-    def _open(self, ctx: SubtaskContext, place: int, wanted: Wanted) -> Transaction:
-        """Make and open a transaction. Blocking: called in the background."""
+    def _transaction(self, ctx: SubtaskContext, place: int, wanted: Wanted) -> Transaction:
+        """Make a transaction. Blocking: called in the background."""
         topic = self._topic
         job = self._job(ctx.job)
         index = ctx.subtask.index
@@ -105,7 +105,7 @@ class KafkaSink:
         timeout_ms = topic.transaction_timeout_ms or self._default_timeout_ms()
         sizes = fitted(self._largest, topic.connection.producer_config)
         make = partial(topic.connection.producer, {**transactional(tid, timeout_ms), **sizes})
-        transaction = Transaction(
+        return Transaction(
             tid,
             topic.topics[0],
             timeout_ms,
@@ -114,7 +114,6 @@ class KafkaSink:
             wanted=wanted,
             largest=self._largest,
         )
-        return transaction.open()
 
     def _job(self, job: str) -> str:
         return f"{self._topic.transactional_id_prefix}{job}"

@@ -22,6 +22,7 @@ from raystream.connectors.kafka.failures import PASSING, first_refusal, write_fa
 from raystream.connectors.kafka.handle import Handle
 from raystream.connectors.kafka.suspects import Times
 from raystream.errors import ConfigurationError
+from raystream.observe.silence import Silence
 from raystream.time.clock import Clock
 
 OPEN_S = 120.0
@@ -120,6 +121,11 @@ class Transaction:
         """Seconds since before the first record; 0 while there is none."""
         return 0.0 if self.first_write is None else self._clock.now() - self.first_write
 
+    def silent(self) -> Sequence[Silence]:
+        """Brokers that it waits for, and that do not answer."""
+        producer = self._producer
+        return () if producer is None else producer.silent()
+
     @property
     def limit_s(self) -> float:
         """Age at which the broker aborts it."""
@@ -184,6 +190,7 @@ class Transaction:
             late = self._clock.now() > deadline or not self._wanted()
             if error.fatal or not error.retriable or late:
                 self._fail(f"it cannot be opened: {error}", error.name)
+            self._serve(producer, 0)  # for statistics: who does not answer
             return False
         return True
 

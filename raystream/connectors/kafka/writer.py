@@ -24,6 +24,7 @@ from raystream.context import SubtaskContext
 from raystream.errors import RaystreamError
 from raystream.observe.metrics import NULLED
 from raystream.observe.safety import TransactionStatus
+from raystream.observe.silence import Silence, longest
 
 _T = TypeVar("_T")
 
@@ -31,8 +32,8 @@ POLL_S = 0.2
 _BUSY_POLL_S = 0.005
 _ABORT_S = 2.0
 
-OpenTransaction = Callable[[int, Wanted], Transaction]
-"""Makes and opens the transaction at a place of the rotation, while it is wanted; blocking."""
+MakeTransaction = Callable[[int, Wanted], Transaction]
+"""Makes the transaction at a place of the rotation, to be opened while it is wanted; blocking."""
 
 
 class KafkaSinkWriter:
@@ -41,15 +42,19 @@ class KafkaSinkWriter:
     Args:
         ctx: Who we are, the clock, the background executor, the named points.
         to_messages: Rows -> messages.
-        open_transaction: Opens the transaction of a place 0..2 of the rotation.
+        make_transaction: Makes the transaction of a place 0..2 of the rotation.
     """
 
     def __init__(
-        self, ctx: SubtaskContext, to_messages: ToMessages, open_transaction: OpenTransaction
+        self,
+        ctx: SubtaskContext,
+        to_messages: ToMessages,
+        make_transaction: MakeTransaction,
     ) -> None:
         self._ctx = ctx
         self._to_messages = to_messages
-        self._open_transaction = open_transaction
+        self._make_transaction = make_transaction
+        self._opened: dict[int, Transaction] = {}
         self._closed = False
         self._final = False
         self._backlog: deque[tuple[Messages, int]] = deque()
@@ -143,6 +148,10 @@ class KafkaSinkWriter:
             if transaction is not None and transaction.n_records
         ]
 
+    def silent(self) -> Sequence[Silence]:
+        """Brokers that do not take rows, or do not open the next transaction."""
+        return longest(each for t in list(self._opened.values()) for each in t.silent())
+
     def close(self) -> None:
         """Abort what was never prepared; a prepared transaction is only let go (R2)."""
         self._closed = True
@@ -151,6 +160,7 @@ class KafkaSinkWriter:
             if future is not None and future.done() and future.exception() is None:
                 future.result().abort(_ABORT_S)
         self._current, self._opening, self._standby, self._sealed = None, None, None, None
+        self._opened = {}
 
     def _advance(self) -> None:
         if self._sealing is not None:
@@ -176,7 +186,9 @@ class KafkaSinkWriter:
         return future
 
     def _open(self, place: int) -> Transaction:
-        return self._open_transaction(place, lambda: not self._closed)
+        transaction = self._make_transaction(place, lambda: not self._closed)
+        self._opened[place] = transaction  # in the place of one that is retired
+        return transaction.open()
 
     def _re_init(self, place: int, sealed: Transaction | None) -> Transaction:
         self._ctx.point("re-init")

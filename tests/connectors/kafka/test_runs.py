@@ -80,6 +80,9 @@ class _Consumer:
     def complaint(self):
         return None
 
+    def silent(self):
+        return {}
+
     def last_known_end(self, topic, partition):
         return self.ends.get(partition)
 
