@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import ClientError, Place, ProducerStatistics
 from raystream.connectors.kafka.failures import PASSING
-from raystream.connectors.kafka.heard import Heard
+from raystream.connectors.kafka.heard import Heard, Hearing
 from raystream.connectors.kafka.suspects import placed
 from raystream.errors import ConfigurationError
 from raystream.observe.silence import Silence
@@ -125,18 +125,6 @@ class _Complaints:
             self.lasting = _as_client_error(error)
 
 
-class _Hearing:
-    """Who answers, by the newest sample of statistics; in no reference cycle with its client."""
-
-    def __init__(self) -> None:
-        self._heard = Heard()
-        self.silent: Mapping[tuple[str, int], Silence] = {}
-
-    def __call__(self, sample: str) -> None:
-        self._heard.see(json.loads(sample))
-        self.silent = self._heard.silent_leaders()
-
-
 def _published(error: ck.KafkaError | None, _: Sequence[ck.TopicPartition]) -> None:
     if error is not None:
         log.warning("offsets could not be published: %s", error.str())
@@ -163,7 +151,7 @@ class ConfluentConsumer:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._complaints = _Complaints()
-        self._hearing = _Hearing()
+        self._hearing = Hearing()
         mine = {
             "error_cb": self._complaints,
             "on_commit": _published,

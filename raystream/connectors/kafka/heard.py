@@ -6,6 +6,7 @@ that was read to its end looks as if it were empty. Only what is asked and not a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -108,6 +109,23 @@ class Heard:
             heard = max(heard, self._now - since / _US)
         address = broker.get("nodename") or (known.address if known else "")
         self._brokers[node] = _Broker(address, heard, owes)
+
+
+class Hearing:
+    """Takes the samples of a consumer; in no reference cycle with it.
+
+    >>> Hearing().silent
+    {}
+    """
+
+    def __init__(self) -> None:
+        self._heard = Heard()
+        self.silent: Mapping[tuple[str, int], Silence] = {}
+
+    def __call__(self, sample: str) -> None:
+        """The next sample, as the client gives it: JSON."""
+        self._heard.see(json.loads(sample))
+        self.silent = self._heard.silent_leaders()
 
 
 def _partitions(sample: Sample) -> Iterator[tuple[tuple[str, int], Mapping[str, Any]]]:
