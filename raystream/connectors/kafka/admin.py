@@ -47,7 +47,7 @@ log = logging.getLogger("raystream.kafka")
 END_TXN_MAX_VERSION = 4
 _INIT_MAX_VERSION = 4
 _REQUEST_MS = 10_000
-_LIST_MS = 3_000  # in the background of a job: commits wait behind it while a broker is away
+_STRAYS_MS = 3_000  # in the background of a job: commits wait behind it while a broker is away
 _CONNECT_MS = 30_000
 _FENCE_TIMEOUT_MS = 60_000
 _TRANSACTION = 1
@@ -111,7 +111,7 @@ class KafkaPythonTransactions:
                 max_version=_INIT_MAX_VERSION,
             )
 
-        return self._each(tids, request)
+        return self._each(tids, request, _STRAYS_MS)
 
     def describe(self, tids: Sequence[str]) -> list[TransactionState]:
         """One DescribeTransactions per coordinator."""
@@ -153,19 +153,23 @@ class KafkaPythonTransactions:
             log.info("no answer from the transaction coordinator: %s", type(error).__name__)
             return otherwise
 
-    def _each(self, tids: Sequence[str], request: Callable[[int], Any]) -> list[int]:
+    def _each(
+        self, tids: Sequence[str], request: Callable[[int], Any], limit_ms: int = _REQUEST_MS
+    ) -> list[int]:
         if not tids:
             return []
         unanswered = [NO_ANSWER] * len(tids)
-        codes: list[int] = self._run(lambda: self._send_each(tids, request), unanswered)
+        codes: list[int] = self._run(lambda: self._send_each(tids, request, limit_ms), unanswered)
         return codes
 
-    async def _send_each(self, tids: Sequence[str], request: Callable[[int], Any]) -> list[int]:
-        nodes = await self._coordinators(tids)
+    async def _send_each(
+        self, tids: Sequence[str], request: Callable[[int], Any], limit_ms: int
+    ) -> list[int]:
+        nodes = await self._coordinators(tids, limit_ms)
         sent: list[Any] = []
         for index, tid in enumerate(tids):
             node, code = nodes.get(tid, (-1, NO_ANSWER))
-            sent.append(code if code else self._send(request(index), node))
+            sent.append(code if code else self._send(request(index), node, limit_ms))
         return [one if isinstance(one, int) else await _code(one) for one in sent]
 
     def _send(self, request: Any, node: int, limit_ms: int = _REQUEST_MS) -> Any:
@@ -246,11 +250,11 @@ class KafkaPythonTransactions:
 
     async def _ids(self, states: list[str]) -> list[str]:
         """Transactional ids in one of these states (none given: in any) of every broker."""
-        await self._coordinators(["raystream"], _LIST_MS)  # refreshes a lost connection
+        await self._coordinators(["raystream"], _STRAYS_MS)  # refreshes a lost connection
         listed: list[str] = []
         for broker in self._manager.cluster.brokers():
             request = ListTransactionsRequest(state_filters=states, producer_id_filters=[])
-            answer = await self._send(request, broker.node_id, _LIST_MS)
+            answer = await self._send(request, broker.node_id, _STRAYS_MS)
             if answer.error_code:
                 text = f"ListTransactions answered {answer.error_code}"
                 raise KafkaError(text)
