@@ -36,7 +36,7 @@ log = logging.getLogger("raystream.snapshots")
 _INLINE = 100 * 1024
 """Bytes up to which Ray sends a value with the answer, so this process has it anyway."""
 
-_MOST_WRITERS = 4
+_MOST_WRITERS = 16
 _BACK_PRESSURE = 2
 _LOOK = 0.5
 
