@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import traceback
+from collections.abc import Sequence
 from typing import Self
 
 from raystream.cell_names import rendered
@@ -10,7 +12,7 @@ from raystream.exit_codes import ExitCode
 
 
 def told(error: BaseException) -> str:
-    r"""An exception in one line, never an empty one: many, such as a TimeoutError, have no text.
+    r"""An exception in one line; one without a text, such as TimeoutError, by where it was raised.
 
     >>> told(TimeoutError()), told(ValueError("no\nsecond line"))
     ('TimeoutError', 'ValueError: no')
@@ -21,7 +23,15 @@ def told(error: BaseException) -> str:
     if isinstance(error, RaystreamError) and lines:
         return lines[0]
     kind = type(error).__name__
-    return f"{kind}: {lines[0]}" if lines else kind
+    return f"{kind}: {lines[0]}" if lines else f"{kind}{_raised_in(error)}"
+
+
+def _raised_in(error: BaseException) -> str:
+    """What was being done: the innermost function."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return ""
+    return f" in {frames[-1].name} ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})"
 
 
 class RaystreamError(Exception):
@@ -37,6 +47,8 @@ class RaystreamError(Exception):
     """
 
     exit_code: int = ExitCode.FAILED
+    places: Sequence[int] = ()
+    """Numbers of the rows that failed, where they carry any (data.batch.PLACE)."""
 
     def __init__(self, what: str, where: str = "", what_to_do: str = "") -> None:
         self.what = what
@@ -49,6 +61,16 @@ class RaystreamError(Exception):
         place = f"{self.where}: " if self.where else ""
         advice = f"; {self.what_to_do}" if self.what_to_do else ""
         return f"{place}{self.what}{advice}"
+
+    def extend(self, more: str) -> None:
+        """Say more of what was wrong, at the end of the sentence.
+
+        >>> error = RaystreamError("it is too large", "job.py:9")
+        >>> error.extend(", in topic a"); print(error)
+        job.py:9: it is too large, in topic a
+        """
+        self.what += more
+        self.args = (self.what, self.where, self.what_to_do)
 
     def placed(self, where: str) -> Self:
         """The same error at another place."""

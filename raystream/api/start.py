@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from raystream.plan.physical import PhysicalPlan
     from raystream.storage.base import Store
 
-COUNTED_BYTES = 64_000_000
-"""So much state that is given up is read to tell its rows; of more only the size is told."""
-
 
 @dataclass(frozen=True, slots=True)
 class OpenedSavepoint:
@@ -91,11 +88,18 @@ def tell_left_behind(
         store: The job's storage.
         say: Takes warnings.
     """
-    from raystream.plan.restore import removed_splits, removed_steps
+    from raystream.plan.restore import new_aggregates, removed_splits, removed_steps
+    from raystream.storage.open import open_store
 
+    kept_in = store if savepoint is None else open_store(savepoint.address)
     for name in removed_steps(base, plan):
-        held = _held(base, name, None if savepoint is not None else store)
+        held = _held(base, name, kept_in)
         say(f"warning: the state of step {name!r} is given up{held}")
+    for name, new in new_aggregates(base, plan).items():
+        say(
+            f"warning: step {name!r}: {', '.join(new)} begins now, and counts no earlier rows of"
+            " the windows that are open; the others continue"
+        )
     for name, splits in removed_splits(base, plan).items():
         say(f"warning: step {name!r} no longer reads {', '.join(splits)}")
     if savepoint is None:
@@ -113,8 +117,8 @@ def tell_left_behind(
         )
 
 
-def _held(base: Checkpoint | Restore, step: str, store: Store | None) -> str:
-    """How much state a step has, in rows where they can be counted, and bytes.
+def _held(base: Checkpoint | Restore, step: str, store: Store) -> str:
+    """How much state a step has, in rows and bytes; it is read to be counted, piece by piece.
 
     A row of state is a partial aggregate of one key and pane, or whatever the step keeps as one.
     """
@@ -125,8 +129,6 @@ def _held(base: Checkpoint | Restore, step: str, store: Store | None) -> str:
     total = sum(ref.size for ref in refs)
     if not refs:
         return ""
-    if store is None or total > COUNTED_BYTES:
-        return f": {size(total)}"
     try:
         rows = sum(len(read_segment(store, ref).frame) for ref in refs)
     except StorageError:

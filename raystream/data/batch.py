@@ -19,6 +19,10 @@ ORDER = f"{HIDDEN}order"
 """Int128: place of the record a row came from, greater the later it is in its partition; null where
 no single record is known. Only where the plan needs it (runtime/row_order.py)."""
 
+PLACE = f"{HIDDEN}place"
+"""Int64: number of the record a row came from in this subtask, for errors of functions that run in
+the chain of a source (runtime/origins.py). It never leaves the chain."""
+
 IS_FINAL = f"{HIDDEN}final"
 """Boolean: nothing replaces this row any more. Only behind a window that emits early rows."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,7 +29,30 @@ def left_out(frame: pl.DataFrame, reason: str = "") -> list[LeftOut]:
 
 def rows_left_out(rows: Iterable[Mapping[str, Any]], reason: str = "") -> list[LeftOut]:
     """The same of rows that are dicts already."""
-    return [LeftOut(row_json(row), reason) for row, _ in zip(rows, range(MOST), strict=False)]
+    first = (row for row, _ in zip(rows, range(MOST), strict=False))
+    return [LeftOut(row_json(redacted(row)), reason) for row in first]
+
+
+_SECRET = re.compile(
+    "passw|secret|token|credential|api_?key|private_?key|authorization|cookie", re.IGNORECASE
+)
+
+
+def redacted(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for people, without texts that are secret by the name of their field, at any depth.
+
+    >>> redacted({"ip": "a", "login": {"user": "b", "Password": "hunter2"}, "tokens": 3})
+    {'ip': 'a', 'login': {'user': 'b', 'Password': '***'}, 'tokens': 3}
+    """
+    return {name: _without_secret(str(name), value) for name, value in row.items()}
+
+
+def _without_secret(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return redacted(value)
+    if isinstance(value, list | tuple):
+        return [_without_secret(name, inner) for inner in value]
+    return "***" if isinstance(value, str | bytes) and _SECRET.search(name) else value
 
 
 def row_json(row: Mapping[str, Any]) -> str:

@@ -72,10 +72,10 @@ class Samples:
         self._kept[step, kind] = (*self._kept.get((step, kind), ()), *fresh)[-KEPT:]
 
 
-def shortened(text: str) -> str:
-    """At most LONGEST characters.
+def shortened(text: str, most: int = LONGEST) -> str:
+    """At most so many characters.
 
     >>> len(shortened("x" * 5000))
     200
     """
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"

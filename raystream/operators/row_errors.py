@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from raystream.context import LeftOut, SubtaskContext
-from raystream.data.batch import MESSAGE_KEY, TIME, Batch
-from raystream.data.left_out import row_json
+from raystream.data.batch import MESSAGE_KEY, PLACE, TIME, Batch
+from raystream.data.left_out import redacted, row_json
 from raystream.errors import DataError, RaystreamError, UserCodeError
 from raystream.formats.rejects import dead_letters
 from raystream.graph.policies import ErrorPolicy
@@ -35,6 +35,7 @@ class BadRow:
         kind: What is raised then, if the function raised nothing.
         time: Event time, epoch ms.
         key: Message key, where the row still carries it.
+        place: Its number (data.batch.PLACE), where it carries one.
     """
 
     row: Row
@@ -45,6 +46,7 @@ class BadRow:
     kind: type[RaystreamError] = DataError
     time: int | None = None
     key: bytes | None = None
+    place: int | None = None
 
 
 class RowErrors:
@@ -111,13 +113,14 @@ class RowErrors:
         advice = bad.advice or "correct it, or give the step errors='dlq' or errors='skip'"
         error = kind(what, bad.where or self._where, advice)
         error.__cause__ = bad.cause
+        error.places = () if bad.place is None else (bad.place,)
         return error
 
     def _origin(self) -> str:
         return f"step {self._step}" + (f", {self._where}" if self._where else "")
 
     def _left_out(self, bad: BadRow) -> LeftOut:
-        return LeftOut(row_json(bad.row), bad.reason, self._origin())
+        return LeftOut(row_json(redacted(bad.row)), bad.reason, self._origin())
 
     def _letter(self, bad: BadRow) -> _Letter:
         where = bad.where or self._where
@@ -155,16 +158,16 @@ def bad_rows(frame: pl.DataFrame, reasons: Sequence[str]) -> list[BadRow]:
     rows = frame.select(c for c in frame.columns if not c.startswith(HIDDEN)).to_dicts()
     if not rows:  # no user columns: there are rows all the same
         rows = [{} for _ in reasons]
-    origins = zip(*(_hidden(frame, name) for name in (TIME, MESSAGE_KEY)), strict=True)
+    origins = zip(*(_hidden(frame, name) for name in (TIME, MESSAGE_KEY, PLACE)), strict=True)
     return [
-        BadRow(row, reason, time=time, key=key)
-        for row, reason, (time, key) in zip(rows, reasons, origins, strict=True)
+        BadRow(row, reason, time=time, key=key, place=place)
+        for row, reason, (time, key, place) in zip(rows, reasons, origins, strict=True)
     ]
 
 
 def shown_row(bad: BadRow) -> str:
-    """The row for a message, cut short."""
-    return shortened(row_json(bad.row))
+    """The row for a message, cut short, without what is secret by its name."""
+    return shortened(row_json(redacted(bad.row)))
 
 
 def reject_raised(
@@ -193,3 +196,8 @@ def _hidden(frame: pl.DataFrame, name: str) -> Sequence[Any]:
     if name not in frame.columns:
         return [None] * frame.height
     return frame.get_column(name).to_list()
+
+
+def places(frame: pl.DataFrame) -> Sequence[int]:
+    """Numbers of all rows that carry one."""
+    return [place for place in _hidden(frame, PLACE) if place is not None]

@@ -298,10 +298,33 @@ def _check_meaning(base: Checkpoint | Restore, specs: Mapping[StepName, StepSpec
 def _aggregates_differ(
     base: Checkpoint | Restore, before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> bool:
-    """Another Polars may write the same expression in other words: then only columns count."""
+    """Whether one of the old aggregates is gone or means something else; new ones may begin.
+
+    Another Polars may write the same expression in other words: then only columns count.
+    """
+    was, is_now = before["aggregates"], now.get("aggregates", {})
     if _same_hash(base.job):
-        return True
-    return set(before["aggregates"]) != set(now.get("aggregates", ()))
+        return any(is_now.get(name) != text for name, text in was.items())
+    return not set(was) <= set(is_now)
+
+
+def new_aggregates(base: Checkpoint | Restore, plan: PhysicalPlan) -> dict[StepName, list[str]]:
+    """Aggregates that begin beside others which have state.
+
+    Args:
+        base: The checkpoint, or the restore record.
+        plan: What is to run.
+    """
+    was = base.job.get("steps", {})
+    found: dict[StepName, list[str]] = {}
+    for _, spec in plan.steps():
+        known = was.get(spec.name, {}).get("aggregates")
+        has_state = any(state.segments for state in base.steps.get(spec.name, ()))
+        if known is not None and has_state:
+            now = described(spec.step).get("aggregates", {})
+            new = [name for name in now if name not in known]
+            found |= {spec.name: new} if new else {}
+    return found
 
 
 def _changed(

@@ -21,6 +21,7 @@ from raystream.runtime.exchange import Outputs, outputs_of
 from raystream.runtime.first_rows import first_check
 from raystream.runtime.gate import InputGate
 from raystream.runtime.input import Input
+from raystream.runtime.origins import origins_of
 from raystream.runtime.pace import Pace
 from raystream.runtime.pace_start import start_of
 from raystream.runtime.sink import SinkOperator
@@ -165,6 +166,7 @@ class _Builder:
             request.splits.get(spec.name, ()),
             self._load(refs) if refs is not None else None,
             bounded=request.job.bounded,
+            origins=origins_of(self._chain),
         )
 
     def _restored(self) -> dict[StepName, Restored]:

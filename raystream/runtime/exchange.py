@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from raystream.data.batch import Batch
+from raystream.data.batch import PLACE, Batch
 from raystream.data.hashing import partition
 from raystream.ids import ChannelId, StepName
 from raystream.plan.physical import ExchangeKind, ExchangeSpec
@@ -86,6 +86,8 @@ class Outputs:
     def emit(self, step: StepName, tag: str, batch: Batch) -> bool:
         """Send rows of output `tag` of `step`; False if nobody consumes it."""
         exchanges = self._by_tag.get((step, tag), [])
+        if exchanges and PLACE in batch.frame.columns:
+            batch = Batch(batch.frame.drop(PLACE))
         for exchange in exchanges:
             exchange.emit(batch)
         return bool(exchanges)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -187,6 +187,10 @@ class InputGate:
     def silent(self) -> Mapping[str, Silence]:
         """Channels that break are told otherwise."""
         return {}
+
+    def origin(self, places: Sequence[int]) -> str:
+        """A row that came through an exchange has no record any more."""
+        return "behind an exchange, where the place of its record is not known"
 
     def align_seconds(self) -> float:
         """From the first barrier of the last checkpoint to its last."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from raystream.checkpoint.barrier import Barrier
@@ -69,6 +69,10 @@ class Input(Protocol):
 
     def silent(self) -> Mapping[str, Silence]:
         """Splits that cannot be read for now, and who does not answer (sources only)."""
+        ...
+
+    def origin(self, places: Sequence[int]) -> str:
+        """Where rows of the batch in work came from (data.batch.PLACE); empty: not known."""
         ...
 
     def align_seconds(self) -> float:

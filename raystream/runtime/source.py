@@ -35,6 +35,7 @@ from raystream.observe.unknown import UnknownNames
 from raystream.operators.operator import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
 from raystream.runtime.element import Element
+from raystream.runtime.origins import Origins, rejects
 from raystream.runtime.pace import BATCH_ROWS
 from raystream.runtime.row_order import RowOrder
 from raystream.runtime.source_times import Judged, SourceTimes
@@ -67,6 +68,7 @@ class SourceInput:
         splits: All splits of the run, in every subtask the same.
         restored: Headers of all former subtasks, or None at a start from nothing.
         bounded: The run ends at the ends of its splits.
+        origins: Numbers the rows, where functions of the user run in the chain.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class SourceInput:
         restored: Restored | None,
         *,
         bounded: bool,
+        origins: Origins | None = None,
     ) -> None:
         assert spec.read is not None
         self._ctx = ctx
@@ -99,6 +102,7 @@ class SourceInput:
         self._order = RowOrder(headers) if spec.read.row_order else None
         self._add(self._starts(splits, headers))
         self._ready: deque[Element] = deque()
+        self._origins = origins
         self._frames: list[pl.DataFrame] = []
         self._rows = 0
         self._unknown = UnknownNames(ctx.count)
@@ -252,6 +256,10 @@ class SourceInput:
         """Splits that cannot be read for now, and who does not answer."""
         return self._reader.silent() if isinstance(self._reader, Answered) else {}
 
+    def origin(self, places: Sequence[int]) -> str:
+        """Where rows of the batch in work came from; empty: not known."""
+        return "" if self._origins is None else self._origins.told(places)
+
     def align_seconds(self) -> float:
         """A source waits for nobody."""
         return 0.0
@@ -296,14 +304,17 @@ class SourceInput:
         judged = self._times.of(chunk.frame, limit)
         if judged.future is None:
             runs = [(run.split, run.first, run.last, run.position) for run in chunk.runs]
-            return judged.frame, runs
+            return self._numbered(judged.frame, chunk, None), runs
         self._leave_out(chunk, judged, limit)
         keep = judged.keep()
         before = [0, *keep.cast(pl.Int64).cum_sum().to_list()]
         runs = [
             (run.split, before[run.first], before[run.last], run.position) for run in chunk.runs
         ]
-        return judged.frame.filter(keep), runs
+        return self._numbered(judged.frame.filter(keep), chunk, keep), runs
+
+    def _numbered(self, frame: pl.DataFrame, chunk: Chunk, kept: pl.Series | None) -> pl.DataFrame:
+        return frame if self._origins is None else self._origins.numbered(frame, chunk, kept)
 
     def _leave_out(self, chunk: Chunk, judged: Judged, limit: int | None) -> None:
         """Rows without a time go by the error policy.
@@ -313,7 +324,7 @@ class SourceInput:
         assert judged.future is not None
         unusable = judged.unusable()
         if unusable:
-            told = zip(_rejects(chunk, unusable, ""), unusable, strict=True)
+            told = zip(rejects(chunk, unusable, ""), unusable, strict=True)
             self._reject([replace(each, reason=judged.reason(row)) for each, row in told])
         future: list[int] = judged.future.arg_true().to_list()
         if not future:
@@ -321,9 +332,9 @@ class SourceInput:
         self._ctx.count("future_rows", len(future))
         reason = f"event time is later than the wall clock by more than max_future ({limit})"
         reason += judged.looks_like(future[0])
-        self._sample("future_rows", lambda: _rejects(chunk, future[:3], reason))
+        self._sample("future_rows", lambda: rejects(chunk, future[:3], reason))
         if self._output.consumed("errors"):
-            self._dead(_rejects(chunk, future, reason))
+            self._dead(rejects(chunk, future, reason))
         else:
             self._ctx.count(REJECTED, len(future))
 
@@ -349,6 +360,8 @@ class SourceInput:
             self._ready.append(Batch(frame))
             self._frames = []
             self._rows = 0
+            if self._origins is not None:
+                self._origins.flushed()
         self._speak()
 
     def _speak(self) -> None:
@@ -462,15 +475,3 @@ def _watermarks(headers: Sequence[Mapping[str, Any]]) -> dict[SplitId, int]:
 def _idle(headers: Sequence[Mapping[str, Any]]) -> set[SplitId]:
     """Older checkpoints do not tell."""
     return {split for header in headers for split in header.get("idle", ())}
-
-
-def _rejects(chunk: Chunk, rows: Sequence[int], reason: str) -> Sequence[Rejected]:
-    if chunk.reject is not None:
-        return chunk.reject(rows, reason)
-    starts = [(run.first, run.split) for run in chunk.runs]
-    found = []
-    for row in rows:
-        split = max(start for start in starts if start[0] <= row)[1]
-        value = chunk.frame.slice(row, 1).write_ndjson().strip().encode()
-        found.append(Rejected(split, f"split {split}", {"split": split}, None, value, reason))
-    return found

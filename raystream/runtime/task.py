@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from raystream.checkpoint.barrier import Barrier
 from raystream.context import Points, nowhere
 from raystream.data.batch import Batch
+from raystream.errors import RaystreamError, UserCodeError
 from raystream.ids import StepName, SubtaskId
 from raystream.observe.json_form import to_json
 from raystream.observe.metrics import TaskMetrics
@@ -235,12 +236,24 @@ class Task:
 
     def _handle(self, element: Element) -> None:
         if isinstance(element, Batch):
-            self._chain.process(element)
+            try:
+                self._chain.process(element)
+            except RaystreamError as error:
+                self._locate(error)
+                raise
             self._hand_on()
         elif isinstance(element, Barrier):
             self._snapshot(element)
         else:
             self._advance(element)
+
+    def _locate(self, error: RaystreamError) -> None:
+        """Name the record of a row that failed: only the source knows it."""
+        origin = ""
+        if error.places or isinstance(error, UserCodeError):
+            origin = self._input.origin(error.places)
+        if origin:
+            error.extend(f", {origin}")
 
     def _advance(self, news: Watermark | Idle) -> None:
         if isinstance(news, Watermark):

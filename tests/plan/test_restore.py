@@ -19,6 +19,7 @@ from raystream.plan.physical import PhysicalPlan
 from raystream.plan.restore import (
     RestoreRefs,
     job_header,
+    new_aggregates,
     other_sources,
     restore_states,
     schemas_of,
@@ -146,7 +147,8 @@ def test_a_stateless_step_may_go() -> None:
     [
         ({"size": "5m"}, "window was Tumbling"),
         ({"n": rs.sum("bytes")}, "aggregates was {'n': 'count()'}, is {'n': 'sum(bytes)'}"),
-        ({"n": rs.count(), "m": rs.count()}, "aggregates was"),
+        ({"m": rs.count()}, "aggregates was"),
+        ({"m": rs.count(), "n": rs.sum("bytes")}, "aggregates was"),
     ],
 )
 def test_state_that_means_something_else_is_refused(new: dict[str, Any], said: str) -> None:
@@ -154,6 +156,13 @@ def test_state_that_means_something_else_is_refused(new: dict[str, Any], said: s
         restore_states(checkpoint(planned()), planned(**new))
     assert said in str(caught.value)
     assert "test_restore.py" in str(caught.value)
+
+
+def test_a_new_aggregate_begins_beside_the_others() -> None:
+    base, wider = checkpoint(planned()), planned(n=rs.count(), m=rs.sum("bytes"))
+    assert restore_states(base, wider)[SubtaskId("w", 0)]["w"].states == (base.steps["w"][0],)
+    assert new_aggregates(base, wider) == {"w": ["m"]}
+    assert new_aggregates(base, planned()) == {}
 
 
 def test_the_header_keeps_all_columns_not_only_the_decoded() -> None:

@@ -17,7 +17,7 @@ from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.expressions import join_hidden, split_hidden
 from raystream.operators.operator import Operator, Output
-from raystream.operators.row_errors import RowErrors, bad_rows, reject_raised, shown_row
+from raystream.operators.row_errors import RowErrors, bad_rows, places, reject_raised, shown_row
 from raystream.operators.user_code import Raised, defined_at, untyped, user_code
 
 
@@ -59,7 +59,9 @@ class MapBatches(Operator):
         if self._errors.policy is ErrorPolicy.FAIL:
             (first,) = bad_rows(frame.head(1), [""])
             what = f"{error.what}, in a batch of {frame.height} rows from {shown_row(first)}"
-            raise UserCodeError(what, error.where, error.what_to_do) from error.__cause__
+            told = UserCodeError(what, error.where, error.what_to_do)
+            told.places = places(frame)
+            raise told from error.__cause__
         if frame.height == 1:
             cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
             reject_raised(self._errors, frame, {0: Raised(0, error.what, error.where, cause)})

@@ -234,7 +234,9 @@ def _without(
     whole = bad_rows(records, [bad.reason for bad in told.values()])
     errors.reject(
         [
-            dataclasses.replace(bad, row=bad.row or one.row, time=one.time, key=one.key)
+            dataclasses.replace(
+                bad, row=bad.row or one.row, time=one.time, key=one.key, place=one.place
+            )
             for bad, one in zip(told.values(), whole, strict=True)
         ]
     )

@@ -18,7 +18,7 @@ from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.operators.evaluation import Errors
 from raystream.operators.window.numbers import Answer, mean_of, merged, sum_of, summed
-from raystream.operators.window.picks import picks, upgraded
+from raystream.operators.window.picks import picks, relabelled, upgraded
 from raystream.operators.window.values import Taken, Values
 
 ROWS = f"{HIDDEN}rows"
@@ -26,6 +26,7 @@ ROWS = f"{HIDDEN}rows"
 
 _MAIN, _HIGH, _NUMBER = f"{HIDDEN}agg:", f"{HIDDEN}hi:", f"{HIDDEN}num:"
 _SUMS = (AggregateKind.SUM, AggregateKind.MEAN)
+_NULL_OF_NONE = (AggregateKind.MIN, AggregateKind.MAX, AggregateKind.FIRST, AggregateKind.LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,12 @@ class Aggregation:
         return Finished(frame.hstack(columns), self._unfit(answers))
 
     def restored(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Partials as older versions kept them, as they are kept now.
+        """Partials as older versions kept them, as they are kept now; new aggregates begin.
 
         Raises:
             ConfigurationError: an older partial cannot be turned into what is kept now.
         """
+        frame = self._with_new(frame)
         sums = [_MAIN + name for name, asked in self._asked.items() if asked.kind in _SUMS]
         wider = [n for n in sums if frame.schema[n] in (pl.Int64, pl.UInt64)]
         found = upgraded(frame.with_columns(pl.col(wider).cast(pl.Int128)), self._picks)
@@ -107,6 +109,21 @@ class Aggregation:
             if found.schema[name] != kept.get(name, found.schema[name]):
                 raise _other_sum(name.removeprefix(_MAIN), found.schema[name], kept[name])
         return found
+
+    def _with_new(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Aggregates that the state does not have are of no rows so far: 0 or null."""
+        kept = self._kept or {}
+        frame = relabelled(frame, self._picks)
+        adds = []
+        for name, asked in self._asked.items():
+            of_name = [n for n in (_MAIN + name, _HIGH + name, _NUMBER + name) if n in kept]
+            if _MAIN + name not in frame.columns:
+                zero = None if asked.kind in _NULL_OF_NONE else 0
+                adds += [pl.lit(zero).cast(kept[column]).alias(column) for column in of_name]
+        for pick in self._picks:
+            if all(main in (add.meta.output_name() for add in adds) for main in pick.columns):
+                adds += [pl.lit(None, kept[n]).alias(n) for n in (pick.at, pick.order) if n in kept]
+        return frame.with_columns(adds) if adds else frame
 
     def _known(self) -> Values:
         assert self._values is not None, "only partials are merged here"

@@ -101,6 +101,17 @@ def picks(aggregates: Mapping[str, Aggregate], prefix: str) -> list[Pick]:
     ]
 
 
+def relabelled(frame: pl.DataFrame, wanted: Sequence[Pick]) -> pl.DataFrame:
+    """Partials whose row is told by another aggregate of the same group than now."""
+    names: dict[str, str] = {}
+    for pick in wanted:
+        if pick.order not in frame.columns:
+            leaders = [n for n in pick.columns.values() if _ORDER + n in frame.columns]
+            if leaders:
+                names |= {_AT + leaders[0]: pick.at, _ORDER + leaders[0]: pick.order}
+    return frame.rename(names) if names else frame
+
+
 def upgraded(frame: pl.DataFrame, wanted: Sequence[Pick]) -> pl.DataFrame:
     """Partials of a version that kept no place of the row, and a time for each aggregate."""
     adds = []

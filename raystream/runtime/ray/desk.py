@@ -46,7 +46,8 @@ class Desk:
 
         ref.future().add_done_callback(done)
         if timeout is not None:
-            self.after(timeout, lambda: finish(TimeoutError("no answer in time")))
+            late = TimeoutError(f"no answer within {timeout:.0f} s")
+            self.after(timeout, lambda: finish(late))
 
     def after(self, seconds: float, note: Note) -> None:
         """Have this done later; only from a note."""

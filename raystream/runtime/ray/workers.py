@@ -191,7 +191,11 @@ class RayWorkers:
         if self._attempt == _OVER:
             return list(self._all), {}
         self._desk.put(look)
-        return answer.result(_ANSWER_SECONDS)
+        try:
+            return answer.result(_ANSWER_SECONDS)
+        except TimeoutError:
+            what = f"the list of the job's processes did not come within {_ANSWER_SECONDS:g} s"
+            raise TimeoutError(what) from None
 
     def running(self, step: StepName) -> dict[SubtaskId, Any]:
         """Handles of the subtasks that run a step."""
@@ -424,7 +428,7 @@ def _failure(result: Any) -> Failure:
     if isinstance(result, Failure):
         return result
     if isinstance(result, TimeoutError):
-        return Failure("silent", "the subtask did not answer in time")
+        return Failure("silent", f"the subtask gave {result or 'no answer in time'}")
     if isinstance(result, ray.exceptions.RayActorError):
         return Failure("died", "the process of the subtask is gone")
     return Failure("infrastructure", f"a call to a subtask failed: {type(result).__name__}")

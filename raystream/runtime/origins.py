@@ -1,0 +1,153 @@
+"""Origins: the records that the rows of the newest batches came from, for errors that name them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from raystream.connectors.base import Chunk, Rejected
+from raystream.data.batch import PLACE
+from raystream.graph.steps import MapBatches, RowFunctions
+from raystream.ids import SplitId
+from raystream.observe.samples import shortened
+from raystream.plan.physical import ChainSpec
+
+KEPT_BATCHES = 2
+"""A batch is worked on while the next one is collected."""
+
+MOST_SPLITS = 3
+"""Splits that are named of a batch."""
+
+KEY = 60
+"""Characters of a record's key that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Rows of one chunk.
+
+    Args:
+        first: Number of the first.
+        height: How many.
+        chunk: Where they came from.
+        rows: Which rows of it; None: all, in order.
+    """
+
+    first: int
+    height: int
+    chunk: Chunk
+    rows: Sequence[int] | None
+
+    def row(self, place: int) -> int:
+        index = place - self.first
+        return index if self.rows is None else self.rows[index]
+
+    def split(self, row: int) -> SplitId:
+        ends = [run.last for run in self.chunk.runs]
+        return self.chunk.runs[bisect_right(ends, row)].split
+
+
+class Origins:
+    """Numbers the rows of a source subtask, and tells where the rows of the last batches are from.
+
+    Only where functions of the user run in its chain: they cost a thousand times more than the
+    numbers, and what is kept are the chunks that the batch in work was made of.
+    """
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._batches: deque[list[_Piece]] = deque([[]], KEPT_BATCHES + 1)
+
+    def numbered(self, frame: pl.DataFrame, chunk: Chunk, kept: pl.Series | None) -> pl.DataFrame:
+        """The rows with their numbers.
+
+        Args:
+            frame: Rows of the chunk that are handed on.
+            chunk: Where they came from.
+            kept: Boolean, per row of the chunk: it is among them; None: all are.
+        """
+        rows = None if kept is None else kept.arg_true().to_list()
+        self._batches[-1].append(_Piece(self._next, frame.height, chunk, rows))
+        first, self._next = self._next, self._next + frame.height
+        numbers = pl.int_range(first, self._next, dtype=pl.Int64, eager=True)
+        return frame.with_columns(numbers.alias(PLACE))
+
+    def flushed(self) -> None:
+        """What was numbered so far is a batch."""
+        self._batches.append([])
+
+    def told(self, places: Sequence[int]) -> str:
+        """Where rows came from: a record with its key, or per split the first and the last record.
+
+        Args:
+            places: Their numbers.
+        """
+        found = [self._record(place) for place in self._ends(places)]
+        records = [record for record in found if record is not None]
+        if len(places) == 1 and records:
+            return f"from {records[0].origin}{_key(records[0])}"
+        pairs = zip(records[::2], records[1::2], strict=True)
+        told = [_range(first.origin, last.origin) for first, last in pairs]
+        more = f" and {len(told) - MOST_SPLITS} more" if len(told) > MOST_SPLITS else ""
+        return f"from {'; '.join(told[:MOST_SPLITS])}{more}" if told else ""
+
+    def _ends(self, places: Sequence[int]) -> list[int]:
+        """First and last number of each split."""
+        ends: dict[SplitId, tuple[int, int]] = {}
+        for place in sorted(places):
+            for piece in self._pieces(place):
+                split = piece.split(piece.row(place))
+                ends[split] = (ends.get(split, (place, place))[0], place)
+        return [place for pair in ends.values() for place in pair]
+
+    def _record(self, place: int) -> Rejected | None:
+        for piece in self._pieces(place):
+            return rejects(piece.chunk, [piece.row(place)], "")[0]
+        return None
+
+    def _pieces(self, place: int) -> Iterator[_Piece]:
+        for batch in self._batches:
+            for piece in batch:
+                if piece.first <= place < piece.first + piece.height:
+                    yield piece
+
+
+def origins_of(chain: ChainSpec) -> Origins | None:
+    """Origins for a chain that begins with a source, if functions of the user run in it."""
+    wanted = any(isinstance(spec.step, RowFunctions | MapBatches) for spec in chain.steps)
+    return Origins() if wanted else None
+
+
+def rejects(chunk: Chunk, rows: Sequence[int], reason: str) -> Sequence[Rejected]:
+    """Records of a chunk, by its reader, else by what is known of them here."""
+    if chunk.reject is not None:
+        return chunk.reject(rows, reason)
+    starts = [(run.first, run.split) for run in chunk.runs]
+    found = []
+    for row in rows:
+        split = max(start for start in starts if start[0] <= row)[1]
+        value = chunk.frame.slice(row, 1).write_ndjson().strip().encode()
+        found.append(Rejected(split, f"split {split}", {"split": split}, None, value, reason))
+    return found
+
+
+def _range(first: str, last: str) -> str:
+    """Two places, what they share told once.
+
+    >>> _range("topic in, partition 0, offset 17", "topic in, partition 0, offset 90")
+    'topic in, partition 0, offset 17 to 90'
+    """
+    shared, _, number = last.rpartition(" ")
+    if first == last:
+        return first
+    return f"{first} to {number if first.startswith(f'{shared} ') else last}"
+
+
+def _key(record: Rejected) -> str:
+    if record.key is None:
+        return ""
+    return f", key {shortened(record.key[:200].decode('utf-8', 'backslashreplace'), KEY)!r}"
