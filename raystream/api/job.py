@@ -17,7 +17,7 @@ from raystream.job.outcome import Outcome
 
 if TYPE_CHECKING:
     from raystream.observe.status import StatusDocument
-    from raystream.runtime.ray.remote_job import RemoteJob
+    from raystream.runtime.ray.asked import Asked
 
 LOOK_S = 0.3
 """Pause between two looks at a job that is waited for."""
@@ -39,7 +39,7 @@ class Job:
 
     def __init__(
         self,
-        remote: RemoteJob | None,
+        remote: Asked | None,
         name: str,
         outcome: Outcome | None = None,
         last: StatusDocument | None = None,
@@ -198,7 +198,7 @@ class Job:
         """
         from raystream.runtime.ray.logs import logs
 
-        return logs(self.name, lines)
+        return logs(self._remote, lines) if self._remote is not None else []
 
     # -- orders --------------------------------------------------------------------------------
 
@@ -295,7 +295,7 @@ class Job:
 
     def _ask(self, method: str, *arguments: Any) -> Any:
         if self._remote is None:
-            from raystream.runtime.ray.remote_job import Gone
+            from raystream.runtime.ray.asked import Gone
 
             what = f"job {self.name} has ended"
             raise Gone(what)
@@ -303,7 +303,7 @@ class Job:
 
     def _ask_or_last(self, method: str, last: Any, *arguments: Any) -> Any:
         """The answer; of a job that is gone, what is known of it."""
-        from raystream.runtime.ray.remote_job import Gone
+        from raystream.runtime.ray.asked import Gone
 
         try:
             return self._ask(method, *arguments)

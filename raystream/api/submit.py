@@ -16,7 +16,7 @@ from raystream.job.outcome import Outcome
 
 if TYPE_CHECKING:
     from raystream.api.pipeline import Pipeline
-    from raystream.runtime.ray.remote_job import RemoteJob
+    from raystream.runtime.ray.asked import Asked
 
 
 def submit(pipeline: Pipeline, options: RunOptions) -> Job:
@@ -26,7 +26,7 @@ def submit(pipeline: Pipeline, options: RunOptions) -> Job:
         ConfigurationError: the job as written cannot run, or another job of this name runs.
     """
     from raystream.runtime import registry
-    from raystream.runtime.ray.cluster import connect, cpus, gcs_address
+    from raystream.runtime.ray.cluster import connect, cpus, gcs_address, would_be_private
     from raystream.runtime.ray.entry import submit as launch
     from raystream.runtime.ray.remote_job import RemoteJob
 
@@ -35,6 +35,8 @@ def submit(pipeline: Pipeline, options: RunOptions) -> Job:
     storage = storage_of(pipeline, options)
     same = _same(pipeline, options, storage)
     refuse_unreachable(pipeline, options.checkpoint_storage)
+    if would_be_private(options.address):
+        return _supervised(pipeline, options, storage, same)
     with patiently("starting Ray, or joining the cluster", after=1.5):
         private = connect(options.address)
     running = RemoteJob.find(pipeline.name, options.address)
@@ -46,9 +48,33 @@ def submit(pipeline: Pipeline, options: RunOptions) -> Job:
         return Job(None, pipeline.name, Outcome("finished", "there is nothing to read"))
     coordinator = launch(replace(spec, fingerprint=same), options.address)
     registry.note(pipeline.name, storage, gcs_address() if private else "")
-    where = "in a private Ray of this process, and ends with it" if private else "on the cluster"
+    where = "in the Ray of this process, and ends with it" if private else "on the cluster"
     say(f"{pipeline.name}: runs {where}")
     return Job(RemoteJob(pipeline.name, coordinator, options.address), pipeline.name)
+
+
+def _supervised(pipeline: Pipeline, options: RunOptions, storage: str, same: str) -> Job:
+    """On a private Ray that this process keeps alive, and to which it is not connected."""
+    from raystream.runtime.ray.supervised import SupervisedJob, job_of
+
+    known = job_of(pipeline.name)
+    if known is not None and known.ask("outcome") is None:
+        return _running(Job(known, pipeline.name), known, same)
+    say_where(pipeline, options, storage)
+    job = SupervisedJob(pipeline.name, say)
+    width = job.attach()
+    try:
+        spec = prepare(pipeline, options, storage, width)
+        if spec is not None:
+            job.start(replace(spec, fingerprint=same))
+    except BaseException:
+        job.close()
+        raise
+    if spec is None:
+        job.close()
+        return Job(None, pipeline.name, Outcome("finished", "there is nothing to read"))
+    say(f"{pipeline.name}: runs in a private Ray of this process, and ends with it")
+    return Job(job, pipeline.name)
 
 
 def _same(pipeline: Pipeline, options: RunOptions, storage: str) -> str:
@@ -57,7 +83,7 @@ def _same(pipeline: Pipeline, options: RunOptions, storage: str) -> str:
     return fingerprint(steps, pipeline.settings, storage, options.parallelism, options.until)
 
 
-def _running(job: Job, remote: RemoteJob, same: str) -> Job:
+def _running(job: Job, remote: Asked, same: str) -> Job:
     """The job that runs already, if it is what was submitted.
 
     Raises:

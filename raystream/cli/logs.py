@@ -66,14 +66,14 @@ def logs(
         raise click.UsageError(what)
     pieces = _of_ray(name, lines)
     try:
-        find_job(name, address)
+        job = find_job(name, address)
     except ConfigurationError:
         pieces += _of_the_past(name, checkpoint_storage, lines)
         if follow or not pieces:
             raise
         reader = None
     else:
-        reader = LogReader(name)
+        reader = LogReader(job)
         pieces += reader.read(lines)
     if as_json:
         found = [{"process": piece.title, "line": line} for piece in pieces for line in piece.lines]

@@ -22,7 +22,7 @@ def watch(job: Job) -> int:
     Args:
         job: The job.
     """
-    from raystream.runtime.ray.remote_job import Gone
+    from raystream.runtime.ray.asked import Gone
 
     try:
         return _live(job) if on_terminal() else _lines(job)

@@ -42,6 +42,23 @@ def absolute(address: str) -> str:
     return address if "://" in address else os.path.abspath(os.path.expanduser(address))
 
 
+def refuse_unfit(address: str | None) -> None:
+    """Refuse where other processes cannot write: a relative path means something else there.
+
+    Args:
+        address: Empty, None: nothing was said.
+
+    Raises:
+        ConfigurationError: it is a relative path, or in memory.
+    """
+    if address and address.startswith("memory://"):
+        what = "a savepoint in memory would end with this process"
+        raise ConfigurationError(what, address, "give a directory, or a URL of object storage")
+    if address and not ("://" in address or os.path.isabs(address)):
+        what = f"{address} is not an absolute path"
+        raise ConfigurationError(what, what_to_do="write the whole path, or a URL")
+
+
 def check_exists(address: str) -> None:
     """Refuse a path where there is no directory: opening it as a store would make one.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -80,6 +82,95 @@ def test_whatever_of_a_private_ray_dies_the_job_goes_on_and_is_exact(tmp_path: P
     assert rows.total() == ROWS
     assert f"finished, read {ROWS}, written {len(rows)}, restarts" in said[-1]
     assert (tmp_path / ".raystream" / "logs" / "private.ray.log").stat().st_mode & 0o077 == 0
+
+
+SUBMITTED = """
+import runpy, sys, time
+import raystream as rs
+from raystream.errors import RaystreamError
+
+p = runpy.run_path({file!r})["p"]
+job = p.submit()
+assert p.submit().name == job.name
+sys.stdin.readline()
+assert not __import__("ray").is_initialized()  # who is connected dies with the raylet
+before = job.checkpoint()
+print("go", flush=True)
+sys.stdin.readline()
+while job.status().state != "running":
+    time.sleep(0.1)
+assert job.checkpoint() > before
+assert rs.job("private").status().run == job.status().run
+assert [each.name for each in rs.jobs()] == ["private"]
+assert next(iter(job.tail("read-rows", limit=1, timeout=60)))["key"]
+assert job.logs(5)
+print(job.savepoint(), flush=True)
+try:
+    job.stop(savepoint="memory://no")
+except RaystreamError as error:
+    print(error, flush=True)
+print(job.stop(drain=True).kind, job.status().state, flush=True)
+print(p.submit().cancel().kind, flush=True)
+"""
+
+
+def test_a_job_in_the_background_is_kept_alive_too(tmp_path: Path) -> None:
+    file = tmp_path / "job.py"
+    file.write_text(JOB.format(place=tmp_path, rows=None))
+    with Script(SUBMITTED.format(file=str(file)), tmp_path) as script:
+        script.tell("began")
+        assert script.line() == "go"
+        assert send(ray_part(script.pid, "raylet"), signal.SIGKILL)
+        until(lambda: "Ray died (" in script.errors(), 15, "word of the death")
+        script.tell("it died")
+        assert Path(script.line()).is_dir()
+        assert "a savepoint in memory would end with this process" in script.line()
+        assert [script.line(), script.line()] == ["stopped ended", "cancelled"]
+        assert script.ends() == 0
+    said = script.errors().splitlines()
+    expected = ("private", "starting Ray, ", "Ray died (", "resumed", "continues")
+    assert all(line.startswith(expected) for line in said), said
+
+
+class Script:
+    """Python code in a process of its own, of which lines are read and to which they are told."""
+
+    def __init__(self, code: str, home: Path) -> None:
+        self._errors = home / "errors"
+        with self._errors.open("w") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env={**os.environ, "HOME": str(home)},
+            )
+        self.pid = self._process.pid
+
+    def __enter__(self) -> Script:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sessions = {os.getsid(one.pid) for one in family(self.pid)} - {os.getsid(0)}
+        self._process.kill()
+        self._process.communicate()
+        for each in sessions:
+            end_session(each)
+
+    def tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        print(line, file=self._process.stdin, flush=True)
+
+    def line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip() or self.errors()
+
+    def errors(self) -> str:
+        return self._errors.read_text()
+
+    def ends(self) -> int:
+        return self._process.wait(30)
 
 
 def test_ctrl_c_ends_a_run_at_every_moment(tmp_path: Path) -> None:

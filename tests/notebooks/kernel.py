@@ -100,7 +100,12 @@ class Kernel:
 
     def stop(self) -> None:
         """End it; Ray first, for whose processes ipykernel would wait ten seconds."""
-        self.run("import sys\nif 'ray' in sys.modules: sys.modules['ray'].shutdown()")
+        self.run(
+            "import sys\n"
+            "from raystream.runtime.ray.supervised import jobs\n"
+            "for each in jobs(): each.close()\n"
+            "if 'ray' in sys.modules: sys.modules['ray'].shutdown()"
+        )
         self._client.stop_channels()
         self._manager.shutdown_kernel()
         self._manager.cleanup_resources()

@@ -120,9 +120,26 @@ def only_looks_at_private() -> bool:
     return _Own.at_private
 
 
+def would_be_private(address: str | None) -> bool:
+    """Whether `connect` would start a cluster.
+
+    Args:
+        address: As for `attached`.
+    """
+    return not ray.is_initialized() and _is_private(_found(address))
+
+
+def _found(address: str | None) -> str | None:
+    return address or os.environ.get("RAY_ADDRESS") or started_head()
+
+
+def _is_private(found: str | None) -> bool:
+    return found is None or found == "local"
+
+
 def _connect(address: str | None) -> bool:
-    found = address or os.environ.get("RAY_ADDRESS") or started_head()
-    private = found is None or found == "local"
+    found = _found(address)
+    private = _is_private(found)
     _import_meanwhile()
     if private or found is None:
         _quiet()

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, TypeVar
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from raystream.errors import ConfigurationError, RaystreamError
+from raystream.errors import RaystreamError
 from raystream.ids import StepName
 from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
@@ -42,6 +42,7 @@ from raystream.runtime.ray.workers import RayWorkers
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.tail import Row
 from raystream.storage.open import job_store
+from raystream.storage.savepoints import refuse_unfit
 
 GROUPS = {"control": 1, "query": 2, "wait": 16, "watch": 16}
 _SEGMENT_WRITERS = 4
@@ -171,7 +172,7 @@ class Coordinator:
                 Its address is in the outcome. None: do not.
             by: Who asks, for people.
         """
-        _check(savepoint)
+        refuse_unfit(savepoint)
         with self._lock:
             self._stop = (kind, savepoint, by)
             loop = self._loop
@@ -192,7 +193,7 @@ class Coordinator:
             ConfigurationError: something else is there.
             RaystreamError: it could not be written, or the job ended before.
         """
-        _check(target)
+        refuse_unfit(target)
         return self._answer(lambda loop: loop.request_savepoint(target))
 
     @ray.method(concurrency_group="wait")
@@ -299,16 +300,6 @@ class Coordinator:
         if early is not None:
             loop.request_stop(*early)
         self._begun.set()
-
-
-def _check(savepoint: str | None) -> None:
-    """A relative path means something else here than where it was typed; memory is lost."""
-    if savepoint and savepoint.startswith("memory://"):
-        what = "a savepoint in memory would end with this process"
-        raise ConfigurationError(what, savepoint, "give a directory, or a URL of object storage")
-    if savepoint and not ("://" in savepoint or os.path.isabs(savepoint)):
-        what = f"{savepoint} is not an absolute path"
-        raise ConfigurationError(what, what_to_do="write the whole path, or a URL")
 
 
 def of_job(packed: bytes, *, alone: bool = False) -> type[Coordinator]:

@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from raystream.runtime.ray import driver_messages as said
 from raystream.runtime.ray.session import end_session
 
 _EXIT = 7
+_ANSWERS_AT_ONCE = 8
 
 
 def main(pipe: int) -> None:
@@ -41,6 +43,7 @@ class Driver:
         self._pipe = pipe
         self._sending = threading.Lock()
         self._private = False
+        self._coordinator: Any = None
 
     def run(self) -> None:
         """To the end of the job."""
@@ -83,12 +86,13 @@ class Driver:
         order = self._next_order()
         assert isinstance(order, said.Launch)
         signals = Signals()
-        self._listen(signals, heartbeat)
+        self._listen(order.name, signals, heartbeat)
         try:
             coordinator = launch_packed(order.name, order.storage, order.packed, order.environment)
         except ConfigurationError as error:
             self._tell(said.Refused(error))
             return
+        self._coordinator = coordinator
         watch = Watch(
             coordinator,
             lambda status: self._tell(said.Told(status)),
@@ -106,15 +110,30 @@ class Driver:
         except (EOFError, OSError):
             self._leave()
 
-    def _listen(self, signals: Any, heartbeat: Any) -> None:
+    def _listen(self, job: str, signals: Any, heartbeat: Any) -> None:
         """Orders come while the job runs; when the run is gone, so are its driver and cluster."""
+        answering = ThreadPoolExecutor(_ANSWERS_AT_ONCE, "raystream-answers")
 
         def listen() -> None:
-            while isinstance(order := self._next_order(), said.Stop):
-                heartbeat.hurry()
-                signals.stop, signals.now = True, order.now
+            while True:
+                match self._next_order():
+                    case said.Stop() as stop:
+                        heartbeat.hurry()
+                        signals.ask(stop.kind, stop.savepoint, stop.by)
+                    case said.Ask() as question:
+                        answering.submit(self._answer, job, question)
 
         _in_background(listen)
+
+    def _answer(self, job: str, question: said.Ask) -> None:
+        from raystream.runtime.ray.remote_job import RemoteJob
+
+        try:
+            asked = RemoteJob(job, self._coordinator)
+            value = asked.ask(question.method, *question.arguments)
+            self._tell(said.Answer(question.number, value))
+        except Exception as error:  # noqa: BLE001 - it is for who asked
+            self._tell(said.Answer(question.number, error=error))
 
     def _leave(self) -> NoReturn:
         """At once: what Ray does at the exit of a driver may wait for the dead."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from raystream.errors import ConfigurationError
+from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
 from raystream.observe.status import StatusDocument
 
@@ -31,9 +33,20 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End the job after a last commit, or `now`."""
+    """End the job; see `Coordinator.stop`. `by`: who asks, empty: a signal."""
 
-    now: bool = False
+    kind: StopKind = StopKind.STOP
+    savepoint: str | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask the coordinator; the answer has the same number."""
+
+    number: int
+    method: str
+    arguments: tuple[Any, ...] = ()
 
 
 # --- from the driver
@@ -88,4 +101,13 @@ class Lost:
     what: str
 
 
-FromDriver = Attached | Refused | NotStarted | Alive | Told | Ended | Lost
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the coordinator answered, or what the question led to."""
+
+    number: int
+    value: Any = None
+    error: Exception | None = None
+
+
+FromDriver = Attached | Refused | NotStarted | Alive | Told | Ended | Lost | Answer

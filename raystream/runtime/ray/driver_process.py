@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import threading
 from multiprocessing import Pipe
 from typing import IO
 
@@ -29,6 +30,7 @@ class DriverProcess:
     """
 
     def __init__(self, address: str | None, log: IO[bytes]) -> None:
+        self._sending = threading.Lock()
         self._pipe, theirs = Pipe()
         pipe = theirs.fileno()
         # Ray gives the path and the place of the script to its workers.
@@ -44,9 +46,9 @@ class DriverProcess:
         theirs.close()
         self.send(said.Attach(address))
 
-    def send(self, order: said.Attach | said.Launch | said.Stop) -> None:
+    def send(self, order: said.Attach | said.Launch | said.Stop | said.Ask) -> None:
         """Tell it something; that it is gone shows at the next `receive`."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), self._sending:
             self._pipe.send(order)
 
     def receive(self, timeout: float) -> said.FromDriver | None:

@@ -215,6 +215,17 @@ class Signals:
 
     stop: bool = False
     now: bool = False
+    kind: StopKind = StopKind.STOP
+    savepoint: str | None = None
+    by: str = SIGNALLED
+
+    def ask(self, kind: StopKind, savepoint: str | None, by: str) -> None:
+        """Somebody else than a signal asks; see `Coordinator.stop`."""
+        self.by = by or SIGNALLED
+        if kind is StopKind.CANCEL:
+            self.now = True
+        else:
+            self.kind, self.savepoint, self.stop = kind, savepoint, True
 
 
 class Watch:
@@ -283,13 +294,14 @@ class Watch:
         now = time.monotonic()
         if self._cancel_until is None:
             self._cancel_until = now + CANCEL_SECONDS
-            self._coordinator.stop.remote(StopKind.CANCEL, None, SIGNALLED)
+            self._coordinator.stop.remote(StopKind.CANCEL, None, self._signals.by)
         return now > self._cancel_until
 
     def _ask_to_stop(self) -> None:
         if self._signals.stop and not self._asked:
             self._asked = True
-            self._coordinator.stop.remote(StopKind.STOP, None, SIGNALLED)
+            asked = self._signals
+            self._coordinator.stop.remote(asked.kind, asked.savepoint, asked.by)
 
     def _show_status(self) -> None:
         """Never waits: the answer to one question is looked at when the next one is due."""

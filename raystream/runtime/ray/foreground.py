@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from raystream.errors import RaystreamError
+from raystream.job.messages import StopKind
 from raystream.job.outcome import AT_ONCE, Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
@@ -23,6 +25,7 @@ from raystream.runtime.ray import driver_messages as said
 from raystream.runtime.ray.driver_log import log_of, new_log
 from raystream.runtime.ray.driver_process import DriverProcess
 from raystream.runtime.ray.parcels import environment_of_job, pack_job
+from raystream.runtime.ray.questions import Questions
 from raystream.runtime.signals import interrupted_by_sigterm, stop_on_signals
 
 _LOOK = 0.2
@@ -105,6 +108,10 @@ class Foreground:
         job: Name of the job.
         address: See `foreground`.
         say: See `foreground`.
+
+    Attributes:
+        launched: A driver watches over the job, and passes on questions.
+        questions: To the coordinator, from any thread.
     """
 
     def __init__(self, job: str, address: str | None, say: Callable[[str], None]) -> None:
@@ -114,9 +121,12 @@ class Foreground:
         self._log = new_log(job)
         self._driver = DriverProcess(address, self._log)
         self._attached: said.Attached | None = None
+        self._order = said.Stop()
         self._stop = False
         self._now = False
         self._kill = False
+        self.launched = threading.Event()
+        self.questions = Questions()
         self._checkpoint = -1
         self._deaths = 0
 
@@ -149,7 +159,8 @@ class Foreground:
     def _waiting(self, seconds: float) -> str:
         """Nobody should face silence: a private Ray takes 5 to 10 s, more on a busy machine."""
         where = self._address or os.environ.get("RAY_ADDRESS")
-        what = f"joining the Ray cluster at {where}" if where else "starting Ray"
+        private = where in {None, "local"}
+        what = "starting Ray" if private else f"joining the Ray cluster at {where}"
         return f"{what}, {seconds:.0f} s; its own words are in {log_of(self._job)}"
 
     def _take(self, answer: said.FromDriver) -> None:
@@ -197,6 +208,14 @@ class Foreground:
         self._driver.end(0.0 if private else _LEAVE_SECONDS)
         self._log.close()
 
+    def stop(self, order: said.Stop) -> None:
+        """End the job, from any thread; returns at once."""
+        self._order = order
+        if order.kind is StopKind.CANCEL:
+            self._now = True
+        else:
+            self._stop = True
+
     def _note_stop(self) -> None:
         self._stop = True
 
@@ -208,16 +227,23 @@ class Foreground:
     # -- one driver ----------------------------------------------------------------------------
 
     def _drive(self, launch: said.Launch, on_status: OnStatus) -> Outcome | said.Lost:
+        try:
+            return self._watch_driver(launch, on_status)
+        finally:
+            self.launched.clear()
+            self.questions.end()
+
+    def _watch_driver(self, launch: said.Launch, on_status: OnStatus) -> Outcome | said.Lost:
         driver, asked, cancelled = self._driver, False, 0.0
         driver.send(launch)
         patience, heard = _START_SECONDS, time.monotonic()
         while not self._kill:
             if self._stop and not asked:
                 asked = True
-                driver.send(said.Stop())
+                driver.send(self._order)
             if self._now and not cancelled:
                 cancelled = time.monotonic() + _CANCEL_SECONDS
-                driver.send(said.Stop(now=True))
+                driver.send(said.Stop(StopKind.CANCEL, by=self._order.by))
             if cancelled and time.monotonic() > cancelled:
                 return AT_ONCE
             answer = driver.receive(_LOOK)
@@ -227,7 +253,10 @@ class Foreground:
                     return said.Lost("its driver does not answer")
                 continue
             heard, patience = time.monotonic(), _SILENT_SECONDS
+            self._note_launched(driver, answer)
             match answer:
+                case said.Answer():
+                    self.questions.answer(answer)
                 case said.Told(status):
                     self._progress(status)
                     on_status(status)
@@ -238,6 +267,11 @@ class Foreground:
                 case said.Lost():
                     return answer
         return AT_ONCE
+
+    def _note_launched(self, driver: DriverProcess, word: said.FromDriver) -> None:
+        if isinstance(word, said.Alive | said.Told) and not self.launched.is_set():
+            self.questions.begin(driver.send)
+            self.launched.set()
 
     def _progress(self, status: StatusDocument) -> None:
         """Who commits checkpoints is not in a loop of deaths."""

@@ -19,6 +19,7 @@ import ray
 from raystream.errors import ConfigurationError
 from raystream.observe.diary import entries
 from raystream.observe.status import StatusDocument
+from raystream.runtime.ray.asked import Asked, Gone
 
 STREAMS = ("out", "err")
 """Endings of the files of a worker."""
@@ -190,14 +191,14 @@ def _node() -> str:
 
 
 class LogReader:
-    """Reads the logs of a job on the connected cluster, each line once.
+    """Reads the logs of a running job, each line once.
 
     Args:
-        name: Name of the job.
+        job: Which one.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, job: Asked) -> None:
+        self._job = job
         self._marks: dict[str, int] = {}
 
     def read(self, lines: int) -> list[Piece]:
@@ -209,25 +210,26 @@ class LogReader:
         Raises:
             ConfigurationError: no such job runs any more.
         """
-        from raystream.runtime.ray.entry import find
-
-        coordinator = find(self._name)
-        if coordinator is None:
-            what = f"job {self._name} is no longer running"
-            raise ConfigurationError(what, what_to_do="Ray keeps the logs of its session on disk")
-        pieces: list[Piece] = _get(coordinator.logs.remote(self._marks, lines))
+        try:
+            pieces: list[Piece] = self._job.ask(
+                "logs", self._marks, lines, patience=_ANSWER_SECONDS
+            )
+        except Gone:
+            what = f"job {self._job.name} is no longer running"
+            advice = "Ray keeps the logs of its session on disk"
+            raise ConfigurationError(what, what_to_do=advice) from None
         self._marks |= {piece.file: piece.end for piece in pieces}
         return [piece for piece in pieces if piece.lines]
 
 
-def logs(name: str, lines: int = 100) -> list[str]:
+def logs(job: Asked, lines: int = 100) -> list[str]:
     """The newest lines of what each process of a job wrote, the process in front.
 
     Args:
-        name: Name of the job, which runs on the connected cluster.
+        job: Which one.
         lines: Of each process at most.
 
     Raises:
         ConfigurationError: no such job runs.
     """
-    return [line for piece in LogReader(name).read(lines) for line in piece.prefixed()]
+    return [line for piece in LogReader(job).read(lines) for line in piece.prefixed()]

@@ -11,22 +11,13 @@ import ray
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.graph.nearest import did_you_mean
 from raystream.runtime import registry
-from raystream.runtime.ray import entry
+from raystream.runtime.ray import entry, supervised
+from raystream.runtime.ray.asked import LOOK_S, PATIENCE_S, Asked, Gone
 from raystream.runtime.ray.cluster import look_at, look_at_private, started_head
 from raystream.runtime.registry import KnownRun
 
-LOOK_S = 0.2
-"""Pause between two looks at an answer: so long an interrupt may have to wait."""
-
-PATIENCE_S = 60.0
-"""So long a coordinator may be silent: Ray starts another one when its process died."""
-
 _get: Any = ray.get
 _errors: Any = ray.exceptions
-
-
-class Gone(RaystreamError):
-    """The coordinator ended, and with it all it knew; its job may have a newer run."""
 
 
 def connect_if_there_is_one(address: str | None) -> bool:
@@ -64,8 +55,11 @@ class RemoteJob:
         self._address = address
 
     @classmethod
-    def find(cls, name: str, address: str | None = None) -> RemoteJob | None:
+    def find(cls, name: str, address: str | None = None) -> Asked | None:
         """The job of this name, also if it has ended; None: there is no such job, or no cluster."""
+        mine = supervised.job_of(name)
+        if mine is not None and address is None:
+            return mine
         if connect_if_there_is_one(address):
             coordinator = entry.find(name)
             if coordinator is not None:
@@ -76,17 +70,7 @@ class RemoteJob:
         return None
 
     def ask(self, method: str, *arguments: Any, patience: float = PATIENCE_S) -> Any:
-        """What the coordinator answers. Waits as long as it works on it.
-
-        Args:
-            method: Of the coordinator's actor.
-            arguments: Its arguments.
-            patience: Seconds for which its process may be away.
-
-        Raises:
-            RaystreamError: what the method raised.
-            Gone: there is no coordinator any more.
-        """
+        """See `asked.Asked.ask`."""
         deadline = time.monotonic() + patience
         while True:
             try:
@@ -119,7 +103,7 @@ class RemoteJob:
         """The handle; a new one if this process has left the cluster since."""
         if not ray.is_initialized():
             found = RemoteJob.find(self.name, self._address)
-            if found is None:
+            if not isinstance(found, RemoteJob):
                 raise self._gone()
             self._coordinator = found._coordinator
         return self._coordinator
@@ -137,7 +121,7 @@ def _told(error: Any, job: str) -> RaystreamError:
     return RaystreamError(f"{type(cause).__name__}: {cause}", f"job {job}")
 
 
-def find_job(name: str, address: str | None = None) -> RemoteJob:
+def find_job(name: str, address: str | None = None) -> Asked:
     """The job of this name.
 
     Raises:
@@ -162,8 +146,10 @@ def _here() -> str:
     return str(ray.get_runtime_context().gcs_address)
 
 
-def all_jobs(address: str | None = None) -> list[RemoteJob]:
-    """Every job of the cluster, also ended ones; none where there is no cluster."""
+def all_jobs(address: str | None = None) -> list[Asked]:
+    """Every job of the cluster and of this process, also ended ones."""
     there = connect_if_there_is_one(address)
-    found = [RemoteJob.find(name, address) for name in (entry.names() if there else ())]
-    return [job for job in found if job is not None]
+    found = {name: RemoteJob.find(name, address) for name in (entry.names() if there else ())}
+    mine: dict[str, Asked | None] = {job.name: job for job in supervised.jobs()}
+    every = {**found, **(mine if address is None else {})}
+    return [job for _, job in sorted(every.items()) if job is not None]

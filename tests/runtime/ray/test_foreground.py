@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from raystream.errors import ConfigurationError, RaystreamError
+from raystream.job.messages import StopKind
 from raystream.job.outcome import AT_ONCE, Outcome
 from raystream.observe.status import CheckpointStatus, StatusDocument
 from raystream.runtime.ray import driver_messages as said
@@ -121,10 +122,10 @@ def test_a_stop_asks_for_a_last_commit_and_a_second_one_does_not_wait(run: Any) 
     assert drivers.orders[-1] == said.Stop()
     outcome, drivers, _ = run([PRIVATE, at(1), interrupt, interrupt, at(1), CANCELLED])
     assert outcome == CANCELLED.outcome
-    assert drivers.orders[-1] == said.Stop(now=True)
+    assert drivers.orders[-1] == said.Stop(StopKind.CANCEL)
     outcome, drivers, _ = run([PRIVATE, at(1), interrupt, interrupt, at(1), interrupt])
     assert outcome == AT_ONCE
-    assert drivers.orders[-1] == said.Stop(now=True)
+    assert drivers.orders[-1] == said.Stop(StopKind.CANCEL)
 
 
 def test_a_stop_while_ray_is_dead_ends_at_once(run: Any) -> None:

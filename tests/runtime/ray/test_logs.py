@@ -16,6 +16,7 @@ from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
 from raystream.runtime.ray.entry import find, run
 from raystream.runtime.ray.logs import LogReader, Process, logs, read_here
+from raystream.runtime.ray.remote_job import RemoteJob
 from tests.runtime.ray.jobs import counting
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -57,7 +58,9 @@ def test_prints_logging_tracebacks_and_events_each_once(tmp_path: Path) -> None:
     ended: list[Outcome] = []
     running = threading.Thread(target=lambda: ended.append(run(job)))
     running.start()
-    reader = LogReader("talks")
+    while (found := RemoteJob.find("talks")) is None:
+        time.sleep(0.1)
+    reader = LogReader(found)
     try:
         lines = until(
             lambda: new_lines(reader),
@@ -71,7 +74,7 @@ def test_prints_logging_tracebacks_and_events_each_once(tmp_path: Path) -> None:
         assert any(line.startswith("read[0] | Traceback") for line in lines)
         failed = [line for line in lines + new_lines(reader) if "attempt 0 failed" in line]
         assert [line.partition(" | ")[0] for line in failed] == ["coordinator"]
-        assert any("attempt 1 is running" in line for line in logs("talks"))
+        assert any("attempt 1 is running" in line for line in logs(found))
         assert not [line for line in lines if ":actor_name:" in line]
     finally:
         coordinator = find("talks")
