@@ -159,7 +159,7 @@ class _Check:
 
     def _is_at(self, node: Node, kafka: Kafka) -> bool:
         step: Any = node.step
-        end = getattr(step, "source", None) or step.sink
+        end = step.source if step.source is not None else step.sink
         return _key(end.connection) == _key(kafka)
 
     # -- parts -------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from html import escape
 from textwrap import shorten
 
 from raystream.graph.logical import LogicalGraph, Node
-from raystream.graph.steps import Read, Union, WindowAggregate, Write
-from raystream.plan.explain import words
+from raystream.operators.step import Inputs, Step
 
 CHARACTERS = 32
 WIDTH = 232
@@ -37,14 +36,7 @@ class Box:
     @property
     def kind(self) -> str:
         """Decides the tint."""
-        match self.steps[0].step:
-            case Read():
-                return "read"
-            case Write():
-                return "write"
-            case WindowAggregate():
-                return "window"
-        return ""
+        return _kind(self.steps[0].step)
 
     @property
     def height(self) -> int:
@@ -82,7 +74,7 @@ def outline(graph: LogicalGraph, error: Exception) -> str:
         graph: As far as it is written.
         error: What its plan raised.
     """
-    lines = [f"{node.name}: {words(node.step)}" for node in graph.nodes]
+    lines = [f"{node.name}: {node.step.words()}" for node in graph.nodes]
     return "\n".join([f"{graph.name}: not complete, {error}", *(f"  {line}" for line in lines)])
 
 
@@ -113,12 +105,12 @@ def _drawn(box: Box) -> str:
     for number, node in enumerate(box.steps):
         x, y = box.left + PADDING, box.top + PADDING + LINE * (2 * number + 1) - 4
         parts.append(_text(x, y, node.name, 'font-weight="bold"'))
-        parts.append(_text(x, y + LINE, words(node.step), 'fill-opacity=".75"'))
+        parts.append(_text(x, y + LINE, node.step.words(), 'fill-opacity=".75"'))
     return "".join(parts) + "</g>"
 
 
 def _told(box: Box) -> str:
-    return "\n".join(f"{node.name}: {words(node.step)} ({node.origin})" for node in box.steps)
+    return "\n".join(f"{node.name}: {node.step.words()} ({node.origin})" for node in box.steps)
 
 
 def _text(x: int, y: int, text: str, style: str) -> str:
@@ -178,7 +170,19 @@ def _groups(graph: LogicalGraph) -> list[list[Node]]:
 
 
 def _joins(node: Node, last: Node, users: Mapping[int, int]) -> bool:
-    ends = (Read, Write, WindowAggregate, Union)
     alone = users[last.id] == 1 and node.inputs[0].source == last.id
-    small = not isinstance(node.step, ends) and not isinstance(last.step, ends)
+    small = _is_small(node.step) and _is_small(last.step)
     return alone and small and node.inputs[0].tag == "main"
+
+
+def _is_small(step: Step) -> bool:
+    return step.inputs is Inputs.ONE and not _kind(step)
+
+
+def _kind(step: Step) -> str:
+    """Decides the tint."""
+    if step.source is not None:
+        return "read"
+    if step.sink is not None:
+        return "write"
+    return "window" if step.keeps_state else ""

@@ -105,7 +105,7 @@ def _unknown(name: str) -> str:
 
 
 def _addresses(graph: LogicalGraph) -> list[str]:
-    ends = (getattr(n.step, "source", None) or getattr(n.step, "sink", None) for n in graph.nodes)
+    ends = (end for n in graph.nodes for end in (n.step.source, n.step.sink))
     kafkas = (getattr(end, "connection", None) for end in ends)
     return sorted({kafka.bootstrap_servers for kafka in kafkas if kafka is not None})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import chosen
@@ -11,18 +11,7 @@ from raystream.api.origin import wrong
 from raystream.api.time_zones import known_zone
 from raystream.graph.logical import Edge
 from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
-from raystream.graph.steps import (
-    Drop,
-    Filter,
-    FilterRows,
-    KeyBy,
-    Map,
-    Read,
-    Select,
-    Union,
-    WithColumns,
-    WithEventTime,
-)
+from raystream.operators.with_event_time.step import WithEventTime
 
 if TYPE_CHECKING:
     from raystream.api.pipeline import Pipeline
@@ -47,32 +36,14 @@ def units_at(pipeline: Pipeline, edge: Edge) -> Mapping[str, str]:
     if edge.tag == "errors":
         return {}
     node = pipeline.node(edge)
-    step: Any = node.step
-    schema = getattr(step, "schema", None)
-    if schema is not None:
-        return schema.units  # type: ignore[no-any-return]
-    if isinstance(step, Read):
-        return {}
+    if node.step.schema is not None:
+        return node.step.schema.units  # type: ignore[no-any-return]
     above = [units_at(pipeline, each) for each in node.inputs]
-    if edge.tag == "late" or isinstance(step, Filter | FilterRows | WithEventTime):
-        return above[0]
-    if isinstance(step, Union):
-        return {n: u for n, u in above[0].items() if all(units.get(n) == u for units in above)}
-    if isinstance(step, Select):
-        return {n: u for n, u in above[0].items() if n in _names(step.columns)}
-    made: Any = None
-    if isinstance(step, WithColumns | Drop):
-        made = step.columns
-    elif isinstance(step, KeyBy):
-        made = step.computed
-    elif isinstance(step, Map):
-        made = step.adds
-    return {} if made is None else {n: u for n, u in above[0].items() if n not in made}
-
-
-def _names(columns: Sequence[Any]) -> set[str]:
-    """The columns that a select leaves as they are."""
-    return {column for column in columns if isinstance(column, str)}
+    if not above:
+        return {}
+    alike = {n: u for n, u in above[0].items() if all(units.get(n) == u for units in above)}
+    kept = alike if edge.tag == "late" else node.step.unchanged(alike)
+    return {name: unit for name, unit in alike.items() if name in kept}
 
 
 def checked_unit(said: str | None, event_time: Any, units: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked, chosen
@@ -14,7 +14,8 @@ from raystream.api.said import Said
 from raystream.api.time_zones import known_zone
 from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy, WatermarkStrategy
-from raystream.graph.steps import Read, Step, WindowAggregate
+from raystream.operators.read.step import Read
+from raystream.operators.step import Step
 from raystream.units import Duration, seconds
 
 if TYPE_CHECKING:
@@ -427,7 +428,7 @@ class Pipeline:
             named=name is not None,
         )
         outputs = self._outputs(node)
-        if isinstance(step, WindowAggregate):
+        if step.counts_rows:
             from raystream.plan.finality import check_final
 
             check_final((*self._said.present(), node))
@@ -447,13 +448,12 @@ class Pipeline:
         """Columns of each output of a step; empty where they are not known while building."""
         inputs = [self._schemas.get(edge) for edge in node.inputs]
         known = [schema for schema in inputs if schema is not None]
-        if len(known) < len(inputs) or (isinstance(node.step, Read) and node.step.schema is None):
+        if len(known) < len(inputs) or (not inputs and node.step.untyped()):
             return {}
-        from raystream.plan.schemas import node_outputs, read_columns
+        from raystream.plan.schemas import node_outputs, read_columns, with_columns
 
-        if isinstance(node.step, Read):
-            columns = read_columns(node.step, node.step.schema)
-            node = replace(node, step=replace(node.step, schema=columns))
+        if node.step.source is not None:
+            node = with_columns(node, read_columns(node.step, node.step.schema))
         return node_outputs(node, known)
 
 

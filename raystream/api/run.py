@@ -19,7 +19,6 @@ from raystream.api.splits import discovered, source_of
 from raystream.api.start import check_start, opened, start_of, tell_left_behind
 from raystream.errors import ConfigurationError, JobFailed, RaystreamError, Superseded
 from raystream.graph.logical import LogicalGraph
-from raystream.graph.steps import Read
 
 if TYPE_CHECKING:
     from raystream.data.schema import Schema
@@ -227,7 +226,7 @@ def _warn_of_times(planned: PhysicalPlan, job: str) -> None:
     from raystream.api.suspect import suspicion
 
     for _, spec in planned.steps():
-        if not isinstance(spec.step, Read) or spec.step.event_time is None or spec.read is None:
+        if spec.read is None or spec.step.event_time is None:
             continue
         try:
             look = look_at(spec.step, spec.read, job, spec.name, records=20, seconds=2.0)

@@ -13,7 +13,7 @@ from raystream.api.progress import patiently, say
 from raystream.graph.logical import Edge, LogicalGraph, Node, Origin
 from raystream.graph.nearest import did_you_mean
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy
-from raystream.graph.steps import Read, WindowAggregate, Write
+from raystream.operators.write.step import Write
 from raystream.units import Duration, seconds
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _cut(graph: LogicalGraph, end: Edge | str | None) -> tuple[LogicalGraph, lis
         number = max(node.id for node in graph.nodes) + 1
         last = Node(number, "sample", Write(tray), Origin("", 0), (end,), named=True)
         return _above(graph, [last]), [tray]
-    sinks = [node for node in graph.nodes if isinstance(node.step, Write)]
+    sinks = [node for node in graph.nodes if node.step.sink is not None]
     if not sinks:
         text = f"pipeline {graph.name!r} writes nothing yet"
         raise wrong(text, "show a stream: rows.show(), or end one with .write(..)")
@@ -96,7 +96,7 @@ def only_sink(pipeline: Pipeline) -> str | None:
     Raises:
         ConfigurationError: there are several.
     """
-    sinks = [node for node in pipeline.graph().nodes if isinstance(node.step, Write)]
+    sinks = [node for node in pipeline.graph().nodes if node.step.sink is not None]
     if len(sinks) < 2:
         return None
     names = [label(node) for node in sinks]
@@ -106,8 +106,7 @@ def only_sink(pipeline: Pipeline) -> str | None:
 
 def label(node: Node) -> str:
     """What people call a sink: its topic if it has just one and the step no name, else the step."""
-    sink: Any = node.step
-    topics: Sequence[str] = getattr(sink.sink, "topics", ())
+    topics: Sequence[str] = getattr(node.step.sink, "topics", ())
     return str(topics[0]) if len(topics) == 1 and not node.named else node.name
 
 
@@ -132,19 +131,18 @@ def _above(graph: LogicalGraph, ends: Sequence[Node]) -> LogicalGraph:
 
 def _lenient(node: Node, asked: set[Edge]) -> Node:
     """Dead letters that nobody asks for are skipped, as in the job."""
-    step: Any = node.step
-    if getattr(step, "errors", None) is not ErrorPolicy.DLQ or Edge(node.id, "errors") in asked:
+    if node.step.errors is not ErrorPolicy.DLQ or Edge(node.id, "errors") in asked:
         return node
-    return replace(node, step=replace(step, errors=ErrorPolicy.SKIP))
+    return replace(node, step=node.step.but(errors=ErrorPolicy.SKIP))
 
 
 def _sampled(node: Node) -> Node:
     """A read of what is there."""
     from raystream.api.sample_ends import SampledSource
 
-    if not isinstance(node.step, Read):
+    if node.step.source is None:
         return node
-    return replace(node, step=replace(node.step, source=SampledSource(node.step.source)))
+    return replace(node, step=node.step.but(source=SampledSource(node.step.source)))
 
 
 class _Sampling:
@@ -157,7 +155,7 @@ class _Sampling:
         self._trays = trays
         self._limit = limit
         self._longest = longest
-        self._reads = [node for node in graph.nodes if isinstance(node.step, Read)]
+        self._reads = [node for node in graph.nodes if node.step.source is not None]
         self._seconds = 0.0
 
     def run(self) -> list[Sample]:
@@ -226,7 +224,7 @@ class _Sampling:
     def _note(self, cut_short: bool) -> str:
         rows = sum(_source(node).rows for node in self._reads)
         note = f"a sample of {rows:,} rows, read in {self._seconds:.1f} s; nothing was written"
-        windows = any(isinstance(node.step, WindowAggregate) for node in self._graph.nodes)
+        windows = any(node.step.keeps_state for node in self._graph.nodes)
         endless = any(_source(node).endless for node in self._reads)
         if windows and not self._enough() and (cut_short or endless):
             note += "; the sample ends there, so its last windows may be partial"
@@ -234,6 +232,5 @@ class _Sampling:
 
 
 def _source(node: Node) -> SampledSource:
-    read: Any = node.step
-    source: SampledSource = read.source
+    source: SampledSource = node.step.source
     return source

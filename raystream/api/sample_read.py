@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from raystream.connectors.base import Chunk, ReadOptions, Split
-    from raystream.graph.steps import Read
+    from raystream.operators.step import Step
 
 RECORDS = 200
 """Looked at per split: the newest of a Kafka partition, the first of anything else."""
@@ -48,7 +48,7 @@ class Look:
 
 
 def look_at(
-    read: Read,
+    read: Step,
     options: ReadOptions,
     job: str,
     step: str,
@@ -99,7 +99,7 @@ def _chunks_of(
             reader.close()
 
 
-def first_rows(read: Read, options: ReadOptions, job: str, step: str) -> pl.DataFrame | None:
+def first_rows(read: Step, options: ReadOptions, job: str, step: str) -> pl.DataFrame | None:
     """The first rows that are there, with their hidden columns; None if there are none.
 
     Args:
@@ -125,12 +125,11 @@ def first_rows(read: Read, options: ReadOptions, job: str, step: str) -> pl.Data
     return frame.with_columns(_times(read, frame).fill_null(0).alias(TIME))
 
 
-def _times(read: Read, frame: pl.DataFrame) -> pl.Series:
-    from raystream.formats.moments import Unit
-    from raystream.operators.event_times import EventTimes
+def _times(read: Step, frame: pl.DataFrame) -> pl.Series:
+    from raystream.data.schema import Schema
+    from raystream.operators.event_times import times_of
 
-    unit = Unit(read.event_time_unit, read.time_zone)
-    return EventTimes(read.event_time, unit, frame.schema).of(frame).times
+    return times_of(read, Schema(frame.schema)).of(frame).times
 
 
 def _splits(source: Any, records: int) -> list[Split]:
@@ -164,18 +163,17 @@ def _chunks(reader: Any, splits: list[Split], records: int, seconds: float) -> l
     return found
 
 
-def _look(chunks: list[Chunk], step: Read) -> Look:
+def _look(chunks: list[Chunk], step: Step) -> Look:
     rejected = [one for chunk in chunks for one in chunk.rejected]
     looked = sum(chunk.frame.height for chunk in chunks) + len(rejected)
     first = f"{rejected[0].origin}: {rejected[0].reason}" if rejected else ""
     frames = [chunk.frame for chunk in chunks if chunk.frame.height]
     if step.event_time is None or not frames:
         return Look(looked, len(rejected), first)
-    from raystream.formats.moments import Unit
-    from raystream.operators.event_times import EventTimes
+    from raystream.data.schema import Schema
+    from raystream.operators.event_times import times_of
 
-    unit = Unit(step.event_time_unit, step.time_zone)
-    times = EventTimes(step.event_time, unit, frames[0].schema)
+    times = times_of(step, Schema(frames[0].schema))
     timed = [times.of(frame) for frame in frames]
     failed, values, numbers = len(rejected), [], []
     for one in timed:

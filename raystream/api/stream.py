@@ -12,8 +12,6 @@ from raystream.api.expressions import (
     check_visible,
     column_name,
     expression,
-    is_expression,
-    output_name,
 )
 from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
@@ -25,13 +23,24 @@ from raystream.api.verb_options import (
     declared_or_annotated,
     policy_of,
     row_columns,
+    selected,
 )
 from raystream.api.windows import emission
 from raystream.errors import ConfigurationError
-from raystream.graph import steps
 from raystream.graph.logical import Edge
 from raystream.graph.policies import Emit, WatermarkStrategy
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
+from raystream.operators.drop.step import Drop
+from raystream.operators.filter.step import Filter
+from raystream.operators.key_by.step import KeyBy
+from raystream.operators.map_batches.step import MapBatches
+from raystream.operators.rows.step import FilterRows, FlatMap, Map
+from raystream.operators.select.step import Select
+from raystream.operators.step import Step
+from raystream.operators.union.step import Union
+from raystream.operators.window.step import WindowAggregate
+from raystream.operators.with_columns.step import WithColumns
+from raystream.operators.write.step import Write
 from raystream.units import Duration, milliseconds
 
 if TYPE_CHECKING:
@@ -99,8 +108,8 @@ class Stream:
         """
         policy = policy_of(errors)
         if callable(condition):
-            return self._then(steps.FilterRows(condition, policy), name, parallelism)
-        return self._then(steps.Filter(expression(condition, "filter"), policy), name, parallelism)
+            return self._then(FilterRows(condition, policy), name, parallelism)
+        return self._then(Filter(expression(condition, "filter"), policy), name, parallelism)
 
     @checked
     def select(
@@ -122,15 +131,8 @@ class Stream:
         if not columns:
             text = "select needs a column"
             raise wrong(text, 'write .select("name")')
-        names = set()
-        for column in columns:
-            if is_expression(column):
-                check_visible([output_name(column, "select")], "select")
-                names.add(output_name(column, "select"))
-            else:
-                names.add(column_name(column, "select"))
-        key = self._key if names.issuperset(self._key) else ()
-        return self._then(steps.Select(tuple(columns), policy_of(errors)), name, parallelism, key)
+        key = self._key if selected(columns).issuperset(self._key) else ()
+        return self._then(Select(tuple(columns), policy_of(errors)), name, parallelism, key)
 
     @checked
     def drop(
@@ -150,7 +152,7 @@ class Stream:
             text = "drop needs a column"
             raise wrong(text, 'write .drop("name")')
         key = self._key if set(names).isdisjoint(self._key) else ()
-        return self._then(steps.Drop(names), name, parallelism, key)
+        return self._then(Drop(names), name, parallelism, key)
 
     @checked
     def with_event_time(
@@ -215,7 +217,7 @@ class Stream:
         values = {n: expression(v, f"with_columns({n}=)") for n, v in written.items()}
         policy, stream = policy_of(errors), self
         if values:
-            stream = stream._then(steps.WithColumns(values, policy), name, parallelism)
+            stream = stream._then(WithColumns(values, policy), name, parallelism)
         if functions:
             step, first = row_columns(functions, policy), stream._dead if values else ()
             stream = stream._then(step, None if values else name, parallelism)
@@ -245,7 +247,7 @@ class Stream:
         """
         check_function(function, "map")
         columns = declared_or_annotated(schema, returned(function))
-        return self._then(steps.Map(function, columns, errors=policy_of(errors)), name, parallelism)
+        return self._then(Map(function, columns, errors=policy_of(errors)), name, parallelism)
 
     @checked
     def flat_map(
@@ -270,7 +272,7 @@ class Stream:
         check_function(function, "flat_map")
         inner = typing.get_args(returned(function))
         columns = declared_or_annotated(schema, inner[0] if inner else None)
-        return self._then(steps.FlatMap(function, columns, policy_of(errors)), name, parallelism)
+        return self._then(FlatMap(function, columns, policy_of(errors)), name, parallelism)
 
     @checked
     def map_batches(
@@ -302,9 +304,7 @@ class Stream:
         """
         check_function(function, "map_batches")
         kind = chosen(batch_format, "batch_format", ["polars", "pandas", "pyarrow"])
-        step = steps.MapBatches(
-            function, kind, declared_or_annotated(schema, None), policy_of(errors)
-        )
+        step = MapBatches(function, kind, declared_or_annotated(schema, None), policy_of(errors))
         return self._then(step, name, parallelism)
 
     @checked
@@ -327,7 +327,7 @@ class Stream:
                 raise wrong(text)
         edges = [self._edge, *(other._edge for other in others)]
         same = all(other._key == self._key for other in others)
-        edge = self._pipeline.add(steps.Union(), edges, name=name, parallelism=parallelism)
+        edge = self._pipeline.add(Union(), edges, name=name, parallelism=parallelism)
         return self._like(edge, self._key if same else ())
 
     @checked
@@ -361,7 +361,7 @@ class Stream:
         computed = {n: v for n, v in named.items() if v is not None}
         told = returned_types({n: v for n, v in computed.items() if callable(v)})
         types = {n: t for n, t in told.items() if t is not None}
-        step = steps.KeyBy(tuple(named), computed, policy_of(errors), types)
+        step = KeyBy(tuple(named), computed, policy_of(errors), types)
         edge = self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)
         return KeyedStream(self._pipeline, edge, step.keys)
 
@@ -399,9 +399,7 @@ class Stream:
             raise wrong(text, 'write rs.tumbling("1m"), rs.hopping(..) or rs.cumulative(..)')
         with at_call():
             lateness = milliseconds(allowed_lateness, "allowed_lateness")
-        base = steps.WindowAggregate(
-            self._key, window, {}, emission(emit), lateness, policy_of(errors)
-        )
+        base = WindowAggregate(self._key, window, {}, emission(emit), lateness, policy_of(errors))
         return WindowedStream(self._pipeline, self._edge, base, name, parallelism)
 
     @checked
@@ -417,7 +415,7 @@ class Stream:
         >>> p.read(rs.Rows([{"n": 1}])).write(rs.Collect(), name="out")
         """
         check_has(sink, ("writer", "committer"), "write", "a sink")
-        self._pipeline.add(steps.Write(sink), (self._edge,), name=name, parallelism=parallelism)
+        self._pipeline.add(Write(sink), (self._edge,), name=name, parallelism=parallelism)
 
     @property
     def errors(self) -> Stream:
@@ -485,7 +483,7 @@ class Stream:
 
     def _then(
         self,
-        step: steps.Step,
+        step: Step,
         name: str | None,
         parallelism: int | None,
         key: tuple[str, ...] | None = None,

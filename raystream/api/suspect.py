@@ -9,12 +9,12 @@ from raystream.time.limits import EARLIEST_MS, LATEST_MS, PLAUSIBLE_MS
 
 if TYPE_CHECKING:
     from raystream.api.sample_read import Look
-    from raystream.graph.steps import Read
+    from raystream.operators.event_time import TimedStep
 
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
-def suspicion(step: Read, look: Look, wall_ms: float) -> tuple[str, str] | None:
+def suspicion(step: TimedStep, look: Look, wall_ms: float) -> tuple[str, str] | None:
     """What is strange about the event time of the records looked at, and what helps.
 
     Args:
@@ -23,7 +23,7 @@ def suspicion(step: Read, look: Look, wall_ms: float) -> tuple[str, str] | None:
         wall_ms: Now.
 
     >>> from raystream.api.sample_read import Look
-    >>> from raystream.graph.steps import Read
+    >>> from raystream.operators.read.step import Read
     >>> seconds = Look(2, 0, "", 1_700_000_000, 1_700_000_600, (1_700_000_000, 1_700_000_600))
     >>> suspicion(Read(None, "ts"), seconds, 1.7e12)[1]
     "these look like seconds: write event_time_unit='s'"
@@ -47,7 +47,7 @@ def suspicion(step: Read, look: Look, wall_ms: float) -> tuple[str, str] | None:
     return None
 
 
-def _advice(step: Read, look: Look) -> str:
+def _advice(step: TimedStep, look: Look) -> str:
     from raystream.formats.moments import likely_unit
 
     units = {likely_unit(value, step.event_time_unit) for value in look.numbers or ()}

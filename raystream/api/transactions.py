@@ -261,7 +261,7 @@ class Transactions:
 
 
 def _sinks(pipeline: Any) -> list[Any]:
-    sinks = (getattr(node.step, "sink", None) for node in pipeline.graph().nodes)
+    sinks = (node.step.sink for node in pipeline.graph().nodes)
     return [sink for sink in sinks if sink is not None]
 
 

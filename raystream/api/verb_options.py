@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from raystream.api.arguments import chosen
+from raystream.api.expressions import check_visible, column_name, is_expression, output_name
 from raystream.api.origin import wrong
 from raystream.api.pipeline import declared
 from raystream.api.row_columns import RowColumns, returned_types
 from raystream.graph.logical import Edge
 from raystream.graph.policies import ErrorPolicy
-from raystream.graph.steps import HasErrors, Map, Read, Step, WindowAggregate
+from raystream.operators.rows.step import Map
+from raystream.operators.step import Step
 
 
 def row_columns(functions: Mapping[str, Callable[[Any], Any]], errors: ErrorPolicy) -> Map:
     """The step that computes columns by functions of the row."""
     return Map(RowColumns(functions), None, returned_types(functions), errors)
+
+
+def selected(columns: Sequence[Any]) -> set[str]:
+    """Names of the columns behind a select.
+
+    Raises:
+        ConfigurationError: one of them is no name or named expression, or is hidden.
+    """
+    names = set()
+    for column in columns:
+        if is_expression(column):
+            name = output_name(column, "select")
+            check_visible([name], "select")
+        else:
+            name = column_name(column, "select")
+        names.add(name)
+    return names
 
 
 def policy_of(errors: str) -> ErrorPolicy:
@@ -44,11 +63,11 @@ def check_dead_letters(step: Step, edge: Edge) -> None:
     Raises:
         ConfigurationError: at the user's line, with what to write.
     """
-    if not isinstance(step, HasErrors) or edge.tag != "main":
+    if step.errors is None or edge.tag != "main":
         text = "this stream has no .errors"
         raise wrong(text, "they belong to the step that has errors=")
     if step.errors is not ErrorPolicy.DLQ:
-        verb = "p.read(.., errors" if isinstance(step, Read) else "errors"
+        verb = "errors" if step.source is None else "p.read(.., errors"
         text = f"nothing comes out of .errors: the policy is {step.errors!s}"
         raise wrong(text, f'write {verb}="dlq"' + (")" if verb != "errors" else ""))
 
@@ -59,6 +78,6 @@ def check_late(step: Step, edge: Edge) -> None:
     Raises:
         ConfigurationError: at the user's line, with what to write.
     """
-    if not isinstance(step, WindowAggregate) or edge.tag != "main":
+    if "late" not in step.side_tags or edge.tag != "main":
         text = "only a stream made by .window(..).agg(..) has .late"
         raise wrong(text, "write counts = rows.window(..).agg(..), then counts.late.write(..)")

@@ -14,7 +14,8 @@ from raystream.api.row_columns import RowColumns, returned_value
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge
 from raystream.graph.policies import Early
-from raystream.graph.steps import Map, WindowAggregate
+from raystream.operators.rows.step import Map
+from raystream.operators.window.step import WindowAggregate
 
 
 class WindowedStream:

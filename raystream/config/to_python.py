@@ -13,23 +13,15 @@ from raystream.connectors.kafka.settings import Secret, shown
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge, Node
 from raystream.graph.policies import Early, WatermarkStrategy
-from raystream.graph.steps import (
-    Drop,
-    Filter,
-    FlatMap,
-    HasErrors,
-    KeyBy,
-    Map,
-    MapBatches,
-    Read,
-    Select,
-    Union,
-    WindowAggregate,
-    WithColumns,
-    WithEventTime,
-    Write,
+from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
+from raystream.operators.call import (
+    OTHER_STREAMS,
+    Call,
+    Connector,
+    Declared,
+    Function,
+    Milliseconds,
 )
-from raystream.graph.windows import Cumulative, Hopping, Window
 
 _DEFAULTS = {
     "checkpoint_interval": 10.0,
@@ -97,13 +89,13 @@ class _Writer:
         while len(users := self._users(node)) == 1 and self._continues(users[0]):
             node = users[0]
             chain.append(node)
-        start = "p" if isinstance(first.step, Read) else self._stream(first.inputs[0])
+        start = "p" if first.step.source is not None else self._stream(first.inputs[0])
         verbs = [self._verb(node) for node in chain]
         text = f"{start}{verbs[0]}"
         if len(verbs) > 1:
             calls = "\n    ".join(_indented(verb) for verb in verbs[1:])
             text = f"(\n    {_indented(text)}\n    {calls}\n)"
-        if isinstance(node.step, Write):
+        if node.step.sink is not None:
             return text
         self._variables[node.id] = self._variable(node)
         return f"{self._variables[node.id]} = {text}"
@@ -123,61 +115,34 @@ class _Writer:
         options = {"name": _literal(node.name)} if node.named else {}
         if node.parallelism is not None:
             options["parallelism"] = str(node.parallelism)
-        if isinstance(node.step, HasErrors) and node.step.errors != "fail":
+        if node.step.errors not in (None, "fail"):
             options = {"errors": _literal(str(node.step.errors)), **options}
-        match node.step:
-            case Read() as step:
-                return self._read(step, options)
-            case Write(sink=sink):
-                return _call(".write", [self._end(sink)], options)
-            case Filter(condition=condition):
-                return _call(".filter", [_literal(condition)], options)
-            case Select(columns=columns):
-                return _call(".select", [_literal(column) for column in columns], options)
-            case Drop(columns=dropped):
-                return _call(".drop", [_literal(column) for column in dropped], options)
-            case WithEventTime(event_time=time) as step:
-                said = _time_options(step)
-                if step.watermark != WatermarkStrategy():
-                    said["watermark"] = _watermark(step.watermark)
-                return _call(".with_event_time", [_literal(time)], {**said, **options})
-            case WithColumns(columns=columns):
-                texts = {name: _literal(text) for name, text in columns.items()}
-                return _columns(".with_columns", texts, options)
-            case KeyBy(keys=keys, computed=computed):
-                named = {name: _literal(value) for name, value in computed.items()}
-                plain = [_literal(key) for key in keys if key not in computed]
-                return _call(".key_by", plain, {**named, **options})
-            case Union():
-                others = [self._stream(edge) for edge in node.inputs[1:]]
-                return _call(".union", others, options)
-            case WindowAggregate() as step:
-                return _window(step, options)
-            case Map() | FlatMap() | MapBatches() as step:
-                return self._function(step, options)
-        raise TypeError(node.step)
+        first, *others = node.step.calls()
+        calls = [self._call(first, node, options), *(self._call(c, node, {}) for c in others)]
+        return "\n".join(calls)
 
-    def _read(self, step: Read, options: dict[str, str]) -> str:
-        said: dict[str, str] = {}
-        if step.event_time is not None:
-            said["event_time"] = _literal(step.event_time)
-        said |= _time_options(step)
-        if step.watermark != WatermarkStrategy():
-            said["watermark"] = _watermark(step.watermark)
-        if step.schema is not None:
-            said["schema"] = _schema(step)
-        return _call(".read", [self._end(step.source)], {**said, **options})
+    def _call(self, call: Call, node: Node, more: Mapping[str, str]) -> str:
+        """`.verb(..)`; `more` are options that every step has."""
+        arguments = [text for value in call.arguments for text in self._texts(value, node)]
+        options = {name: self._texts(value, node)[0] for name, value in call.options.items()}
+        if call.columns is None:
+            return _call(f".{call.verb}", arguments, {**options, **more})
+        columns = {name: self._texts(value, node)[0] for name, value in call.columns.items()}
+        if arguments:
+            return _call(f".{call.verb}", arguments, {**columns, **options, **more})
+        return _columns(f".{call.verb}", columns, {**options, **more})
 
-    def _function(self, step: Map | FlatMap | MapBatches, options: dict[str, str]) -> str:
-        verb = {"Map": "map", "FlatMap": "flat_map", "MapBatches": "map_batches"}
-        function: Any = step.function
-        self._imports.add(f"import {function.__module__}")
-        if step.schema is not None:
-            options = {"schema": _literal(_words(step.schema)), **options}
-        if isinstance(step, MapBatches) and step.batch_format != "polars":
-            options = {"batch_format": _literal(step.batch_format), **options}
-        name = f"{function.__module__}.{function.__qualname__}"
-        return _call(f".{verb[type(step).__name__]}", [name], options)
+    def _texts(self, value: Any, node: Node) -> list[str]:
+        """A value as Python writes it; the other streams of a union are several."""
+        if value is OTHER_STREAMS:
+            return [self._stream(edge) for edge in node.inputs[1:]]
+        match value:
+            case Connector(value=end):
+                return [self._end(end)]
+            case Function(value=function):
+                self._imports.add(f"import {function.__module__}")
+                return [f"{function.__module__}.{function.__qualname__}"]
+        return [_value(value)]
 
     # -- sources and sinks -------------------------------------------------------------------
 
@@ -261,14 +226,21 @@ def _literal(value: Any) -> str:
     return repr(value)
 
 
-def _window(step: WindowAggregate, options: dict[str, str]) -> str:
-    if isinstance(step.emit, Early):
-        options = {"emit": f"rs.early({_time(step.emit.every_ms / 1000)})", **options}
-    if step.allowed_lateness_ms:
-        lateness = _time(step.allowed_lateness_ms / 1000)
-        options = {"allowed_lateness": lateness, **options}
-    columns = {name: _aggregate(aggregate) for name, aggregate in step.aggregates.items()}
-    return f"{_call('.window', [_shape(step.window)], options)}\n{_columns('.agg', columns, {})}"
+def _value(value: Any) -> str:
+    match value:
+        case Milliseconds(value=ms):
+            return _time(ms / 1000)
+        case Declared(schema=schema, but=made):
+            return _literal({n: word for n, word in _words(schema).items() if n not in made})
+        case Early(every_ms=ms):
+            return f"rs.early({_time(ms / 1000)})"
+        case WatermarkStrategy():
+            return _watermark(value)
+        case Tumbling() | Hopping() | Cumulative():
+            return _shape(value)
+        case Aggregate():
+            return _aggregate(value)
+    return _literal(value)
 
 
 def _columns(verb: str, columns: Mapping[str, str], options: Mapping[str, str]) -> str:
@@ -311,13 +283,6 @@ def _watermark(strategy: WatermarkStrategy) -> str:
     return _call("rs.Watermark", [], options)
 
 
-def _schema(step: Read) -> str:
-    own = getattr(step.source, "metadata_columns", None)
-    extra = set(own().columns) if own is not None else set()
-    words = _words(step.schema)
-    return _literal({name: word for name, word in words.items() if name not in extra})
-
-
 def _words(schema: Any) -> dict[str, str]:
     """The words of a declared schema."""
     from raystream.data.types import word_of
@@ -341,15 +306,6 @@ def _format(format_: Any) -> str:
 
 def _imported(format_: Any) -> str:
     return f"__import__({type(format_).__module__!r}, fromlist=['x']).{format_!r}"
-
-
-def _time_options(step: Read | WithEventTime) -> dict[str, str]:
-    said = {}
-    if step.event_time_unit != "ms":
-        said["event_time_unit"] = _literal(step.event_time_unit)
-    if step.time_zone is not None:
-        said["time_zone"] = _literal(step.time_zone)
-    return said
 
 
 def _unless(value: Any, default: Any) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from raystream.graph.steps import Step
 from raystream.ids import StepName
+
+if TYPE_CHECKING:
+    from raystream.operators.step import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ import re
 import sys
 from dataclasses import replace
 
-from raystream.graph.steps import Read, Step, Write
 from raystream.job.spec import JobSpec
 from raystream.observe.status import EdgeStatus, StatusDocument
 from raystream.plan.physical import PhysicalPlan, StepSpec
@@ -44,20 +43,9 @@ def edges(plan: PhysicalPlan) -> tuple[EdgeStatus, ...]:
     )
 
 
-def verb(step: Step) -> str:
-    """What a step does, in snake case.
-
-    >>> from raystream.graph.steps import WithColumns
-    >>> verb(WithColumns({}))
-    'with_columns'
-    """
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(step).__name__).lower()
-
-
 def description(spec: StepSpec) -> str:
     """A source or sink for people: `kafka topic requests`; else empty."""
-    end = spec.step.source if isinstance(spec.step, Read) else None
-    end = spec.step.sink if isinstance(spec.step, Write) else end
+    end = spec.step.source if spec.step.source is not None else spec.step.sink
     describe = getattr(end, "describe", None)
     return str(describe()) if describe is not None else ""
 

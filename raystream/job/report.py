@@ -11,7 +11,7 @@ from raystream.checkpoint.records import Checkpoint, Restore
 from raystream.ids import StepName, SubtaskId
 from raystream.job.cause import Cause
 from raystream.job.checkpoint_book import CheckpointBook
-from raystream.job.facts import description, plain, verb, without_credentials
+from raystream.job.facts import description, plain, without_credentials
 from raystream.job.flow_sums import (
     Samples,
     Stats,
@@ -319,7 +319,7 @@ def _step(
         chain.name,
         chain.parallelism,
         counters={**counters, **flags},
-        verb=verb(spec.step),
+        verb=spec.step.word,
         description=description(spec),
         samples=samples,
         unknown_fields=counters.get(UNKNOWN, 0),

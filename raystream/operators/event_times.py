@@ -9,10 +9,12 @@ from typing import Any
 import polars as pl
 
 from raystream.data.batch import HIDDEN, TIME
+from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.expressions.compiled import compiled
 from raystream.expressions.halves import by_halves
 from raystream.formats.moments import Unit
+from raystream.operators.event_time import TimedStep
 from raystream.time.limits import LATEST_MS
 
 
@@ -131,3 +133,13 @@ def _path(
         value, inner = value.struct.field(name), fields[name]
         dtype = inner() if isinstance(inner, type) else inner
     return value, dtype, frozenset([first])
+
+
+def times_of(step: TimedStep, schema: Schema) -> EventTimes:
+    """How event time is found in these columns.
+
+    Raises:
+        ConfigurationError: no such column, or it holds no times.
+    """
+    unit = Unit(step.event_time_unit, step.time_zone)
+    return EventTimes(step.event_time, unit, schema.columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
 from raystream.checkpoint.records import Committable
@@ -13,6 +14,7 @@ from raystream.data.batch import Batch
 from raystream.data.segment import Segment
 from raystream.observe.safety import TransactionStatus
 from raystream.observe.silence import Silence
+from raystream.operators.step import Step
 from raystream.time.watermark import Idle, Watermark
 
 
@@ -133,3 +135,18 @@ class Operator:
 
     def close(self) -> None:
         """Release everything; also called after a failure."""
+
+
+def create(step: Step) -> Operator:
+    """A new operator for one subtask, not split; its module is imported here.
+
+    Raises:
+        TypeError: the engine runs the step itself.
+    """
+    planned = step.alone()
+    module, _, name = planned.operator.partition(":")
+    if not module:
+        what = f"{planned.word} has no operator"
+        raise TypeError(what)
+    operator: Operator = getattr(import_module(module), name)(planned)
+    return operator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from raystream.graph.steps import Union, WindowGlobal
 from raystream.ids import StepName
+from raystream.operators.step import Inputs
 from raystream.plan.physical import ChainSpec, ExchangeKind, ExchangeSpec, PhysicalPlan, StepSpec
 from raystream.plan.rewrite import Draft, Link
 
@@ -59,7 +59,7 @@ def _groups(drafts: Sequence[Draft], by_name: dict[StepName, Draft]) -> list[lis
 
 
 def _fuses(draft: Draft, by_name: dict[StepName, Draft], users: Counter[StepName]) -> bool:
-    if len(draft.links) != 1 or isinstance(draft.step, Union):
+    if len(draft.links) != 1 or draft.step.inputs is Inputs.MANY:
         return False
     link = draft.links[0]
     source = by_name[link.source]
@@ -81,10 +81,10 @@ def _kind(link: Link, source: Draft, target: Draft) -> ExchangeKind:
 
 
 def _chain(steps: list[StepSpec], group: Sequence[Draft]) -> ChainSpec:
-    windows = [spec.name for spec in steps if isinstance(spec.step, WindowGlobal)]
+    stateful = [spec.name for spec in steps if spec.step.keeps_state]
     chain = ChainSpec("", tuple(steps), group[0].parallelism)
-    if windows:
-        name = windows[0]
+    if stateful:
+        name = stateful[0]
     elif chain.source is not None:
         name = chain.source.name
     else:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge, Node
-from raystream.graph.steps import WindowAggregate
 
 
 def check_final(nodes: Iterable[Node]) -> None:
@@ -25,11 +24,10 @@ def check_final(nodes: Iterable[Node]) -> None:
     replaced: dict[Edge, Node] = {}
     for node in nodes:
         first = next((replaced[edge] for edge in node.inputs if edge in replaced), None)
-        if isinstance(node.step, WindowAggregate):
-            if first is not None:
-                raise _counted_twice(node, first)
-            if node.step.allowed_lateness_ms:
-                replaced[Edge(node.id)] = node
+        if node.step.counts_rows and first is not None:
+            raise _counted_twice(node, first)
+        if node.step.gives_again():
+            replaced[Edge(node.id)] = node
         elif first is not None:
             replaced[Edge(node.id)] = first
 

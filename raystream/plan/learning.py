@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import Any
 
 import polars as pl
 
@@ -19,25 +18,15 @@ from raystream.data.inference import column_type, widened
 from raystream.data.made_rows import made_rows
 from raystream.data.rows import finer_than_python
 from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError
+from raystream.errors import ConfigurationError, RaystreamError
 from raystream.graph.logical import Edge, Node
 from raystream.graph.policies import ErrorPolicy
-from raystream.graph.steps import (
-    FlatMap,
-    HasErrors,
-    KeyBy,
-    Map,
-    MapBatches,
-    Read,
-    WindowAggregate,
-    Write,
-)
 from raystream.ids import HIDDEN, StepName, SubtaskId
-from raystream.operators.operator import Output
-from raystream.operators.registry import create
+from raystream.operators.operator import Output, create
+from raystream.operators.step import Step, UserCode
+from raystream.operators.trial import Tried
 from raystream.operators.user_code import defined_at
-from raystream.plan.schemas import node_outputs, read_columns, resolved_step, typed
-from raystream.plan.tried import Tried, functions_of, tried
+from raystream.plan.schemas import node_outputs, read_columns, typed, with_columns
 from raystream.time.clock import VirtualClock
 from raystream.time.watermark import END_OF_TIME, Watermark
 
@@ -58,7 +47,7 @@ def learn_functions(
     *,
     strict: bool,
 ) -> dict[StepName, Schema]:
-    """Types of what functions give; see `plan.schemas.typed` for their form.
+    """Types of what functions give; see `Step.typed` for their form.
 
     Args:
         nodes: All that are used, in topological order.
@@ -99,20 +88,24 @@ class _Learning:
         """Step by step, in topological order."""
         for node in self._nodes:
             inputs = [self._schemas[edge] for edge in node.inputs]
-            mine = self._of_read(node) if isinstance(node.step, Read) else typed(node, self._known)
-            if mine is not node and not isinstance(node.step, Read):
-                self._found[node.name] = self._known[node.name]
-            if is_untyped(resolved_step(mine.step, inputs)) and not any(s.open for s in inputs):
+            mine = self._known_of(node)
+            is_known = any(schema.open for schema in inputs) or not inputs
+            if not is_known and mine.step.resolved(inputs).untyped():
                 mine = self._learn(mine)
             for tag, schema in node_outputs(mine, inputs).items():
                 self._schemas[Edge(node.id, tag)] = schema
             self._by_id[node.id] = mine
         return self._found
 
-    def _of_read(self, node: Node) -> Node:
-        step: Any = node.step
-        payload = step.schema or self._reads.get(node.name) or Schema({}, open=True)
-        return replace(node, step=replace(step, schema=read_columns(step, payload)))
+    def _known_of(self, node: Node) -> Node:
+        """With the columns of a read, or the types that the last checkpoint keeps."""
+        if node.step.source is not None:
+            payload = node.step.schema or self._reads.get(node.name) or Schema({}, open=True)
+            return with_columns(node, read_columns(node.step, payload))
+        mine = typed(node, self._known)
+        if mine is not node:
+            self._found[node.name] = self._known[node.name]
+        return mine
 
     # -- one function ----------------------------------------------------------------------------
 
@@ -124,7 +117,7 @@ class _Learning:
             real = number < len(PORTIONS)
             frame = self._portion(edge, number) if real else made_up
             frame = _computable(node, schema, frame)
-            one = tried(node.step, frame.select(schema.names())) if frame.height else _NOTHING
+            one = _tried(node.step, frame.select(schema.names())) if frame.height else _NOTHING
             every.append(one)
             seen += frame.height if real else 0
             try:
@@ -153,17 +146,15 @@ class _Learning:
     def _unknown(self, node: Node, reason: str, rows: int) -> Node:
         if not self._strict and not self._has_rows(node):
             return node
-        step: Any = node.step
-        functions = getattr(step, "computed", None) or {"": getattr(step, "function", None)}
-        places = [defined_at(f) for f in functions.values() if callable(f)]
+        places = [defined_at(function) for function in node.step.user_functions()]
         what = f"step {node.name!r}: the types of what its function gives are not known: {reason}"
         tried_with = f"the {rows} rows it was tried with" if rows else "a made-up row"
-        advice = f"(seen with {tried_with}) {_how(step)}"
+        advice = f"(seen with {tried_with}) {node.step.how_to_declare()}"
         raise ConfigurationError(what, str(node.origin) or next(iter(places), ""), advice)
 
     def _has_rows(self, node: Node) -> bool:
         """Whether a source of this step holds rows, be they all filtered out in front of it."""
-        if isinstance(node.step, Read):
+        if node.step.source is not None:
             return any(frame.height for frame in self._sources.get(node.id, ()))
         return any(self._has_rows(self._by_id[edge.source]) for edge in node.inputs)
 
@@ -178,13 +169,13 @@ class _Learning:
         return self._schemas[edge].empty() if frame is None else frame
 
     def _rows(self, node: Node, number: int) -> dict[str, pl.DataFrame]:
-        if isinstance(node.step, Read):
+        if node.step.source is not None:
             if node.id not in self._sources:
                 self._sources[node.id] = _cut(self._rows_of(node))
             frames = self._sources[node.id]
             return {"main": frames[number]} if frames else {}
         inputs = [self._schemas[edge] for edge in node.inputs]
-        if isinstance(node.step, Write) or any(schema.open for schema in inputs):
+        if node.step.sink is not None or any(schema.open for schema in inputs):
             return {}
         return _worked(node, inputs, [self._portion(edge, number) for edge in node.inputs])
 
@@ -220,41 +211,24 @@ def _known_type(name: str, frames: Sequence[pl.DataFrame]) -> pl.DataType:
 
 def _computable(node: Node, schema: Schema, frame: pl.DataFrame) -> pl.DataFrame:
     """The rows that the functions see: they can be dicts, and expressions of a key_by computed."""
-    step = node.step
-    lost = None if isinstance(step, MapBatches) else finer_than_python(frame)
+    batches = node.step.user_code is UserCode.BATCHES
+    lost = None if batches else finer_than_python(frame)
     if lost is not None:
         frame = frame.filter(lost.is_null())
-    if not isinstance(step, KeyBy) or not frame.height:
-        return frame
-    others = {n: how for n, how in step.computed.items() if n not in functions_of(step)}
-    if not others:
+    before = node.step.before_functions()
+    if before is None or not frame.height:
         return frame
     number = f"{HIDDEN}number"
     rows = frame.with_columns(pl.int_range(frame.height).alias(number))
-    alone = replace(step, keys=tuple(others), computed=others)
-    kept = _worked(replace(node, step=alone), [schema], [rows]).get("main")
+    kept = _worked(replace(node, step=before), [schema], [rows]).get("main")
     return frame.clear() if kept is None else frame[kept[number]]
 
 
-def is_untyped(step: object) -> bool:
-    """Whether only a call of the user's function tells the columns.
-
-    >>> is_untyped(Map(dict)), is_untyped(Map(dict, {"n": "int"}))
-    (True, False)
-    """
-    if isinstance(step, Map | FlatMap | MapBatches):
-        return step.schema is None
-    return isinstance(step, KeyBy) and not set(functions_of(step)) <= step.types.keys()
-
-
-def _how(step: object) -> str:
-    if isinstance(step, KeyBy):
-        return "declare it: annotate what the function returns, as in def key(row) -> str"
-    if isinstance(step, Map) and step.adds is not None:
-        return "declare it: annotate what the function returns, as in def total(row) -> float"
-    if isinstance(step, MapBatches):
-        return 'declare them: schema={"id": "int", ..}'
-    return 'declare them: schema={"id": "int", ..}, or annotate the return with a TypedDict'
+def _tried(step: Step, user: pl.DataFrame) -> Tried:
+    try:
+        return step.tried(user)
+    except RaystreamError as error:
+        return Tried({}, None, 0, error.what, None)
 
 
 # -- an operator that runs by itself ---------------------------------------------------------
@@ -275,11 +249,11 @@ def _worked(
     node: Node, inputs: Sequence[Schema], frames: Sequence[pl.DataFrame]
 ) -> dict[str, pl.DataFrame]:
     """What one step makes of some rows, by output; nothing where it fails: the run tells that."""
-    step: Any = resolved_step(node.step, inputs)
-    if not any(frame.height for frame in frames) or is_untyped(step):
+    step = node.step.resolved(inputs)
+    if not any(frame.height for frame in frames) or step.untyped():
         return {}
-    if isinstance(step, HasErrors):
-        step = replace(step, errors=ErrorPolicy.SKIP)
+    if step.errors is not None:
+        step = step.but(errors=ErrorPolicy.SKIP)
     try:
         return _output(step, inputs[0], node.name, frames)
     except Exception:  # noqa: BLE001 - told when it runs; here it only tells no rows
@@ -287,7 +261,7 @@ def _worked(
 
 
 def _output(
-    step: Any, schema: Schema, name: StepName, frames: Sequence[pl.DataFrame]
+    step: Step, schema: Schema, name: StepName, frames: Sequence[pl.DataFrame]
 ) -> dict[str, pl.DataFrame]:
     operator, tray = create(step), _Tray()
     me = SubtaskId(name, 0)
@@ -297,7 +271,7 @@ def _output(
     for frame in frames:
         if frame.height:
             operator.process(Batch(frame))
-    if isinstance(step, WindowAggregate):
+    if step.keeps_state:
         operator.on_watermark(Watermark(END_OF_TIME))
         while operator.has_more():
             operator.proceed()

@@ -9,8 +9,8 @@ from enum import StrEnum
 from raystream.connectors.base import ReadOptions, WriteOptions
 from raystream.data.schema import Schema
 from raystream.graph.logical import Origin
-from raystream.graph.steps import Read, Step, Write
 from raystream.ids import ChannelId, StepName, SubtaskId
+from raystream.operators.step import Step
 
 
 class ExchangeKind(StrEnum):
@@ -50,12 +50,12 @@ class ChainSpec:
     @property
     def source(self) -> StepSpec | None:
         """The Read that feeds this chain, if it is a source chain."""
-        return self.steps[0] if isinstance(self.steps[0].step, Read) else None
+        return self.steps[0] if self.steps[0].step.source is not None else None
 
     @property
     def sink(self) -> StepSpec | None:
         """The Write that ends this chain, if any."""
-        return self.steps[-1] if isinstance(self.steps[-1].step, Write) else None
+        return self.steps[-1] if self.steps[-1].step.sink is not None else None
 
     def subtasks(self) -> list[SubtaskId]:
         """Ids of its subtasks."""

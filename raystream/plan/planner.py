@@ -11,7 +11,6 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import LogicalGraph, Node
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy
-from raystream.graph.steps import HasErrors, Read, Write
 from raystream.ids import StepName
 from raystream.plan.chains import physical_plan
 from raystream.plan.columns import needed_by_reads
@@ -20,7 +19,7 @@ from raystream.plan.message_keys import keyed_by_message
 from raystream.plan.physical import PhysicalPlan, StepSpec
 from raystream.plan.rewrite import Draft, Link, rewrite, widths
 from raystream.plan.row_order import reads_in_order
-from raystream.plan.schemas import event_times, graph_outputs, read_columns, typed
+from raystream.plan.schemas import graph_outputs, read_columns, typed, with_columns
 
 
 def plan(
@@ -57,8 +56,8 @@ def plan(
         for node, schema in reads.items()
     }
     for node in nodes:
-        if isinstance(node.step, Read):
-            narrow[node.id] = _with_event_time(narrow[node.id], reads[node.id], node.step)
+        if node.step.source is not None:
+            narrow[node.id] = _with_own(narrow[node.id], reads[node.id], node)
     schemas = graph_outputs(nodes, narrow)
     kept = tuple(_with_schema(node, reads) for node in nodes)
     drafts = rewrite(kept, schemas, widths(nodes, default_parallelism, caps or {}))
@@ -67,12 +66,12 @@ def plan(
 
 def reads_to_learn(graph: LogicalGraph) -> list[Node]:
     """Reads whose columns nobody declared."""
-    return [n for n in _used(graph) if isinstance(n.step, Read) and n.step.schema is None]
+    return [node for node in reads(graph) if node.step.untyped()]
 
 
 def reads(graph: LogicalGraph) -> list[Node]:
     """Every Read that something is written from."""
-    return [node for node in _used(graph) if isinstance(node.step, Read)]
+    return [node for node in _used(graph) if node.step.source is not None]
 
 
 def used(graph: LogicalGraph) -> tuple[Node, ...]:
@@ -82,7 +81,7 @@ def used(graph: LogicalGraph) -> tuple[Node, ...]:
 
 def writes(graph: LogicalGraph) -> list[Node]:
     """Every Write."""
-    return [node for node in graph.nodes if isinstance(node.step, Write)]
+    return [node for node in graph.nodes if node.step.sink is not None]
 
 
 def _used(graph: LogicalGraph) -> tuple[Node, ...]:
@@ -99,10 +98,10 @@ def _used(graph: LogicalGraph) -> tuple[Node, ...]:
 
 def _check_dead_letters(graph: LogicalGraph) -> None:
     for node in graph.nodes:
-        if not isinstance(node.step, HasErrors) or node.step.errors is not ErrorPolicy.DLQ:
+        if node.step.errors is not ErrorPolicy.DLQ:
             continue
         if not graph.users(node.id, "errors"):
-            verb = "read" if isinstance(node.step, Read) else "step"
+            verb = "step" if node.step.source is None else "read"
             text = f'{verb} {node.name!r} has errors="dlq", but its .errors go nowhere'
             advice = "write rows = p.read(..), then rows.errors.write(..)"
             if verb == "step":
@@ -113,7 +112,7 @@ def _check_dead_letters(graph: LogicalGraph) -> None:
 def _read_schemas(nodes: tuple[Node, ...], learnt: Mapping[StepName, Schema]) -> dict[int, Schema]:
     found = {}
     for node in nodes:
-        if isinstance(node.step, Read):
+        if node.step.source is not None:
             known = node.step.schema or learnt.get(node.name) or Schema({}, open=True)
             found[node.id] = read_columns(node.step, known)
     return found
@@ -127,17 +126,15 @@ def _projected(schema: Schema, names: frozenset[str]) -> Schema:
     return schema if schema.open else schema.project(wanted)
 
 
-def _with_event_time(narrow: Schema, full: Schema, step: Read) -> Schema:
-    if step.event_time is None or full.open:
-        return narrow
-    return full.project({*narrow.columns, *event_times(step, full).reads})
+def _with_own(narrow: Schema, full: Schema, node: Node) -> Schema:
+    """And what the source step needs for itself."""
+    own = node.step.own_needs(full)
+    return full.project({*narrow.columns, *own}) if own else narrow
 
 
 def _with_schema(node: Node, reads: Mapping[int, Schema]) -> Node:
     """A Read keeps all columns it was told or learnt: they are stored with the checkpoint."""
-    if not isinstance(node.step, Read):
-        return node
-    return replace(node, step=replace(node.step, schema=reads[node.id]))
+    return node if node.step.source is None else with_columns(node, reads[node.id])
 
 
 def _physical(drafts: list[Draft], guarantee: DeliveryGuarantee) -> PhysicalPlan:
@@ -166,20 +163,21 @@ def _spec(
     draft: Draft, guarantee: DeliveryGuarantee, message_key: bool, *, row_order: bool
 ) -> StepSpec:
     read = write = None
-    if isinstance(draft.step, Read):
-        time = None if draft.step.event_time is None else str(draft.step.event_time)
-        record = {} if draft.step.schema is None else draft.step.schema.columns
+    step = draft.step
+    if step.source is not None:
+        time = None if step.event_time is None else str(step.event_time)
+        record = {} if step.schema is None else step.schema.columns
         read = ReadOptions(draft.output, time, message_key, row_order=row_order, record=record)
-    if isinstance(draft.step, Write):
+    if step.sink is not None:
         write = WriteOptions(draft.inputs[0], message_key, str(guarantee))
         _check_rows(draft, write)
     columns = (draft.inputs, draft.output)
-    return StepSpec(draft.name, draft.step, *columns, draft.origin, read, write, draft.also)
+    return StepSpec(draft.name, step, *columns, draft.origin, read, write, draft.also)
 
 
 def _check_rows(draft: Draft, options: WriteOptions) -> None:
     """What a sink cannot write is said before anything runs, where the columns are known."""
-    check = getattr(draft.step.sink, "check_rows", None)  # type: ignore[union-attr]
+    check = getattr(draft.step.sink, "check_rows", None)
     if check is None or options.schema.open:
         return
     try:

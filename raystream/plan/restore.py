@@ -11,19 +11,6 @@ from raystream.checkpoint.records import Checkpoint, Restore, StoredState
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph.nearest import did_you_mean
-from raystream.graph.steps import (
-    FilterRows,
-    FlatMap,
-    KeyBy,
-    Map,
-    MapBatches,
-    Read,
-    RowFunctions,
-    Step,
-    WindowAggregate,
-    WindowGlobal,
-    WindowLocal,
-)
 from raystream.ids import StepName, SubtaskId
 from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
 
@@ -52,9 +39,9 @@ def job_header(plan: PhysicalPlan) -> dict[str, Any]:
         "header": FORMAT,
         "hash": HASH_NAME,
         "polars": POLARS_VERSION,
-        "schemas": {s.name: _read_schema(s) for s in steps if isinstance(s.step, Read)},
+        "schemas": {s.name: _read_schema(s) for s in steps if s.step.source is not None},
         "types": _types(plan),
-        "steps": {s.name: described(s.step) for s in steps},
+        "steps": {s.name: s.step.meaning() for s in steps},
     }
 
 
@@ -67,24 +54,8 @@ def _types(plan: PhysicalPlan) -> dict[StepName, Any]:
     """What functions give, as declared or learnt: it stays so while the job has state."""
     found: dict[StepName, Schema] = {}
     for _, spec in plan.steps():
-        step = spec.step
-        if isinstance(step, KeyBy) and step.types:
-            found[spec.name] = Schema(step.types)
-        elif isinstance(step, MapBatches) and step.schema is not None:
-            found[spec.name] = Schema.of(step.schema)
-        elif isinstance(step, RowFunctions):
-            names = [name for name, _ in step.said] or [spec.name]
-            maps = zip(names, step.functions, strict=True)
-            found |= {n: _given(f) for n, f in maps if not isinstance(f, FilterRows)}
+        found |= spec.step.given_types(spec.name)
     return {name: schema.to_json() for name, schema in found.items() if not schema.open}
-
-
-def _given(function: Map | FlatMap) -> Schema:
-    if function.schema is None:
-        return Schema({}, open=True)
-    schema = Schema.of(function.schema)
-    adds = getattr(function, "adds", None)
-    return schema if adds is None else schema.project(adds)
 
 
 def schemas_of(header: Mapping[str, Any]) -> dict[StepName, Schema]:
@@ -100,8 +71,8 @@ def other_sources(header: Mapping[str, Any], plan: PhysicalPlan) -> list[str]:
         plan: What is to run.
     """
     before = header.get("steps", {})
-    reads = [spec for _, spec in plan.steps() if isinstance(spec.step, Read)]
-    found = [(s.name, before.get(s.name, {}).get("source"), described(s.step)) for s in reads]
+    reads = [spec for _, spec in plan.steps() if spec.step.source is not None]
+    found = [(s.name, before.get(s.name, {}).get("source"), s.step.meaning()) for s in reads]
     return [
         f"step {name!r} read {was} before, and reads {now['source']} now: what is new begins where "
         "a new job would, what is gone is not read to its end"
@@ -146,35 +117,8 @@ def restore_states(
     return found
 
 
-def described(step: Step) -> dict[str, Any]:
-    """What the state of a step means, for people and for comparison."""
-    kind = type(step).__name__
-    if isinstance(step, WindowGlobal | WindowLocal):
-        return {"kind": kind, **_window(step.aggregate), **_key_types(step)}
-    if isinstance(step, Read):
-        return {"kind": kind, "source": step.source.describe()}
-    return {"kind": kind}
-
-
-def _key_types(step: WindowGlobal | WindowLocal) -> dict[str, Any]:
-    """Who owns a key depends on its type; not in checkpoints of older raystreams."""
-    columns = getattr(step, "columns", None)
-    if columns is None or columns.open or not set(step.aggregate.keys) <= set(columns.columns):
-        return {}
-    return {"key types": {key: str(columns.columns[key]) for key in step.aggregate.keys}}
-
-
-def _window(step: WindowAggregate) -> dict[str, Any]:
-    aggregates = {
-        name: f"{a.kind}({'' if a.value is None else a.value})"
-        + ("" if a.where is None else f" where {a.where}")
-        for name, a in step.aggregates.items()
-    }
-    return {"keys": list(step.keys), "window": str(step.window), "aggregates": aggregates}
-
-
 def _read_schema(spec: StepSpec) -> dict[str, Any]:
-    schema: Schema = spec.step.schema if isinstance(spec.step, Read) else spec.output
+    schema: Schema = spec.step.schema
     return schema.to_json()
 
 
@@ -187,9 +131,9 @@ def _refs(
     same_hash: bool,
 ) -> RestoreRefs:
     same = len(states) == chain.parallelism and same_hash
-    if same and not isinstance(spec.step, Read):
+    if same and spec.step.source is None:
         return RestoreRefs((states[index],), redistribute=False)
-    if same_hash and not isinstance(spec.step, Read):
+    if same_hash and spec.step.source is None:
         states = _concerning(states, index, chain.parallelism)
     return RestoreRefs(states, redistribute=True)
 
@@ -240,7 +184,7 @@ def removed_splits(base: Checkpoint | Restore, plan: PhysicalPlan) -> dict[StepN
     """
     found: dict[StepName, list[str]] = {}
     for _, spec in plan.steps():
-        if isinstance(spec.step, Read):
+        if spec.step.source is not None:
             headers = [state.header or {} for state in base.steps.get(spec.name, ())]
             gone = {
                 split
@@ -258,7 +202,7 @@ def _removed_splits(
     was = str(header.get("steps", {}).get(name, {}).get("source", ""))
     topics = sorted({split.rpartition("/")[0] or split for split in splits})
     shown = was if was.startswith("files ") else ", ".join(topics)
-    source = spec.step.source.describe() if isinstance(spec.step, Read) else ""
+    source = spec.step.source.describe()
     text = f"step {name!r} has read {shown} so far, and now reads only {source}"
     advice = (
         f"read {shown} with it too; if it is to go, not read to its end, run once with "
@@ -268,7 +212,7 @@ def _removed_splits(
 
 
 def _was_read(was: Mapping[str, Any], name: StepName, states: Iterable[StoredState]) -> bool:
-    is_read = was.get(name, {}).get("kind") == Read.__name__
+    is_read = was.get(name, {}).get("kind") == "Read"
     return is_read and any(_holds_anything(state) for state in states)
 
 
@@ -287,7 +231,7 @@ def _check_meaning(base: Checkpoint | Restore, specs: Mapping[StepName, StepSpec
     for name, before in base.job.get("steps", {}).items():
         if name not in specs or not any(state.segments for state in base.steps.get(name, ())):
             continue
-        now = described(specs[name].step)
+        now = specs[name].step.meaning()
         changed = [part for part in before if now.get(part, before[part]) != before[part]]
         if changed and changed != ["aggregates"]:
             raise _changed(name, changed[0], before, now, specs[name])
@@ -321,7 +265,7 @@ def new_aggregates(base: Checkpoint | Restore, plan: PhysicalPlan) -> dict[StepN
         known = was.get(spec.name, {}).get("aggregates")
         has_state = any(state.segments for state in base.steps.get(spec.name, ()))
         if known is not None and has_state:
-            now = described(spec.step).get("aggregates", {})
+            now = spec.step.meaning().get("aggregates", {})
             new = [name for name in now if name not in known]
             found |= {spec.name: new} if new else {}
     return found

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from raystream.data.keys import is_canonical
 from raystream.data.schema import Schema
 from raystream.graph.logical import Edge, Node, Origin
-from raystream.graph.steps import (
-    FilterRows,
-    FlatMap,
-    KeyBy,
-    Map,
-    Read,
-    RowFunctions,
-    Step,
-    WindowAggregate,
-    WindowGlobal,
-    WindowLocal,
-)
 from raystream.ids import StepName
-from raystream.operators.registry import output_schema
 from raystream.operators.side_outputs import dead_letters_of
-from raystream.plan.schemas import resolved_step
+from raystream.operators.step import Inputs, Step
 
 _LONGEST_NAME = 60
 
@@ -85,65 +71,49 @@ class _Rewriting:
 
     def add(self, node: Node) -> None:
         """Add what runs for this node."""
-        if isinstance(node.step, WindowAggregate):
-            self._window(node, node.step)
-        elif isinstance(node.step, KeyBy) and self._says_nothing_new(node, node.step):
-            links = self._links[Edge(node.id)] = self._links[node.inputs[0]]
-            if links[0].tag == "main":
-                self._also(links[0].source, node.name)
-        else:
-            step = resolved_step(node.step, self._inputs(node))
-            if isinstance(step, Map | FlatMap | FilterRows):
-                step = RowFunctions((step,))
-            links = tuple(link for edge in node.inputs for link in self._link(edge, node))
-            self._draft(node, node.name, step, links, self._inputs(node), Edge(node.id))
-            self._name_outputs(node)
+        asked = {edge.tag for edge in self._consumed if edge.source == node.id}
+        steps = node.step.expand(self._inputs(node), asked)
+        if not steps and self._same_width(node):
+            self._pass(node)
+            return
+        *local, main = steps or (node.step,)
+        inputs, links = self._inputs(node), self._links_into(node, main)
+        for step in local:
+            inputs, links = self._local(node, step, main)
+        self._draft(node, node.name, main, links, inputs, Edge(node.id))
+        self._name_outputs(node)
+        if local:
+            dead = Edge(node.id, "errors")
+            self._links[dead] += (Link(links[0].source, "errors"),)
+
+    def _pass(self, node: Node) -> None:
+        """Its rows are those of its input, under its name too."""
+        links = self._links[Edge(node.id)] = self._links[node.inputs[0]]
+        if links[0].tag == "main":
+            self._also(links[0].source, node.name)
 
     def _also(self, name: StepName, passed: StepName) -> None:
         number = next(n for n, draft in enumerate(self.drafts) if draft.name == name)
         draft = self.drafts[number]
         self.drafts[number] = replace(draft, also=(*draft.also, passed))
 
-    def _says_nothing_new(self, node: Node, step: KeyBy) -> bool:
-        """The plan knows the key already, and nothing is computed (or first seen) at run time."""
-        known = not step.computed and not self._inputs(node)[0].open
-        asked = Edge(node.id, "errors") in self._consumed
-        columns = self._inputs(node)[0].columns
-        plain = known and all(is_canonical(columns[key]) for key in step.keys)
-        return plain and not asked and self._same_width(node)
-
-    def _window(self, node: Node, step: WindowAggregate) -> None:
-        late = Edge(node.id, "late") in self._consumed
-        raw = self._inputs(node)[0]
-        pre_aggregated = not late  # late rows are wanted whole
-        before = self._links[node.inputs[0]]
-        if pre_aggregated:
-            before = self._local(node, step, raw)
-        links = tuple(replace(link, keys=step.keys) for link in before)
-        inputs = (self.drafts[-1].output if pre_aggregated else raw,)
-        merge = WindowGlobal(step, pre_aggregated, None if raw.open else raw)
-        self._draft(node, node.name, merge, links, inputs, Edge(node.id))
-        self._name_outputs(node)
-        if pre_aggregated:
-            dead = Edge(node.id, "errors")
-            self._links[dead] += (Link(before[0].source, "errors"),)
-
-    def _local(self, node: Node, step: WindowAggregate, raw: Schema) -> tuple[Link, ...]:
-        sources = self._links[node.inputs[0]]
-        local = WindowLocal(step)
+    def _local(
+        self, node: Node, local: Step, main: Step
+    ) -> tuple[tuple[Schema, ...], tuple[Link, ...]]:
+        """A step in front of the exchange: where its rows come from, as wide as that."""
+        sources, inputs = self._links[node.inputs[0]], self._inputs(node)
         name = self._free(f"{node.name[: _LONGEST_NAME - 8]}-local")
-        draft = Draft(
-            name,
-            local,
-            node.origin,
-            sources,
-            (raw,),
-            output_schema(local, [raw]),
-            self._width_of(sources[0].source),
-            node.chaining,
+        output = local.outputs(inputs)["main"]
+        width = self._width_of(sources[0].source)
+        self.drafts.append(
+            Draft(name, local, node.origin, sources, inputs, output, width, node.chaining)
         )
-        self.drafts.append(draft)
-        return (Link(name),)
+        return (output,), (Link(name, keys=main.routing()),)
+
+    def _links_into(self, node: Node, main: Step) -> tuple[Link, ...]:
+        links = tuple(link for edge in node.inputs for link in self._link(edge, node))
+        keys = main.routing()
+        return links if keys is None else tuple(replace(link, keys=keys) for link in links)
 
     def _draft(
         self,
@@ -169,7 +139,7 @@ class _Rewriting:
         return links
 
     def _name_outputs(self, node: Node) -> None:
-        for tag in ("main", "late", "errors"):
+        for tag in ("main", *node.step.side_tags, "errors"):
             self._links[Edge(node.id, tag)] = (Link(node.name, tag),)
 
     def _inputs(self, node: Node) -> tuple[Schema, ...]:
@@ -202,18 +172,18 @@ def _fused(drafts: Sequence[Draft]) -> list[Draft]:
         )
         here = replace(draft, links=links)
         before = _neighbour(here, kept, drafts)
-        if before is None:
+        both = None if before is None else before.step.fused(here.step, *_said(before, here))
+        if before is None or both is None:
             kept.append(here)
             continue
-        assert isinstance(before.step, RowFunctions)
-        assert isinstance(here.step, RowFunctions)
-        said = before.step.said or ((before.name, str(before.origin)),)
-        said += ((here.name, str(here.origin)),)
-        both = RowFunctions(before.step.functions + here.step.functions, said)
         also = (*before.also, draft.name, *draft.also)
         kept[kept.index(before)] = replace(before, step=both, output=here.output, also=also)
         renamed[draft.name] = before.name
     return kept
+
+
+def _said(*drafts: Draft) -> Iterator[tuple[StepName, str]]:
+    return ((draft.name, str(draft.origin)) for draft in drafts)
 
 
 def _of_fused(link: Link, name: StepName) -> Link:
@@ -222,12 +192,12 @@ def _of_fused(link: Link, name: StepName) -> Link:
 
 
 def _neighbour(draft: Draft, kept: Sequence[Draft], drafts: Sequence[Draft]) -> Draft | None:
+    """The step in front, if this one is all that reads it, in the same subtasks."""
     link = draft.links[0] if draft.links else None
-    if not isinstance(draft.step, RowFunctions) or link is None or not _plain(link):
+    if draft.step.inputs is not Inputs.ONE or link is None or not _plain(link):
         return None
     before = next(d for d in kept if d.name == link.source)
-    same = before.parallelism == draft.parallelism and before.chaining and draft.chaining
-    if not isinstance(before.step, RowFunctions) or not same:
+    if not (before.parallelism == draft.parallelism and before.chaining and draft.chaining):
         return None
     original = next(d for d in drafts if d.name == draft.name).links[0].source
     users = [d for d in drafts for o in d.links if o.source == original and o.tag == "main"]
@@ -241,7 +211,7 @@ def _plain(link: Link) -> bool:
 def widths(
     nodes: Sequence[Node], default: int, caps: Mapping[StepName, int | None]
 ) -> dict[int, int]:
-    """Parallelism of every node: its own, else that of its input; a keyed window has the default.
+    """Parallelism of every node, as its step decides.
 
     Args:
         nodes: In topological order.
@@ -250,13 +220,7 @@ def widths(
     """
     found: dict[int, int] = {}
     for node in nodes:
-        asked = node.parallelism
-        if isinstance(node.step, Read):
-            cap = caps.get(node.name)
-            width = min(asked or default, cap if cap is not None else asked or default)
-        elif isinstance(node.step, WindowAggregate):
-            width = (asked or default) if node.step.keys else 1
-        else:
-            width = asked or max(found[edge.source] for edge in node.inputs)
+        above = [found[edge.source] for edge in node.inputs]
+        width = node.step.width(node.parallelism, default, above, caps.get(node.name))
         found[node.id] = max(1, width)
     return found

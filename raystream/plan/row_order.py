@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from raystream.graph.aggregates import AggregateKind
-from raystream.graph.steps import Read, WindowGlobal, WindowLocal
 from raystream.ids import StepName
 from raystream.plan.rewrite import Draft
-
-_PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
 
 
 def reads_in_order(drafts: Sequence[Draft]) -> frozenset[StepName]:
@@ -20,14 +16,8 @@ def reads_in_order(drafts: Sequence[Draft]) -> frozenset[StepName]:
     """
     asked: set[tuple[StepName, str]] = set()
     for draft in reversed(drafts):
-        if _asks(draft, asked):
+        tags = {tag for name, tag in asked if name == draft.name}
+        if draft.step.needs_order(tags):
             asked |= {(link.source, link.tag) for link in draft.links}
-    reads = {draft.name for draft in drafts if isinstance(draft.step, Read)}
+    reads = {draft.name for draft in drafts if draft.step.source is not None}
     return frozenset(name for name, _ in asked if name in reads)
-
-
-def _asks(draft: Draft, asked: set[tuple[StepName, str]]) -> bool:
-    if isinstance(draft.step, WindowLocal | WindowGlobal):
-        kinds = {aggregate.kind for aggregate in draft.step.aggregate.aggregates.values()}
-        return not kinds.isdisjoint(_PICKS) or (draft.name, "late") in asked
-    return (draft.name, "main") in asked

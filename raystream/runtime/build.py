@@ -7,13 +7,11 @@ from concurrent.futures import Executor
 from dataclasses import replace
 
 from raystream.context import Points, SubtaskContext, nowhere, unsampled
-from raystream.graph.steps import Read, Write
 from raystream.ids import ChannelId, StepName
 from raystream.job.spec import OpenRequest, RestoreRefs
 from raystream.observe.metrics import TaskMetrics
 from raystream.observe.samples import Samples
-from raystream.operators.operator import Operator, Restored, StepState
-from raystream.operators.registry import create
+from raystream.operators.operator import Operator, Restored, StepState, create
 from raystream.plan.physical import ChainSpec, StepSpec
 from raystream.runtime.chain import Chain, Link
 from raystream.runtime.channels.base import ChannelReader, ChannelWriter
@@ -95,7 +93,7 @@ class _Builder:
     def task(
         self, readers: Mapping[ChannelId, ChannelReader], outputs: Outputs, report: Report
     ) -> Task:
-        specs = [spec for spec in self._chain.steps if not isinstance(spec.step, Read)]
+        specs = [spec for spec in self._chain.steps if spec.step.source is None]
         operators = [(spec.name, self._operator(spec)) for spec in specs]
         first = operators[0] if operators else None
         source = self._chain.source
@@ -151,8 +149,7 @@ class _Builder:
             self._metrics.add(step, name, n)
 
     def _operator(self, spec: StepSpec) -> Operator:
-        if isinstance(spec.step, Write):
-            assert spec.write is not None
+        if spec.write is not None:
             return SinkOperator(spec.step.sink, spec.write)
         return create(spec.step)
 
@@ -170,7 +167,7 @@ class _Builder:
         )
 
     def _restored(self) -> dict[StepName, Restored]:
-        mine = {spec.name for spec in self._chain.steps if not isinstance(spec.step, Read)}
+        mine = {spec.name for spec in self._chain.steps if spec.step.source is None}
         refs = self._request.restore
         return {step: self._load(refs[step]) for step in mine if step in refs}
 

@@ -14,7 +14,6 @@ from raystream.checkpoint.protocol.procedure import Procedure
 from raystream.connectors.base import Committer, CommitterContext
 from raystream.context import Points, nowhere
 from raystream.errors import told
-from raystream.graph.steps import Write
 from raystream.ids import StepName
 from raystream.job.life import RestoreStates
 from raystream.job.machine import JobMachine
@@ -397,7 +396,6 @@ def committers_of(spec: JobSpec, store_id: str) -> MakeCommitters:
     def make(attempt: int) -> Committers:
         made = {}
         for sink in spec.plan.sinks():
-            assert isinstance(sink.step, Write)
             context = CommitterContext(spec.name, store_id, sink.name, attempt)
             committer = sink.step.sink.committer(context)
             if committer is not None:

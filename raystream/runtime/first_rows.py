@@ -7,8 +7,6 @@ from collections.abc import Callable
 from raystream.data.batch import Batch
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
-from raystream.graph.steps import Union, WindowGlobal, Write
-from raystream.operators.registry import output_schema
 from raystream.operators.user_code import untyped
 from raystream.plan.physical import StepSpec
 
@@ -20,13 +18,12 @@ def first_check(spec: StepSpec) -> Check | None:
 
     The check raises a ConfigurationError at the line of the step.
     """
-    if spec.output.open and not isinstance(spec.step, Write):
+    if spec.output.open and spec.step.sink is None:
         return _refused(spec)
     if not any(schema.open for schema in spec.inputs):
         return None
-    step = spec.step
-    if isinstance(step, Union) or (isinstance(step, WindowGlobal) and step.pre_aggregated):
-        return None  # rows of one input alone; partials, whose columns are hidden
+    if not spec.step.told_by_rows():
+        return None
 
     def check(batch: Batch) -> None:
         try:
@@ -47,8 +44,8 @@ def _refused(spec: StepSpec) -> Check:
 
 
 def _check(spec: StepSpec, columns: Schema) -> None:
-    if not isinstance(spec.step, Write):
-        output_schema(spec.step, [columns])
+    if spec.step.sink is None:
+        spec.step.outputs([columns])
         return
     check_rows = getattr(spec.step.sink, "check_rows", None)
     if check_rows is not None and spec.write is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raystream.graph.steps import MapBatches, RowFunctions, Write
+from raystream.operators.step import UserCode
 from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
 from raystream.runtime.pace import BATCH_ROWS, FIRST_AHEAD, FIRST_ROWS, ROW_CODE_ROWS, Start
 
@@ -10,13 +10,13 @@ from raystream.runtime.pace import BATCH_ROWS, FIRST_AHEAD, FIRST_ROWS, ROW_CODE
 def start_of(plan: PhysicalPlan, chain: ChainSpec) -> Start:
     """The first sizes of a chain, and in how many parts the time of waiting is divided."""
     mine = any(_is_code(step) for step in chain.steps)
-    by_row = any(isinstance(step.step, RowFunctions) for step in chain.steps)
+    by_row = any(step.step.user_code is UserCode.ROWS for step in chain.steps)
     return Start(
         piece=1 if mine else FIRST_ROWS,
         most=ROW_CODE_ROWS if by_row else BATCH_ROWS,
         ahead=first_ahead(plan),
         stages=1 + _hops(plan),
-        calls=any(isinstance(step.step, MapBatches) for step in chain.steps),
+        calls=any(step.step.user_code is UserCode.BATCHES for step in chain.steps),
     )
 
 
@@ -27,10 +27,10 @@ def first_ahead(plan: PhysicalPlan) -> int:
 
 def _is_code(spec: StepSpec) -> bool:
     """Whether what it costs is unknown: functions, and sinks that are not ours."""
-    step = spec.step
-    if isinstance(step, Write):
-        return not type(step.sink).__module__.startswith("raystream.")
-    return isinstance(step, RowFunctions | MapBatches)
+    sink = spec.step.sink
+    if sink is not None:
+        return not type(sink).__module__.startswith("raystream.")
+    return spec.step.user_code is not UserCode.NONE
 
 
 def _hops(plan: PhysicalPlan) -> int:

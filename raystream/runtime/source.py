@@ -89,15 +89,15 @@ class SourceInput:
         self._options = spec.read
         self._output = output
         self._bounded = bounded
-        source: Source = spec.step.source  # type: ignore[union-attr]
+        source: Source = spec.step.source
         self._source = source
         self._may_grow = not bounded and source.grows()
         self._reader: SourceReader = source.reader(ctx, spec.read)
         headers = _of(source, restored)
         self._positions: dict[SplitId, Position] = {}
         self._known: set[SplitId] = {split.id for split in splits}
-        self._marks = SplitWatermarks(spec.step.watermark)  # type: ignore[union-attr]
-        self._times = SourceTimes(spec.step)  # type: ignore[arg-type]
+        self._marks = SplitWatermarks(spec.step.watermark)
+        self._times = SourceTimes(spec.step)
         self._marks.restore(_watermarks(headers), _idle(headers))
         self._order = RowOrder(headers) if spec.read.row_order else None
         self._add(self._starts(splits, headers))
@@ -383,7 +383,7 @@ class SourceInput:
     # -- records that do not fit ---------------------------------------------------------------
 
     def _reject(self, rejected: Sequence[Rejected]) -> None:
-        policy = self._read.errors  # type: ignore[union-attr]
+        policy = self._read.errors
         if policy is ErrorPolicy.FAIL:
             first = rejected[0]
             wider = declaration(first.reason)

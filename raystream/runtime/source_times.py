@@ -9,7 +9,7 @@ import polars as pl
 
 from raystream.data.batch import TIME
 from raystream.formats.moments import Unit, likely_unit
-from raystream.graph.steps import Read
+from raystream.operators.event_time import TimedStep
 from raystream.operators.event_times import EventTimes, Timed
 
 
@@ -56,7 +56,7 @@ class SourceTimes:
         step: What was said of event time.
     """
 
-    def __init__(self, step: Read) -> None:
+    def __init__(self, step: TimedStep) -> None:
         self._written: Any = step.event_time
         self._unit = Unit(step.event_time_unit, step.time_zone)
         self._times: EventTimes | None = None

@@ -18,7 +18,6 @@ from raystream.connectors.base import ReadOptions
 from raystream.connectors.collect import Collect
 from raystream.errors import ConfigurationError, JobFailed
 from raystream.graph.logical import LogicalGraph, Node
-from raystream.graph.steps import Read, Write
 from raystream.ids import StepName
 from raystream.job.outcome import Outcome
 from raystream.job.spec import CheckpointSettings, JobSpec
@@ -102,7 +101,7 @@ class _Feeding:
         self._clock = VirtualClock(wall_ms=wall_ms)
         self._store = MemoryStore(pipeline.name)
         self._sources = _sources(graph, rows, self._world)
-        self._sinks = {node.name: Collect() for node in graph.nodes if isinstance(node.step, Write)}
+        self._sinks = {node.name: Collect() for node in graph.nodes if node.step.sink is not None}
         self._labels = {n.name: _label(n) for n in graph.nodes if n.name in self._sinks}
         nodes = tuple(self._replaced(node) for node in graph.nodes)
         learnt = {name: schema for name, s in self._sources.items() if (schema := s.learn())}
@@ -120,10 +119,10 @@ class _Feeding:
         return self._sources[node.name].first_rows(ReadOptions(step.schema, step.event_time))
 
     def _replaced(self, node: Node) -> Node:
-        if isinstance(node.step, Read):
-            return replace(node, step=replace(node.step, source=self._sources[node.name]))
-        if isinstance(node.step, Write):
-            return replace(node, step=replace(node.step, sink=self._sinks[node.name]))
+        if node.step.source is not None:
+            return replace(node, step=node.step.but(source=self._sources[node.name]))
+        if node.step.sink is not None:
+            return replace(node, step=node.step.but(sink=self._sinks[node.name]))
         return node
 
     def to_the_end(self) -> dict[str, list[dict[str, Any]]]:
@@ -210,7 +209,7 @@ class _Feeding:
 def _sources(
     graph: LogicalGraph, rows: Mapping[str, Sequence[Item]], world: World
 ) -> dict[StepName, FedSource]:
-    nodes = [node for node in graph.nodes if isinstance(node.step, Read)]
+    nodes = [node for node in graph.nodes if node.step.source is not None]
     found: dict[StepName, FedSource] = {}
     for given, items in rows.items():
         node = next((n for n in nodes if given in (n.name, *_topics(n))), None)
@@ -232,6 +231,6 @@ def _label(node: Node) -> str:
 
 
 def _topics(node: Node) -> Sequence[str]:
-    end = node.step.source if isinstance(node.step, Read) else getattr(node.step, "sink", None)
+    end = node.step.source if node.step.source is not None else node.step.sink
     found: Sequence[str] = getattr(end, "topics", ())
     return found

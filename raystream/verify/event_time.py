@@ -11,16 +11,16 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from raystream.graph import steps
-
 Row = dict[str, Any]
 _PER_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
-def time_of(step: steps.Read | steps.WithEventTime, row: Row) -> Any:
+def time_of(step: Any, row: Row) -> Any:
     """Event time of a row, epoch ms; None where the row has none.
 
-    >>> time_of(steps.WithEventTime("at.when", event_time_unit="s"), {"at": {"when": 1.5}})
+    >>> from types import SimpleNamespace
+    >>> step = SimpleNamespace(event_time="at.when", event_time_unit="s", time_zone=None)
+    >>> time_of(step, {"at": {"when": 1.5}})
     1500
     """
     value = _value(step.event_time, row)

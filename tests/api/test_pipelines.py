@@ -9,8 +9,8 @@ import pytest
 
 import raystream as rs
 from raystream.graph.policies import Early
-from raystream.graph.steps import WindowAggregate
 from raystream.graph.windows import Cumulative, Hopping
+from tests.steps import WindowAggregate
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 

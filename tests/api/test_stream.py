@@ -13,7 +13,7 @@ import raystream as rs
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.logical import Edge
 from raystream.graph.policies import Early, OnClose
-from raystream.graph.steps import FilterRows, FlatMap, KeyBy, Map, WindowAggregate, WithColumns
+from tests.steps import FilterRows, FlatMap, KeyBy, Map, WindowAggregate, WithColumns
 
 ROWS = [{"ts": 1, "ip": "a", "status": 200}]
 SCHEMA = {"ts": int, "ip": str, "status": int}

@@ -23,7 +23,7 @@ def loaded_by(module: str) -> set[str]:
     "module",
     [
         "raystream",
-        "raystream.graph.steps",
+        "raystream.operators.registry",
         "raystream.checkpoint.records",
         "raystream.testing.broker",
     ],

@@ -14,9 +14,9 @@ from raystream.config.load import Loading, load
 from raystream.config.place import InvalidFile
 from raystream.config.to_python import to_python
 from raystream.graph.policies import Early
-from raystream.graph.steps import Read, WindowAggregate, WithEventTime, Write
 from raystream.graph.windows import Cumulative, Tumbling
 from tests.config.corpus import CANARY, CONFIGS, LOADING, files
+from tests.steps import Read, WindowAggregate, WithEventTime, Write
 
 PIPELINES = CONFIGS.parent / "pipelines"
 JOBS = ["requests_per_minute", "order_totals", "campaign_effect"]
@@ -193,7 +193,7 @@ def test_topics_by_pattern(tmp_path: Path) -> None:
     path = tmp_path / "job.yaml"
     path.write_text(SMALLEST.replace("topic: requests", 'topic: {pattern: "orders-.*"}'))
     loaded = load(str(path))
-    (read,) = [n.step for n in loaded.pipeline.graph().nodes if hasattr(n.step, "source")]
+    (read,) = [n.step for n in loaded.pipeline.graph().nodes if n.step.source is not None]
     assert read.source.pattern.regex == "orders-.*"
     assert 'rs.pattern("orders-.*")' in to_python(loaded.pipeline)
 

@@ -13,8 +13,8 @@ import pytest
 import raystream as rs
 from raystream.config import model
 from raystream.config.load import load
-from raystream.graph.steps import Read, Write
 from raystream.testing import feed
+from tests.steps import Read, Write
 
 FOLDER = Path(__file__).parents[2] / "docs/connectors"
 PAGES = {path.stem: path.read_text() for path in FOLDER.glob("*.md")}

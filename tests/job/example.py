@@ -9,9 +9,9 @@ from raystream.connectors.base import CommitterContext
 from raystream.data.schema import Schema
 from raystream.graph.logical import Origin
 from raystream.graph.policies import RestartStrategy
-from raystream.graph.steps import Drop, Read, Write
 from raystream.job.spec import CheckpointSettings, JobSpec
 from raystream.plan.physical import ChainSpec, ExchangeKind, ExchangeSpec, PhysicalPlan, StepSpec
+from tests.steps import Drop, Read, Write
 
 ORIGIN = Origin("job.py", 1)
 EMPTY = Schema({})

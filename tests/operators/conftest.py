@@ -10,11 +10,10 @@ import pytest
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import TIME, Batch
-from raystream.graph import steps
 from raystream.ids import SubtaskId
-from raystream.operators.operator import Operator, Restored
-from raystream.operators.registry import create
+from raystream.operators.operator import Operator, Restored, create
 from raystream.time.clock import VirtualClock
+from tests import steps
 
 
 class Harness:

@@ -19,11 +19,10 @@ from raystream.data.schema import Schema
 from raystream.data.segment import Segment
 from raystream.errors import ConfigurationError, DataError
 from raystream.graph.aggregates import Aggregate, AggregateKind
-from raystream.graph.steps import WindowAggregate, WindowGlobal, WindowLocal
 from raystream.graph.windows import Tumbling
 from raystream.operators.operator import Restored, StepState
-from raystream.operators.registry import output_schema
 from raystream.time.watermark import END_OF_TIME, Watermark
+from tests.steps import WindowAggregate, WindowGlobal, WindowLocal, output_schema
 
 K = AggregateKind
 GREATEST = {

@@ -11,8 +11,20 @@ import pytest
 from raystream.data.batch import MESSAGE_KEY, TIME
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError, UserCodeError
-from raystream.graph.steps import Drop, Filter, KeyBy, MapBatches, Select, Step, Union, WithColumns
-from raystream.operators.registry import create, output_schema
+from raystream.operators.operator import create
+from tests.steps import (
+    Drop,
+    Filter,
+    KeyBy,
+    MapBatches,
+    Read,
+    Select,
+    Step,
+    Union,
+    WithColumns,
+    Write,
+    output_schema,
+)
 
 SCHEMA = Schema.of({"ip": "string not null", "status": "int", "price": "float"})
 ROWS = pl.DataFrame(
@@ -174,5 +186,7 @@ def test_behind_open_columns_nothing_is_checked(step: Step) -> None:
 
 
 def test_read_and_write_are_no_operators() -> None:
-    with pytest.raises(TypeError, match="str has no operator"):
-        create("read")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="write has no operator"):
+        create(Write(None))
+    with pytest.raises(TypeError, match="read has no operator"):
+        create(Read(None))

@@ -11,8 +11,8 @@ import pytest
 
 from raystream.errors import DataError
 from raystream.graph.policies import ErrorPolicy
-from raystream.graph.steps import Filter, KeyBy, Select, Step, WithColumns
-from raystream.operators.registry import create
+from raystream.operators.operator import create
+from tests.steps import Filter, KeyBy, Select, Step, WithColumns
 
 ROWS = [{"n": 2**62, "s": "x", "v": 1}, {"n": 3, "s": "4", "v": 2}]
 SKIP = ErrorPolicy.SKIP

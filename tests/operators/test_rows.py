@@ -14,8 +14,7 @@ from raystream.data.batch import TIME
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError, UserCodeError
 from raystream.graph.policies import ErrorPolicy
-from raystream.graph.steps import FilterRows, FlatMap, KeyBy, Map, MapBatches, RowFunctions
-from raystream.operators.registry import output_schema
+from tests.steps import FilterRows, FlatMap, KeyBy, Map, MapBatches, RowFunctions, output_schema
 
 Row = dict[str, Any]
 SKIP = ErrorPolicy.SKIP

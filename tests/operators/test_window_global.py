@@ -17,12 +17,11 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.policies import Early, OnClose
-from raystream.graph.steps import WindowAggregate, WindowGlobal, WindowLocal
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
 from raystream.operators.operator import Restored
-from raystream.operators.registry import output_schema
 from raystream.operators.window import slices as window_slices
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
+from tests.steps import WindowAggregate, WindowGlobal, WindowLocal, output_schema
 
 K = AggregateKind
 ROWS = Schema.of({"ip": "string", "n": "int", "x": "float"})

@@ -11,11 +11,11 @@ import raystream as rs
 from raystream.data.batch import TIME
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.policies import OnClose
-from raystream.graph.steps import WindowAggregate, WindowGlobal
 from raystream.graph.windows import Window
 from raystream.operators.window import slices as window_slices
 from raystream.time.watermark import END_OF_TIME, Watermark
 from raystream.verify.evaluate import windows_of
+from tests.steps import WindowAggregate, WindowGlobal
 
 MINUTE = 60_000
 

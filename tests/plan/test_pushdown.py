@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import raystream as rs
-from raystream.plan.columns import roots
+from raystream.operators.needs import roots
 from tests.plan.graphs import KAFKA, decoded, reading
 
 ALL = ["ts", "ip", "path", "status", "bytes"]

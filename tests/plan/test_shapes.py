@@ -6,9 +6,9 @@ import pytest
 
 import raystream as rs
 from raystream.data.batch import MESSAGE_KEY
-from raystream.graph.steps import RowFunctions, WindowGlobal
 from raystream.plan.planner import plan
 from tests.plan.graphs import KAFKA, chains, exchanges, reading, step
+from tests.steps import RowFunctions, WindowGlobal
 
 MINUTE = rs.tumbling("1m")
 

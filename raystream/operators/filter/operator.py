@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.data.left_out import left_out
-from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError
-from raystream.expressions.compiled import Compiled, compiled
-from raystream.graph import steps
 from raystream.operators.evaluation import Evaluation
-from raystream.operators.expressions import naming
+from raystream.operators.filter.columns import condition_of
+from raystream.operators.filter.step import Filter as Step
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors
 
@@ -22,7 +17,7 @@ from raystream.operators.row_errors import RowErrors
 class Filter(Operator):
     """Keeps rows; columns stay as they are."""
 
-    def __init__(self, step: steps.Filter) -> None:
+    def __init__(self, step: Step) -> None:
         self._step = step
         self._errors = RowErrors(step.errors)
         self._evaluation: Evaluation | None = None
@@ -41,7 +36,7 @@ class Filter(Operator):
             self.output.emit(Batch(kept))
 
     def _compiled(self, batch: Batch) -> Evaluation:
-        condition = _condition(self._step, batch.user_frame().schema)
+        condition = condition_of(self._step, batch.user_frame().schema)
 
         def passing(frame: pl.DataFrame) -> pl.DataFrame:
             kept = frame.filter(condition.value)
@@ -55,22 +50,3 @@ class Filter(Operator):
         self.ctx.count("filtered_rows", number)
         refused = (~condition).fill_null(value=True)
         self.ctx.sample("filtered_rows", lambda: left_out(frame.filter(refused)))
-
-
-def output_schema(step: steps.Filter, schema: Schema) -> Schema:
-    """The same columns.
-
-    Raises:
-        ConfigurationError: the condition names a missing column or is not true or false.
-    """
-    _condition(step, schema.columns)
-    return schema
-
-
-def _condition(step: steps.Filter, columns: Mapping[str, pl.DataType]) -> Compiled:
-    with naming("filter"):
-        found = compiled(step.condition, columns)
-    if found.dtype != pl.Boolean:
-        what = f"filter: the condition is {found.dtype}, not true or false"
-        raise ConfigurationError(what, what_to_do="write a comparison")
-    return found

@@ -9,19 +9,16 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN, Batch
-from raystream.data.keys import canonical, canonical_type
+from raystream.data.keys import canonical
 from raystream.data.rows import finer_than_python, fit_values, to_rows
-from raystream.data.schema import Schema
-from raystream.expressions.compiled import Compiled, compiled
-from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.evaluation import Evaluation
 from raystream.operators.expressions import (
-    check_columns,
     join_hidden,
-    naming,
     split_hidden,
 )
+from raystream.operators.key_by.columns import compiled_keys
+from raystream.operators.key_by.step import KeyBy as Step
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors, reject_raised
 from raystream.operators.user_code import Raised, called, untyped
@@ -32,7 +29,7 @@ _KEY = f"{HIDDEN}key:"
 class KeyBy(Operator):
     """Adds the computed key columns."""
 
-    def __init__(self, step: steps.KeyBy) -> None:
+    def __init__(self, step: Step) -> None:
         self._step = step
         self._errors = RowErrors(step.errors)
         self._evaluation: Evaluation | None = None
@@ -60,7 +57,7 @@ class KeyBy(Operator):
 
     def _called(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.Series]]:
         """The rows whose functions gave a key, and the keys."""
-        functions = {n: how for n, how in self._step.computed.items() if _is_function(how)}
+        functions = self._step.key_functions()
         if not functions or not frame.height:
             return frame, []
         if not functions.keys() <= self._step.types.keys():
@@ -100,40 +97,12 @@ class KeyBy(Operator):
         return self._fitted(frame, _but(made, told))
 
 
-def output_schema(step: steps.KeyBy, schema: Schema) -> Schema:
-    """The columns, keyed; open if a function computes a key of a type not known.
-
-    Raises:
-        ConfigurationError: a key is not a column.
-    """
-    existing = [name for name in step.keys if name not in step.computed]
-    check_columns(existing, schema.columns)
-    functions = [name for name, how in step.computed.items() if _is_function(how)]
-    if not set(functions) <= step.types.keys():
-        return Schema({}, key=step.keys, open=True)
-    made = {name: found.dtype for name, found in _compile(step, schema.columns).items()}
-    made |= {name: step.types[name] for name in functions}
-    columns = {**schema.columns, **made}
-    columns |= {name: canonical_type(columns[name]) for name in step.keys}
-    return Schema(columns, schema.required - set(step.computed), step.keys)
-
-
-def _compile(step: steps.KeyBy, columns: Mapping[str, pl.DataType]) -> dict[str, Compiled]:
-    expressions = {n: how for n, how in step.computed.items() if not _is_function(how)}
-    with naming("key_by"):
-        return {name: compiled(how, columns) for name, how in expressions.items()}
-
-
-def _evaluation(step: steps.KeyBy, batch: Batch) -> Evaluation:
+def _evaluation(step: Step, batch: Batch) -> Evaluation:
     """Keys beside the rows, so that functions see the columns as they came in."""
-    made = _compile(step, batch.user_frame().schema)
+    made = compiled_keys(step, batch.user_frame().schema)
     values = [found.value.alias(_KEY + name) for name, found in made.items()]
     return Evaluation(list(made.values()), lambda frame: frame.with_columns(values))
 
 
 def _but(made: Mapping[str, list[Any]], left_out: Mapping[int, Any]) -> dict[str, list[Any]]:
     return {n: [v for i, v in enumerate(vs) if i not in left_out] for n, vs in made.items()}
-
-
-def _is_function(how: object) -> bool:
-    return callable(how) and not isinstance(how, pl.Expr)

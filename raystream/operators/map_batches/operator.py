@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
-from typing import Any
 
 import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN, IS_FINAL, TIME, Batch
 from raystream.data.fit import fit_columns
-from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError, UserCodeError
-from raystream.graph import steps
+from raystream.errors import UserCodeError
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.expressions import join_hidden, split_hidden
+from raystream.operators.map_batches.columns import frame_of, output_schema
+from raystream.operators.map_batches.step import MapBatches as Step
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors, bad_rows, places, reject_raised, shown_row
-from raystream.operators.user_code import Raised, defined_at, untyped, user_code
+from raystream.operators.user_code import Raised, untyped
 
 
 class MapBatches(Operator):
@@ -31,11 +29,11 @@ class MapBatches(Operator):
     batch, until just the rows for which it raises are left.
     """
 
-    def __init__(self, step: steps.MapBatches) -> None:
+    def __init__(self, step: Step) -> None:
         self._step = step
         self._errors = RowErrors(step.errors)
         self._columns: Mapping[str, pl.DataType] | None = None
-        declared = output_schema(step, Schema({}))
+        declared = output_schema(step)
         if not declared.open:
             self._columns = declared.columns
 
@@ -100,36 +98,6 @@ def _number(frame: pl.DataFrame) -> pl.Series:
     return pl.int_range(frame.height, eager=True).alias(_NUMBER)
 
 
-def frame_of(step: steps.MapBatches, user: pl.DataFrame) -> pl.DataFrame:
-    """What the function makes of some rows.
-
-    Raises:
-        UserCodeError: it raised, or gave no frame.
-    """
-    with user_code(step.function):
-        result = step.function(_given(user, step.batch_format))
-    if isinstance(result, pl.DataFrame):
-        return result
-    if step.batch_format == "pandas":
-        return pl.from_pandas(result)
-    if step.batch_format == "pyarrow":
-        frame = pl.from_arrow(result)
-        if isinstance(frame, pl.DataFrame):
-            return frame
-    what = f"map_batches: the function gave {type(result).__name__}, not a frame"
-    raise UserCodeError(what, defined_at(step.function), "return a Polars DataFrame")
-
-
-def output_schema(step: steps.MapBatches, schema: Schema) -> Schema:
-    """The declared columns; open (known at the first output) if none were declared.
-
-    Raises:
-        ConfigurationError: there is no such batch format, or its library is not installed.
-    """
-    _check_installed(step.batch_format)
-    return Schema.of(step.schema) if step.schema is not None else Schema({}, open=True)
-
-
 def _of_no_row(hidden: pl.DataFrame, height: int) -> pl.DataFrame:
     """Hidden columns of rows that come from no single row: the latest time, all else null.
 
@@ -141,20 +109,3 @@ def _of_no_row(hidden: pl.DataFrame, height: int) -> pl.DataFrame:
         for name, column in zip(hidden.columns, hidden.get_columns(), strict=True)
     ]
     return pl.DataFrame(dict(zip(hidden.columns, columns, strict=True)))
-
-
-def _check_installed(batch_format: str) -> None:
-    needed = {"polars": (), "pandas": ("pandas", "pyarrow"), "pyarrow": ("pyarrow",)}
-    if batch_format not in needed:
-        what = f"map_batches: no batch_format {batch_format!r}"
-        raise ConfigurationError(what, what_to_do="write polars, pandas or pyarrow")
-    missing = [name for name in needed[batch_format] if find_spec(name) is None]
-    if missing:
-        what = f"map_batches: batch_format={batch_format!r} needs {' and '.join(missing)}"
-        raise ConfigurationError(what, what_to_do=f"pip install {' '.join(missing)}")
-
-
-def _given(user: pl.DataFrame, batch_format: str) -> Any:
-    if batch_format == "pandas":
-        return user.to_pandas()
-    return user.to_arrow() if batch_format == "pyarrow" else user

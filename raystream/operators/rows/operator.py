@@ -14,16 +14,17 @@ from raystream.data.left_out import rows_left_out
 from raystream.data.rows import finer_than_python, to_frame, to_rows
 from raystream.data.schema import Schema
 from raystream.errors import UserCodeError
-from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.expressions import join_hidden, split_hidden
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import BadRow, RowErrors, bad_rows
+from raystream.operators.rows.step import FilterRows, FlatMap, Map
+from raystream.operators.rows.step import RowFunctions as Step
 from raystream.operators.side_outputs import ERRORS, dead_letters_of
 from raystream.operators.user_code import called, defined_at, untyped
 
 Row = dict[str, Any]
-RowStep = steps.Map | steps.FlatMap | steps.FilterRows
+RowStep = Map | FlatMap | FilterRows
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class RowFunctions(Operator):
     or that do not fit, go by the policy of that step.
     """
 
-    def __init__(self, step: steps.RowFunctions) -> None:
+    def __init__(self, step: Step) -> None:
         self._step = step
         self._schemas = [_declared(function) for function in step.functions]
         self._errors = [_errors(step, number) for number in range(len(step.functions))]
@@ -80,7 +81,7 @@ class RowFunctions(Operator):
             rows = self._call(function, self._errors[number], rows, frame)
             if not rows.rows:
                 return
-            if not isinstance(function, steps.FilterRows):
+            if not isinstance(function, FilterRows):
                 rows = self._fitted(number, function, rows, frame)
         if rows.frame is None:
             self._emit(frame if rows.sources is None else frame[rows.sources])
@@ -94,8 +95,8 @@ class RowFunctions(Operator):
 
     def _call(self, step: RowStep, errors: RowErrors, rows: Rows, frame: pl.DataFrame) -> Rows:
         """Rows after one function."""
-        function = Listed(step.function) if isinstance(step, steps.FlatMap) else step.function
-        keep = own_rows if isinstance(step, steps.Map) else iter
+        function = Listed(step.function) if isinstance(step, FlatMap) else step.function
+        keep = own_rows if isinstance(step, Map) else iter
         go_on = errors.policy is not ErrorPolicy.FAIL
         results, bad = called(function, rows.rows, go_on=go_on, keep=keep)
         if bad:
@@ -106,12 +107,10 @@ class RowFunctions(Operator):
                 for row, r in zip(given, bad, strict=True)
             }
             rows = _without(rows, told, errors, frame)
-        if isinstance(step, steps.FilterRows):
+        if isinstance(step, FilterRows):
             return self._passed(results, rows)
         made = Rows(results, rows.sources)
-        return _checked(
-            step, _flat(made) if isinstance(step, steps.FlatMap) else made, errors, frame
-        )
+        return _checked(step, _flat(made) if isinstance(step, FlatMap) else made, errors, frame)
 
     def _passed(self, results: list[Any], rows: Rows) -> Rows:
         kept = [index for index, passed in enumerate(results) if passed]
@@ -122,9 +121,7 @@ class RowFunctions(Operator):
         self.ctx.sample("filtered_rows", lambda: rows_left_out(gone))
         return rows.take(kept)
 
-    def _fitted(
-        self, number: int, step: steps.Map | steps.FlatMap, rows: Rows, frame: pl.DataFrame
-    ) -> Rows:
+    def _fitted(self, number: int, step: Map | FlatMap, rows: Rows, frame: pl.DataFrame) -> Rows:
         """The rows in the types of their columns, without those that do not fit."""
         schema = self._schemas[number]
         if schema is None:
@@ -147,20 +144,14 @@ class RowFunctions(Operator):
         return Rows(made, rows.sources, fitted.frame)
 
 
-def output_schema(step: steps.RowFunctions, schema: Schema) -> Schema:
-    """Declared columns, those of the input behind filters only, or open: not known yet."""
-    maps = [f for f in step.functions if not isinstance(f, steps.FilterRows)]
-    return (_declared(maps[-1]) or Schema({}, open=True)) if maps else schema
-
-
 def _declared(function: RowStep) -> Schema | None:
-    if isinstance(function, steps.FilterRows) or function.schema is None:
+    if isinstance(function, FilterRows) or function.schema is None:
         return None
     declared = Schema.of(function.schema)
     return None if declared.open else declared
 
 
-def _errors(step: steps.RowFunctions, number: int) -> RowErrors:
+def _errors(step: Step, number: int) -> RowErrors:
     """The first function has the name of the step, and its side output."""
     policy = step.functions[number].errors
     if not step.said:
@@ -197,9 +188,7 @@ def _flat(made: Rows) -> Rows:
     return Rows(rows, sources)
 
 
-def _checked(
-    step: steps.Map | steps.FlatMap, made: Rows, errors: RowErrors, frame: pl.DataFrame
-) -> Rows:
+def _checked(step: Map | FlatMap, made: Rows, errors: RowErrors, frame: pl.DataFrame) -> Rows:
     if all(type(row) is dict for row in made.rows):
         return made
     where, advice = defined_at(step.function), "return a dict of column name to value"

@@ -6,21 +6,18 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
-from raystream.data.schema import Schema
-from raystream.graph import steps
-from raystream.operators.expressions import configuration_errors
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors
 from raystream.operators.window.aggregates import Aggregation
 from raystream.operators.window.early import final_rows
-from raystream.operators.window.keys import check_keys
 from raystream.operators.window.panes import panes_of
+from raystream.operators.window.step import WindowLocal as Step
 
 
 class WindowLocal(Operator):
     """One row per pane and key of the batch: key columns, and partials as hidden columns."""
 
-    def __init__(self, step: steps.WindowLocal) -> None:
+    def __init__(self, step: Step) -> None:
         self._asked = step.aggregate
         self._panes = panes_of(step.aggregate.window)
         self._aggregation: Aggregation | None = None
@@ -40,16 +37,3 @@ class WindowLocal(Operator):
         if rows.height:
             by: list[str | pl.Expr] = [self._panes.pane(), *self._asked.keys]
             self.output.emit(Batch(self._aggregation.partial(rows, by)))
-
-
-def output_schema(step: steps.WindowLocal, schema: Schema) -> Schema:
-    """The key columns; all else is hidden.
-
-    Raises:
-        ConfigurationError: a key or a column of an aggregate does not exist.
-    """
-    check_keys(step.aggregate.keys, schema.columns)
-    with configuration_errors("agg"):
-        Aggregation(step.aggregate.aggregates, schema.columns)
-    keys = step.aggregate.keys
-    return Schema({name: schema.columns[name] for name in keys}, schema.required & set(keys), keys)

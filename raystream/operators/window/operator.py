@@ -20,27 +20,22 @@ from functools import partial
 import polars as pl
 
 from raystream.context import LeftOut, SubtaskContext
-from raystream.data.batch import IS_FINAL, TIME, Batch
+from raystream.data.batch import Batch
 from raystream.data.left_out import left_out
-from raystream.data.schema import Schema
 from raystream.data.segment import Segment
 from raystream.errors import ConfigurationError
-from raystream.graph import steps
 from raystream.graph.policies import Early
-from raystream.operators.expressions import configuration_errors
 from raystream.operators.operator import Operator, Output, Restored, StepState
 from raystream.operators.row_errors import RowErrors
 from raystream.operators.window.aggregates import ROWS, Aggregation
+from raystream.operators.window.columns import output_columns
 from raystream.operators.window.early import ChangedPanes, final_rows
-from raystream.operators.window.keys import check_keys
 from raystream.operators.window.panes import WINDOW_END, WINDOW_START, panes_of
 from raystream.operators.window.slices import slices
+from raystream.operators.window.step import WindowGlobal as Step
 from raystream.state.redistribute import owned
 from raystream.state.windowed import PANE, WindowedState
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
-
-FINAL = "final"
-"""Boolean output column, only with early results."""
 
 _BEGIN = -(2**62)
 
@@ -48,7 +43,7 @@ _BEGIN = -(2**62)
 class WindowGlobal(Operator):
     """Windowed aggregation of the keys that this subtask owns."""
 
-    def __init__(self, step: steps.WindowGlobal) -> None:
+    def __init__(self, step: Step) -> None:
         self._step = step
         self._asked = step.aggregate
         self._keys = list(step.aggregate.keys)
@@ -250,7 +245,7 @@ class WindowGlobal(Operator):
         if merged is None or not merged.height:
             return
         finished = self._aggregation.finish(merged.sort(WINDOW_END))
-        rows = finished.frame.select(_output_columns(self._asked, final=final))
+        rows = finished.frame.select(output_columns(self._asked, final=final))
         if finished.reasons is not None:
             rows = self._errors.without(rows, finished.reasons)
         if rows.height:
@@ -275,48 +270,3 @@ class WindowGlobal(Operator):
         """The watermark at which all windows of the state are closed."""
         last = self._state.last_pane()
         return self._watermark if last is None else self._panes.last_end(last) + self._delay
-
-
-def output_schema(step: steps.WindowAggregate, schema: Schema) -> Schema:
-    """Keys, window_start, window_end, aggregates, and `final` with early results.
-
-    Raises:
-        ConfigurationError: a column does not exist, or two output columns have one name.
-    """
-    return _checked_output(step, schema.columns, schema)
-
-
-def _checked_output(
-    asked: steps.WindowAggregate, columns: Mapping[str, pl.DataType], schema: Schema
-) -> Schema:
-    check_keys(asked.keys, columns)
-    _check_names(asked)
-    rows = schema.empty().with_columns(pl.lit(None, pl.Int64).alias(TIME))
-    with configuration_errors("agg"):
-        aggregation = Aggregation(asked.aggregates, rows.schema)
-        by: list[str | pl.Expr] = [pl.lit(0).alias(PANE), *asked.keys]
-        partials = aggregation.partial(aggregation.with_values(rows), by)
-        window = pl.lit(None, pl.Int64)
-        merged = partials.with_columns(window.alias(WINDOW_START), window.alias(WINDOW_END))
-        finished = aggregation.finish(merged).frame
-        found = finished.select(_output_columns(asked, final=True)).schema
-    required = (schema.required & set(asked.keys)) | {WINDOW_START, WINDOW_END}
-    visible = Schema.of_frame(found, asked.keys)
-    return Schema(visible.columns, required, asked.keys)
-
-
-def _output_columns(asked: steps.WindowAggregate, *, final: bool) -> list[pl.Expr]:
-    names = (*asked.keys, WINDOW_START, WINDOW_END, *asked.aggregates)
-    columns = [pl.col(name) for name in names]
-    if isinstance(asked.emit, Early):
-        columns += [pl.lit(final).alias(FINAL), pl.lit(final).alias(IS_FINAL)]
-    return [*columns, (pl.col(WINDOW_END) - 1).alias(TIME)]
-
-
-def _check_names(asked: steps.WindowAggregate) -> None:
-    taken = [WINDOW_START, WINDOW_END, *([FINAL] if isinstance(asked.emit, Early) else [])]
-    for name in (*asked.keys, *asked.aggregates):
-        if name in taken:
-            what = f"agg: two output columns would be called {name!r}"
-            raise ConfigurationError(what, what_to_do="give the key or the aggregate another name")
-        taken.append(name)

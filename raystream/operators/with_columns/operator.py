@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
-from raystream.data.schema import Schema
-from raystream.expressions.compiled import Compiled, compiled
-from raystream.graph import steps
 from raystream.operators.evaluation import Evaluation
-from raystream.operators.expressions import join_hidden, naming, split_hidden
+from raystream.operators.expressions import join_hidden, split_hidden
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors
+from raystream.operators.with_columns.columns import compiled_columns
+from raystream.operators.with_columns.step import WithColumns as Step
 
 
 class WithColumns(Operator):
     """Computes columns; all expressions see the columns as they came in."""
 
-    def __init__(self, step: steps.WithColumns) -> None:
+    def __init__(self, step: Step) -> None:
         self._step = step
         self._errors = RowErrors(step.errors)
         self._evaluation: Evaluation | None = None
@@ -39,24 +36,8 @@ class WithColumns(Operator):
             self.output.emit(Batch(made))
 
 
-def output_schema(step: steps.WithColumns, schema: Schema) -> Schema:
-    """The columns and the new ones behind them.
-
-    Raises:
-        ConfigurationError: an expression names a missing column or does not fit its types.
-    """
-    made = _compile(step, schema.columns)
-    columns = {**schema.columns, **{name: found.dtype for name, found in made.items()}}
-    return Schema(columns, schema.required - set(step.columns), schema.key)
-
-
-def _compile(step: steps.WithColumns, columns: Mapping[str, pl.DataType]) -> dict[str, Compiled]:
-    with naming("with_columns"):
-        return {name: compiled(written, columns) for name, written in step.columns.items()}
-
-
-def _evaluation(step: steps.WithColumns, batch: Batch) -> Evaluation:
-    made = _compile(step, batch.user_frame().schema)
+def _evaluation(step: Step, batch: Batch) -> Evaluation:
+    made = compiled_columns(step, batch.user_frame().schema)
     values = [found.value.alias(name) for name, found in made.items()]
 
     def compute(frame: pl.DataFrame) -> pl.DataFrame:

@@ -15,20 +15,19 @@ import polars as pl
 from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import TIME, Batch
 from raystream.data.left_out import left_out
-from raystream.data.schema import Schema
 from raystream.formats.moments import Unit
-from raystream.graph import steps
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.event_times import EventTimes, Timed
 from raystream.operators.operator import Operator, Output, Restored, StepState
 from raystream.operators.row_errors import RowErrors
+from raystream.operators.with_event_time.step import WithEventTime as Step
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
 
 class WithEventTime(Operator):
     """New event time for the rows of one subtask."""
 
-    def __init__(self, step: steps.WithEventTime) -> None:
+    def __init__(self, step: Step) -> None:
         self._step = step
         self._unit = Unit(step.event_time_unit, step.time_zone)
         self._strategy = step.watermark
@@ -156,13 +155,3 @@ class WithEventTime(Operator):
 
 def _beyond(limit: int) -> str:
     return f"event time is later than the wall clock by more than max_future ({limit})"
-
-
-def output_schema(step: steps.WithEventTime, schema: Schema) -> Schema:
-    """The same columns.
-
-    Raises:
-        ConfigurationError: no such column, or it holds no times.
-    """
-    EventTimes(step.event_time, Unit(step.event_time_unit, step.time_zone), schema.columns)
-    return schema

@@ -15,13 +15,13 @@ from raystream.connectors.datagen import Datagen
 from raystream.connectors.files.source import Files
 from raystream.data.batch import TIME
 from raystream.data.schema import Schema
-from raystream.graph import steps
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.logical import Origin
 from raystream.graph.policies import RestartStrategy, WatermarkStrategy
 from raystream.graph.windows import Tumbling
 from raystream.job.spec import CheckpointSettings, JobSpec
 from raystream.plan.physical import ChainSpec, ExchangeKind, ExchangeSpec, PhysicalPlan, StepSpec
+from tests import steps
 
 ORIGIN = Origin("job.py", 1)
 ROWS = Schema.of({"ts": "int", "key": "string", "value": "int"})

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from raystream.errors import ConfigurationError
-from raystream.graph import steps
 from raystream.ids import SubtaskId
 from raystream.job.spec import OpenRequest
 from raystream.runtime.ray.parcels import (
@@ -19,6 +18,7 @@ from raystream.runtime.ray.parcels import (
     unpack_request,
     versions,
 )
+from tests import steps
 from tests.runtime.ray.jobs import counting, identity
 
 

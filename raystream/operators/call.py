@@ -1,0 +1,56 @@
+"""A step as the calls of Python's API that make it: `explain --as python` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+OTHER_STREAMS = object()
+"""Argument: the streams of all inputs but the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`.verb(arguments, columns, options)`.
+
+    Args:
+        verb: Name of the method.
+        arguments: In order; plain values, or those below.
+        options: Keywords of the method.
+        columns: Keywords that are columns: a map where a name is no Python word.
+    """
+
+    verb: str
+    arguments: tuple[Any, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Milliseconds:
+    """A duration."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """A source or sink."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the user, by its module and name."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Columns that were declared, but for some."""
+
+    schema: Any
+    but: frozenset[str] = frozenset()

@@ -1,0 +1,26 @@
+"""The condition of a filter over the columns there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from raystream.errors import ConfigurationError
+from raystream.expressions.compiled import Compiled, compiled
+from raystream.operators.expressions import naming
+from raystream.operators.filter.step import Filter
+
+
+def condition_of(step: Filter, columns: Mapping[str, pl.DataType]) -> Compiled:
+    """The condition, compiled.
+
+    Raises:
+        ConfigurationError: it names a missing column, or is not true or false.
+    """
+    with naming("filter"):
+        found = compiled(step.condition, columns)
+    if found.dtype != pl.Boolean:
+        what = f"filter: the condition is {found.dtype}, not true or false"
+        raise ConfigurationError(what, what_to_do="write a comparison")
+    return found

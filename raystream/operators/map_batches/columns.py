@@ -1,0 +1,73 @@
+"""What the function of map_batches makes of a frame, and the columns of it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import polars as pl
+
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError, UserCodeError
+from raystream.operators.map_batches.step import MapBatches
+from raystream.operators.trial import Tried
+from raystream.operators.user_code import defined_at, user_code
+
+
+def frame_of(step: MapBatches, user: pl.DataFrame) -> pl.DataFrame:
+    """What the function makes of some rows.
+
+    Raises:
+        UserCodeError: it raised, or gave no frame.
+    """
+    with user_code(step.function):
+        result = step.function(_given(user, step.batch_format))
+    if isinstance(result, pl.DataFrame):
+        return result
+    if step.batch_format == "pandas":
+        return pl.from_pandas(result)
+    if step.batch_format == "pyarrow":
+        frame = pl.from_arrow(result)
+        if isinstance(frame, pl.DataFrame):
+            return frame
+    what = f"map_batches: the function gave {type(result).__name__}, not a frame"
+    raise UserCodeError(what, defined_at(step.function), "return a Polars DataFrame")
+
+
+def tried_batch(step: MapBatches, user: pl.DataFrame) -> Tried:
+    """Call the function with some rows: what it gives tells its columns.
+
+    Args:
+        step: Whose types are not known.
+        user: The user's columns.
+    """
+    frame = frame_of(step, user)
+    same = step.but(function=lambda _: frame, batch_format="polars")
+    return Tried({}, frame, frame.height, "", same)
+
+
+def output_schema(step: MapBatches) -> Schema:
+    """The declared columns; open (known at the first output) if none were declared.
+
+    Raises:
+        ConfigurationError: there is no such batch format, or its library is not installed.
+    """
+    _check_installed(step.batch_format)
+    return Schema.of(step.schema) if step.schema is not None else Schema({}, open=True)
+
+
+def _check_installed(batch_format: str) -> None:
+    needed = {"polars": (), "pandas": ("pandas", "pyarrow"), "pyarrow": ("pyarrow",)}
+    if batch_format not in needed:
+        what = f"map_batches: no batch_format {batch_format!r}"
+        raise ConfigurationError(what, what_to_do="write polars, pandas or pyarrow")
+    missing = [name for name in needed[batch_format] if find_spec(name) is None]
+    if missing:
+        what = f"map_batches: batch_format={batch_format!r} needs {' and '.join(missing)}"
+        raise ConfigurationError(what, what_to_do=f"pip install {' '.join(missing)}")
+
+
+def _given(user: pl.DataFrame, batch_format: str) -> Any:
+    if batch_format == "pandas":
+        return user.to_pandas()
+    return user.to_arrow() if batch_format == "pyarrow" else user

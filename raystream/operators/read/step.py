@@ -1,0 +1,93 @@
+"""Read: rows of a source; what runs is runtime/source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
+from raystream.operators.call import Call, Connector, Declared
+from raystream.operators.event_time import time_options
+from raystream.operators.step import Expression, Inputs, Step
+from raystream.operators.words import place
+
+if TYPE_CHECKING:
+    from raystream.data.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Step):
+    """Rows of a source. `source` is a connectors.base.Source.
+
+    Args:
+        source: Where from.
+        event_time: Column, path into one, or Expression; None: the record's own timestamp.
+        schema: Declared schema (data.schema.Schema) or None: learnt once.
+        watermark: Per split.
+        errors: Policy for records that do not decode or fit.
+        event_time_unit: How event time is written: s, ms, us, ns, iso8601.
+        time_zone: Of event time written without one (IANA name).
+
+    >>> Read(rs.Rows([{"n": 1}])).words()
+    'read 1 rows in memory'
+    """
+
+    word: ClassVar[str] = "read"
+    inputs: ClassVar[Inputs] = Inputs.NONE
+
+    source: Any = field()
+    event_time: Expression | None = None
+    schema: Any = None
+    watermark: WatermarkStrategy = field(default_factory=WatermarkStrategy)
+    errors: ErrorPolicy = ErrorPolicy.FAIL
+    event_time_unit: str = "ms"
+    time_zone: str | None = None
+
+    def outputs(self, inputs: Sequence[Schema]) -> dict[str, Schema]:
+        """The columns that were declared or learnt; event time must be found in them."""
+        from raystream.formats.rejects import DEAD_LETTER_SCHEMA
+
+        self.own_needs(self.schema)
+        return {"main": self.schema, "errors": DEAD_LETTER_SCHEMA}
+
+    def own_needs(self, columns: Schema) -> frozenset[str]:
+        """What event time is made of."""
+        from raystream.operators.event_times import times_of
+
+        if self.event_time is None or columns.open:
+            return frozenset()
+        return frozenset(times_of(self, columns).reads)
+
+    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
+        """No more subtasks than can have work."""
+        wanted = asked or default
+        return wanted if cap is None else min(wanted, cap)
+
+    def untyped(self) -> bool:
+        """Only records tell the columns."""
+        return self.schema is None
+
+    def meaning(self) -> dict[str, Any]:
+        """Positions are of this source."""
+        return {"kind": "Read", "source": self.source.describe()}
+
+    def words(self) -> str:
+        """With the source."""
+        return f"read {self.source.describe()}"
+
+    def label(self) -> tuple[str, str]:
+        """With the place it reads from."""
+        return "read", place(self.source.describe())
+
+    def calls(self) -> tuple[Call, ...]:
+        """`.read(source, ..)`."""
+        options: dict[str, Any] = {}
+        if self.event_time is not None:
+            options["event_time"] = self.event_time
+        options |= time_options(self)
+        if self.schema is not None:
+            own = getattr(self.source, "metadata_columns", None)
+            made = frozenset() if own is None else frozenset(own().columns)
+            options["schema"] = Declared(self.schema, made)
+        return (Call("read", (Connector(self.source),), options),)

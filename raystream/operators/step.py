@@ -1,0 +1,282 @@
+"""Step: what the plan, `explain`, names, a restore and the runtime ask of any verb.
+
+Whoever asks never looks at the type of a step: every question is a member here, with the answer of
+a step that is nothing special. A verb is a frozen dataclass below this class, in a folder of its
+own, whose operator is imported only where it runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
+from raystream.ids import StepName
+from raystream.operators.call import Call
+from raystream.operators.needs import Needed
+
+if TYPE_CHECKING:
+    from raystream.data.schema import Schema
+    from raystream.operators.trial import Tried
+
+Expression = Any
+"""SQL text (str) or a Polars expression (pl.Expr)."""
+
+RowFunction = Callable[[dict[str, Any]], Any]
+
+
+class Inputs(StrEnum):
+    """How many streams a step reads."""
+
+    NONE = "none"
+    ONE = "one"
+    MANY = "many"
+
+
+class UserCode(StrEnum):
+    """Code of the user that a step calls, of which nobody knows how long it takes."""
+
+    NONE = "none"
+    ROWS = "rows"
+    BATCHES = "batches"
+
+
+class Step:
+    """A verb with its options. The members below are asked; what is not overridden is usual.
+
+    Attributes:
+        word: The verb, in snake case: in the status, in names, in the registry.
+        inputs: How many streams it reads.
+        operator: `module:Class` of what runs, imported in the subtask; empty: the engine itself.
+        user_code: What the user's functions are called with.
+        keeps_state: Its state is in checkpoints under its name, and closes with event time.
+        keeps_records: Every row that leaves it is one of its input, with its record's metadata.
+        counts_rows: A row that comes twice, in place of itself, would be counted twice.
+        source: What it reads from (a connectors.base.Source), for a step without input.
+        sink: What it writes to (a connectors.base.Sink), for a step without output.
+        schema: Declared or learnt columns of what it gives, or None.
+        event_time: What event time is made of from here on, or None; with its unit, time zone
+            and watermark.
+        errors: Policy for rows that cannot be computed; None: there are none.
+    """
+
+    __slots__ = ()
+
+    word: ClassVar[str] = ""
+    inputs: ClassVar[Inputs] = Inputs.ONE
+    operator: ClassVar[str] = ""
+    user_code: ClassVar[UserCode] = UserCode.NONE
+    keeps_state: ClassVar[bool] = False
+    keeps_records: ClassVar[bool] = True
+    counts_rows: ClassVar[bool] = False
+    side_tags: ClassVar[tuple[str, ...]] = ()
+
+    source: Any = None
+    sink: Any = None
+    schema: Any = None
+    event_time: Any = None
+    event_time_unit: str = "ms"
+    time_zone: str | None = None
+    watermark: WatermarkStrategy = WatermarkStrategy()
+    errors: ErrorPolicy | None = None
+
+    def but(self, **changes: Any) -> Self:
+        """The same step with other options."""
+        return cast("Self", dataclasses.replace(cast("Any", self), **changes))
+
+    # -- columns: asked by plan/schemas ------------------------------------------------------
+
+    def outputs(self, inputs: Sequence[Schema]) -> dict[str, Schema]:
+        """Columns of every output by tag: `main`, then those of `side_tags`, then `errors`.
+
+        Args:
+            inputs: Columns of its inputs, in order; open where only rows tell them.
+
+        Raises:
+            ConfigurationError: the step does not fit the columns; without `where`.
+        """
+        from raystream.formats.rejects import DEAD_LETTER_SCHEMA
+
+        found = {"main": self._main(inputs), **dict.fromkeys(self.side_tags, inputs[0])}
+        if self.errors is not None:
+            found["errors"] = DEAD_LETTER_SCHEMA
+        return found
+
+    def _main(self, inputs: Sequence[Schema]) -> Schema:
+        """A key stays where its columns do; open are columns that only rows tell."""
+        from raystream.data.schema import Schema
+
+        step, key = self.resolved(inputs), self.key(inputs)
+        known = not any(schema.open for schema in inputs)
+        found = step.columns_behind(inputs) if known else step.declared()
+        if found is None or found.open:
+            return Schema({}, open=True).with_key(key)
+        return found.with_key(key if set(key) <= set(found.columns) else ())
+
+    def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
+        """Columns of `main`, where those of all inputs are known.
+
+        Raises:
+            ConfigurationError: as `outputs`.
+        """
+        return inputs[0]
+
+    def declared(self) -> Schema | None:
+        """Columns that it gives whatever its inputs have, or None."""
+        return None
+
+    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
+        """The key of its rows, before it is seen whether the columns are still there."""
+        return inputs[0].key
+
+    def unchanged(self, names: Collection[str]) -> frozenset[str]:
+        """Of these columns of its input, those that its rows have as they came."""
+        return frozenset()
+
+    # -- push-down: asked by plan/columns, plan/row_order, plan/message_keys --------------------
+
+    def needs(
+        self, wanted: Mapping[str, Needed], inputs: Sequence[Collection[str]]
+    ) -> list[Needed]:
+        """Columns that it needs of each input; None: all of them.
+
+        Args:
+            wanted: By tag, what is needed of its outputs.
+            inputs: Names of the columns of each input, as far as known.
+        """
+        return [None] * len(inputs)
+
+    def own_needs(self, columns: Schema) -> frozenset[str]:
+        """Columns of a record that a source step needs for itself."""
+        return frozenset()
+
+    def needs_order(self, asked: Collection[str]) -> bool:
+        """Whether rows must carry their place in the input to this step.
+
+        Args:
+            asked: Tags of its outputs whose rows must.
+        """
+        return "main" in asked
+
+    def gives_dead_letters(self) -> bool:
+        """Whether its dead letters are wanted."""
+        return self.errors is ErrorPolicy.DLQ
+
+    # -- what runs: asked by plan/rewrite and plan/chains ----------------------------------------
+
+    def routing(self) -> tuple[str, ...] | None:
+        """Columns by which its rows must meet; None: they come as they are."""
+        return None
+
+    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
+        """How many subtasks it gets.
+
+        Args:
+            asked: What the user said of it.
+            default: Where nothing is said.
+            inputs: Of each input.
+            cap: How many can have work, where the source knows.
+        """
+        return asked or max(inputs)
+
+    def resolved(self, inputs: Sequence[Schema]) -> Step:
+        """The step with what only its input tells."""
+        return self
+
+    def alone(self) -> Step:
+        """The step that runs, where it is not split."""
+        return self
+
+    def expand(self, inputs: Sequence[Schema], asked: Collection[str]) -> tuple[Step, ...]:
+        """The steps that run instead: the last behind the exchange, those before it in front.
+
+        Args:
+            inputs: Columns of its inputs.
+            asked: Tags of its outputs that somebody reads.
+
+        Returns:
+            None at all where rows may pass as they are.
+        """
+        return (self.resolved(inputs).alone(),)
+
+    def fused(
+        self, behind: Step, mine: tuple[StepName, str], other: tuple[StepName, str]
+    ) -> Step | None:
+        """One step in place of this and the one behind it, or None.
+
+        Args:
+            behind: The next step, its only reader.
+            mine: Name and place of this step.
+            other: Name and place of the other.
+        """
+        return None
+
+    # -- what its function gives: asked by plan/learning ------------------------------------
+
+    def untyped(self) -> bool:
+        """Whether only a call of the user's function, or a record, tells the columns."""
+        return False
+
+    def typed(self, found: Schema) -> Step:
+        """The step with types that were learnt, where nobody declared them."""
+        return self
+
+    def tried(self, frame: Any) -> Tried:
+        """Call its functions with the user's columns of some rows.
+
+        Raises:
+            RaystreamError: a function raised.
+        """
+        raise NotImplementedError(self.word)
+
+    def before_functions(self) -> Step | None:
+        """What it computes without the user's functions, as a step; None: nothing."""
+        return None
+
+    def user_functions(self) -> tuple[Callable[..., Any], ...]:
+        """The user's functions, as they were given."""
+        return ()
+
+    def how_to_declare(self) -> str:
+        """Advice where types are not known."""
+        return ""
+
+    # -- checkpoints: asked by plan/restore --------------------------------------------------
+
+    def meaning(self) -> dict[str, Any]:
+        """What its state means, as JSON, for people and for comparison: kept in checkpoints."""
+        return {"kind": type(self).__name__}
+
+    def given_types(self, name: StepName) -> dict[StepName, Schema]:
+        """Types of what functions give, declared or learnt, in the form of `typed`."""
+        return {}
+
+    # -- rows: asked by plan/finality and runtime/first_rows ------------------------------------
+
+    def gives_again(self) -> bool:
+        """Whether a later row may take the place of one that was given out."""
+        return False
+
+    def told_by_rows(self) -> bool:
+        """Whether the columns of one batch tell if it fits."""
+        return True
+
+    # -- words: asked by explain, names, the picture, explain --as python ----------------------
+
+    def words(self) -> str:
+        """What it does, in a few words."""
+        return self.word
+
+    def label(self) -> tuple[str, str]:
+        """Verb and content, of which an automatic name is made."""
+        return self.word, ""
+
+    def detail(self) -> str:
+        """What tells twins with the same label apart; names and so checkpoints depend on it."""
+        return ""
+
+    def calls(self) -> tuple[Call, ...]:
+        """The calls of Python's API that make this step."""
+        raise TypeError(self)

@@ -1,0 +1,213 @@
+"""WindowAggregate: aggregates by window and key; and the two steps that it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose
+from raystream.graph.windows import Window
+from raystream.operators.call import Call, Milliseconds
+from raystream.operators.needs import Columns, Needed, every, roots
+from raystream.operators.step import Step
+from raystream.operators.window.words import label_of, window_words
+
+if TYPE_CHECKING:
+    from raystream.data.schema import Schema
+
+_PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAggregate(Step):
+    """Output columns: keys, window_start, window_end, aggregates and, if early, final.
+
+    `keys` may be empty: one global group, computed by one subtask.
+
+    >>> WindowAggregate(("ip",), rs.tumbling("1m"), {"n": rs.count()}).words()
+    'tumbling 1m by ip: n = count'
+    """
+
+    word: ClassVar[str] = "window_aggregate"
+    keeps_state: ClassVar[bool] = True
+    keeps_records: ClassVar[bool] = False
+    counts_rows: ClassVar[bool] = True
+    side_tags: ClassVar[tuple[str, ...]] = ("late",)
+
+    keys: tuple[str, ...]
+    window: Window
+    aggregates: Mapping[str, Aggregate]
+    emit: Emit = field(default_factory=OnClose)
+    allowed_lateness_ms: int = 0
+    errors: ErrorPolicy = ErrorPolicy.FAIL
+
+    def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
+        """Keys, bounds of the window, aggregates."""
+        from raystream.operators.window.columns import output_schema
+
+        return output_schema(self, inputs[0])
+
+    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
+        """That of the window."""
+        return self.keys
+
+    def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
+        """The keys, what the aggregates read, and what is wanted of late rows."""
+        asked = self.aggregates.values()
+        given = [value for a in asked for value in (a.value, a.where) if value is not None]
+        read = (roots(value, inputs[0]) for value in given)
+        return [every([wanted["late"], frozenset(self.keys), *read])]
+
+    def needs_order(self, asked: Collection[str]) -> bool:
+        """For a first or last; and late rows carry it on."""
+        kinds = {aggregate.kind for aggregate in self.aggregates.values()}
+        return not kinds.isdisjoint(_PICKS) or "late" in asked
+
+    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
+        """One group for all rows is computed by one subtask."""
+        return (asked or default) if self.keys else 1
+
+    def alone(self) -> Step:
+        """The merge, of rows as they come."""
+        return WindowGlobal(self, pre_aggregated=False)
+
+    def expand(self, inputs: Sequence[Schema], asked: Collection[str]) -> tuple[Step, ...]:
+        """Partials in front of the exchange, unless late rows are wanted: whole."""
+        whole = "late" in asked
+        columns = None if inputs[0].open else inputs[0]
+        merge = WindowGlobal(self, not whole, columns)
+        return (merge,) if whole else (WindowLocal(self), merge)
+
+    def gives_again(self) -> bool:
+        """A late row gives its window out once more."""
+        return bool(self.allowed_lateness_ms)
+
+    def meaning(self) -> dict[str, Any]:
+        """What it computes."""
+        aggregates = {
+            name: f"{a.kind}({'' if a.value is None else a.value})"
+            + ("" if a.where is None else f" where {a.where}")
+            for name, a in self.aggregates.items()
+        }
+        return {"keys": list(self.keys), "window": str(self.window), "aggregates": aggregates}
+
+    def words(self) -> str:
+        """With window, key and aggregates."""
+        columns = ", ".join(f"{name} = {a.kind}" for name, a in self.aggregates.items())
+        keys = f" by {', '.join(self.keys)}" if self.keys else ""
+        return f"{window_words(self.window)}{keys}: {columns}"
+
+    def label(self) -> tuple[str, str]:
+        """With window and key."""
+        return label_of(self.window), "-".join(self.keys)
+
+    def detail(self) -> str:
+        """Window and columns."""
+        return repr((self.window, sorted(self.aggregates)))
+
+    def calls(self) -> tuple[Call, ...]:
+        """`.window(..)`, `.agg(..)`."""
+        options: dict[str, Any] = {}
+        if self.allowed_lateness_ms:
+            options["allowed_lateness"] = Milliseconds(self.allowed_lateness_ms)
+        if isinstance(self.emit, Early):
+            options["emit"] = self.emit
+        return Call("window", (self.window,), options), Call("agg", columns=self.aggregates)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLocal(Step):
+    """Partials before the exchange; made by the plan, never by the user.
+
+    >>> WindowLocal(WindowAggregate((), rs.tumbling("1m"), {"n": rs.count()})).words()
+    'partial aggregates'
+    """
+
+    word: ClassVar[str] = "window_local"
+    operator: ClassVar[str] = "raystream.operators.window.local:WindowLocal"
+    keeps_records: ClassVar[bool] = False
+
+    aggregate: WindowAggregate
+
+    def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
+        """The key columns; all else is hidden."""
+        from raystream.operators.window.columns import local_schema
+
+        return local_schema(self.aggregate, inputs[0])
+
+    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
+        """That of the window."""
+        return self.aggregate.keys
+
+    def needs_order(self, asked: Collection[str]) -> bool:
+        """As the whole."""
+        return self.aggregate.needs_order(asked)
+
+    def meaning(self) -> dict[str, Any]:
+        """As the whole."""
+        return {"kind": "WindowLocal", **self.aggregate.meaning()}
+
+    def words(self) -> str:
+        """What they are."""
+        return "partial aggregates"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowGlobal(Step):
+    """Merge after the exchange.
+
+    Args:
+        aggregate: What is asked.
+        pre_aggregated: The input is partials, not rows.
+        columns: Schema of the rows, where it is known; tells what older state must become.
+
+    >>> asked = WindowAggregate((), rs.tumbling("1m"), {"n": rs.count()})
+    >>> WindowGlobal(asked, pre_aggregated=True).words()
+    'tumbling 1m: n = count, of partial aggregates'
+    """
+
+    word: ClassVar[str] = "window_global"
+    operator: ClassVar[str] = "raystream.operators.window.operator:WindowGlobal"
+    keeps_state: ClassVar[bool] = True
+    keeps_records: ClassVar[bool] = False
+
+    aggregate: WindowAggregate
+    pre_aggregated: bool
+    columns: Any = None
+
+    def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
+        """As the whole, of whose inputs these columns are."""
+        return self.aggregate.columns_behind(inputs)
+
+    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
+        """That of the window."""
+        return self.aggregate.keys
+
+    def routing(self) -> tuple[str, ...] | None:
+        """Rows of a key meet; without one, all."""
+        return self.aggregate.keys
+
+    def needs_order(self, asked: Collection[str]) -> bool:
+        """As the whole."""
+        return self.aggregate.needs_order(asked)
+
+    def told_by_rows(self) -> bool:
+        """Columns of partials are hidden."""
+        return not self.pre_aggregated
+
+    def meaning(self) -> dict[str, Any]:
+        """As the whole, with the types of the key: who owns a key depends on them."""
+        return {"kind": "WindowGlobal", **self.aggregate.meaning(), **self._key_types()}
+
+    def _key_types(self) -> dict[str, Any]:
+        """Not in checkpoints of older raystreams."""
+        columns, keys = self.columns, self.aggregate.keys
+        if columns is None or columns.open or not set(keys) <= set(columns.columns):
+            return {}
+        return {"key types": {key: str(columns.columns[key]) for key in keys}}
+
+    def words(self) -> str:
+        """As the whole, and what it merges."""
+        return self.aggregate.words() + (", of partial aggregates" if self.pre_aggregated else "")

@@ -1,0 +1,38 @@
+"""Windows in words."""
+
+from __future__ import annotations
+
+from raystream.graph.windows import Cumulative, Hopping, Window
+from raystream.operators.words import duration
+
+
+def window_words(window: Window) -> str:
+    """For people.
+
+    >>> window_words(Hopping(60_000, 1000, offset_ms=5))
+    'hopping 1m every 1s from 5 ms'
+    """
+    at = f" from {window.offset_ms} ms" if window.offset_ms else ""
+    at += f" by the clocks of {window.time_zone}" if window.time_zone else ""
+    match window:
+        case Hopping(size_ms=size, slide_ms=slide):
+            return f"hopping {duration(size)} every {duration(slide)}{at}"
+        case Cumulative(max_size_ms=size, step_ms=step):
+            return f"cumulative {duration(size)} by {duration(step)}{at}"
+        case _:
+            return f"tumbling {duration(window.size_ms)}{at}"
+
+
+def label_of(window: Window) -> str:
+    """For automatic names.
+
+    >>> label_of(Cumulative(86_400_000, 3_600_000))
+    'cumulative-1d-1h'
+    """
+    match window:
+        case Hopping(size_ms=size, slide_ms=slide):
+            return f"hopping-{duration(size)}-{duration(slide)}"
+        case Cumulative(max_size_ms=size, step_ms=step):
+            return f"cumulative-{duration(size)}-{duration(step)}"
+        case _:
+            return f"tumbling-{duration(window.size_ms)}"

@@ -1,0 +1,58 @@
+"""WithColumns: columns added or replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from raystream.graph.policies import ErrorPolicy
+from raystream.operators.call import Call
+from raystream.operators.needs import Columns, Needed, every, roots
+from raystream.operators.step import Expression, Step
+
+if TYPE_CHECKING:
+    from raystream.data.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class WithColumns(Step):
+    """Columns added or replaced: name -> Expression.
+
+    >>> WithColumns({"total": "price * n"}).words()
+    'with total = price * n'
+    """
+
+    word: ClassVar[str] = "with_columns"
+    operator: ClassVar[str] = "raystream.operators.with_columns.operator:WithColumns"
+
+    columns: Mapping[str, Expression]
+    errors: ErrorPolicy = ErrorPolicy.FAIL
+
+    def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
+        """The columns and the new ones behind them."""
+        from raystream.operators.with_columns.columns import output_schema
+
+        return output_schema(self, inputs[0])
+
+    def unchanged(self, names: Collection[str]) -> frozenset[str]:
+        """Those that are not replaced."""
+        return frozenset(names) - self.columns.keys()
+
+    def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
+        """What is wanted of the others, and what the new ones read, wanted or not."""
+        main = wanted["main"]
+        rest = None if main is None else main - set(self.columns)
+        return [every([rest, *(roots(value, inputs[0]) for value in self.columns.values())])]
+
+    def words(self) -> str:
+        """With the expressions."""
+        return "with " + ", ".join(f"{name} = {value}" for name, value in self.columns.items())
+
+    def label(self) -> tuple[str, str]:
+        """With the names of the columns."""
+        return "with", "-".join(self.columns)
+
+    def calls(self) -> tuple[Call, ...]:
+        """`.with_columns(name=..)`."""
+        return (Call("with_columns", columns=self.columns),)

@@ -1,0 +1,55 @@
+"""Words of steps: durations, functions, ends, as explain and automatic names write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def duration(ms: int) -> str:
+    """In the largest unit that divides it.
+
+    >>> duration(3_600_000), duration(1500)
+    ('1h', '1500ms')
+    """
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if ms % size == 0:
+            return f"{ms // size}{unit}"
+    return f"{ms}ms"
+
+
+def place(described: str) -> str:
+    """The last part of what a source or sink says of itself.
+
+    >>> place("kafka topic requests"), place("files /data/in/*.json")
+    ('requests', '*.json')
+    """
+    words = described.split()
+    return words[-1].rstrip("/").rpartition("/")[2] if words else ""
+
+
+def column(written: Any) -> str:
+    """The name that a selected column has behind the step."""
+    return written if isinstance(written, str) else str(written.meta.output_name())
+
+
+def function_name(function: object) -> str:
+    """Of a function that has one.
+
+    >>> function_name(len), function_name(lambda row: row)
+    ('len', '')
+    """
+    name = getattr(function, "__name__", "")
+    return "" if name == "<lambda>" else name
+
+
+def function(verb: str, given: object) -> str:
+    """What a step with one function does.
+
+    >>> function("map", len)
+    'map len'
+    """
+    described = getattr(given, "described", "")
+    if described:
+        return str(described)
+    named = getattr(given, "__name__", type(given).__name__)
+    return f"{verb} {named.replace('<lambda>', 'lambda')}"

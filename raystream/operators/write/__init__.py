@@ -1,0 +1,1 @@
+"""Write: rows go to a sink."""

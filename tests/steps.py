@@ -1,0 +1,47 @@
+"""The steps of every verb, by the names of their classes, and what tests ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from raystream.data.schema import Schema
+from raystream.operators.drop.step import Drop
+from raystream.operators.filter.step import Filter
+from raystream.operators.key_by.step import KeyBy
+from raystream.operators.map_batches.step import MapBatches
+from raystream.operators.read.step import Read
+from raystream.operators.rows.step import FilterRows, FlatMap, Map, RowFunctions
+from raystream.operators.select.step import Select
+from raystream.operators.step import Step
+from raystream.operators.union.step import Union
+from raystream.operators.window.step import WindowAggregate, WindowGlobal, WindowLocal
+from raystream.operators.with_columns.step import WithColumns
+from raystream.operators.with_event_time.step import WithEventTime
+from raystream.operators.write.step import Write
+
+__all__ = [
+    "Drop",
+    "Filter",
+    "FilterRows",
+    "FlatMap",
+    "KeyBy",
+    "Map",
+    "MapBatches",
+    "Read",
+    "RowFunctions",
+    "Select",
+    "Step",
+    "Union",
+    "WindowAggregate",
+    "WindowGlobal",
+    "WindowLocal",
+    "WithColumns",
+    "WithEventTime",
+    "Write",
+    "output_schema",
+]
+
+
+def output_schema(step: Step, inputs: Sequence[Schema]) -> Schema:
+    """Columns of the main output."""
+    return step.outputs(inputs)["main"]
