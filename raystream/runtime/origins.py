@@ -11,9 +11,9 @@ import polars as pl
 
 from raystream.connectors.base import Chunk, Rejected
 from raystream.data.batch import PLACE
-from raystream.graph.steps import MapBatches, RowFunctions
 from raystream.ids import SplitId
 from raystream.observe.samples import shortened
+from raystream.operators.step import UserCode
 from raystream.plan.physical import ChainSpec
 
 KEPT_BATCHES = 2
@@ -118,7 +118,7 @@ class Origins:
 
 def origins_of(chain: ChainSpec) -> Origins | None:
     """Origins for a chain that begins with a source, if functions of the user run in it."""
-    wanted = any(isinstance(spec.step, RowFunctions | MapBatches) for spec in chain.steps)
+    wanted = any(spec.step.user_code is not UserCode.NONE for spec in chain.steps)
     return Origins() if wanted else None
 
 

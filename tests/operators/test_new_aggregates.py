@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raystream.data.schema import Schema
-from raystream.graph.steps import WindowAggregate, WindowGlobal
 from raystream.graph.windows import Tumbling
 from raystream.time.watermark import END_OF_TIME
 from tests.operators.test_window_global import ALL, ROW, Subtasks, aggregate, placed
+from tests.steps import WindowAggregate, WindowGlobal
 
 COLUMNS = Schema.of({"ip": "string", "t": "int", "n": "int", "x": "float"}).with_key(("ip",))
 NONE = aggregate([{"n": None, "x": None, "t": 0, "place": 0}]) | {"requests": 0}
