@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from raystream.data.batch import ORDER, TIME
@@ -243,8 +243,14 @@ def test_same_as_the_oracle_through_snapshots_and_rescaling(
         assert canonical(subtasks.late) == canonical(oracle.late)
 
 
+NOBODY = {"ip": "a", "n": None, "x": None}
+
+
 @settings(max_examples=60, deadline=None)
 @given(EVENTS, WINDOWS, st.integers(1, 30), st.booleans(), st.sampled_from([1, 3, 100_000]))
+@example(  # two windows are given again, a slice each, when the watermark comes
+    [[NOBODY | {"t": 0}], 189, [NOBODY | {"t": 181}]], Hopping(12, 4, 1), 5, False, 1
+)
 def test_with_lateness_the_last_row_of_each_window_is_right(
     harness: Any, events: list, window: Window, lateness: int, early: bool, at_once: int
 ) -> None:

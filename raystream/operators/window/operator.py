@@ -122,6 +122,7 @@ class WindowGlobal(Operator):
         reached = self._end() if watermark.time == END_OF_TIME else watermark.time
         if reached <= self._watermark:
             return
+        self._drain()
         before, self._watermark = self._watermark, reached
         self._work = self._advance(before, reached)
         self.proceed()
