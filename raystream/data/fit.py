@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from raystream.data.nested import holds
-from raystream.data.values import fits, shown
+from raystream.data.values import as_plain, fits, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,10 @@ def fitted(column: pl.Series, dtype: pl.DataType) -> pl.Series:
         return made.zip_with(same, pl.Series([None], dtype=dtype).new_from_index(0, len(made)))
     if holds_ns(column.dtype):  # Python has no nanoseconds
         return pl.Series(column.name, [None] * len(column), dtype)
-    values = [v if v is not None and fits(v, dtype) else None for v in column.to_list()]
+    values = [
+        as_plain(value, dtype) if value is not None and fits(value, dtype) else None
+        for value in column.to_list()
+    ]
     return pl.Series(column.name, values, dtype)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from raystream.context import LeftOut
+from raystream.data.values import FOREIGN, shown
 from raystream.ids import HIDDEN
 
 MOST = 3
@@ -62,7 +63,10 @@ def row_json(row: Mapping[str, Any]) -> str:
     >>> row_json({"ip": "a", "x": float("nan"), "at": datetime.date(2024, 5, 1)})
     '{"ip": "a", "x": null, "at": "2024-05-01"}'
     """
-    return json.dumps(_plain(row), default=str, ensure_ascii=False)
+    try:
+        return json.dumps(_plain(row), default=str, ensure_ascii=False)
+    except FOREIGN:
+        return json.dumps(shown(row))
 
 
 def _plain(value: Any) -> Any:
@@ -78,7 +82,10 @@ def _plain(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    try:
+        return value.isoformat() if hasattr(value, "isoformat") else str(value)
+    except FOREIGN:
+        return shown(value)
 
 
 def raw(value: bytes | None) -> str:

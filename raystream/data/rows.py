@@ -12,14 +12,14 @@ import polars as pl
 from raystream.data.decimals import exact, holds_decimals
 from raystream.data.fit import holds_ns
 from raystream.data.schema import Schema
-from raystream.data.values import are_as_read, as_plain, fits, kinds_fit, kinds_of, shown
+from raystream.data.values import FOREIGN, are_as_read, as_plain, fits, kinds_fit, kinds_of, shown
 
 Row = Mapping[str, Any]
 
 _WHOLE = (int, type(None))
 
-MISFITS = (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError)
-"""What Polars raises where a value is not of the type of its column."""
+MISFITS = FOREIGN
+"""What is raised where a value is not of the type of its column: anything, of foreign values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def columns_to_frame(schema: Schema, columns: Sequence[Sequence[Any]]) -> pl.Dat
 def _column(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series:
     try:
         return column_of(name, values, dtype)
-    except (*MISFITS, AttributeError):  # dates among datetimes, arrays of numpy among lists
+    except MISFITS:  # dates among datetimes, arrays of numpy among lists
         return column_of(name, [as_plain(value, dtype) for value in values], dtype)
 
 
@@ -163,7 +163,7 @@ def column_of(name: str, values: Sequence[Any], dtype: pl.DataType) -> pl.Series
     """Values of one type as a column; none is changed.
 
     Raises:
-        TypeError, OverflowError, ValueError, PolarsError: one does not fit.
+        Exception, PanicException: one does not fit; of foreign values anything is raised.
     """
     if holds_decimals(dtype):
         values = exact(values, dtype)

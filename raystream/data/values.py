@@ -14,6 +14,9 @@ import polars as pl
 
 _NONE = type(None)
 
+FOREIGN = (Exception, pl.exceptions.PanicException)
+"""What a value of a user's function may raise when it is looked at, or make Polars raise."""
+
 _EXACT: Sequence[tuple[type[pl.DataType], frozenset[type]]] = (
     (pl.String, frozenset({str, _NONE})),
     (pl.Boolean, frozenset({bool, _NONE})),
@@ -59,12 +62,19 @@ def fits(value: Any, dtype: pl.DataType) -> bool:
     >>> fits({"a": 1}, pl.Struct({"a": pl.Float64()})), fits({"b": 1}, pl.Struct({"a": pl.Int64()}))
     (True, False)
     """
+    try:
+        return _fits(value, dtype)
+    except FOREIGN:
+        return False
+
+
+def _fits(value: Any, dtype: pl.DataType) -> bool:
     if isinstance(dtype, pl.List):
         inner = _instance(dtype.inner)
-        return is_list(value) and all(item is None or fits(item, inner) for item in value)
+        return is_list(value) and all(item is None or _fits(item, inner) for item in value)
     if isinstance(dtype, pl.Array):
         whole = is_list(value) and len(value) == dtype.size
-        return whole and fits(value, pl.List(dtype.inner))
+        return whole and _fits(value, pl.List(dtype.inner))
     if isinstance(dtype, pl.Struct):
         return isinstance(value, Mapping) and _fields_fit(value, dtype)
     return _plain_fits(value, dtype) and _polars_takes(as_plain(value, dtype), dtype)
@@ -104,6 +114,8 @@ def kind_of(value: Any) -> type:
         return bool
     if is_list(value):
         return list
+    if _is_span(value):
+        return type(value)
     return next((kind for base, kind in _BASES if isinstance(value, base)), type(value))
 
 
@@ -122,14 +134,17 @@ _BASES: Sequence[tuple[type, type]] = (
 
 def shown(value: Any) -> str:
     """A value for a message, cut short."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except FOREIGN:
+        text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _fields_fit(value: Mapping[str, Any], dtype: pl.Struct) -> bool:
     fields = {field.name: _instance(field.dtype) for field in dtype.fields}
     return all(
-        name in fields and (item is None or fits(item, fields[name]))
+        name in fields and (item is None or _fits(item, fields[name]))
         for name, item in value.items()
     )
 
@@ -138,11 +153,13 @@ def _plain_fits(value: Any, dtype: pl.DataType) -> bool:
     if kind_of(value) is bool or dtype == pl.Boolean:
         return kind_of(value) is bool and dtype == pl.Boolean
     if dtype.is_integer():
-        return isinstance(value, Integral)
+        return _is_whole(value)
     if dtype.is_float():
-        return isinstance(value, Real) and _is_float(value, dtype)
+        return isinstance(value, Real) and not _is_span(value) and _is_float(value, dtype)
     if isinstance(dtype, pl.Decimal):
-        return isinstance(value, Integral | decimal.Decimal) and _has_digits(value, dtype)
+        return (_is_whole(value) or isinstance(value, decimal.Decimal)) and _has_digits(
+            value, dtype
+        )
     if isinstance(dtype, pl.Datetime):
         return isinstance(value, datetime.date) and _is_moment(value, dtype)
     if isinstance(dtype, pl.Duration):
@@ -153,7 +170,18 @@ def _plain_fits(value: Any, dtype: pl.DataType) -> bool:
         return isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
     if dtype == pl.Time:
         return isinstance(value, datetime.time) and value.tzinfo is None
-    return True
+    if dtype == pl.Binary:
+        return isinstance(value, bytes | bytearray | memoryview)
+    return isinstance(value, str) or not isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not _is_span(value)
+
+
+def _is_span(value: Any) -> bool:
+    """Numpy registers its durations as integers."""
+    return getattr(getattr(value, "dtype", None), "kind", "") == "m"
 
 
 def _is_float(value: Any, dtype: pl.DataType) -> bool:
@@ -192,9 +220,11 @@ def _is_moment(value: datetime.date, dtype: pl.Datetime) -> bool:
 
 
 def _polars_takes(value: Any, dtype: pl.DataType) -> bool:
+    if value is None:  # NaT of numpy is no text
+        return False
     try:
         made = pl.Series([value], dtype=dtype, strict=True)
-    except (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError):
+    except FOREIGN:
         return False
     return made.dtype == dtype
 
@@ -203,8 +233,10 @@ def is_list(value: Any) -> bool:
     """Whether it is a list, a tuple or an array of numpy; a named tuple has fields, and is none."""
     if type(value) in (list, tuple):
         return True
-    array = hasattr(value, "tolist") and hasattr(value, "__len__")
-    return array and not isinstance(value, str | bytes)
+    array = (
+        hasattr(value, "tolist") and hasattr(value, "__len__") and getattr(value, "ndim", None) != 0
+    )
+    return bool(array) and not isinstance(value, str | bytes)
 
 
 def _instance(dtype: Any) -> pl.DataType:

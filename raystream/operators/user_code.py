@@ -54,7 +54,11 @@ def user_code(function: Callable[..., Any]) -> Iterator[None]:
 
 def raised(function: Callable[..., Any], error: BaseException, index: int = 0) -> Raised:
     """What a function raised, for people."""
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - the user's own kind of exception
+        text = ""
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     return Raised(index, what, _line(error) or defined_at(function), error)
 
 

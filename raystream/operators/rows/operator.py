@@ -20,6 +20,7 @@ from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import BadRow, RowErrors, bad_rows
 from raystream.operators.rows.step import FilterRows, FlatMap, Map
 from raystream.operators.rows.step import RowFunctions as Step
+from raystream.operators.rows.truth import truths
 from raystream.operators.side_outputs import ERRORS, dead_letters_of
 from raystream.operators.user_code import called, defined_at, untyped
 
@@ -96,7 +97,7 @@ class RowFunctions(Operator):
     def _call(self, step: RowStep, errors: RowErrors, rows: Rows, frame: pl.DataFrame) -> Rows:
         """Rows after one function."""
         function = Listed(step.function) if isinstance(step, FlatMap) else step.function
-        keep = own_rows if isinstance(step, Map) else iter
+        keep = _KEPT.get(type(step), iter)
         go_on = errors.policy is not ErrorPolicy.FAIL
         results, bad = called(function, rows.rows, go_on=go_on, keep=keep)
         if bad:
@@ -175,6 +176,9 @@ class Listed:
 def own_rows(results: Iterable[Any]) -> Iterator[Any]:
     """What a function gives, at once copied: it may give the same dict again, changed."""
     return (r.copy() if type(r) is dict else _own(r) for r in results)
+
+
+_KEPT = {Map: own_rows, FilterRows: truths}
 
 
 def _own(given: Any) -> Any:
