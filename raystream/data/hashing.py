@@ -27,6 +27,16 @@ _FEW = 2
 """Up to so many owners a filter each is the faster way."""
 
 
+def row_hashes(frame: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
+    """Hash of the key of each row, UInt64: equal keys (null, NaN, -0.0 too) have one hash.
+
+    Args:
+        frame: Rows with the key columns.
+        keys: Names of the key columns, in the order of the key; at least one.
+    """
+    return frame.select(keys).hash_rows(_SEED)
+
+
 def owners(frame: pl.DataFrame, keys: Sequence[str], parallelism: int) -> pl.Series:
     """Subtask that owns each row: UInt64, 0 <= owner < parallelism.
 
@@ -43,7 +53,7 @@ def owners(frame: pl.DataFrame, keys: Sequence[str], parallelism: int) -> pl.Ser
     """
     if not keys or parallelism == 1:
         return pl.repeat(0, frame.height, dtype=pl.UInt64, eager=True)
-    return frame.select(keys).hash_rows(_SEED) % parallelism
+    return row_hashes(frame, keys) % parallelism
 
 
 def partition(

@@ -1,0 +1,261 @@
+"""KeyedTable: the newest rows of each key; a put replaces all rows that the key had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from raystream.ids import HIDDEN
+from raystream.state.keys import (
+    Hashes,
+    Mask,
+    Rows,
+    continues,
+    expand,
+    key_hashes,
+    key_ids,
+    same_keys,
+    stable_order,
+    stable_order_small,
+)
+from raystream.state.run import DEFAULT, Run, RunPolicy
+from raystream.state.sorted_runs import SortedRuns
+
+GONE = f"{HIDDEN}gone"
+"""Boolean column: the row says that its key was deleted."""
+
+_NEVER = 2**62
+_OLDEST = np.iinfo(np.int16).max
+
+Origin = npt.NDArray[np.int16]
+"""Which run a row comes from; 0: the newest."""
+
+Found = tuple[Rows, pl.DataFrame]
+"""Which of the keys asked for (rising), and a row that it has; several if it has several."""
+
+
+class KeyedTable(SortedRuns):
+    """Mostly one row per key; sessions and top-N keep a few.
+
+    The newest run that knows a key has all that is known of it. Deleted and expired rows go in
+    merges that reach the oldest run.
+
+    Args:
+        keys: Names of the key columns.
+        schema: All columns with their types.
+        time: Int64 column for `expire_before`; a row without one stays.
+        prefix: Start of new segment ids.
+        policy: When runs are merged.
+
+    >>> table = KeyedTable(["k"], {"k": pl.String(), "n": pl.Int64()}, prefix="0")
+    >>> table.upsert(pl.DataFrame({"k": ["a", "b", "a"], "n": [1, 2, 3]}))
+    >>> table.delete(pl.DataFrame({"k": ["b"]}))
+    >>> found, rows = table.get(pl.DataFrame({"k": ["b", "a"]}))
+    >>> found.tolist(), rows["n"].to_list()
+    ([False, True], [None, 3])
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        schema: Mapping[str, pl.DataType],
+        *,
+        time: str | None = None,
+        prefix: str,
+        policy: RunPolicy = DEFAULT,
+    ) -> None:
+        super().__init__(keys, schema, prefix, policy)
+        self._values = [name for name in schema if name not in keys]
+        self._time = time
+        self._fresh_from: int | None = None
+
+    def put(self, rows: pl.DataFrame) -> None:
+        """Replace everything that the keys of these rows had."""
+        if rows.height:
+            self._add(self._sorted(self._known(rows)))
+
+    def upsert(self, rows: pl.DataFrame) -> None:
+        """One row per key; of several in `rows` the last."""
+        if rows.height:
+            self._add(self._last(self._sorted(self._known(rows))))
+
+    def delete(self, keys: pl.DataFrame) -> None:
+        """Forget keys."""
+        if self.runs and keys.height:
+            nulls = [pl.lit(None, self.schema[name]).alias(name) for name in self._values]
+            rows = keys.with_columns(nulls).select(*self.schema, pl.lit(value=True).alias(GONE))
+            self._add(self._last(self._sorted(rows)))
+
+    def expire_before(self, time: int) -> None:
+        """Rows whose time is smaller are gone; keep it beside a snapshot, which may hold them."""
+        self._fresh_from = time if self._fresh_from is None else max(time, self._fresh_from)
+
+    def find(self, keys: pl.DataFrame, columns: Sequence[str] | None = None) -> Found:
+        """The rows of each key that has any.
+
+        Args:
+            keys: Rows with the key columns; the same key may come again.
+            columns: Value columns that are wanted; None: all.
+        """
+        keys = keys.select(self.keys)
+        hashes = key_hashes(keys, self.keys, self._policy.hash_bits)
+        wanted = self._wanted(columns)
+        who, rows = self._newest_with_hash(hashes, wanted)
+        equal = same_keys(rows, keys[who], self.keys)
+        if not equal.all():
+            who, rows = self._told_apart(keys, hashes, who, rows, equal)
+        live = self._live(rows)
+        if live is not None:
+            who, rows = who[live], rows.filter(pl.Series(live))
+        return who, rows.select(self._plain(columns))
+
+    def get(self, keys: pl.DataFrame) -> tuple[Mask, pl.DataFrame]:
+        """Whether each key is known, and its row (the last of several); nulls where it is not."""
+        who, rows = self.find(keys)
+        found = np.zeros(keys.height, np.bool_)
+        found[who] = True
+        at = np.zeros(keys.height, np.uint32)
+        at[who] = np.arange(len(who), dtype=np.uint32)
+        index = pl.select(pl.when(pl.Series(found)).then(pl.Series(at))).to_series()
+        return found, rows.select(pl.all().gather(index))
+
+    def scan(self) -> pl.DataFrame:
+        """All rows."""
+        self.compact()
+        rows = pl.concat([run.frame for run in self.runs]) if self.runs else self._empty()
+        live = self._live(rows)
+        rows = rows if live is None else rows.filter(pl.Series(live))
+        return rows.select(self._plain(None))
+
+    # --- what find is made of
+
+    def _newest_with_hash(self, hashes: Hashes, wanted: Sequence[str]) -> Found:
+        """Rows of the newest run that has the hash of each needle; needles rise."""
+        order = stable_order(hashes)
+        left, needles = order, hashes[order]
+        whose, frames = [np.empty(0, np.int64)], [self._empty().select(wanted)]
+        for run in reversed(self.runs):
+            if not len(left):
+                break
+            first = run is self.runs[0]
+            search = run.search(needles, None, self._policy) if first else None
+            group = run.search_rare(needles, self._policy) if search is None else search
+            hit = group >= 0
+            start, count = run.ranges(group[hit])
+            whose.append(np.repeat(left[hit], count))
+            frames.append(run.frame.select(wanted)[expand(start, count)])
+            left, needles = left[~hit], needles[~hit]
+        return _in_order(whose, frames)
+
+    def _told_apart(
+        self, keys: pl.DataFrame, hashes: Hashes, who: Rows, rows: pl.DataFrame, equal: Mask
+    ) -> Found:
+        """Where the newest run with the hash of a key has rows of other keys only, look on."""
+        matched = np.zeros(keys.height, np.bool_)
+        matched[who[equal]] = True
+        left = np.unique(who[~matched[who]])
+        whose, frames = [who[equal]], [rows.filter(pl.Series(equal))]
+        for run in reversed(self.runs):
+            if not len(left):
+                break
+            asked = left[stable_order(hashes[left])]
+            group = run.search(hashes[asked], None, self._policy)
+            start, count = run.ranges(group[group >= 0])
+            asked = np.repeat(asked[group >= 0], count)
+            found = run.frame.select(rows.columns)[expand(start, count)]
+            good = same_keys(found, keys[asked], self.keys)
+            whose.append(asked[good])
+            frames.append(found.filter(pl.Series(good)))
+            left = np.setdiff1d(left, asked[good])
+        return _in_order(whose, frames)
+
+    def _live(self, rows: pl.DataFrame) -> Mask | None:
+        """Neither deleted nor expired; None: all."""
+        live: Mask | None = ~rows[GONE].to_numpy() if rows[GONE].any() else None
+        if self._fresh_from is not None and self._time is not None:
+            fresh = (rows[self._time].fill_null(_NEVER) >= self._fresh_from).to_numpy()
+            live = fresh if live is None else live & fresh
+        return live
+
+    def _known(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.select(*self.schema, pl.lit(value=False).alias(GONE))
+
+    def _plain(self, columns: Sequence[str] | None) -> list[str]:
+        return [*self.keys, *(self._values if columns is None else columns)]
+
+    def _wanted(self, columns: Sequence[str] | None) -> list[str]:
+        time = [self._time] if self._time and self._fresh_from is not None else []
+        return list(dict.fromkeys([*self._plain(columns), GONE, *time]))
+
+    def _empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema={**self.schema, GONE: pl.Boolean()})
+
+    # --- merges
+
+    def _last(self, run: Run) -> Run:
+        """Of the rows of one key the last."""
+        if run.starts is None:
+            return run
+        same = continues(run.hashes)
+        again = np.flatnonzero(same)
+        if same_keys(run.frame[again], run.frame[again + 1], self.keys).all():
+            keep = np.append(~same, np.True_)
+        else:
+            ids = key_ids(run.frame, self.keys)
+            last = np.zeros(int(ids.max()) + 1, np.int64)
+            last[ids] = np.arange(len(ids))
+            keep = np.zeros(len(ids), np.bool_)
+            keep[last] = True
+        return Run.of(run.frame.filter(pl.Series(keep)), run.hashes[keep], None)
+
+    def _reduced(self, runs: Sequence[Run], *, whole: bool) -> Run | None:
+        newest = list(reversed(runs))
+        frame, hashes, _ = self._joined(newest)
+        order = np.argsort(hashes, kind="stable")
+        origin = np.repeat(np.arange(len(newest), dtype=np.int16), [run.rows for run in newest])
+        keep = self._newest(frame, order, hashes[order], origin[order])
+        live = self._live(frame) if whole else None
+        if live is not None:
+            keep = live[order] if keep is None else keep & live[order]
+        if keep is not None:
+            order = order[keep]
+        return Run.of(frame[order], hashes[order], None) if len(order) else None
+
+    def _newest(
+        self, frame: pl.DataFrame, order: Rows, hashes: Hashes, origin: Origin
+    ) -> Mask | None:
+        """Rows of the newest run that has their key; None: no key is in two runs."""
+        same = continues(hashes)
+        again = np.flatnonzero(same)
+        if not len(again):
+            return None
+        if same_keys(frame[order[again]], frame[order[again + 1]], self.keys).all():
+            begins = np.concatenate([[True], ~same])
+            newest: Mask = origin == origin[begins][np.cumsum(begins) - 1]
+            return newest
+        return self._newest_told_apart(frame, order, same, origin)
+
+    def _newest_told_apart(
+        self, frame: pl.DataFrame, order: Rows, same: Mask, origin: Origin
+    ) -> Mask:
+        """Somewhere two keys have one hash: rows of such hashes are told apart by key."""
+        shared = np.zeros(len(order), np.bool_)
+        shared[1:] |= same
+        shared[:-1] |= same
+        at = np.flatnonzero(shared)
+        ids = key_ids(frame.select(self.keys)[order[at]], self.keys)
+        newest = np.full(int(ids.max()) + 1, _OLDEST, np.int16)
+        np.minimum.at(newest, ids, origin[at])
+        keep = np.ones(len(order), np.bool_)
+        keep[at] = origin[at] == newest[ids]
+        return keep
+
+
+def _in_order(whose: Sequence[Rows], frames: Sequence[pl.DataFrame]) -> Found:
+    """Needles rise; rows of a needle stay in their order. One chunk: gathers are faster."""
+    who = np.concatenate(whose)
+    by = stable_order_small(who)
+    return who[by], pl.concat(frames, rechunk=True)[by]

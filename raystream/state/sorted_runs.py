@@ -1,0 +1,195 @@
+"""Runs of one table, oldest first: how rows come in, when runs are merged, what a snapshot is.
+
+A log-structured merge tree in memory (O'Neil et al., 1996), whose runs are frames: nothing is
+updated in place, so a snapshot is the names of the runs, and an incremental checkpoint uploads
+only those that storage does not have.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from raystream.data.segment import Segment
+from raystream.state.keys import Hashes, Rows, key_hashes, stable_order
+from raystream.state.own_bytes import own_bytes
+from raystream.state.run import HASH, Run, RunPolicy
+
+_LAST_BUCKET = 2**62
+
+
+class SortedRuns(ABC):
+    """What all tables share.
+
+    Args:
+        keys: Names of the key columns, of any types that Polars hashes.
+        schema: All columns with their types.
+        prefix: Start of new segment ids; the attempt's number, which is never reused.
+        policy: When runs are merged.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        schema: Mapping[str, pl.DataType],
+        prefix: str,
+        policy: RunPolicy,
+    ) -> None:
+        self.keys = list(keys)
+        self.schema = dict(schema)
+        self.runs: list[Run] = []
+        self._prefix = prefix
+        self._policy = policy
+        self._named = 0
+        self._horizon: int | None = None
+
+    def __len__(self) -> int:
+        """Rows held."""
+        return sum(run.rows for run in self.runs)
+
+    def size_bytes(self) -> int:
+        """Memory of the rows held, as Polars estimates it."""
+        return int(sum(run.frame.estimated_size() for run in self.runs))
+
+    def compact(self) -> None:
+        """Merge everything into one run."""
+        self._merge(0)
+
+    def snapshot(self) -> tuple[Segment, ...]:
+        """All rows as immutable segments; a segment keeps its id from snapshot to snapshot."""
+        return tuple(self._segment(run) for run in self.runs)
+
+    def restore(self, segments: Sequence[Segment], *, same_hash: bool = True) -> None:
+        """Start from segments, oldest first, under their own ids.
+
+        Args:
+            segments: Of a snapshot, or the owned rows of several.
+            same_hash: False if another version of Polars wrote them: they are sorted anew.
+        """
+        for segment in segments:
+            frame = segment.frame.rechunk()  # IPC comes back in pieces of some 100,000 rows
+            if not frame.height:
+                continue
+            if same_hash and HASH in frame.columns:
+                run = Run.of(frame, frame[HASH].to_numpy(), self._buckets(frame))
+                run.id = segment.id
+            else:
+                run = self._sorted(frame.drop(HASH, strict=False))
+            self.runs.append(run)
+
+    # --- what a table decides
+
+    def _buckets(self, frame: pl.DataFrame) -> Rows | None:
+        """i64[n]: bucket of each row; None: the table has one."""
+        return None
+
+    @abstractmethod
+    def _reduced(self, runs: Sequence[Run], *, whole: bool) -> Run | None:
+        """One run out of neighbours, oldest first; `whole`: the oldest of all is among them."""
+
+    # --- writing
+
+    def _add(self, run: Run | None) -> None:
+        if run is not None and run.rows:
+            self.runs.append(run)
+            self._settle()
+
+    def _sorted(self, frame: pl.DataFrame) -> Run:
+        """A run of rows in any order; rows of one key stay in their order."""
+        hashes = key_hashes(frame, self.keys, self._policy.hash_bits)
+        buckets = self._buckets(frame)
+        order = stable_order(hashes)
+        if buckets is not None:
+            buckets = buckets[order]
+            if (buckets[0] != buckets).any():
+                by_bucket = np.argsort(buckets, kind="stable")
+                order, buckets = order[by_bucket], buckets[by_bucket]
+        hashes = hashes[order]
+        return Run.of(frame[order].with_columns(pl.Series(HASH, hashes)), hashes, buckets)
+
+    def _settle(self) -> None:
+        while len(self.runs) > 1:
+            first = self._first_to_merge()
+            if first is None:
+                return
+            self._merge(first)
+
+    def _first_to_merge(self) -> int | None:
+        """Where the runs begin that are to be merged now; None: they may stay as they are."""
+        runs, policy = self.runs, self._policy
+        younger = sum(run.rows for run in runs[1:])
+        if younger > max(policy.slack * runs[0].rows, policy.memtable):
+            return 0
+        level, first = self._level(runs[-1]), len(runs) - 1
+        while first and self._level(runs[first - 1]) <= level:
+            first -= 1
+        return first if len(runs) - first >= policy.ratio else None
+
+    def _level(self, run: Run) -> int:
+        size, level = self._policy.memtable, 0
+        while run.rows > size:
+            size, level = size * self._policy.ratio, level + 1
+        return level
+
+    def _merge(self, first: int) -> None:
+        parts = [part for run in self.runs[first:] if (part := self._alive(run)) is not None]
+        if len(parts) < 2 and parts == self.runs[first:]:
+            return
+        merged = self._reduced(parts, whole=first == 0) if len(parts) > 1 else None
+        self.runs[first:] = parts if len(parts) < 2 else []
+        if merged is not None and merged.rows:
+            merged.dead = sum(run.dead + run.rows for run in parts) - merged.rows
+            if merged.dead > merged.rows:
+                merged.frame, merged.dead = own_bytes(merged.frame), 0
+            self.runs.append(merged)
+
+    # --- the horizon
+
+    def _alive(self, run: Run) -> Run | None:
+        """The buckets that are not dead, without a copy."""
+        horizon = self._horizon
+        if horizon is None or run.buckets[0] >= horizon:
+            return run
+        return run.between(horizon, _LAST_BUCKET)
+
+    def _drop_before(self, bucket: int) -> None:
+        """Forget buckets before this one; rows go once they are more than half of a run."""
+        self._horizon = bucket if self._horizon is None else max(bucket, self._horizon)
+        horizon = self._horizon
+        self.runs = [left for run in self.runs if (left := run.from_bucket(horizon)) is not None]
+
+    # --- helpers of merges
+
+    def _joined(self, runs: Sequence[Run]) -> tuple[pl.DataFrame, Hashes, Rows | None]:
+        """Rows of all runs one after the other, their hashes and buckets."""
+        frame = pl.concat([run.frame for run in runs], how="vertical", rechunk=True)
+        hashes = np.concatenate([run.hashes for run in runs])
+        if self._buckets(frame[:1]) is None:
+            return frame, hashes, None
+        return frame, hashes, np.concatenate([run.bucket_of_rows() for run in runs])
+
+    def _segment(self, run: Run) -> Segment:
+        if run.id is None:
+            run.id = f"{self._prefix}-{self._named}"
+            self._named += 1
+        return Segment(run.id, run.frame)
+
+
+def merge_order(hashes: Hashes, buckets: Rows | None) -> Rows:
+    """i64[n]: stable order by (bucket, hash) of sorted parts: timsort merges them, O(n).
+
+    >>> merge_order(np.array([1, 9, 3], np.uint64), None).tolist()
+    [0, 2, 1]
+    """
+    if buckets is None or (buckets == buckets[0]).all():
+        return np.argsort(hashes, kind="stable")
+    order = np.argsort(buckets, kind="stable")
+    ordered = buckets[order]
+    edges = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), len(ordered)]
+    for low, high in zip(edges, edges[1:], strict=False):
+        part = order[low:high]
+        order[low:high] = part[np.argsort(hashes[part], kind="stable")]
+    return order

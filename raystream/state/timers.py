@@ -1,0 +1,111 @@
+"""Timers of keys: one per key and time; registered, deleted, given out once when they are due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from raystream.ids import HIDDEN
+from raystream.state.keys import Hashes, Mask, Rows, continues, key_ids, same_keys
+from raystream.state.run import DEFAULT, HASH, Run, RunPolicy
+from raystream.state.sorted_runs import SortedRuns, merge_order
+
+_GONE = f"{HIDDEN}gone"
+
+
+class Timers(SortedRuns):
+    """Slots of time hold the timers, so what is due lies in the first of them.
+
+    Args:
+        keys: Names of the key columns; a name of the timer may be one of them.
+        schema: All columns with their types: keys and `time`.
+        time: Int64 column without nulls.
+        width: Of a slot, in units of time.
+        prefix: Start of new segment ids.
+        policy: When runs are merged.
+
+    >>> timers = Timers(["k"], {"k": pl.String(), "at": pl.Int64()}, time="at", prefix="0")
+    >>> timers.register(pl.DataFrame({"k": ["b", "a", "a"], "at": [9, 5, 5]}))
+    >>> timers.due(7).rows(), timers.due(9).rows(), timers.due(99).rows()
+    ([('a', 5)], [('b', 9)], [])
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[str],
+        schema: Mapping[str, pl.DataType],
+        *,
+        time: str,
+        width: int = 60_000,
+        prefix: str,
+        policy: RunPolicy = DEFAULT,
+    ) -> None:
+        super().__init__([*keys, time], schema, prefix, policy)
+        self._time, self._width = time, width
+        self._fired: int | None = None
+
+    def register(self, rows: pl.DataFrame) -> None:
+        """Keys and times; a time that was given out already never comes."""
+        self._put(rows, gone=False)
+
+    def delete(self, rows: pl.DataFrame) -> None:
+        """Keys and times that are not to come."""
+        if self.runs:
+            self._put(rows, gone=True)
+
+    def due(self, until: int) -> pl.DataFrame:
+        """Timers whose time is not greater, by time; they are gone afterwards."""
+        slot = until // self._width
+        parts = [part for run in self.runs if (part := self._ahead(run, slot + 1)) is not None]
+        merged = self._newest(list(reversed(parts)), whole=True) if parts else None
+        found = pl.DataFrame(schema=self.schema)
+        if merged is not None:
+            time = pl.col(self._time)
+            new = time <= until if self._fired is None else time.is_between(self._fired + 1, until)
+            found = merged.frame.filter(new).sort([self._time, HASH]).select(*self.schema)
+        self.fired(until)
+        return found
+
+    def fired(self, until: int) -> None:
+        """Nothing up to this time comes any more; keep it beside a snapshot, and say it again."""
+        self._fired = until if self._fired is None else max(until, self._fired)
+        self._drop_before(self._fired // self._width)
+
+    def _ahead(self, run: Run, end: int) -> Run | None:
+        """Its slots that are not done, before `end`."""
+        alive = self._alive(run)
+        return None if alive is None else alive.between(int(alive.buckets[0]), end)
+
+    def _put(self, rows: pl.DataFrame, *, gone: bool) -> None:
+        if rows.height:
+            rows = rows.select(*self.schema, pl.lit(gone).alias(_GONE))
+            self._add(self._newest([self._sorted(rows)], whole=False))
+
+    def _buckets(self, frame: pl.DataFrame) -> Rows | None:
+        slots: Rows = frame[self._time].to_numpy() // self._width
+        return slots
+
+    def _reduced(self, runs: Sequence[Run], *, whole: bool) -> Run | None:
+        return self._newest(list(reversed(runs)), whole=whole)
+
+    def _newest(self, runs: Sequence[Run], *, whole: bool) -> Run | None:
+        """Each key and time once, as the first of these runs knows it."""
+        frame, hashes, slots = self._joined(runs)
+        assert slots is not None
+        order = merge_order(hashes, slots)
+        keep = self._first_of_each(frame, order, hashes[order], slots[order])
+        if whole:
+            keep &= ~frame[_GONE].to_numpy()[order]
+        order = order[keep]
+        return Run.of(frame[order], hashes[order], slots[order]) if len(order) else None
+
+    def _first_of_each(self, frame: pl.DataFrame, order: Rows, hashes: Hashes, slots: Rows) -> Mask:
+        same = continues(hashes, slots)
+        again, keys = np.flatnonzero(same), frame.select(self.keys)
+        if same_keys(keys[order[again]], keys[order[again + 1]], self.keys).all():
+            return np.append(np.True_, ~same)
+        keep = np.zeros(len(order), np.bool_)
+        keep[np.unique(key_ids(keys[order], self.keys), return_index=True)[1]] = True
+        return keep

@@ -1,0 +1,115 @@
+"""WindowTable against a dict, over keys of all types, collisions, merges, snapshots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raystream.state.fold import Fold
+from raystream.state.run import RunPolicy
+from raystream.state.window_table import WindowTable
+from tests.state.keyed_rows import Key, frame, keys_of, kinds, policies, schema
+
+VALUES: dict[str, pl.DataType] = {
+    "pane": pl.Int64(),
+    "sum": pl.Int64(),
+    "low": pl.Int64(),
+    "all": pl.List(pl.Int64()),
+}
+BY_COLUMNS = pl.col("all").list.explode().sort()
+
+rows = st.lists(
+    st.tuples(
+        st.integers(0, 5),
+        st.integers(0, 1),
+        st.integers(0, 4),
+        st.integers(-9, 9),
+        st.one_of(st.none(), st.integers(-9, 9)),
+    ),
+    max_size=10,
+)
+steps = st.lists(st.tuples(st.sampled_from(["append", "append", "drop", "restart"]), rows))
+
+
+def made(kind: str, policy: RunPolicy, prefix: str) -> WindowTable:
+    fold = Fold({"sum": "sum", "low": "min", "all": BY_COLUMNS})
+    columns = schema(kind, VALUES)
+    return WindowTable(["k", "j"], columns, pane="pane", fold=fold, prefix=prefix, policy=policy)
+
+
+def lowest(values: list[int | None]) -> int | None:
+    return min((value for value in values if value is not None), default=None)
+
+
+@settings(max_examples=60)
+@given(kinds, policies, steps)
+def test_a_pane_has_one_partial_per_key(
+    kind: str, policy: RunPolicy, done: list[tuple[str, list[tuple[Any, ...]]]]
+) -> None:
+    table, horizon = made(kind, policy, "0"), -(10**9)
+    everything: dict[tuple[int, Key], list[tuple[int, int | None]]] = {}
+    for what, each in done:
+        given = frame(kind, [(*row, [row[3]]) for row in each], VALUES)
+        if what == "append":
+            given = given.filter(pl.col("pane") >= horizon)
+            table.append(given)
+            values = given.select("pane", "sum", "low").rows()
+            for key, (pane, number, low) in zip(keys_of(given), values, strict=True):
+                everything.setdefault((pane, key), []).append((number, low))
+        elif what == "drop" and each:
+            horizon = max(horizon, each[0][2])
+            table.drop_before(horizon)
+            everything = {at: had for at, had in everything.items() if at[0] >= horizon}
+        elif what == "restart":
+            again = made(kind, policy, table._prefix + "x")
+            again.restore(table.snapshot(), same_hash=len(each) % 2 == 0)
+            table = again
+            table.drop_before(horizon)
+        first = each[0][2] if each else -1
+        found = table.select(first, first + 2)
+        got = {
+            (pane, key): values
+            for key, (pane, *values) in zip(
+                keys_of(found), found.select(*VALUES).rows(), strict=True
+            )
+        }
+        assert len(got) == found.height
+        assert got == {
+            at: [sum(n for n, _ in had), lowest([low for _, low in had]), sorted(n for n, _ in had)]
+            for at, had in everything.items()
+            if first <= at[0] < first + 2
+        }
+
+
+def test_rows_are_sorted_when_they_fill_a_run_and_forgotten_with_their_pane() -> None:
+    columns = {"k": pl.Int64(), "pane": pl.Int64(), "n": pl.Int64()}
+    table = WindowTable(["k"], columns, pane="pane", fold=Fold({"n": "sum"}), prefix="0")
+    for number in range(200):
+        keys = pl.DataFrame({"k": range(1000)})
+        table.append(keys.with_columns(pane=pl.lit(number // 20, pl.Int64), n=pl.lit(1, pl.Int64)))
+    assert table.select(3, 4)["n"].to_list() == [20] * 1000
+    table.drop_before(9)
+    assert len(table) < 30_000
+    assert table.select(0, 99)["n"].to_list() == [20] * 1000
+
+
+@pytest.mark.parametrize("kind", [pl.Int128(), pl.Decimal(20, 2), pl.Float64(), pl.Int8()])
+def test_numbers_of_every_width_are_folded(kind: pl.DataType) -> None:
+    columns = {"k": pl.Int64(), "pane": pl.Int64(), "n": kind}
+    table = WindowTable(["k"], columns, pane="pane", fold=Fold({"n": "max"}), prefix="0")
+    table.append(pl.DataFrame({"k": [1, 1], "pane": [0, 0], "n": [5, 7]}, schema=columns))
+    table.append(pl.DataFrame({"k": [1], "pane": [0], "n": [6]}, schema=columns))
+    assert table.select(0, 1)["n"].to_list() == [7]
+
+
+def test_panes_that_were_dropped_are_not_there() -> None:
+    table = made("int", RunPolicy(memtable=1), "0")
+    table.append(frame("int", [(1, 0, pane, 5, None, [5]) for pane in range(4)], VALUES))
+    table.append(frame("int", [(2, 0, pane, 5, None, [5]) for pane in range(4)], VALUES))
+    table.drop_before(1)
+    assert table.select(0, 1).height == 0
+    assert table.select(0, 2)["pane"].to_list() == [1, 1]
