@@ -100,7 +100,7 @@ def __dir__() -> list[str]:
 
 
 def _unknown(name: str) -> AttributeError:
-    from raystream.api.arguments import NOT_YET, RENAMED
+    from raystream.api.peers import NOT_YET, RENAMED
     from raystream.graph.nearest import did_you_mean
 
     advice = f"it is rs.{RENAMED[name]}" if name in RENAMED else NOT_YET.get(name)

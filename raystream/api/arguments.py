@@ -26,65 +26,6 @@ ELSEWHERE: Mapping[str, str] = {
 }
 """Words of other systems, and where ours is written."""
 
-RENAMED: Mapping[str, str] = {
-    "sliding": "hopping",
-    "tumble": "tumbling",
-    "hop": "hopping",
-    "cumulate": "cumulative",
-    "average": "mean",
-    "avg": "mean",
-    "WatermarkStrategy": "Watermark",
-    "Flow": "Pipeline",
-    "Dataflow": "Pipeline",
-}
-"""Names of other systems for things that rs has under another name."""
-
-VERBS: Mapping[str, str] = {
-    "groupby": "key_by",
-    "group_by": "key_by",
-    "keyBy": "key_by",
-    "key_on": "key_by",
-    "where": "filter",
-    "flatMap": "flat_map",
-    "assign": "with_columns",
-    "apply": "map",
-    "sink": "write",
-    "sink_to": "write",
-    "add_sink": "write",
-    "to": "write",
-    "to_topic": "write",
-    "output": "write",
-    "aggregate": "window(..).agg",
-    "agg": "window(..).agg",
-    "side_output": "late",
-}
-"""Verbs of other systems, and ours."""
-
-_LACKING = (
-    ("joins are", "join left_join interval_join window_join join_asof connect co_group"),
-    ("session windows are", "session session_window"),
-    ("count windows are", "count_window global_window over"),
-    ("process functions are", "process Process stateful_map transform_with_state"),
-    ("state of user functions is", "reduce fold scan State state"),
-    ("deduplication is", "dedupe drop_duplicates distinct unique"),
-    ("top-N is", "top top_n top_k"),
-    ("asynchronous functions are", "async_map infer lookup enrich_cached"),
-    ("tables are", "table to_table Table broadcast"),
-    ("this aggregate is", "count_distinct quantile stddev variance collect_list arg_max arg_min"),
-)
-
-NOT_YET: Mapping[str, str] = {
-    word: f"{what} not in this version" for what, words in _LACKING for word in words.split()
-}
-"""Words of other systems for what this version lacks."""
-
-
-def no_verb(name: str, known: list[str]) -> AttributeError:
-    """The error for a verb that streams do not have, with the one that was probably meant."""
-    meant = f"it is .{VERBS[name]}" if name in VERBS else NOT_YET.get(name)
-    meant = meant or did_you_mean(name, [verb for verb in known if not verb.startswith("_")])
-    return AttributeError(f"a stream has no {name!r}; {meant}")
-
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """A public function whose wrong arguments are a ConfigurationError at the user's line."""

@@ -10,6 +10,7 @@ from raystream.api.arguments import checked, chosen
 from raystream.api.event_time import checked_time, checked_unit, checked_watermark
 from raystream.api.names import automatic, check_free, check_name, with_final_names
 from raystream.api.origin import at_call, origin_of_call, wrong
+from raystream.api.peers import no_verb_of_pipeline
 from raystream.api.said import Said
 from raystream.api.time_zones import known_zone
 from raystream.graph.logical import Edge, LogicalGraph, Node
@@ -95,6 +96,12 @@ class Pipeline:
         )
         self._said = Said()
         self._schemas: dict[Edge, Schema | None] = {}
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Only called for what is not there: tells what was probably meant."""
+            raise no_verb_of_pipeline(name, dir(type(self)))
 
     def __repr__(self) -> str:
         """Name and size."""

@@ -223,7 +223,8 @@ class _Sampling:
 
     def _note(self, cut_short: bool) -> str:
         rows = sum(_source(node).rows for node in self._reads)
-        note = f"a sample of {rows:,} rows, read in {self._seconds:.1f} s; nothing was written"
+        counted = "1 row" if rows == 1 else f"{rows:,} rows"
+        note = f"a sample of {counted}, read in {self._seconds:.1f} s; nothing was written"
         windows = any(node.step.keeps_state for node in self._graph.nodes)
         endless = any(_source(node).endless for node in self._reads)
         if windows and not self._enough() and (cut_short or endless):

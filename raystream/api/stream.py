@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.arguments import checked, chosen, no_verb
+from raystream.api.arguments import checked, chosen
 from raystream.api.event_time import new_event_time, units_at
 from raystream.api.expressions import (
     check_visible,
@@ -15,6 +15,7 @@ from raystream.api.expressions import (
 )
 from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
+from raystream.api.peers import no_verb
 from raystream.api.pipeline import Pipeline, check_has
 from raystream.api.row_columns import returned, returned_types
 from raystream.api.verb_options import (
@@ -458,7 +459,7 @@ class Stream:
         >>> rs.Pipeline("example").read(rs.Rows([{"n": 1}])).show()
         read-memory: 1 row
         ...
-        a sample of 1 rows, read in ... s; nothing was written
+        a sample of 1 row, read in ... s; nothing was written
         """
         from raystream.api.sample import sample
         from raystream.api.tables import show

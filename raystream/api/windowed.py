@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raystream.api.expressions import check_visible
 from raystream.api.keyed import KeyedStream
 from raystream.api.origin import wrong
+from raystream.api.peers import no_verb_of_window
 from raystream.api.pipeline import Pipeline, declared
 from raystream.api.row_columns import RowColumns, returned_value
 from raystream.graph.aggregates import Aggregate
@@ -34,6 +35,12 @@ class WindowedStream:
         self._base = base
         self._name = name
         self._parallelism = parallelism
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Only called for what is not there: tells what was probably meant."""
+            raise no_verb_of_window(name, dir(type(self)))
 
     def agg(
         self, aggregates: Mapping[str, Aggregate] | None = None, /, **columns: Aggregate

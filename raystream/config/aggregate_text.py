@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from raystream.api.arguments import RENAMED
+from raystream.api.peers import RENAMED
 from raystream.graph.aggregates import AggregateKind
 from raystream.graph.nearest import did_you_mean
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from raystream.api.arguments import NOT_YET
+from raystream.api.peers import NOT_YET
 from raystream.config.place import Place, Problems
 from raystream.config.scalars import plain_value
 from raystream.config.shapes import (

@@ -1,0 +1,163 @@
+"""Words of Flink, Kafka Streams, Bytewax, Quix Streams and Spark: ours for them, or "not yet".
+
+A word is looked up without case and underscores: `groupBy`, `group_by` and `groupby` are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from raystream.graph.nearest import did_you_mean
+
+RENAMED: Mapping[str, str] = {
+    "sliding": "hopping",
+    "tumble": "tumbling",
+    "hop": "hopping",
+    "cumulate": "cumulative",
+    "average": "mean",
+    "avg": "mean",
+    "WatermarkStrategy": "Watermark",
+    "Flow": "Pipeline",
+    "Dataflow": "Pipeline",
+}
+"""Names of other systems for things that rs has under another name."""
+
+_OURS = (
+    (".key_by(..)", "groupby groupbykey keyby keyon rekey selectkey groupon partitionby"),
+    (".filter(..)", "where filtervalue"),
+    (".filter(..) with the opposite condition", "filternot reject"),
+    (".flat_map(..)", "flatmap flatmapvalues explode splitrows"),
+    (".map(..)", "apply mapvalues mapvalue transform transformvalues update"),
+    (
+        ".with_columns(..)",
+        "assign withcolumn addcolumn addcolumns mutate cast rename withcolumnrenamed",
+    ),
+    (".select(..)", "project"),
+    (".write(..)", "sink sinkto addsink to totopic output writestream writeto insertinto"),
+    (".union(..)", "merge unionall concat"),
+    (".filter(..), once for each branch, on the same stream", "branch split"),
+    (".map(..) with a function that returns its row", "peek inspect inspectdebug"),
+    (
+        ".map(..) for each row, or .write(..): a stream ends in a sink",
+        "foreach foreachbatch foreachpartition forwardto",
+    ),
+    (".show() for a sample, or .write(..)", "print printschema head limit take first"),
+    ("read(.., event_time=.., watermark=rs.Watermark(..)) or .with_event_time(..)",
+     "assigntimestampsandwatermarks withwatermark withtimestampassigner assigntimestamps"),
+    (".window(rs.tumbling(..))", "tumblingwindow timewindow windowtumbling"),
+    (".window(rs.hopping(..))", "hoppingwindow slidingwindow windowhopping"),
+    (".window(..)", "windowby windowedby windowall"),
+    (".key_by(..).window(..).agg(..)", "agg aggregate aggregates count sum min max mean avg average"
+     " countwindowed reducewindow foldwindow"),
+    (".late", "sideoutput getsideoutput sideoutputlatedata"),
+    ("parallelism= of the step", "setparallelism rebalance shuffle repartition redistribute rescale"
+     " partitioncustom"),
+    ("name= of the step", "uid setuid named stepid"),
+    (".window(.., allowed_lateness=..)", "allowedlateness grace"),
+    (".window(.., emit=..)", "trigger suppress emitfinal evictor"),
+)  # fmt: skip
+
+_OF_A_WINDOW = (
+    (".agg(n=rs.count())", "count"),
+    (".agg(..) with " + "rs.sum, rs.min, rs.max, rs.mean, rs.first or rs.last", "sum min max mean"
+     " avg average first last aggregate aggregates reduce fold apply process collect current final"
+     " map flatmap select"),
+    (".agg(..).write(..)", "write to sink sinkto addsink totopic show print"),
+    (".window(.., allowed_lateness=..)", "allowedlateness grace"),
+    (".window(.., emit=..)", "trigger suppress emit"),
+    (".agg(..).late", "late sideoutputlatedata getsideoutput"),
+    (".agg(..).filter(..)", "filter where having"),
+)  # fmt: skip
+
+_OF_A_PIPELINE = (
+    ("p.read(..)", "fromsource addsource source input from readstream stream table topic dataframe"
+     " fromcollection fromelements"),
+    ("p.run() or p.submit()", "execute start executeasync runasync launch go"),
+    ("checkpoint_interval= of rs.Pipeline", "enablecheckpointing"),
+    ("parallelism= of rs.Pipeline", "setparallelism"),
+)  # fmt: skip
+
+_LACKING = (
+    ("joins are", "join left_join leftjoin right_join outer_join full_join fullouterjoin interval_"
+     "join window_join join_asof joinasof join_window connect co_group cogroup comap coflatmap"
+     " join_lookup merge_asof temporal_join cross_join"),
+    ("session windows are", "session session_window sessionwindow"),
+    ("count windows are", "count_window global_window over"),
+    ("process functions are", "Process keyed_process processfunction stateful_map"
+     " stateful_flat_map transform_with_state flat_map_groups_with_state mapgroupswithstate"
+     " processvalues stateful_batch stateful"),
+    ("state of user functions is", "reduce fold scan State state reduce_final fold_final"
+     " accumulate aggregatebykey reducebykey"),
+    ("deduplication is", "dedupe dedup drop_duplicates dropduplicates distinct unique"),
+    ("sorting is", "sort order_by orderby sortby"),
+    ("top-N is", "top top_n top_k"),
+    ("pattern matching is", "pattern match_recognize cep"),
+    ("SQL statements are", "sql sqlquery executesql"),
+    ("asynchronous functions are", "async_map infer lookup enrich_cached asyncio mapasync"
+     " unorderedwait orderedwait enrich asyncwait"),
+    ("tables are", "table to_table Table totable tostream broadcast ktable globalktable"),
+    ("loops in a pipeline are", "iterate"),
+    ("this aggregate is", "count_distinct quantile stddev variance collect_list arg_max arg_min"
+     " median percentile approx_count_distinct topk histogram"),
+)  # fmt: skip
+
+NOT_YET: Mapping[str, str] = {
+    word: f"{what} not in this version" for what, words in _LACKING for word in words.split()
+}
+"""Words of other systems for what this version lacks."""
+
+
+def _bare(word: str) -> str:
+    return word.replace("_", "").lower()
+
+
+def _table(*rows: tuple[str, str]) -> Mapping[str, str]:
+    return {word: f"it is {ours}" for ours, words in rows for word in words.split()}
+
+
+_LACKED = {_bare(word): what for word, what in NOT_YET.items()}
+_STREAM = _LACKED | dict(_table(*_OURS))
+_WINDOW = _STREAM | dict(_table(*_OF_A_WINDOW))
+_PIPELINE = dict(_table(*_OF_A_PIPELINE))
+
+
+def no_verb(name: str, known: list[str]) -> AttributeError:
+    """The error for a verb that streams do not have, with the one that was probably meant.
+
+    >>> print(no_verb("groupBy", []))
+    a stream has no 'groupBy'; it is .key_by(..)
+    >>> print(no_verb("leftJoin", []))
+    a stream has no 'leftJoin'; joins are not in this version
+    """
+    return _missing("a stream", name, _STREAM.get(_bare(name)), known)
+
+
+def no_verb_of_window(name: str, known: list[str]) -> AttributeError:
+    """The same of a stream behind `.window(..)`.
+
+    >>> print(no_verb_of_window("count", []))
+    a windowed stream has no 'count'; it is .agg(n=rs.count())
+    """
+    return _missing("a windowed stream", name, _WINDOW.get(_bare(name)), known)
+
+
+def no_verb_of_pipeline(name: str, known: list[str]) -> AttributeError:
+    """The same of a pipeline, where verbs of streams are tried, too.
+
+    >>> print(no_verb_of_pipeline("filter", []))
+    a pipeline has no 'filter'; verbs follow a read: p.read(..).filter(..)
+    """
+    from raystream.api.keyed import KeyedStream
+
+    bare = _bare(name)
+    of_stream = _STREAM.get(bare)
+    if of_stream is not None and of_stream.startswith("it is ."):
+        of_stream = f"verbs follow a read: p.read(..){of_stream.removeprefix('it is ')}"
+    if name in dir(KeyedStream) and not name.startswith("_"):
+        of_stream = f"verbs follow a read: p.read(..).{name}(..)"
+    return _missing("a pipeline", name, _PIPELINE.get(bare) or of_stream, known)
+
+
+def _missing(what: str, name: str, meant: str | None, known: list[str]) -> AttributeError:
+    verbs = [verb for verb in known if not verb.startswith("_")]
+    return AttributeError(f"{what} has no {name!r}; {meant or did_you_mean(name, verbs)}")

@@ -1,0 +1,63 @@
+"""Words of other systems lead to ours, or are told to be missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import raystream as rs
+from raystream.api.keyed import KeyedStream
+
+p = rs.Pipeline("peers")
+ROWS = p.read(rs.Rows([{"ip": "a", "n": 1, "ts": 1}]), event_time="ts")
+WINDOWED = ROWS.key_by("ip").window(rs.tumbling("1m"))
+
+
+@pytest.mark.parametrize(
+    ("on", "words", "said"),
+    [
+        (ROWS, "groupBy group_by keyBy keyby key_on selectKey groupByKey", "it is .key_by("),
+        (ROWS, "to sink_to sinkTo addSink add_sink output write_stream", "it is .write("),
+        (ROWS, "join leftJoin left_join outerJoin coGroup connect join_asof", "joins are not in"),
+        (ROWS, "foreach forEach for_each foreachBatch", "it is .map(..) for each row, or .write("),
+        (ROWS, "peek inspect", "it is .map(..) with a function that returns its row"),
+        (ROWS, "merge unionAll concat", "it is .union("),
+        (ROWS, "branch split", "it is .filter(..), once for each branch"),
+        (ROWS, "apply mapValues map_value transform", "it is .map("),
+        (ROWS, "agg aggregate count sum avg", "it is .key_by(..).window(..).agg("),
+        (ROWS, "windowBy windowedBy window_all", "it is .window("),
+        (ROWS, "process stateful_map transformWithState", "process functions are not in"),
+        (ROWS, "reduce fold accumulate", "state of user functions is not in"),
+        (ROWS, "distinct dropDuplicates dedup", "deduplication is not in"),
+        (ROWS, "sort orderBy", "sorting is not in"),
+        (ROWS, "toTable to_table broadcast", "tables are not in"),
+        (ROWS, "setParallelism rebalance repartition", "it is parallelism= of the step"),
+        (ROWS, "withColumn with_column rename cast", "it is .with_columns("),
+        (ROWS, "getSideOutput sideOutputLateData", "it is .late"),
+        (WINDOWED, "count", "it is .agg(n=rs.count())"),
+        (WINDOWED, "sum reduce aggregate apply process", "it is .agg(..) with rs.sum"),
+        (WINDOWED, "write to sink_to", "it is .agg(..).write(..)"),
+        (WINDOWED, "allowedLateness grace", "it is .window(.., allowed_lateness=..)"),
+        (WINDOWED, "join", "joins are not in"),
+        (p, "fromSource addSource add_source readStream input", "it is p.read("),
+        (p, "execute start", "it is p.run() or p.submit()"),
+        (p, "groupBy", "verbs follow a read: p.read(..).key_by("),
+        (p, "filter map write", "verbs follow a read: p.read(..)."),
+        (p, "rum", "did you mean 'run'?"),
+        (ROWS, "filtr", "did you mean 'filter'?"),
+    ],
+)
+def test_a_word_of_a_peer_leads_to_ours(on: Any, words: str, said: str) -> None:
+    for word in words.split():
+        with pytest.raises(AttributeError) as caught:
+            getattr(on, word)
+        assert said in str(caught.value), word
+        assert repr(word) in str(caught.value)
+
+
+def test_no_word_of_ours_is_told_to_be_missing() -> None:
+    from raystream.api.peers import _LACKED
+
+    ours = {n.replace("_", "") for n in dir(KeyedStream) if not n.startswith("_")}
+    assert not ours & _LACKED.keys()
