@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class Check:
     def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._home = home
         self._capsys = capsys
+        self.verb = ["check"]
 
     def __call__(
         self,
@@ -78,7 +80,7 @@ class Check:
         path = self._home / f"{unique('job')}.py"
         path.write_text(content)
         with pytest.raises(SystemExit) as ended:
-            main(["check", f"{path}:p", *arguments])
+            main([*self.verb, f"{path}:p", *arguments])
         said = self._capsys.readouterr()
         return Checked(int(ended.value.code or 0), said.out, said.err)
 
@@ -214,6 +216,76 @@ def test_an_address_where_nobody_is(address: str, message: str, check: Check) ->
     assert found.code == 2
     (line,) = found.lines
     assert line.startswith(f"error    brokers {address}: {message}")
+
+
+# -- the same at the start of a run --------------------------------------------------------------
+
+
+@pytest.fixture
+def start(check: Check) -> Check:
+    """`raystream run`, which asks what `check` asks before it starts."""
+    check.verb = ["run", "--local", "--until", "latest"]
+    return check
+
+
+def refused(start: Check, *ends: str, **options: Any) -> str:
+    """What `run` says, within a short time."""
+    began = time.monotonic()
+    ended = start(*ends, **options)
+    assert ended.code == 2
+    assert time.monotonic() - began < REFUSED_S
+    assert "there is no topic" not in ended.err
+    assert "_TRANSPORT" not in ended.err
+    assert "canary" not in ended.err
+    return ended.err
+
+
+REFUSED_S = 8.0
+"""About 2 s on a machine with nothing else to do; 30 s before."""
+
+
+def test_a_run_without_rights_says_so_and_not_that_there_is_no_topic(
+    secured: Broker, start: Check
+) -> None:
+    job, source, sink = unique("job"), secured.create_topic(unique("in"), 2), unique("out")
+    secured.create_topic(sink, 1)
+    said = refused(start, secured.bootstrap, source, sink, name=job, security=options_of(secured))
+    for line in (
+        f"topic {source}: no right to see it, or it does not exist; allow READ on Topic {source}",
+        f"group {job}: no right to use it",
+        f"topic {sink}: no right to see it, or it does not exist; allow WRITE on Topic {sink}",
+        f"transactional ids {job}.*: no right to use them",
+    ):
+        assert line in said
+
+
+def test_a_run_that_is_not_let_in_says_why(secured: Broker, start: Check, tmp_path: Path) -> None:
+    right, nobody = options_of(secured), tmp_path / "other.pem"
+    _new_authority(nobody)
+    for security, message in (
+        ({**right, "sasl_password": "canary-5c1d"}, "the brokers refuse the user or the password"),
+        ({**right, "ssl_ca_location": str(nobody)}, "the certificate of the brokers is not"),
+        ({}, "the port is open, but no broker answers as PLAINTEXT"),
+    ):
+        said = refused(start, secured.bootstrap, "a", "b", security=security)
+        assert f"brokers {secured.bootstrap}: {message}" in said
+
+
+@pytest.mark.parametrize(
+    ("security", "message"),
+    [
+        ({}, "nothing listens on port 1 of 127.0.0.1"),
+        ({"security_protocol": "SSL"}, "nothing listens on port 1 of 127.0.0.1"),
+    ],
+)
+def test_a_run_against_a_closed_port(security: Any, message: str, start: Check) -> None:
+    assert message in refused(start, "127.0.0.1:1", "a", "b", security=security)
+
+
+def test_a_run_with_tls_against_plain_text(kafka: Broker, start: Check) -> None:
+    said = refused(start, kafka.bootstrap, "a", "b", security={"security_protocol": "SSL"})
+    assert f"brokers {kafka.bootstrap}: TLS fails: " in said
+    assert "is security_protocol SSL right for this port?" in said
 
 
 # -- topics and limits ---------------------------------------------------------------------------
