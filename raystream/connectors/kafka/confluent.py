@@ -17,7 +17,7 @@ from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import ClientError, Place, ProducerStatistics
 from raystream.connectors.kafka.failures import PASSING
 from raystream.connectors.kafka.heard import Heard, Hearing
-from raystream.connectors.kafka.suspects import placed
+from raystream.connectors.kafka.suspects import guilt_of, placed
 from raystream.errors import ConfigurationError
 from raystream.observe.silence import Silence
 
@@ -31,6 +31,9 @@ NETWORK_S = 30.0
 
 TRY_S = 2.0
 """How long one try of it may take."""
+
+FIRST_TRY_S = 0.7
+"""The same where a person waits to hear what is wrong."""
 
 _KEPT = 10
 """Reasons that are kept; the record that is most likely to be the cause comes first."""
@@ -79,13 +82,6 @@ def _refused(
     key = None if messages.keys is None else messages.keys[index]
     text = f"{told.text} ({placed(topic, None, key, messages.values[index])})"
     return ClientError(told.code, told.name, text, fatal=told.fatal, abort=told.abort)
-
-
-def _guilt(name: str, message: ck.Message) -> int:
-    """A whole batch is refused for one of its records: how likely it is this one."""
-    if name in ("MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"):
-        return len(message.value() or b"")
-    return int(name == "INVALID_RECORD" and message.key() is None)
 
 
 def _call(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
@@ -241,12 +237,12 @@ class _Reports:
             return
         self.undelivered += 1
         name = error.name()
-        guilt = 0 if name in PASSING else 1 + _guilt(name, message)
+        key, value = message.key(), message.value()
+        guilt = 0 if name in PASSING else 1 + guilt_of(name, key, value)
         if guilt > self.guilt or len(self.errors) < _KEPT:
-            key, value = message.key(), message.value()
             place = placed(message.topic(), message.partition(), key, value)
-            told = clients.Undelivered(name, error.str(), place)
-            self.errors.insert(0 if guilt > self.guilt else len(self.errors), told)
+            at = 0 if guilt > self.guilt else len(self.errors)
+            self.errors.insert(at, clients.Undelivered(name, error.str(), place))
             self.guilt = max(guilt, self.guilt)
 
     def statistics(self, sample: str) -> None:
@@ -383,12 +379,15 @@ def _parsed(sample: str) -> ProducerStatistics:
     )
 
 
-def first_answer(config: Mapping[str, Any], patience_s: float) -> None:
-    """Wait for a first answer of the brokers.
+def first_answer(
+    config: Mapping[str, Any], patience_s: float, hopeless: Callable[[], bool] = lambda: False
+) -> None:
+    """Wait for a first answer.
 
     Args:
         config: Address and security.
         patience_s: How long at most.
+        hopeless: Asked after a try without an answer: waiting does not help.
 
     Raises:
         ClientError: there is none: the cause that the client itself heard, if it heard one.
@@ -399,17 +398,20 @@ def first_answer(config: Mapping[str, Any], patience_s: float) -> None:
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            _call(admin.list_topics, timeout=min(TRY_S, patience_s))
+            _call(admin.list_topics, timeout=min(FIRST_TRY_S, patience_s))
         except ClientError as error:
             admin.poll(0)
-            lasting = [one for one in heard if one.code() in _LASTING]
-            if lasting or time.monotonic() > deadline:
-                told = lasting or [
-                    one for one in heard if one.code() != ck.KafkaError._ALL_BROKERS_DOWN
-                ]
+            lasting = [one for one in heard if one.code() in _LASTING or _no_tls(one)]
+            if lasting or time.monotonic() > deadline or hopeless():
+                down = ck.KafkaError._ALL_BROKERS_DOWN
+                told = lasting or [one for one in heard if one.code() != down]
                 raise (_as_client_error(told[0]) if told else error) from None
         else:
             return
+
+
+def _no_tls(error: ck.KafkaError) -> bool:  # the other end hangs up on TLS
+    return "SSL_HANDSHAKE" in error.str() and "PLAINTEXT" in error.str()
 
 
 _NOT_TOLD = frozenset(

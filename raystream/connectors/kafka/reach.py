@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 from raystream.connectors.kafka.clients import ClientError
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 TRY_S = 3.0
 """How long one attempt to connect may take."""
+
+HANDSHAKE_S = 1.0
+"""How long a TLS handshake may take where we only look whether there is one."""
 
 ANSWER_S = 5.0
 """How long the brokers may take for their first answer."""
@@ -53,11 +57,35 @@ def unreachable_reason(kafka: Kafka) -> tuple[str, str] | None:
     reasons = [_no_connection(address) for address in settings.address().split(",")]
     if all(reason is not None for reason in reasons):
         return reasons[0]
+    protocol = settings.security.get("security_protocol", "PLAINTEXT")
+    plain = "SSL" not in str(protocol)
+    addresses = settings.address().split(",")
+
+    def at_tls() -> bool:
+        return plain and any(map(_speaks_tls, addresses))
+
     try:
-        first_answer(settings.for_librdkafka(), ANSWER_S)
+        first_answer(settings.for_librdkafka(), ANSWER_S, at_tls)
     except ClientError as error:
-        return _refusal(str(error), settings.security.get("security_protocol", "PLAINTEXT"))
+        return _refusal(str(error), protocol, tls=at_tls())
     return None
+
+
+def _speaks_tls(address: str) -> bool:
+    """Whether a TLS handshake gets as far as a certificate, or a refusal that TLS itself words."""
+    host, _, port = address.strip().rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host.strip("[]"), int(port)), timeout=HANDSHAKE_S) as plain,
+            context.wrap_socket(plain),
+        ):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in str(error.reason)
+    except (OSError, ValueError):
+        return False
 
 
 def _no_connection(address: str) -> tuple[str, str] | None:
@@ -78,14 +106,23 @@ def _no_connection(address: str) -> tuple[str, str] | None:
     return None
 
 
-def _refusal(text: str, protocol: str) -> tuple[str, str]:
+def _refusal(text: str, protocol: str, *, tls: bool) -> tuple[str, str]:
     said = text.lower()
     if "certificate verify failed" in said or "broker certificate" in said:
         advice = "give the authority that signed it as ssl_ca_location"
         return "the certificate of the brokers is not trusted", advice
     if "authentication" in said:
         return "the brokers refuse the user or the password", "check sasl_username, sasl_password"
+    if "plaintext broker" in said:
+        plain = "SASL_PLAINTEXT" if protocol.startswith("SASL") else "PLAINTEXT (the default)"
+        return f"TLS fails: the port speaks no TLS, but {protocol} was asked", (
+            f"is security_protocol {protocol} right for this port? Without TLS it is {plain}"
+        )
     if "ssl" in said and protocol in ("SSL", "SASL_SSL"):
         return f"TLS fails: {text}", f"is security_protocol {protocol} right for this port?"
-    what = f"the port is open, but no broker answers as {protocol}: {text}"
+    what = f"the port is open, but no broker answers as {protocol}"
+    if tls:
+        wanted = "SASL_SSL" if protocol.startswith("SASL") else "SSL (or SASL_SSL)"
+        return f"{what}: it speaks TLS", f"write security_protocol {wanted}"
+    what += f": {text}"
     return what, "is security_protocol right for this port?"

@@ -61,3 +61,19 @@ def _told(key: bytes | str | None, value: bytes | None) -> str:
 def _shown(raw: bytes | str) -> str:
     text = raw if isinstance(raw, str) else raw[: 4 * _SHOWN].decode(errors="replace")
     return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..")
+
+
+def guilt_of(name: str, key: object, value: bytes | None) -> int:
+    """A whole batch is refused for one of its records: how likely it is this one.
+
+    Args:
+        name: Of the error.
+        key: Of the record.
+        value: Its payload.
+
+    >>> guilt_of("MSG_SIZE_TOO_LARGE", None, b"abc"), guilt_of("INVALID_RECORD", None, b"abc")
+    (3, 1)
+    """
+    if name in ("MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"):
+        return len(value or b"")
+    return int(name == "INVALID_RECORD" and key is None)
