@@ -105,7 +105,8 @@ def test_an_error_in_a_function_of_the_notebook_ends_on_its_own_line(
         f"    p.{way}",
         f"JobFailed: rows[0] failed at step f: {number}:2: "
         "NameError: name 'undefined_name' is not defined, "
-        """in the row {"a": 1}; correct it, or give the step errors='dlq' or errors='skip'""",
+        'in the row {"a": 1}, from rows, partition 0, number 0; '
+        "correct it, or give the step errors='dlq' or errors='skip'",
         "    return undefined_name",
     ]
     assert number.startswith("In[")
