@@ -109,3 +109,27 @@ def test_what_is_not_there_is_found() -> None:
     text = f"[a](docs/none.md) [b](https://example.org) [c](#none) [d]({other}#nothing)"
     assert broken_links(readme, text) == ["docs/none.md", "#none", f"{other}#nothing"]
     assert broken_links(readme, f"[a]({other}#rolling-back) [b](#try-it)") == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_rows_of_a_table_have_as_many_cells_as_its_head(page: Path) -> None:
+    """`||` begins an empty cell: the row is shown shifted."""
+    assert ragged(page.read_text()) == []
+
+
+def ragged(text: str) -> list[str]:
+    found, width, code = [], 0, False
+    for line in text.splitlines():
+        code ^= line.startswith("```")
+        if code or not line.startswith("|"):
+            width = 0
+            continue
+        cells = len(re.findall(r"(?<!\\)\|", line)) - 1
+        width = width or cells
+        if cells != width:
+            found.append(line)
+    return found
+
+
+def test_a_ragged_row_is_found() -> None:
+    assert ragged("| a | b |\n|---|---|\n|| c | d ||\n| e | f |") == ["|| c | d ||"]

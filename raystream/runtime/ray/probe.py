@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 from raystream.errors import ConfigurationError
 
 _SECONDS = 3.0
+_TLS = ("RAY_TLS_CA_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_SERVER_CERT")
+"""Ray's own variables: the authority, our key, our certificate."""
 _HTTP = b"HTTP/"
 _METHOD = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 _TOKEN = "put the token of the cluster into ~/.ray/auth_token or RAY_AUTH_TOKEN"  # noqa: S105
@@ -20,7 +23,7 @@ _TOKEN = "put the token of the cluster into ~/.ray/auth_token or RAY_AUTH_TOKEN"
 def check_answers(address: str) -> None:
     """Refuse what is not a head of Ray, and a token that the head does not take.
 
-    What cannot be told for sure (no gRPC here, TLS) is left to Ray.
+    What cannot be told for sure (a token, where no gRPC is installed) is left to Ray.
 
     Args:
         address: `HOST:PORT` of a head.
@@ -29,7 +32,7 @@ def check_answers(address: str) -> None:
         ConfigurationError: a web server answers there, or the token is wrong or missing.
     """
     host, _, port = address.rpartition(":")
-    if os.environ.get("RAY_USE_TLS", "0") == "1" or not (host and port.isdigit()):
+    if not (host and port.isdigit()):
         return
     if _speaks_http(host, int(port)):
         what = f"{address} is the address of a web server, such as Ray's dashboard, not of a head"
@@ -56,12 +59,26 @@ def _refuses(address: str) -> bool:
         import grpc  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
         return False
-    with grpc.insecure_channel(address, options=(("grpc.enable_http_proxy", 0),)) as channel:
+    options = (("grpc.enable_http_proxy", 0),)
+    if os.environ.get("RAY_USE_TLS", "0") == "1":
+        try:
+            credentials = grpc.ssl_channel_credentials(*map(_pem, _TLS))
+        except OSError:  # a file that is missing is told by Ray
+            return False
+        made = grpc.secure_channel(address, credentials, options=options)
+    else:
+        made = grpc.insecure_channel(address, options=options)
+    with made as channel:
         try:
             channel.unary_unary(_METHOD)(b"", timeout=_SECONDS, metadata=_headers())
         except grpc.RpcError as error:
             return bool(error.code() is grpc.StatusCode.UNAUTHENTICATED)
     return False
+
+
+def _pem(variable: str) -> bytes | None:
+    path = os.environ.get(variable)
+    return Path(path).read_bytes() if path else None
 
 
 def _headers() -> list[tuple[str, str]]:

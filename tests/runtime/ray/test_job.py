@@ -16,6 +16,8 @@ import polars as pl
 import pytest
 import ray
 
+import raystream as rs
+from raystream.api.run import RunOptions, prepare
 from raystream.errors import ConfigurationError
 from raystream.job.messages import StopKind
 from raystream.job.spec import JobSpec
@@ -197,8 +199,53 @@ def test_a_submitted_job_is_found_by_its_name(tmp_path: Path) -> None:
     assert find("submitted") == coordinator
     assert ray.get(coordinator.wait.remote(), timeout=60).kind == "finished"
     exact(job, tmp_path)
+    (pid,) = processes("Coordinator")
+    eventually(lambda: "submitted" not in names(), 30)  # nobody ends it: it goes by itself
+    eventually(lambda: pid not in processes("Coordinator"))
+
+
+ROW_S = 0.25
+
+
+def slow_row(row: dict[str, Any]) -> dict[str, Any]:
+    time.sleep(ROW_S)
+    return {"n": row["value"]}
+
+
+def test_a_barrier_and_a_stop_pass_a_slow_function_within_a_second_and_a_row(
+    tmp_path: Path,
+) -> None:
+    """Behind an exchange; a barrier waits for no batch, and no subtask for another one's rows."""
+    (tmp_path / "out").mkdir()
+    p = rs.Pipeline("slow", checkpoint_interval="1s")
+    rows = p.read(rs.Datagen(rate=None, schema={"value": int}))
+    rows = rows.map(slow_row, schema={"n": int}, parallelism=3, name="slow")
+    rows.write(rs.Files(str(tmp_path / "out"), format="json"), name="out")
+    job = prepare(p, RunOptions(), str(tmp_path / "state"), 2)
+    assert job is not None
+    coordinator = submit(job)
+    taken: list[float] = []
+
+    def checkpoints() -> list[float]:
+        status = ray.get(coordinator.status.remote(), timeout=30)
+        history = () if status is None else status.checkpoint.history
+        taken[:] = [one.duration_s for one in history if one.state == "completed"]
+        return taken
+
+    eventually(lambda: len(checkpoints()) >= 3, 60)
+    began = time.monotonic()
+    ray.get(coordinator.stop.remote(StopKind.STOP), timeout=30)
+    outcome = ray.get(coordinator.wait.remote(), timeout=60)
+    stopped = time.monotonic() - began
     ray.kill(coordinator)
-    eventually(lambda: "submitted" not in names())
+    assert outcome.kind == "stopped"
+    assert outcome.rows_in == outcome.rows_out > 0
+    assert max(taken[1:]) <= 1 + ROW_S + MACHINE_S, taken
+    assert stopped <= 1 + ROW_S + MACHINE_S + 1
+
+
+MACHINE_S = 1.5
+"""What a busy machine may add to commit and calls."""
 
 
 def test_a_job_submitted_to_a_private_cluster_lives_as_long_as_its_process(tmp_path: Path) -> None:
