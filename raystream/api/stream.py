@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked, chosen
@@ -18,10 +18,13 @@ from raystream.api.origin import at_call, wrong
 from raystream.api.peers import no_verb
 from raystream.api.pipeline import Pipeline, check_has
 from raystream.api.row_columns import returned, returned_types
+from raystream.api.shown import Shown
 from raystream.api.verb_options import (
     check_dead_letters,
     check_late,
+    check_step,
     declared_or_annotated,
+    key_behind,
     policy_of,
     row_columns,
     selected,
@@ -45,15 +48,13 @@ from raystream.operators.write.step import Write
 from raystream.units import Duration, milliseconds
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from raystream.api.keyed import KeyedStream
     from raystream.api.windowed import WindowedStream
 
 Row = dict[str, Any]
 
 
-class Stream:
+class Stream(Shown):
     """Rows on their way; every verb adds a step to the pipeline and gives the stream behind it.
 
     Every verb takes `name=` (identity of the step in checkpoints) and `parallelism=` (its
@@ -322,11 +323,7 @@ class Stream:
         >>> sorted(a.union(b).collect().rows())
         [(1,), (2,)]
         """
-        for other in others:
-            if not isinstance(other, Stream) or other._pipeline is not self._pipeline:
-                text = f"union takes streams of the same pipeline, not {other!r}"
-                raise wrong(text)
-        edges = [self._edge, *(other._edge for other in others)]
+        edges = [stream._edge for stream in (self, *self._alike(others, "union"))]
         same = all(other._key == self._key for other in others)
         edge = self._pipeline.add(Union(), edges, name=name, parallelism=parallelism)
         return self._like(edge, self._key if same else ())
@@ -449,38 +446,32 @@ class Stream:
         return Stream(self._pipeline, Edge(self._edge.source, "late"))
 
     @checked
-    def show(self, limit: int = 10, *, timeout: Duration = "10s") -> None:
-        """Show the first rows of this stream, computed here from a sample; see `Pipeline.show`.
+    def apply(
+        self, step: Step, *others: Stream, name: str | None = None, parallelism: int | None = None
+    ) -> typing.Self:
+        """A verb of another package, by its step; see docs/extending.md.
 
         Args:
-            limit: Rows at most.
-            timeout: Longest time to read.
+            step: A value of a subclass of `raystream.operators.step.Step`.
+            others: Further inputs, for a step that reads several.
 
-        >>> rs.Pipeline("example").read(rs.Rows([{"n": 1}])).show()
-        read-memory: 1 row
-        ...
-        a sample of 1 row, read in ... s; nothing was written
+        >>> from raystream.operators.drop.step import Drop
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"a": 1, "b": 2}]))
+        >>> rows.apply(Drop(("a",))).collect().rows()
+        [(2,)]
         """
-        from raystream.api.sample import sample
-        from raystream.api.tables import show
+        check_step(step, len(others))
+        streams = self._alike([self, *others], "apply")
+        edges = [stream._edge for stream in streams]
+        edge = self._pipeline.add(step, edges, name=name, parallelism=parallelism)
+        return self._like(edge, key_behind(step, [stream._key for stream in streams]))
 
-        show(sample(self._pipeline, self._edge, limit, timeout))
-
-    @checked
-    def collect(self, limit: int = 1000, *, timeout: Duration = "10s") -> pl.DataFrame:
-        """The rows that `show` shows, as a Polars frame.
-
-        Args:
-            limit: Rows at most.
-            timeout: Longest time to read.
-
-        >>> rs.Pipeline("example").read(rs.Rows([{"n": 1}])).collect().to_dicts()
-        [{'n': 1}]
-        """
-        from raystream.api.sample import sample
-
-        (found,) = sample(self._pipeline, self._edge, limit, timeout)
-        return found.frame
+    def _alike(self, streams: Sequence[Stream], verb: str) -> Sequence[Stream]:
+        for other in streams:
+            if not isinstance(other, Stream) or other._pipeline is not self._pipeline:
+                text = f"{verb} takes streams of the same pipeline, not {other!r}"
+                raise wrong(text)
+        return streams
 
     def _then(
         self,

@@ -14,7 +14,7 @@ from raystream.api.row_columns import RowColumns, returned_types
 from raystream.graph.logical import Edge
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.rows.step import Map
-from raystream.operators.step import Step
+from raystream.operators.step import Inputs, Step
 
 
 def row_columns(functions: Mapping[str, Callable[[Any], Any]], errors: ErrorPolicy) -> Map:
@@ -55,6 +55,32 @@ def declared_or_annotated(schema: Any, annotation: Any) -> Any:
         return declared(schema)
     structured = typing.is_typeddict(annotation) or hasattr(annotation, "__dataclass_fields__")
     return declared(annotation) if structured else None
+
+
+def check_step(step: object, others: int) -> None:
+    """Refuse what is no step with an operator, and inputs that it does not read.
+
+    Raises:
+        ConfigurationError: at the user's line, with what to write.
+    """
+    if not isinstance(step, Step) or not step.alone().operator:
+        text = f"apply takes the step of a verb, not {step!r}"
+        raise wrong(text, "make a subclass of raystream.operators.step.Step with operator=")
+    if others and step.inputs is not Inputs.MANY:
+        text = f"{step.word} reads one stream"
+        raise wrong(text, "leave out the others")
+
+
+def key_behind(step: Step, keys: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The key of what a step gives, where the columns are not known yet.
+
+    Args:
+        step: Any.
+        keys: Of its inputs.
+    """
+    from raystream.data.schema import Schema
+
+    return step.key([Schema({}, open=True).with_key(key) for key in keys])
 
 
 def check_dead_letters(step: Step, edge: Edge) -> None:

@@ -24,8 +24,9 @@ from raystream.config.yaml import Scalar
 from raystream.errors import ConfigurationError
 from raystream.expressions.problem import BadExpression
 from raystream.graph.aggregates import Aggregate
-from raystream.graph.policies import WatermarkStrategy
+from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
 from raystream.graph.windows import Window
+from raystream.operators.registry import foreign, verbs
 
 if TYPE_CHECKING:
     from raystream.data.schema import Schema
@@ -221,13 +222,16 @@ class _Compiler:
             raise _Skip
         if step.get("aggregate") is not None:
             return self._aggregate(stream, step)
-        verb = next(v for v in _VERBS if step.get(v) is not None)
+        verb = next(v for v in (*_VERBS, *foreign()) if step.get(v) is not None)
         value, options = step[verb], _options(step, "name", "parallelism", "batch_format", "schema")
         with self._noting(value, step):
             if verb == "with_event_time":
                 options |= _options(step, "event_time_unit", "time_zone")
                 options["watermark"] = _watermark(step.get("watermark"))
-            made = self._plain_step(stream, verb, value, options | _errors(step))
+            if verb in _VERBS:
+                made = self._plain_step(stream, verb, value, options | _errors(step))
+            else:
+                made = self._applied(stream, verb, step, options)
         self._dead_letters(step.get("errors"), made)
         return made
 
@@ -260,15 +264,27 @@ class _Compiler:
                 made: Stream = getattr(stream, verb)(*columns, **options)
                 return made
             case "union":
-                others = [self._streams[other.data] for other in value.many()]
-                if None in others:
-                    raise _Skip
-                return stream.union(*(other for other in others if other is not None), **options)
+                return stream.union(*self._others(value), **options)
             case _:
                 called: Stream = getattr(stream, verb)(
                     function(value.data, self._directory), **options
                 )
                 return called
+
+    def _others(self, value: Value | None) -> list[Stream]:
+        """The streams that these steps give."""
+        found = [self._streams[other.data] for other in (value.many() if value is not None else [])]
+        known = [stream for stream in found if stream is not None]
+        if len(known) < len(found):
+            raise _Skip
+        return known
+
+    def _applied(self, stream: Stream, word: str, step: Value, options: dict[str, Any]) -> Stream:
+        """A verb of another package."""
+        said = {**step[word].plain()}
+        if step.get("errors") is not None:
+            said["errors"] = ErrorPolicy(_policy(step["errors"]))
+        return stream.apply(verbs()[word](**said), *self._others(step.get("with")), **options)
 
     def _aggregate(self, stream: Stream, step: Value) -> Stream:
         keys, window, late = step.get("key_by"), step["window"], step.get("late")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from raystream.config.offsets import read_offset
+from raystream.config.other_verbs import other_verbs
 from raystream.config.shapes import (
     CALLABLE,
     DURATION,
@@ -363,6 +364,7 @@ AGGREGATE = Record(
     },
 )
 
+
 STEP = Variants(
     "a step",
     {
@@ -412,6 +414,7 @@ STEP = Variants(
             "Key columns, or column -> SQL; [] removes the key.",
             _ERRORS,
         ),
+        **other_verbs(NAMED, _ERRORS, _COMMON),
     },
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from raystream.api.pipeline import Pipeline
@@ -20,6 +21,7 @@ from raystream.operators.call import (
     Connector,
     Declared,
     Function,
+    Made,
     Milliseconds,
 )
 
@@ -142,6 +144,12 @@ class _Writer:
             case Function(value=function):
                 self._imports.add(f"import {function.__module__}")
                 return [f"{function.__module__}.{function.__qualname__}"]
+            case Made(value=made):
+                kind = type(made)
+                self._imports.add(f"import {kind.__module__}")
+                said = {field.name: getattr(made, field.name) for field in fields(made)}
+                options = {name: _value(each) for name, each in said.items()}
+                return [_call(f"{kind.__module__}.{kind.__qualname__}", [], options)]
         return [_value(value)]
 
     # -- sources and sinks -------------------------------------------------------------------

@@ -49,6 +49,13 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A dataclass of another package, made by its fields."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Declared:
     """Columns that were declared, but for some."""
 

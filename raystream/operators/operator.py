@@ -75,8 +75,13 @@ class Operator:
     def restore(self, restored: Restored) -> None:
         """Take over state; called at most once, after open."""
 
-    def process(self, batch: Batch) -> None:
-        """Rows arrive."""
+    def process(self, batch: Batch, port: int = 0) -> None:
+        """Rows arrive.
+
+        Args:
+            batch: Rows of one input.
+            port: Number of the input, in the order in which the step was given them.
+        """
         raise NotImplementedError
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:

@@ -41,6 +41,11 @@ OURS: tuple[type[Step], ...] = (
 )
 
 
+def foreign() -> list[str]:
+    """Words of the verbs of other packages."""
+    return [word for word, step in verbs().items() if step not in OURS]
+
+
 @cache
 def verbs() -> Mapping[str, type[Step]]:
     """Every verb that a user can say, by its word.

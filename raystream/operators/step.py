@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
 from raystream.ids import StepName
-from raystream.operators.call import Call
+from raystream.operators.call import OTHER_STREAMS, Call, Made
 from raystream.operators.needs import Needed
 
 if TYPE_CHECKING:
@@ -166,8 +166,8 @@ class Step:
 
     # -- what runs: asked by plan/rewrite and plan/chains ----------------------------------------
 
-    def routing(self) -> tuple[str, ...] | None:
-        """Columns by which its rows must meet; None: they come as they are."""
+    def routing(self, port: int) -> tuple[str, ...] | None:
+        """Columns by which rows of an input must meet; None: they come as they are."""
         return None
 
     def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
@@ -279,4 +279,4 @@ class Step:
 
     def calls(self) -> tuple[Call, ...]:
         """The calls of Python's API that make this step."""
-        raise TypeError(self)
+        return (Call("apply", (Made(self), OTHER_STREAMS)),)

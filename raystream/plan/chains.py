@@ -37,6 +37,7 @@ def physical_plan(drafts: Sequence[Draft], specs: dict[StepName, StepSpec]) -> P
             chain_of[draft.name],
             _kind(link, by_name[link.source], draft),
             link.keys or (),
+            link.port,
         )
         for number, (link, draft) in enumerate(between)
     )

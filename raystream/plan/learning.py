@@ -268,9 +268,9 @@ def _output(
     clock = VirtualClock()
     ctx = SubtaskContext("sample", "00000000", 0, name, me, 1, clock, _Nothing(), keys=schema.key)
     operator.open(ctx, tray)
-    for frame in frames:
+    for port, frame in enumerate(frames):
         if frame.height:
-            operator.process(Batch(frame))
+            operator.process(Batch(frame), port)
     if step.keeps_state:
         operator.on_watermark(Watermark(END_OF_TIME))
         while operator.has_more():

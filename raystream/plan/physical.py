@@ -64,7 +64,10 @@ class ChainSpec:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeSpec:
-    """Output `tag` (main, late, errors) of `source_step` in chain `source` feeds chain `target`."""
+    """Output `tag` (main, late, errors) of `source_step` in chain `source` feeds chain `target`.
+
+    `port` is the number of the input of the target's first step.
+    """
 
     id: int
     source: str
@@ -73,6 +76,7 @@ class ExchangeSpec:
     target: str
     kind: ExchangeKind
     keys: tuple[str, ...] = ()
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)

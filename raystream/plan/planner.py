@@ -17,7 +17,7 @@ from raystream.plan.columns import needed_by_reads
 from raystream.plan.finality import check_final
 from raystream.plan.message_keys import keyed_by_message
 from raystream.plan.physical import PhysicalPlan, StepSpec
-from raystream.plan.rewrite import Draft, Link, rewrite, widths
+from raystream.plan.rewrite import Draft, rewrite, widths
 from raystream.plan.row_order import reads_in_order
 from raystream.plan.schemas import graph_outputs, read_columns, typed, with_columns
 
@@ -156,7 +156,7 @@ def _in_key_order(draft: Draft, drafts: list[Draft], by_message: frozenset[StepN
     source = next(d for d in drafts if d.name == link.source)
     if source.parallelism == draft.parallelism or link.keys is not None:
         return draft
-    return replace(draft, links=(Link(link.source, link.tag, (MESSAGE_KEY,)),))
+    return replace(draft, links=(replace(link, keys=(MESSAGE_KEY,)),))
 
 
 def _spec(

@@ -16,11 +16,12 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Rows of output `tag` of the draft `source`; `keys` where they must meet by key."""
+    """Rows of output `tag` of the draft `source`, as input `port`; `keys`: where they must meet."""
 
     source: StepName
     tag: str = "main"
     keys: tuple[str, ...] | None = None
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,15 @@ class _Rewriting:
         self.drafts.append(
             Draft(name, local, node.origin, sources, inputs, output, width, node.chaining)
         )
-        return (output,), (Link(name, keys=main.routing()),)
+        return (output,), (Link(name, keys=main.routing(0)),)
 
     def _links_into(self, node: Node, main: Step) -> tuple[Link, ...]:
-        links = tuple(link for edge in node.inputs for link in self._link(edge, node))
-        keys = main.routing()
-        return links if keys is None else tuple(replace(link, keys=keys) for link in links)
+        found = []
+        for port, edge in enumerate(node.inputs):
+            keys = main.routing(port)
+            for link in self._link(edge, node):
+                found.append(replace(link, port=port, keys=link.keys if keys is None else keys))
+        return tuple(found)
 
     def _draft(
         self,
@@ -188,7 +192,8 @@ def _said(*drafts: Draft) -> Iterator[tuple[StepName, str]]:
 
 def _of_fused(link: Link, name: StepName) -> Link:
     """Dead letters of a function that is part of another step are an output of their own there."""
-    return Link(name, dead_letters_of(link.source) if link.tag == "errors" else link.tag, link.keys)
+    tag = dead_letters_of(link.source) if link.tag == "errors" else link.tag
+    return replace(link, source=name, tag=tag)
 
 
 def _neighbour(draft: Draft, kept: Sequence[Draft], drafts: Sequence[Draft]) -> Draft | None:

@@ -114,7 +114,7 @@ class _Builder:
         fed = (
             self._source(source, head)
             if source
-            else InputGate(readers, me.clock.now, gathers=start.calls)
+            else InputGate(readers, me.clock.now, gathers=start.calls, ports=self._ports())
         )
         return Task(
             me.subtask,
@@ -129,6 +129,10 @@ class _Builder:
             taps=Taps(self._named(links), me.clock),
             pace=Pace(start),
         )
+
+    def _ports(self) -> dict[int, int]:
+        into = self._request.job.plan.inputs_of(self._chain.name)
+        return {exchange.id: exchange.port for exchange in into}
 
     def _named(self, links: Mapping[StepName, Link]) -> dict[StepName, Link]:
         """Also by the names of steps that became a part of others."""

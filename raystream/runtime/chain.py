@@ -44,8 +44,8 @@ class Link:
         self._follower = follower
         self.tap: Tap | None = None
 
-    def emit(self, batch: Batch, tag: str = "") -> None:
-        """Hand on a batch."""
+    def emit(self, batch: Batch, tag: str = "", port: int = 0) -> None:
+        """Hand on a batch; `port` is the input of the next step that it is for."""
         if not len(batch):
             return
         if tag:
@@ -66,7 +66,7 @@ class Link:
             if self._check_first is not None:
                 check, self._check_first = self._check_first, None
                 guarded(name, check, batch)
-            guarded(name, operator.process, batch)
+            guarded(name, operator.process, batch, port)
 
     def consumed(self, tag: str) -> bool:
         """Whether somebody consumes this side output."""
@@ -102,9 +102,9 @@ class Chain:
         self._passing: deque[tuple[int, Watermark | Idle]] = deque()
         self._passed: deque[Watermark | Idle] = deque()
 
-    def process(self, batch: Batch) -> None:
-        """Rows from the input enter the first step."""
-        self._head.emit(batch)
+    def process(self, batch: Batch, port: int = 0) -> None:
+        """Rows from an input of the first step enter it."""
+        self._head.emit(batch, port=port)
         self._pass_on()
 
     def on_quiet(self, now: float) -> None:

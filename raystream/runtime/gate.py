@@ -27,6 +27,7 @@ class InputGate:
         readers: The receiving end of every channel into this subtask.
         now: Monotonic seconds, asked once for each barrier of a channel.
         gathers: Small batches of several channels are given as one: where each call costs much.
+        ports: By exchange, which input of the first step its rows are; 0 where nothing is said.
     """
 
     def __init__(
@@ -35,7 +36,10 @@ class InputGate:
         now: Callable[[], float] = lambda: 0.0,
         *,
         gathers: bool = False,
+        ports: Mapping[int, int] | None = None,
     ) -> None:
+        self._ports = ports or {}
+        self._port = 0
         self._gathers = gathers
         self._next_of: dict[ChannelId, Element] = {}
         self._ahead: int | None = None
@@ -68,6 +72,10 @@ class InputGate:
                 if seen is not None:
                     return seen
         return None
+
+    def port(self) -> int:
+        """Which input of the first step the last batch belongs to."""
+        return self._port
 
     def allow(self, rows: int) -> None:
         """So many rows may wait in front of the task: a share for each channel."""
@@ -124,6 +132,7 @@ class InputGate:
 
     def _seen(self, channel: ChannelId, element: Element) -> Element | None:
         if isinstance(element, Batch):
+            self._port = self._ports.get(channel.exchange, 0)
             return element
         if isinstance(element, Barrier):
             return self._barrier(channel, element)

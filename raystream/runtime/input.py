@@ -23,6 +23,10 @@ class Input(Protocol):
         """
         ...
 
+    def port(self) -> int:
+        """Which input of the first step the last batch belongs to."""
+        ...
+
     def allow(self, rows: int) -> None:
         """So many rows may wait in front of the task from now on."""
         ...

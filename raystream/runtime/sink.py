@@ -42,7 +42,7 @@ class SinkOperator(Operator):
         self._writer = self._sink.writer(ctx, self._options)
         self._due = ctx.clock.now()
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Write rows."""
         self.ctx.count("rows_out", len(batch))
         self.writer.write(batch.frame)

@@ -151,6 +151,10 @@ class SourceInput:
 
     # -- Input ---------------------------------------------------------------------------------
 
+    def port(self) -> int:
+        """A source is the only input."""
+        return 0
+
     def poll(self, most: int = BATCH_ROWS) -> Element | None:
         """The next batch, watermark or barrier; reads at most one chunk.
 

@@ -237,7 +237,7 @@ class Task:
     def _handle(self, element: Element) -> None:
         if isinstance(element, Batch):
             try:
-                self._chain.process(element)
+                self._chain.process(element, self._input.port())
             except RaystreamError as error:
                 self._locate(error)
                 raise

@@ -32,7 +32,7 @@ def step(name: str, value: Any) -> StepSpec:
 
 
 def plan(parallelism: int = 2, committers: Any = None) -> PhysicalPlan:
-    read = ChainSpec("read", (step("read", Read(source=None)),), parallelism)
+    read = ChainSpec("read", (step("read", Read(source="records")),), parallelism)
     steps = (step("count", Drop(("x",))), step("write", Write(FakeSink(committers))))
     count = ChainSpec("count", steps, parallelism)
     hashed = ExchangeSpec(0, "read", "read", "main", "count", ExchangeKind.HASH, ("ip",))

@@ -63,7 +63,7 @@ class Recorder(Operator):
         self.prepares = False
         self.room = True
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         self.seen.append(("rows", len(batch)))
         self.output.emit(batch)
 

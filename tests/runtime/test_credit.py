@@ -51,7 +51,7 @@ class Generous(Operator):
         self._next = 0
         self._due: float | None = None
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         [main, late, errors, rows] = batch.frame.row(0)
         for tag, pieces in (("", main), ("late", late), ("errors", errors)):
             for _ in range(pieces):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from raystream.checkpoint.barrier import Barrier
@@ -98,3 +100,16 @@ def test_the_time_from_the_first_barrier_to_the_last_is_told() -> None:
         right.send(Barrier(number))
         assert drained(gate) == [Barrier(number)]
         assert gate.align_seconds() == pause
+
+
+def test_a_batch_tells_the_input_that_it_is_for() -> None:
+    left, right = MemoryChannel(), MemoryChannel()
+    names = [replace(channel, exchange=number) for number, channel in enumerate(channels(2))]
+    gate = InputGate(dict(zip(names, (left, right), strict=True)), ports={1: 1})
+    left.send(timed(1))
+    right.send(timed(2))
+    left.send(timed(3))
+    ports = []
+    while gate.poll() is not None:
+        ports.append(gate.port())
+    assert sorted(ports) == [0, 0, 1]

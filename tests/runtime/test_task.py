@@ -143,7 +143,7 @@ def test_a_barrier_that_overtakes_the_news_of_the_commit_before_it_brings_that_n
 
 def test_error_names_the_innermost_step() -> None:
     class Broken(Recorder):
-        def process(self, batch: Any) -> None:
+        def process(self, batch: Any, port: int = 0) -> None:
             text = "boom"
             raise ValueError(text)
 

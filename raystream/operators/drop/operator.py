@@ -14,7 +14,7 @@ class Drop(Operator):
     def __init__(self, step: Step) -> None:
         self._step = step
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the same rows without the columns."""
         check_columns(list(self._step.columns), batch.frame.schema)
         self.output.emit(Batch(batch.frame.drop(self._step.columns)))

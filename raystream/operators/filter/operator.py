@@ -27,7 +27,7 @@ class Filter(Operator):
         super().open(ctx, output)
         self._errors.open(ctx, output)
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the rows that pass."""
         if self._evaluation is None:
             self._evaluation = self._compiled(batch)

@@ -39,7 +39,7 @@ class KeyBy(Operator):
         super().open(ctx, output)
         self._errors.open(ctx, output)
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the same rows, with their key."""
         if not self._step.computed:
             self.output.emit(Batch(canonical(batch.frame, self._step.keys)))

@@ -42,7 +42,7 @@ class MapBatches(Operator):
         super().open(ctx, output)
         self._errors.open(ctx, output)
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Emit what the function makes of the batch."""
         frame = batch.frame
         try:

@@ -71,7 +71,7 @@ class RowFunctions(Operator):
         for errors in self._errors:
             errors.open(ctx, output)
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Emit what the functions make of the rows."""
         frame, reasons = batch.frame, finer_than_python(batch.frame)
         if reasons is not None:

@@ -30,7 +30,7 @@ class Select(Operator):
         super().open(ctx, output)
         self._errors.open(ctx, output)
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the same rows with the chosen columns."""
         if self._evaluation is None:
             self._evaluation = _evaluation(self._step, batch)

@@ -19,7 +19,7 @@ class Union(Operator):
         self._step = step
         self._first: Schema | None = None
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the rows.
 
         Raises:

@@ -28,7 +28,7 @@ class WindowLocal(Operator):
         super().open(ctx, output)
         self._errors.open(ctx, output)
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the partials of the batch."""
         rows = final_rows(batch.frame)
         if self._aggregation is None:

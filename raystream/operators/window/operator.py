@@ -103,7 +103,7 @@ class WindowGlobal(Operator):
                 raise ConfigurationError(what, self.ctx.origin, advice)
         return segment
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Rows or partials go into the state; what is late goes its own way."""
         partials = self._on_time_partials(batch.frame)
         if not partials.height:

@@ -185,7 +185,7 @@ class WindowGlobal(Step):
         """That of the window."""
         return self.aggregate.keys
 
-    def routing(self) -> tuple[str, ...] | None:
+    def routing(self, port: int) -> tuple[str, ...] | None:
         """Rows of a key meet; without one, all."""
         return self.aggregate.keys
 

@@ -27,7 +27,7 @@ class WithColumns(Operator):
         super().open(ctx, output)
         self._errors.open(ctx, output)
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the same rows with the new columns."""
         if self._evaluation is None:
             self._evaluation = _evaluation(self._step, batch)

@@ -54,7 +54,7 @@ class WithEventTime(Operator):
             self._speak()
         self._rested = any(state.header.get("idle") for state in restored.states)
 
-    def process(self, batch: Batch) -> None:
+    def process(self, batch: Batch, port: int = 0) -> None:
         """Rows continue with their new time; those that can have none do not."""
         frame = self._timed(batch.frame)
         if not frame.height:

@@ -1,0 +1,54 @@
+"""The first rows of a stream, computed here from a sample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raystream.api.arguments import checked
+from raystream.api.pipeline import Pipeline
+from raystream.graph.logical import Edge
+from raystream.units import Duration
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Shown:
+    """What can be looked at before anything runs."""
+
+    _pipeline: Pipeline
+    _edge: Edge
+
+    @checked
+    def show(self, limit: int = 10, *, timeout: Duration = "10s") -> None:
+        """Show the first rows of this stream, computed here from a sample; see `Pipeline.show`.
+
+        Args:
+            limit: Rows at most.
+            timeout: Longest time to read.
+
+        >>> rs.Pipeline("example").read(rs.Rows([{"n": 1}])).show()
+        read-memory: 1 row
+        ...
+        a sample of 1 row, read in ... s; nothing was written
+        """
+        from raystream.api.sample import sample
+        from raystream.api.tables import show
+
+        show(sample(self._pipeline, self._edge, limit, timeout))
+
+    @checked
+    def collect(self, limit: int = 1000, *, timeout: Duration = "10s") -> pl.DataFrame:
+        """The rows that `show` shows, as a Polars frame.
+
+        Args:
+            limit: Rows at most.
+            timeout: Longest time to read.
+
+        >>> rs.Pipeline("example").read(rs.Rows([{"n": 1}])).collect().to_dicts()
+        [{'n': 1}]
+        """
+        from raystream.api.sample import sample
+
+        (found,) = sample(self._pipeline, self._edge, limit, timeout)
+        return found.frame

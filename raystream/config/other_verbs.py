@@ -1,0 +1,48 @@
+"""Verbs of other packages in a pipeline file: the fields of their steps are their options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING
+from dataclasses import Field as StepField
+from dataclasses import fields as fields_of
+from typing import Any, cast
+
+from raystream.config.shapes import AnyValue, ByKind, Field, Record, Shape, one_or_more
+from raystream.operators.registry import foreign, verbs
+from raystream.operators.step import Inputs, Step
+
+Fields = Mapping[str, Field]
+
+
+def other_verbs(name: Shape, errors: Fields, common: Fields) -> dict[str, Record]:
+    """How each is written, by its word.
+
+    Args:
+        name: Shape of the name of a step.
+        errors: Fields of a step with a policy.
+        common: Fields of every step.
+    """
+    return {word: _record(word, verbs()[word], name, errors, common) for word in foreign()}
+
+
+def _record(word: str, step: type[Step], name: Shape, errors: Fields, common: Fields) -> Record:
+    fields = {each.name: each for each in fields_of(cast("Any", step))}
+    has_errors = fields.pop("errors", None) is not None
+    options = {n: Field(AnyValue(), n, required=_is_required(f)) for n, f in fields.items()}
+    doc = (step.__doc__ or word).strip().splitlines()[0]
+    shape = ByKind(mapping=Record(f"the step {word}", options))
+    others = {"with": Field(one_or_more(name), "Further inputs: steps or sources.")}
+    return Record(
+        f"a step {word}",
+        {
+            word: Field(shape, doc, required=True),
+            **(others if step.inputs is Inputs.MANY else {}),
+            **(errors if has_errors else {}),
+            **common,
+        },
+    )
+
+
+def _is_required(field: StepField[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING

@@ -1,0 +1,1 @@
+"""Two verbs of another package: its entry points name them."""
