@@ -261,7 +261,7 @@ class FilesReader:
     def add(self, split: Split) -> None:
         """Start reading this split at `split.start`."""
         self._cursors[split.id] = self._source.open(split, self._options)
-        self._endless = self._endless or split.end is None
+        self._endless = self._endless or (split.end is None and self._source.tail)
         if _unread(split) and not self._source.path_of(split.id).exists():
             self._gone.append(split)
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import raystream as rs
 from raystream.connectors.base import Chunk, ReadOptions, SourceReader, Split
 from raystream.connectors.files import lines
 from raystream.connectors.files.source import Files
@@ -260,6 +261,22 @@ def test_a_rotated_file_that_was_read_is_no_error(tmp_path: Path) -> None:
     drain(opened)
     os.unlink(tmp_path / "a.jsonl")
     assert opened.poll(10) is None
+
+
+@pytest.mark.parametrize(("tail", "until"), [(False, None), (False, "latest"), (True, "latest")])
+def test_a_run_that_ends_does_not_wait_for_a_file_that_was_read_and_is_gone(
+    tmp_path: Path, tail: bool, until: str | None
+) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        write(tmp_path / f"in/{name}.jsonl", [1, 2])
+    p = rs.Pipeline("gone", checkpoint_storage=str(tmp_path / "storage"))
+    p.read(Files(tmp_path / "in", tail=tail), name="in").write(Files(tmp_path / "out"), name="out")
+    assert p.run(local=True, until=until).rows_in == 4
+    os.unlink(tmp_path / "in/a.jsonl")
+    assert p.run(local=True, until=until).rows_in == 0
+    write(tmp_path / "in/c.jsonl", [3])
+    assert p.run(local=True, until=until).rows_in == 1
 
 
 def test_csv_has_a_header_per_file(tmp_path: Path) -> None:
