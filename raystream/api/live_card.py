@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from raystream.api.live_view import Memory
+
 if TYPE_CHECKING:
     from raystream.api.job import Job
-    from raystream.observe.status import StatusDocument
 
 EVERY_S = 1.0
 
@@ -21,7 +22,7 @@ class LiveCard:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._before: StatusDocument | None = None
+        self._memory = Memory()
         self._handle: Any = None
         self._over = threading.Event()
 
@@ -30,8 +31,10 @@ class LiveCard:
         from raystream.observe.card import card
 
         status = self._job.status()
-        html = {"text/html": card(status, self._before), "text/plain": repr(self._job)}
-        self._before = status
+        html = {
+            "text/html": card(status, self._memory.before(status)),
+            "text/plain": repr(self._job),
+        }
         if self._handle is None:
             from IPython.display import display
 

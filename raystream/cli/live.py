@@ -3,3 +3,4 @@
 from __future__ import annotations
 
 from raystream.api.live_view import LiveView as LiveView  # noqa: PLC0414 - its home is shared
+from raystream.api.live_view import Memory as Memory  # noqa: PLC0414

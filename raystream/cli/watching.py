@@ -46,15 +46,15 @@ def _live(job: Job) -> int:
 
 
 def _lines(job: Job) -> int:
+    from raystream.cli.live import Memory
     from raystream.observe.live_line import live_line
 
-    before = None
+    memory = Memory()
     while True:
         now = job.status()
-        print(live_line(now, before), flush=True)
+        print(live_line(now, memory.before(now)), flush=True)
         if now.state == "ended":
             return _code(job)
-        before = now
         job.wait(PIPED_S)
 
 

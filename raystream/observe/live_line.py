@@ -11,11 +11,14 @@ from raystream.observe.words import count, duration
 WIDTH = 80
 """Columns of a terminal that nobody has widened: a longer line would wrap."""
 
-NAME = 24
+NAME, SHORT_NAME = 24, 12
 """Characters of the job's name at most: it must leave room for what happens."""
 
-LEAST_REASON = 20
+LEAST_REASON = 36
 """What is wrong is cut to fit, but never to less than this."""
+
+RECENT_S = 60.0
+"""A restart that is so long ago, of a job that runs, is told by its number alone."""
 
 
 def live_line(status: StatusDocument, before: StatusDocument | None = None) -> str:
@@ -30,12 +33,16 @@ def live_line(status: StatusDocument, before: StatusDocument | None = None) -> s
     >>> live_line(StatusDocument("sale", "running", uptime_s=12, attempt=1, steps=(read,)))
     'sale  running  12 s  read 2.50 M  written 0  checkpoint -'
     """
-    line = f"{cut(status.job, NAME)}  {status.outcome or status.state}  {duration(status.uptime_s)}"
+    state = f"  {status.outcome or status.state}  {duration(status.uptime_s)}"
     reason = said(status.silences, most=1) or _restarts(status) or _quiet(status)
     flow = _flow(status, before)
+    wanted = flow[0] if reason else "  ".join(flow)
+    wanted = "" if reason and status.state != "running" else f"  {wanted}"
+    least = min(len(reason), LEAST_REASON) + 2 if reason else 0
+    room = WIDTH - len(state) - len(wanted) - least
+    line = cut(status.job, min(NAME, max(SHORT_NAME, room))) + state
     if reason:
-        flows = status.state == "running"
-        room = WIDTH - len(line) - 2 - (len(flow[0]) + 2 if flows else 0)
+        room = WIDTH - len(line) - 2 - len(wanted)
         line += f"  {cut(reason, max(LEAST_REASON, room))}"
     for part in (*flow, *_more(status)):
         if len(line) + len(part) + 2 <= WIDTH:
@@ -83,5 +90,7 @@ def _restarts(status: StatusDocument) -> str:
     """Number of restarts and what was wrong last."""
     if not status.restart_count:
         return ""
-    cause = status.restarts[-1].short if status.restarts else ""
+    last = status.restarts[-1] if status.restarts else None
+    old = last is None or status.uptime_s - last.at_s > RECENT_S
+    cause = "" if last is None or (old and status.state == "running") else last.short
     return f"restarts {status.restart_count}{f' ({cause})' if cause else ''}"

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raystream.api.live_view import Memory
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -251,7 +253,7 @@ class Show:
 
     def __init__(self, then: Callable[[StatusDocument], None]) -> None:
         self._then = then
-        self._before: StatusDocument | None = None
+        self._memory = Memory()
         self._restarts = 0
         self._next = 0.0
 
@@ -263,14 +265,13 @@ class Show:
             self._restarts = status.restart_count
             cause = status.restarts[-1].cause if status.restarts else "unknown"
             _say(f"restart {self._restarts} from checkpoint {status.checkpoint.number}: {cause}")
-        line = live_line(status, self._before)
+        line = live_line(status, self._memory.before(status))
         if sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()
         elif time.monotonic() >= self._next:
             self._next = time.monotonic() + LINE_S
             _say(line)
-        self._before = status
         self._then(status)
 
 
