@@ -99,6 +99,7 @@ class Life:
     swept: int = NO_ATTEMPT
     stop: StopKind | None = None
     stopped_by: str = ""
+    stopped_at: float = 0.0
     suspects: frozenset[str] = frozenset()
     nodes: dict[SubtaskId, str] = field(default_factory=dict)
 

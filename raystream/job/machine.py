@@ -40,6 +40,9 @@ from raystream.job.states.state import State, Step
 
 PUBLISH_INTERVAL_S = 0.5
 
+LAST_COMMIT_LIMIT_S = 20.0
+"""So long storage may be silent when the job is to stop; else it is waited for without limit."""
+
 PLACE = "savepoints"
 """Below the job's storage, where no cleaning up looks; never the start of a key of its log."""
 
@@ -135,7 +138,10 @@ class JobMachine:
             case Pong(subtask, _, stats):
                 life.liveness.pong(subtask, life.now)
                 life.report.pong(subtask, stats)
+            case Tick(_, who, seconds) if self._is_hopeless(seconds):
+                return self._change(_without_a_last_commit(who))
             case StopRequested(kind, savepoint, by):
+                life.stopped_at = life.stopped_at if life.stop else life.now
                 life.stop = stronger(life.stop, kind)
                 life.stopped_by = by or life.stopped_by
                 if savepoint is not None:
@@ -153,6 +159,13 @@ class JobMachine:
                 if problem is not None:
                     life.note(f"savepoint {address} could not be deleted: {problem}")
         return self._go(self.state.handle(life, event), first=first)
+
+    def _is_hopeless(self, silent: float) -> bool:
+        """Whoever wants to stop does not wait for storage that is away for as long as it takes."""
+        life = self.life
+        if life.stop is None or isinstance(self.state, Ended):
+            return False
+        return min(silent, life.now - life.stopped_at) >= LAST_COMMIT_LIMIT_S
 
     def _end_of(self, then: str, exception: BaseException) -> Ended | None:
         """The end that this exception of a procedure means, if it means the end."""
@@ -187,6 +200,12 @@ class JobMachine:
         if self.over:
             return [*commands[:-1], Publish(status), commands[-1]]
         return [*commands, Publish(status)]
+
+
+def _without_a_last_commit(who: str) -> Ended:
+    what = f"there is no last commit: {who} does not answer"
+    advice = "the next run continues from the last checkpoint that is there"
+    return Ended("failed", f"{what}; {advice}", tidy=False)
 
 
 def _report(spec: JobSpec, now: float) -> Report:

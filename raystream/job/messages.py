@@ -157,9 +157,17 @@ WorkerEvent = Opened | Connected | Acked | Dry | Died | Pong
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed; `now` in monotonic seconds of the coordinator's clock."""
+    """Time passed.
+
+    Args:
+        now: Monotonic seconds of the coordinator's clock.
+        silent: Name of the job's storage, if it owes an answer.
+        silent_s: .. for so long.
+    """
 
     now: float
+    silent: str = ""
+    silent_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,8 +243,12 @@ class ControlLoop:
                 break
             self._handle(event)
         if self.outcome is None:
-            self._do(self._machine.handle(Tick(self._clock.now())))
+            self._do(self._machine.handle(self._tick()))
         return TICK_S if self.outcome is None else 0.0
+
+    def _tick(self) -> Tick:
+        now = self._clock.now()
+        return next((Tick(now, s.who, s.seconds) for s in self._store.silent()), Tick(now))
 
     def run(self) -> Outcome:
         """Drive the job to its end in this thread. Blocking."""

@@ -162,6 +162,25 @@ def test_cancel_lets_a_commit_come_to_its_end() -> None:
     assert outcome(log).checkpoint == 1
 
 
+@pytest.mark.parametrize("kind", [StopKind.STOP, StopKind.DRAIN])
+def test_a_stop_does_not_wait_for_storage_that_is_away(kind: StopKind) -> None:
+    log = Log().running()
+    silent = ("storage /s", 1000.0)
+    assert log.tell(Tick(log.now, *silent)) == []  # a job that runs on waits without limit
+    assert log.tell(StopRequested(kind)) != []
+    assert log.machine.state.name == "stopping"
+    log.tell(Tick(log.now + 19, "storage /s", 5.0), Tick(log.now + 19.9, *silent))
+    assert log.machine.state.name == "stopping"
+    log.tell(Tick(log.now + 21, "storage /s", 19.0))
+    assert log.machine.state.name == "stopping"
+    log.tell(Tick(log.now + 21.5, *silent), Tick(log.now + 25, *silent))
+    assert (outcome(log).kind, outcome(log).exit_code) == ("failed", 1)
+    assert outcome(log).message == (
+        "there is no last commit: storage /s does not answer; "
+        "the next run continues from the last checkpoint that is there"
+    )
+
+
 def test_cancel_does_not_wait_for_ever() -> None:
     log = Log().running()
     log.wait(10.1)

@@ -29,6 +29,9 @@ from raystream.job.states.state import Step
 TIDY_LIMIT_S = 10.0
 """So long the end waits for the procedure that runs: recovery finds whatever is left."""
 
+HOPELESS_LIMIT_S = 3.0
+"""... if that waits for storage that is away."""
+
 COUNTERS_LIMIT_S = 1.0
 """So long it waits for the last counters of the subtasks."""
 
@@ -43,6 +46,7 @@ class Ended:
             asked for, and savepoints written of it for all who asked. None: the subtasks are
             ended, what runs comes to its end, and open transactions of this attempt are aborted.
         refused: The job as written cannot run.
+        tidy: Storage is there: it is worth while to wait for what runs.
     """
 
     name = "ended"
@@ -54,7 +58,9 @@ class Ended:
         *,
         final: Checkpoint | None = None,
         refused: bool = False,
+        tidy: bool = True,
     ) -> None:
+        self._patience = TIDY_LIMIT_S if tidy else HOPELESS_LIMIT_S
         self.kind = kind
         self.message = message
         self.over = False
@@ -121,7 +127,7 @@ class Ended:
                 return commands
         waited = life.now - self._since
         idle = life.turns.idle and not life.savepoints.busy
-        if waited < TIDY_LIMIT_S and not (idle and self._counted(life, waited)):
+        if waited < self._patience and not (idle and self._counted(life, waited)):
             return []
         return self._end(life)
 
