@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from raystream.cli.pipes import write_nowhere
 from raystream.exit_codes import MEANINGS, ExitCode
 
 GOOD = ExitCode.DONE
@@ -28,6 +29,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
 
     try:
         code = action()
+        sys.stdout.flush()
     except click.exceptions.Abort:
         return _told("interrupted", ExitCode.CANCELLED)
     except click.ClickException as error:
@@ -35,6 +37,9 @@ def exit_code_of(action: Callable[[], object]) -> int:
         return error.exit_code
     except RaystreamError as error:
         return _told(str(error), error.exit_code)
+    except BrokenPipeError:  # as click does when it meets it first: without a word
+        write_nowhere()
+        return int(FAILED)
     except KeyboardInterrupt:
         return _told("interrupted", ExitCode.CANCELLED)
     return int(code) if isinstance(code, int) else int(GOOD)

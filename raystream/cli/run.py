@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raystream.cli import options
+from raystream.cli.pipes import going_on
 from raystream.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -61,9 +62,10 @@ def run(target: str, param: dict[str, str], **said: Any) -> int:
     from raystream.api.run import run as run_pipeline
     from raystream.cli.target import loaded
 
-    pipeline = loaded(target, param)
-    outcome = run_pipeline(pipeline, RunOptions(**said))
-    tell(outcome)
+    with going_on():
+        pipeline = loaded(target, param)
+        outcome = run_pipeline(pipeline, RunOptions(**said))
+        tell(outcome)
     return outcome.exit_code
 
 
