@@ -294,6 +294,9 @@ def _positions(base: Checkpoint | Restore | None) -> dict[str, str]:
 
 
 def _short(position: Any) -> str:
+    """Of a position with an offset just that: what else it holds is for the source."""
+    if isinstance(position, Mapping) and "offset" in position:
+        position = position["offset"]
     text = str(position)
     return text if len(text) <= POSITION else f"{text[: POSITION - 2]}.."
 

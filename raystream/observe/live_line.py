@@ -14,7 +14,7 @@ WIDTH = 80
 NAME, SHORT_NAME = 24, 12
 """Characters of the job's name at most: it must leave room for what happens."""
 
-LEAST_REASON = 36
+LEAST_REASON = 25
 """What is wrong is cut to fit, but never to less than this."""
 
 RECENT_S = 60.0

@@ -210,7 +210,8 @@ def test_the_end_is_told_with_its_message_and_cuts_off_what_was_under_way() -> N
 
 
 def test_where_it_resumed_is_told_by_split_in_natural_order() -> None:
-    positions = {f"in/{n}": 10 * n for n in (10, 9, 1)}
+    positions = {f"in/{n}": {"offset": 10 * n, "epoch": 0, "topic_id": "x"} for n in (10, 9)}
+    positions["in/1"] = 10  # type: ignore[assignment]
     steps = {"read": (StoredState({"positions": positions}), StoredState({}))}
     base = Checkpoint(Owner(0, "x"), 41, steps)
     books = report()

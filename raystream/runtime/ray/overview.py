@@ -11,7 +11,7 @@ from raystream.errors import ConfigurationError
 from raystream.observe.status import StatusDocument
 from raystream.runtime.ray.cluster import look_at_private
 from raystream.runtime.ray.entry import find, names
-from raystream.runtime.ray.remote_job import connect_if_there_is_one, private_runs
+from raystream.runtime.ray.remote_job import NO_CLUSTER, connect_if_there_is_one, private_runs
 
 ANSWER_S = 3.0
 
@@ -40,7 +40,7 @@ def looks(address: str | None, pause: float) -> list[Look]:
     standing = connect_if_there_is_one(address)
     if not standing and not alone:
         what = "there is no Ray cluster here"
-        raise ConfigurationError(what, what_to_do="name its address, or set RAY_ADDRESS")
+        raise ConfigurationError(what, what_to_do=NO_CLUSTER)
     found = _twice(pause) if standing else []
     for run in {run.address: run for run in alone}.values():
         found += _twice(pause) if look_at_private(run.address) else []

@@ -20,6 +20,12 @@ _get: Any = ray.get
 _errors: Any = ray.exceptions
 
 
+NO_CLUSTER = (
+    "name its address, or set RAY_ADDRESS; `raystream list --all` shows runs that have ended"
+)
+"""What to do where nothing runs."""
+
+
 def connect_if_there_is_one(address: str | None) -> bool:
     """Be connected to a standing cluster, as `entry.submit` would be; False: there is none."""
     if ray.is_initialized():
@@ -133,7 +139,7 @@ def find_job(name: str, address: str | None = None) -> Asked:
     alone = {run.job for run in private_runs()} if address is None else set()
     if not connect_if_there_is_one(address) and not alone:
         what = f"no job {name!r}: there is no Ray cluster here"
-        raise ConfigurationError(what, what_to_do="name its address, or set RAY_ADDRESS")
+        raise ConfigurationError(what, what_to_do=NO_CLUSTER)
     known = sorted({*(entry.names() if ray.is_initialized() else ()), *alone})
     near = did_you_mean(name, known) if known else ""
     meant = f"; {near}" if near.startswith("did") else ""
