@@ -12,6 +12,7 @@ import polars as pl
 
 from raystream.expressions.bounds import always_in, computed
 from raystream.expressions.problem import Problem
+from raystream.expressions.quotient import quotient
 from raystream.expressions.table import Arguments, Function
 from raystream.expressions.temporal import date_minus, moved, shifted
 from raystream.expressions.values import (
@@ -160,7 +161,7 @@ def _time(given: Arguments, sign: str) -> Typed | None:
 def _divide(asked: Arguments) -> Typed:
     given = _numbers(asked)
     left, right = (as_float(part).value for part in given.parts)
-    return given.gives(left / right, FLOAT)
+    return given.gives(quotient(left, right), FLOAT)
 
 
 def _whole(given: Arguments) -> None:

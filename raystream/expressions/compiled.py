@@ -15,6 +15,7 @@ from raystream.expressions.build import typed
 from raystream.expressions.overflows import overflows
 from raystream.expressions.parser import parse
 from raystream.expressions.problem import Problem, bad
+from raystream.expressions.quotient import exact_quotients
 from raystream.expressions.row_wise import check_row_wise
 from raystream.expressions.tree import columns_of
 from raystream.expressions.values import Fault
@@ -61,10 +62,11 @@ def compiled(written: Any, columns: Mapping[str, pl.DataType]) -> Compiled:
     """
     if isinstance(written, pl.Expr):
         dtype = check_row_wise(written, columns)
+        value = exact_quotients(written, columns)
         reads = frozenset(written.meta.root_names())
         faults = overflows(written, columns)
         told, never = _error(faults), _never(faults)
-        return Compiled(written, dtype, reads, constant=not reads, error=told, never=never)
+        return Compiled(value, dtype, reads, constant=not reads, error=told, never=never)
     if not isinstance(written, str):
         what = f"{written!r} is not an expression"
         raise ConfigurationError(what, what_to_do="write SQL text or rs.col(...)")

@@ -153,7 +153,7 @@ def _valid(given: Arguments) -> Typed:
 
 
 FUNCTIONS = (
-    Function(GROUP, "->", "any any!", "The JSON at field or place b, or at a path `'$.a.b[0]'`, as JSON text; null if there is none. What is not JSON is an error.", _reads(_query, TEXT), shown="a -> b", also=("json_extract",)),
+    Function(GROUP, "->", "any any!", "The JSON at field or place b, or at a path `'$.a.b[0]'`, as JSON text; null if there is none. What is not JSON is an error.", _reads(_query, TEXT), shown="a -> b", also=("json_extract",), differs="Of a name that comes twice the last counts, there the first; numbers stay as they are written (`1e5`), and `$[#-1]` is refused: write `$[-1]`."),
     Function(GROUP, "->>", "any any!", "The same as text: without quotes, and null of a JSON null.", _reads(_text, TEXT), shown="a ->> b", also=("json_extract_string",)),
     Function(GROUP, "json_value", "any any!", "The text, number or truth at a path, as text; null of an object or a list.", _reads(_scalar, TEXT), differs="A text keeps its quotes there."),
     Function(GROUP, "json_query", "any any!", "The object or list at a path, as JSON text; null of anything else.", _reads(_nested, TEXT), differs="Is not there."),

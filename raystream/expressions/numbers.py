@@ -10,6 +10,7 @@ import polars as pl
 
 from raystream.expressions.arithmetic import narrow, opposite, wide
 from raystream.expressions.problem import Problem
+from raystream.expressions.quotient import quotient
 from raystream.expressions.table import Arguments, Function, simple
 from raystream.expressions.values import FLOAT, INTEGER, Typed, as_float, to_type
 
@@ -85,8 +86,33 @@ def _round(given: Arguments) -> Typed:
     value = as_float(part).value
     if digits < 0:
         size = 10.0**-digits
-        return given.gives((value / size).round(0, mode="half_away_from_zero") * size, FLOAT)
-    return given.gives(value.round(digits, mode="half_away_from_zero"), FLOAT)
+        return given.gives(
+            quotient(value, pl.lit(size)).round(0, mode="half_away_from_zero") * size, FLOAT
+        )
+    return given.gives(_rounded(value, digits), FLOAT)
+
+
+def _rounded(value: pl.Expr, digits: int) -> pl.Expr:
+    """Polars multiplies first, so that 2.675, a little less than its name, would become 2.68."""
+    size, plain = 10.0**digits, value.abs()
+    about = plain * size
+    high, size_high = (
+        plain * _SPLIT - (plain * _SPLIT - plain),
+        size * _SPLIT - (size * _SPLIT - size),
+    )
+    low, size_low = plain - high, size - size_high
+    rest = (high * size_high - about) + low * size_high  # about + rest is exact (Dekker)
+    if size_low:
+        rest = ((high * size_high - about) + high * size_low + low * size_high) + low * size_low
+    less = ((about - about.floor() == 0.5) & (rest < 0)) | (about >= 2.0**52)
+    down = quotient(about.floor(), pl.lit(size))
+    nearest = value.round(digits, mode="half_away_from_zero")
+    fine = pl.when(~less).then(nearest).when(about >= 2.0**53).then(value)
+    return fine.when(value < 0).then(-down).otherwise(down)
+
+
+_SPLIT = 134217729.0
+"""2**27 + 1: splits a float into its upper and its lower half."""
 
 
 def _round_integer(given: Arguments, digits: int) -> Typed:
@@ -109,7 +135,7 @@ def _trunc(given: Arguments) -> Typed:
     if part.kind == "float":
         value = as_float(part).value
         size = 10.0**digits
-        cut = (value.abs() * size).floor() / size
+        cut = quotient((value.abs() * size).floor(), pl.lit(size))
         signed = pl.when(value < 0).then(-cut).otherwise(cut)
         return given.gives(signed if digits else _float_trunc(value), FLOAT)
     assert isinstance(part.dtype, pl.Decimal)
@@ -135,7 +161,7 @@ def _log(given: Arguments) -> Typed:
     parts = [as_float(part).value for part in given.parts]
     if len(parts) == 1:
         return given.gives(parts[0].log10(), FLOAT)
-    return given.gives(parts[1].log() / parts[0].log(), FLOAT)
+    return given.gives(quotient(parts[1].log(), parts[0].log()), FLOAT)
 
 
 def _bits(given: Arguments, value: pl.Expr) -> Typed:
@@ -166,7 +192,7 @@ def _pi(given: Arguments) -> Typed:
 FUNCTIONS = (
     Function(GROUP, "abs", "number", "Without the sign; of the least whole number an error.", _absolute),
     Function(GROUP, "sign", "number", "-1, 0 or 1.", _sign),
-    Function(GROUP, "round", "number integer!?", "To so many digits behind the point (0; negative: before it), half away from zero in every type.", _round),
+    Function(GROUP, "round", "number integer!?", "To so many digits behind the point (0; negative: before it), half away from zero in every type; of a float what counts is its exact value: 2.675 is a little less, and becomes 2.67.", _round, differs="A number that is written out (`round(1.005, 2)`) is a decimal there."),
     Function(GROUP, "trunc", "number integer!?", "Toward zero, after so many digits behind the point (0).", _trunc, also=("truncate",)),
     Function(GROUP, "floor", "number", "The greatest whole number that is not greater, in the type of a.", _rounding(pl.Expr.floor, _decimal_floor)),
     Function(GROUP, "ceil", "number", "The least whole number that is not less, in the type of a.", _rounding(pl.Expr.ceil, _decimal_ceil), also=("ceiling",)),

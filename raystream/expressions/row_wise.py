@@ -11,6 +11,7 @@ import polars as pl
 from raystream.data.schema import no_column
 from raystream.errors import ConfigurationError
 from raystream.expressions.polars_tree import COMPUTE_ERRORS, below, name, tree
+from raystream.expressions.quotient import exact_quotients
 from raystream.expressions.sample import sample
 
 _FAMILIES = frozenset(
@@ -57,7 +58,7 @@ def check_row_wise(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> p
     for why in _beyond(tree(expression), columns):
         raise _refused(expression, why)
     dtype = _type(expression, columns)
-    if not _same_alone(expression, columns):
+    if not _same_alone(exact_quotients(expression, columns), columns):
         raise _refused(expression, "it gives other values for the same row among other rows")
     return dtype
 

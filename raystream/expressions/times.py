@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
@@ -9,6 +10,7 @@ import polars as pl
 from raystream.expressions.casts import cast
 from raystream.expressions.intervals import MICROSECONDS, MONTHS, unit
 from raystream.expressions.problem import Problem
+from raystream.expressions.quotient import quotient
 from raystream.expressions.table import Arguments, Function
 from raystream.expressions.temporal import inside, like, shifted, stamp
 from raystream.expressions.values import (
@@ -17,6 +19,7 @@ from raystream.expressions.values import (
     INTERVAL,
     TEXT,
     TIMESTAMP,
+    ZONED,
     Typed,
     as_float,
     as_integer,
@@ -54,7 +57,7 @@ def _local(part: Typed) -> pl.Expr:
 
 def _part(given: Arguments, name: str, part: Typed) -> Typed:
     if name == "epoch":
-        seconds = stamp(part).dt.epoch("us").cast(FLOAT) / 1e6
+        seconds = quotient(stamp(part).dt.epoch("us").cast(FLOAT), pl.lit(1e6))
         return given.gives(seconds, FLOAT)
     value = _of(_local(part), name)
     return given.gives(value.cast(INTEGER), INTEGER)
@@ -203,9 +206,39 @@ def _at_zone(given: Arguments) -> Typed:
 def _to_timestamp(given: Arguments) -> Typed:
     if len(given) == 1:
         return cast(given[0], "timestamp", given.at)
-    value = given[0].value.str.to_datetime(_format(given), time_unit="us", strict=False)
-    missing = given[0].value.is_not_null() & value.is_null()
+    text, pattern = given[0].value, _parsed_format(given)
+    value = text.str.to_datetime(pattern, time_unit="us", strict=False)
+    if "%z" in pattern:
+        value = value.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    if "%y" in pattern:  # POSIX: 69 is of the last century, as 70 is
+        value = pl.when(value.dt.year() == 2069).then(value.dt.offset_by("-100y")).otherwise(value)
+    missing = text.is_not_null() & (value.is_null() | _leaps(text, value, pattern))
     return given.gives(value, TIMESTAMP, given.fault(missing, "the text is not of this format"))
+
+
+def _leaps(text: pl.Expr, value: pl.Expr, pattern: str) -> pl.Expr:
+    """Whether there was a second 60, of which the next minute was made."""
+    again = value.dt.to_string(pattern.replace("%z", ""))
+    lost = text.str.count_matches("60") > again.str.count_matches("60")
+    return (value.dt.second() == 0) & lost
+
+
+def _parsed_format(given: Arguments) -> str:
+    """`%f` is a fraction, as in Python, not a number of nanoseconds; names of zones tell nothing."""
+    pattern = re.sub(r"%%|\.%f|%f", lambda found: _FRACTIONS[found[0]], _format(given))
+    if "%Z" in pattern.replace("%%", ""):
+        message = "the name of a zone (%Z) does not tell the instant"
+        raise Problem(message, given[1].at, "use an offset, %z, or leave it out with substring")
+    try:
+        pl.select(pl.lit("").str.to_datetime(pattern, strict=False))
+        pl.select(pl.lit(0).cast(ZONED).dt.to_string(pattern))
+    except pl.exceptions.PolarsError:
+        message = f"{pattern!r} is not a format that tells a date"
+        raise Problem(message, given[1].at, "write one like %Y-%m-%d %H:%M:%S") from None
+    return pattern
+
+
+_FRACTIONS = {"%%": "%%", ".%f": "%.f", "%f": "%6f"}
 
 
 def _format(given: Arguments) -> str:
@@ -240,8 +273,11 @@ _JAVA = (
 )
 
 
+_DIGITS = {"%%": "%%", "%f": "%6f"}
+
+
 def _strftime(given: Arguments) -> Typed:
-    pattern = _format(given)
+    pattern = re.sub("%%|%f", lambda found: _DIGITS[found[0]], _format(given))
     try:
         pl.select(pl.lit(0).cast(TIMESTAMP).dt.to_string(pattern))
     except pl.exceptions.PolarsError:
@@ -310,7 +346,7 @@ FUNCTIONS = (
     Function(GROUP, "date_diff", "text! time time", "How many starts of the unit lie between b and c: from 00:59 to 01:01 it is 1 hour.", _diff, also=("datediff", "timestampdiff")),
     Function(GROUP, "date_add", "any any any?", "A time and an interval, or a unit, a number and a time: so much later.", _add, also=("dateadd", "timestampadd"), shown="date_add(time, interval), date_add('unit', n, time)"),
     Function(GROUP, "last_day", "time", "The last day of the month.", _last_day),
-    Function(GROUP, "to_timestamp", "text text!?", "The timestamp of ISO 8601 text, or of text in a format, which is strftime's (`%Y-%m-%d`) or Java's (`yyyy-MM-dd HH:mm:ss`).", _to_timestamp, also=("strptime",), differs="Seconds are `from_unixtime`, milliseconds `epoch_ms`: a bare number says neither."),
+    Function(GROUP, "to_timestamp", "text text!?", "The timestamp of ISO 8601 text, or of text in a format, which is strftime's (`%Y-%m-%d`; `%f` is a fraction, `%y` 69 is 1969) or Java's (`yyyy-MM-dd HH:mm:ss`). Second 60 and names of zones are errors.", _to_timestamp, also=("strptime",), differs="Seconds are `from_unixtime`, milliseconds `epoch_ms`: a bare number says neither."),
     Function(GROUP, "to_date", "any", "The date of a time or ISO text, as CAST.", _date),
     Function(GROUP, "from_unixtime", "number", "The timestamp of epoch seconds.", _from_unix, differs="Is not there; Flink's gives text."),
     _epoch("ms"),
