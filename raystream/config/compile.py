@@ -284,7 +284,12 @@ class _Compiler:
         said = {**step[word].plain()}
         if step.get("errors") is not None:
             said["errors"] = ErrorPolicy(_policy(step["errors"]))
-        return stream.apply(verbs()[word](**said), *self._others(step.get("with")), **options)
+        others = self._others(step.get("with"))
+        try:
+            made = verbs()[word](**said)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"{word}: {error}") from error  # noqa: EM102
+        return stream.apply(made, *others, **options)
 
     def _aggregate(self, stream: Stream, step: Value) -> Stream:
         keys, window, late = step.get("key_by"), step["window"], step.get("late")

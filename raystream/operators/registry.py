@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
+from raystream.errors import ConfigurationError
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
 from raystream.operators.key_by.step import KeyBy
@@ -51,16 +52,31 @@ def verbs() -> Mapping[str, type[Step]]:
     """Every verb that a user can say, by its word.
 
     Raises:
-        TypeError: an entry point is no Step, or has the word of another.
+        ConfigurationError: an entry point cannot be loaded, is no Step, or has the word of another.
 
     >>> verbs()["filter"].__name__
     'Filter'
     """
     found = {step.word: step for step in OURS}
     for point in entry_points(group=GROUP):
-        step = point.load()
-        if not (isinstance(step, type) and issubclass(step, Step)) or step.word in found:
-            what = f"entry point {point.name!r} of {GROUP} is no verb of its own: {step!r}"
-            raise TypeError(what)
+        step = _loaded(point)
+        if step.word in found:
+            raise _refused(point, f"there is a verb {step.word!r} already")
         found[step.word] = step
     return found
+
+
+def _loaded(point: EntryPoint) -> type[Step]:
+    try:
+        step = point.load()
+    except Exception as error:
+        raise _refused(point, f"{type(error).__name__}: {error}") from error
+    if not (isinstance(step, type) and issubclass(step, Step) and step.word):
+        raise _refused(point, f"it is no step with a word, but {step!r}")
+    return step
+
+
+def _refused(point: EntryPoint, why: str) -> ConfigurationError:
+    package = point.dist.name if point.dist is not None else "a package"
+    what = f"{package}: its verb {point.name!r} ({point.value}) cannot be used: {why}"
+    return ConfigurationError(what, what_to_do="mend it, or uninstall the package")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from raystream.data.batch import Batch
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
+from raystream.operators.step import Inputs
 from raystream.operators.user_code import untyped
 from raystream.plan.physical import StepSpec
 
@@ -22,8 +23,8 @@ def first_check(spec: StepSpec) -> Check | None:
         return _refused(spec)
     if not any(schema.open for schema in spec.inputs):
         return None
-    if not spec.step.told_by_rows():
-        return None
+    if spec.step.inputs is Inputs.MANY or not spec.step.told_by_rows():
+        return None  # rows of one input tell nothing of the others
 
     def check(batch: Batch) -> None:
         try:

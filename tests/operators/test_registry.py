@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 import raystream as rs
 from raystream.api.stream import Stream
 from raystream.config.model import PIPELINE, STEP
+from raystream.errors import ConfigurationError
+from raystream.operators import registry
 from raystream.operators.operator import create
 from raystream.operators.registry import verbs
 from raystream.operators.step import Inputs, Step, UserCode
@@ -113,3 +116,21 @@ def test_what_a_step_says_of_itself_fits_together(step: Step) -> None:
     assert (step.inputs is Inputs.NONE) == (step.source is not None)
     assert not (step.untyped() and step.source is None) or step.user_functions()
     assert step.alone().user_code is not UserCode.ROWS or step.alone().operator
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("no_such_module:X", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("json:loads", "it is no step with a word, but <function loads"),
+        ("raystream.operators.filter.step:Filter", "there is a verb 'filter' already"),
+    ],
+)
+def test_a_verb_that_cannot_be_used_is_named(
+    value: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("mine", value, registry.GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    with pytest.raises(ConfigurationError) as caught:
+        verbs.__wrapped__()
+    assert f"its verb 'mine' ({value}) cannot be used: {why}" in str(caught.value)

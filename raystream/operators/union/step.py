@@ -42,10 +42,6 @@ class Union(Step):
         """All."""
         return frozenset(names)
 
-    def told_by_rows(self) -> bool:
-        """Rows of one input tell nothing of the others."""
-        return False
-
     def calls(self) -> tuple[Call, ...]:
         """`.union(others)`."""
         return (Call("union", (OTHER_STREAMS,)),)
