@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,19 @@ def test_what_the_user_says_loads_heavy_libraries_only_in_functions(package: str
 def test_import_at_the_top_is_told_from_one_in_a_function() -> None:
     assert top_level_imports("import polars.io\ndef f():\n    import ray") == {"polars"}
     assert top_level_imports("if TYPE_CHECKING:\n    import ray\nelse:\n    import json") == set()
+
+
+def test_every_folder_of_a_verb_is_in_the_contracts() -> None:
+    tool = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["tool"]["importlinter"]
+    contracts = {contract["id"]: contract for contract in tool["contracts"]}
+    folders = [path.parent.name for path in ROOT.glob("operators/*/step.py")]
+    assert len(folders) > 10
+    strange = contracts["verbs"]["forbidden_modules"]
+    assert {f"raystream.operators.{name}" for name in folders} <= set(strange)
+    pure = contracts["pure"]["source_modules"]
+    assert {f"raystream.operators.{name}.step" for name in folders} <= set(pure)
+
+
+def test_the_value_of_a_verb_loads_nothing_heavy() -> None:
+    for path in ROOT.glob("operators/*/step.py"):
+        assert top_level_imports(path.read_text()) & HEAVY == set()
