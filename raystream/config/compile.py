@@ -26,7 +26,7 @@ from raystream.expressions.problem import BadExpression
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
 from raystream.graph.windows import Window
-from raystream.operators.registry import foreign, verbs
+from raystream.operators.registry import formless, verbs
 
 if TYPE_CHECKING:
     from raystream.data.schema import Schema
@@ -222,7 +222,7 @@ class _Compiler:
             raise _Skip
         if step.get("aggregate") is not None:
             return self._aggregate(stream, step)
-        verb = next(v for v in (*_VERBS, *foreign()) if step.get(v) is not None)
+        verb = next(v for v in (*_VERBS, *formless()) if step.get(v) is not None)
         value, options = step[verb], _options(step, "name", "parallelism", "batch_format", "schema")
         with self._noting(value, step):
             if verb == "with_event_time":
@@ -280,7 +280,7 @@ class _Compiler:
         return known
 
     def _applied(self, stream: Stream, word: str, step: Value, options: dict[str, Any]) -> Stream:
-        """A verb of another package."""
+        """A verb whose options are the fields of its step."""
         said = {**step[word].plain()}
         if step.get("errors") is not None:
             said["errors"] = ErrorPolicy(_policy(step["errors"]))

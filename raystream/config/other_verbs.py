@@ -1,4 +1,4 @@
-"""Verbs of other packages in a pipeline file: the fields of their steps are their options."""
+"""Verbs without a form of their own: the fields of their steps are their options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import fields as fields_of
 from typing import Any, cast
 
 from raystream.config.shapes import AnyValue, ByKind, Field, Record, Shape, one_or_more
-from raystream.operators.registry import foreign, verbs
+from raystream.operators.registry import formless, verbs
 from raystream.operators.step import Inputs, Step
 
 Fields = Mapping[str, Field]
@@ -23,7 +23,7 @@ def other_verbs(name: Shape, errors: Fields, common: Fields) -> dict[str, Record
         errors: Fields of a step with a policy.
         common: Fields of every step.
     """
-    return {word: _record(word, verbs()[word], name, errors, common) for word in foreign()}
+    return {word: _record(word, verbs()[word], name, errors, common) for word in formless()}
 
 
 def _record(word: str, step: type[Step], name: Shape, errors: Fields, common: Fields) -> Record:

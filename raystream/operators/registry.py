@@ -42,9 +42,9 @@ OURS: tuple[type[Step], ...] = (
 )
 
 
-def foreign() -> list[str]:
-    """Words of the verbs of other packages."""
-    return [word for word, step in verbs().items() if step not in OURS]
+def formless() -> list[str]:
+    """Words of the verbs without a form of their own in pipeline files: their fields are it."""
+    return [word for word, step in verbs().items() if not step.form]
 
 
 @cache

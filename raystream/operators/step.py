@@ -48,6 +48,8 @@ class Step:
 
     Attributes:
         word: The verb, in snake case: in the status, in names, in the registry.
+        form: Name of its own form in pipeline files (config/model.py); empty: its fields are the
+            options below its word.
         inputs: How many streams it reads.
         operator: `module:Class` of what runs, imported in the subtask; empty: the engine itself.
         user_code: What the user's functions are called with.
@@ -65,6 +67,7 @@ class Step:
     __slots__ = ()
 
     word: ClassVar[str] = ""
+    form: ClassVar[str] = ""
     inputs: ClassVar[Inputs] = Inputs.ONE
     operator: ClassVar[str] = ""
     user_code: ClassVar[UserCode] = UserCode.NONE

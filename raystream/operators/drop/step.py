@@ -23,6 +23,7 @@ class Drop(Step):
     """
 
     word: ClassVar[str] = "drop"
+    form: ClassVar[str] = "drop"
     operator: ClassVar[str] = "raystream.operators.drop.operator:Drop"
 
     columns: tuple[str, ...]

@@ -24,6 +24,7 @@ class Filter(Step):
     """
 
     word: ClassVar[str] = "filter"
+    form: ClassVar[str] = "filter"
     operator: ClassVar[str] = "raystream.operators.filter.operator:Filter"
 
     condition: Expression

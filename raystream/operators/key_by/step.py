@@ -30,6 +30,7 @@ class KeyBy(Step):
     """
 
     word: ClassVar[str] = "key_by"
+    form: ClassVar[str] = "key_by"
     operator: ClassVar[str] = "raystream.operators.key_by.operator:KeyBy"
 
     keys: tuple[str, ...]

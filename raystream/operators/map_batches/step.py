@@ -26,6 +26,7 @@ class MapBatches(Step):
     """
 
     word: ClassVar[str] = "map_batches"
+    form: ClassVar[str] = "map_batches"
     operator: ClassVar[str] = "raystream.operators.map_batches.operator:MapBatches"
     user_code: ClassVar[UserCode] = UserCode.BATCHES
 

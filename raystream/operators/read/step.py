@@ -34,6 +34,7 @@ class Read(Step):
     """
 
     word: ClassVar[str] = "read"
+    form: ClassVar[str] = "source"
     inputs: ClassVar[Inputs] = Inputs.NONE
 
     source: Any = field()

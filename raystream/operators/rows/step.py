@@ -81,6 +81,7 @@ class Map(_OneFunction):
     """
 
     word: ClassVar[str] = "map"
+    form: ClassVar[str] = "map"
     verb: ClassVar[str] = "map"
 
     function: RowFunction
@@ -136,6 +137,7 @@ class FlatMap(_OneFunction):
     """
 
     word: ClassVar[str] = "flat_map"
+    form: ClassVar[str] = "flat_map"
     verb: ClassVar[str] = "flat_map"
 
     function: RowFunction
@@ -170,6 +172,7 @@ class FilterRows(_OneFunction):
     """
 
     word: ClassVar[str] = "filter_rows"
+    form: ClassVar[str] = "filter"
     verb: ClassVar[str] = "filter"
 
     function: RowFunction

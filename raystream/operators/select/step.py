@@ -25,6 +25,7 @@ class Select(Step):
     """
 
     word: ClassVar[str] = "select"
+    form: ClassVar[str] = "select"
     operator: ClassVar[str] = "raystream.operators.select.operator:Select"
 
     columns: tuple[Expression, ...]

@@ -24,6 +24,7 @@ class Union(Step):
     """
 
     word: ClassVar[str] = "union"
+    form: ClassVar[str] = "union"
     inputs: ClassVar[Inputs] = Inputs.MANY
     operator: ClassVar[str] = "raystream.operators.union.operator:Union"
 

@@ -31,6 +31,7 @@ class WindowAggregate(Step):
     """
 
     word: ClassVar[str] = "window_aggregate"
+    form: ClassVar[str] = "aggregate"
     keeps_state: ClassVar[bool] = True
     keeps_records: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = True

@@ -24,6 +24,7 @@ class WithColumns(Step):
     """
 
     word: ClassVar[str] = "with_columns"
+    form: ClassVar[str] = "with_columns"
     operator: ClassVar[str] = "raystream.operators.with_columns.operator:WithColumns"
 
     columns: Mapping[str, Expression]

@@ -32,6 +32,7 @@ class WithEventTime(Step):
     """
 
     word: ClassVar[str] = "with_event_time"
+    form: ClassVar[str] = "with_event_time"
     operator: ClassVar[str] = "raystream.operators.with_event_time.operator:WithEventTime"
 
     event_time: Expression = field()

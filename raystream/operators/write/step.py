@@ -23,6 +23,7 @@ class Write(Step):
     """
 
     word: ClassVar[str] = "write"
+    form: ClassVar[str] = "sink"
 
     sink: Any = field()
 
