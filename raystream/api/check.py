@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from raystream.api.environment import doubts, in_effect, told_by_environment
 from raystream.api.run import RunOptions, storage_of
+from raystream.connectors.traits import cluster_of, path_of
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.graph.policies import ErrorPolicy
 from raystream.observe.finding import Finding, error, ok, warning
@@ -151,16 +152,16 @@ class _Check:
         if not self._guarded(about, lambda: self._meet(kafka)):
             return
         for node in self._reads:
-            if getattr(_source(node), "connection", None) is not None and self._is_at(node, kafka):
+            if self._is_at(node, kafka):
                 self._about_source(node)
         for node in self._writes:
-            if getattr(_sink(node), "connection", None) is not None and self._is_at(node, kafka):
+            if self._is_at(node, kafka):
                 self._about_sink(node)
 
     def _is_at(self, node: Node, kafka: Kafka) -> bool:
-        step: Any = node.step
-        end = step.source if step.source is not None else step.sink
-        return _key(end.connection) == _key(kafka)
+        step = node.step
+        cluster = cluster_of(step.source if step.source is not None else step.sink)
+        return cluster is not None and _key(cluster) == _key(kafka)
 
     # -- parts -------------------------------------------------------------------------------
 
@@ -229,7 +230,7 @@ class _Check:
 
     def _clusters(self) -> list[Kafka]:
         ends = [_source(node) for node in self._reads] + [_sink(node) for node in self._writes]
-        every = [end.connection for end in ends if hasattr(end, "connection")]
+        every = [cluster for end in ends if (cluster := cluster_of(end)) is not None]
         return list({_key(kafka): kafka for kafka in every}.values())
 
     def _meet(self, kafka: Kafka) -> Iterator[Finding]:
@@ -313,10 +314,9 @@ def _plain_source(source: Any) -> Iterator[Finding]:
 
 
 def _plain_sink(sink: Any) -> Iterator[Finding]:
-    path = getattr(sink, "path", None)
-    if path is None:
+    there = path_of(sink)
+    if there is None:
         return
-    there = os.fspath(path)
     while not os.path.exists(there):
         there = os.path.dirname(there)
     if os.path.isdir(there) and os.access(there, os.W_OK | os.X_OK):

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
+from raystream.connectors.traits import cluster_of
 from raystream.errors import ConfigurationError
 from raystream.graph.policies import DeliveryGuarantee
 from raystream.units import seconds
@@ -106,7 +107,7 @@ def _unknown(name: str) -> str:
 
 def _addresses(graph: LogicalGraph) -> list[str]:
     ends = (end for n in graph.nodes for end in (n.step.source, n.step.sink))
-    kafkas = (getattr(end, "connection", None) for end in ends)
+    kafkas = (cluster_of(end) for end in ends)
     return sorted({kafka.bootstrap_servers for kafka in kafkas if kafka is not None})
 
 

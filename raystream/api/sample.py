@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from raystream.api.learn import learn_schemas, learn_types
 from raystream.api.origin import at_call, wrong
 from raystream.api.progress import patiently, say
+from raystream.connectors.traits import topics_of
 from raystream.graph.logical import Edge, LogicalGraph, Node, Origin
 from raystream.graph.nearest import did_you_mean
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy
@@ -106,7 +107,7 @@ def only_sink(pipeline: Pipeline) -> str | None:
 
 def label(node: Node) -> str:
     """What people call a sink: its topic if it has just one and the step no name, else the step."""
-    topics: Sequence[str] = getattr(node.step.sink, "topics", ())
+    topics = topics_of(node.step.sink)
     return str(topics[0]) if len(topics) == 1 and not node.named else node.name
 
 

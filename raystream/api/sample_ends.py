@@ -41,6 +41,12 @@ class SampledSource:
         self.rows = 0
         self.endless = False
 
+    def __getattr__(self, name: str) -> Any:
+        """The traits of the source that its rows depend on, where it has them."""
+        if name in {"metadata_columns", "topics"}:
+            return getattr(self._source, name)
+        raise AttributeError(name)
+
     def discover(self, *, bounded: bool) -> list[Split]:
         """All splits with their present ends; without ends where there are none."""
         source = self._source

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from raystream.api.progress import patiently
 from raystream.connectors.splits import made_since
+from raystream.connectors.traits import discovery_interval
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Node
 
@@ -55,7 +56,7 @@ def _nothing(source: Any, *, bounded: bool) -> str:
     nothing = f"{source.describe()}: nothing is there to be read"
     if bounded or not source.grows():
         return nothing
-    interval = float(getattr(source, "discovery_interval", None) or 60.0)
+    interval = discovery_interval(source)
     return f"{nothing} yet; it is looked for every {interval:g} s"
 
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from raystream.connectors.traits import cluster_of
 from raystream.errors import ConfigurationError, RaystreamError, StorageError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def where_of(pipeline: Any, storage: str) -> Where:
     Raises:
         ConfigurationError: it writes to no Kafka topic.
     """
-    sinks = [s for s in _sinks(pipeline) if hasattr(s, "connection")]
+    sinks = [sink for sink in _sinks(pipeline) if cluster_of(sink) is not None]
     if not sinks:
         what = f"{pipeline.name} writes to no Kafka topic: it has no transactions"
         raise ConfigurationError(what)

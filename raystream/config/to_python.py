@@ -11,6 +11,7 @@ from typing import Any
 from raystream.api.pipeline import Pipeline
 from raystream.config.check import SecretText
 from raystream.connectors.kafka.settings import Secret, shown
+from raystream.connectors.traits import cluster_of, metadata_columns, path_of
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge, Node
 from raystream.graph.policies import Early, WatermarkStrategy
@@ -155,9 +156,9 @@ class _Writer:
     # -- sources and sinks -------------------------------------------------------------------
 
     def _end(self, end: Any) -> str:
-        if hasattr(end, "topics"):
+        if cluster_of(end) is not None:
             return self._topic(end)
-        default = dict(_FILES) if hasattr(end, "path") else {}
+        default = dict(_FILES) if path_of(end) is not None else {}
         fields = {n: getattr(end, n) for n in type(end).__dataclass_fields__}
         changed = {n: _literal(v) for n, v in fields.items() if n not in default or v != default[n]}
         if "discovery_interval" in changed:
@@ -238,8 +239,10 @@ def _value(value: Any) -> str:
     match value:
         case Milliseconds(value=ms):
             return _time(ms / 1000)
-        case Declared(schema=schema, but=made):
-            return _literal({n: word for n, word in _words(schema).items() if n not in made})
+        case Declared(schema=schema, source=source):
+            made = metadata_columns(source)
+            own = () if made is None else made.columns
+            return _literal({n: word for n, word in _words(schema).items() if n not in own})
         case Early(every_ms=ms):
             return f"rs.early({_time(ms / 1000)})"
         case WatermarkStrategy():

@@ -57,7 +57,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """Columns that were declared, but for some."""
+    """Columns that were declared; not those that their source makes of metadata."""
 
     schema: Any
-    but: frozenset[str] = frozenset()
+    source: Any = None

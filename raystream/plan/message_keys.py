@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from raystream.connectors.traits import has_record_keys, own_key
 from raystream.ids import StepName
 from raystream.plan.rewrite import Draft
 
@@ -25,7 +26,7 @@ def keyed_by_message(drafts: Sequence[Draft]) -> frozenset[StepName]:
 
 def _carries(draft: Draft, carrying: set[StepName]) -> bool:
     if draft.step.source is not None:
-        return _has_message_keys(draft.step.source)
+        return has_record_keys(draft.step.source)
     if not draft.step.keeps_records:
         return False
     return all(link.tag == "main" and link.source in carrying for link in draft.links)
@@ -36,8 +37,8 @@ def _wants(draft: Draft) -> bool:
     return (
         sink is not None
         and not draft.inputs[0].key
-        and _has_message_keys(sink)
-        and getattr(sink, "key", None) is None
+        and has_record_keys(sink)
+        and own_key(sink) is None
     )
 
 
@@ -47,8 +48,3 @@ def _sources_of(names: set[StepName], drafts: Sequence[Draft]) -> set[StepName]:
         if draft.name in above:
             above |= {link.source for link in draft.links}
     return {d.name for d in drafts if d.name in above and d.step.source is not None}
-
-
-def _has_message_keys(connector: object) -> bool:
-    """Kafka-like: its records carry metadata, a key among it."""
-    return hasattr(connector, "metadata_columns")

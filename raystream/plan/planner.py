@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from raystream.connectors.base import ReadOptions, WriteOptions
+from raystream.connectors.traits import row_check
 from raystream.data.batch import MESSAGE_KEY
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
@@ -177,7 +178,7 @@ def _spec(
 
 def _check_rows(draft: Draft, options: WriteOptions) -> None:
     """What a sink cannot write is said before anything runs, where the columns are known."""
-    check = getattr(draft.step.sink, "check_rows", None)
+    check = row_check(draft.step.sink)
     if check is None or options.schema.open:
         return
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from raystream.connectors.traits import metadata_columns
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge, Node
@@ -76,7 +77,7 @@ def with_columns(node: Node, schema: Schema) -> Node:
 
 def read_columns(step: Step, payload: Schema) -> Schema:
     """Columns of a Read: those of the payload, and those that its source makes of the record."""
-    extra = getattr(step.source, "metadata_columns", None)
-    if extra is None or payload.open:
+    extra = None if payload.open else metadata_columns(step.source)
+    if extra is None:
         return payload
-    return Schema({**payload.columns, **extra().columns}, payload.required)
+    return Schema({**payload.columns, **extra.columns}, payload.required)

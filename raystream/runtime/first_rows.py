@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from raystream.connectors.traits import row_check
 from raystream.data.batch import Batch
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
@@ -48,6 +49,6 @@ def _check(spec: StepSpec, columns: Schema) -> None:
     if spec.step.sink is None:
         spec.step.outputs([columns])
         return
-    check_rows = getattr(spec.step.sink, "check_rows", None)
+    check_rows = row_check(spec.step.sink)
     if check_rows is not None and spec.write is not None:
         check_rows(spec.write.told_by(columns))

@@ -21,6 +21,7 @@ from raystream.connectors.base import (
     Split,
 )
 from raystream.connectors.splits import assign, made_since, owned
+from raystream.connectors.traits import discovery_interval
 from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import TIME, Batch
 from raystream.data.left_out import raw
@@ -114,7 +115,7 @@ class SourceInput:
         self._ended = False
         self._checkpoints: dict[int, dict[SplitId, Position]] = {}
         self._discovering: Future[list[Split]] | None = None
-        self._next_discovery = ctx.clock.now() + _discovery_interval(source)
+        self._next_discovery = ctx.clock.now() + discovery_interval(source)
 
     def _starts(self, splits: Sequence[Split], headers: list[Mapping[str, Any]]) -> list[Split]:
         me = self._ctx
@@ -424,7 +425,7 @@ class SourceInput:
                 self._discovering = self._ctx.background.submit(self._source.discover_new, known)
         elif self._discovering.done():
             future, self._discovering = self._discovering, None
-            self._next_discovery = now + _discovery_interval(self._source)
+            self._next_discovery = now + discovery_interval(self._source)
             self._take_new(future)
 
     def _take_new(self, future: Future[list[Split]]) -> None:
@@ -444,10 +445,6 @@ def _holding_back(split: SplitTime) -> tuple[bool, bool, int]:
 
 def _unanswered(silence: Silence | None) -> dict[str, Any]:
     return {} if silence is None else {"silent": silence.who, "silent_seconds": silence.seconds}
-
-
-def _discovery_interval(source: Source) -> float:
-    return float(getattr(source, "discovery_interval", None) or 60.0)
 
 
 def _of(source: Source, restored: Restored | None) -> list[Mapping[str, Any]]:

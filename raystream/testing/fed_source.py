@@ -61,11 +61,19 @@ class FedSource:
         name: Of the step it stands for.
         items: Rows and markers.
         world: What outlives a crash.
+        like: The source in whose place it stands.
     """
 
     name: str
     items: Sequence[Item]
     world: World
+    like: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Its rows have the columns that the source makes of metadata, where it makes any."""
+        if name == "metadata_columns":
+            return getattr(self.like, name)
+        raise AttributeError(name)
 
     def ends(self) -> list[int]:
         """Where each run ends: behind its EOF, the last at the end of all items."""

@@ -16,6 +16,7 @@ import polars as pl
 from raystream.api.pipeline import Pipeline
 from raystream.connectors.base import ReadOptions
 from raystream.connectors.collect import Collect
+from raystream.connectors.traits import topics_of
 from raystream.errors import ConfigurationError, JobFailed
 from raystream.graph.logical import LogicalGraph, Node
 from raystream.ids import StepName
@@ -216,7 +217,7 @@ def _sources(
         if node is None:
             known = ", ".join(sorted({_label(n) for n in nodes}))
             raise ConfigurationError(f"no source {given!r}", what_to_do=f"there are: {known}")  # noqa: EM102
-        found[node.name] = FedSource(node.name, items, world)
+        found[node.name] = FedSource(node.name, items, world, node.step.source)
     for node in nodes:
         if node.name not in found:
             what = f"no rows for source {_label(node)!r}"
@@ -232,5 +233,4 @@ def _label(node: Node) -> str:
 
 def _topics(node: Node) -> Sequence[str]:
     end = node.step.source if node.step.source is not None else node.step.sink
-    found: Sequence[str] = getattr(end, "topics", ())
-    return found
+    return topics_of(end)

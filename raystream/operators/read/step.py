@@ -88,7 +88,5 @@ class Read(Step):
             options["event_time"] = self.event_time
         options |= time_options(self)
         if self.schema is not None:
-            own = getattr(self.source, "metadata_columns", None)
-            made = frozenset() if own is None else frozenset(own().columns)
-            options["schema"] = Declared(self.schema, made)
+            options["schema"] = Declared(self.schema, self.source)
         return (Call("read", (Connector(self.source),), options),)

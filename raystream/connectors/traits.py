@@ -1,0 +1,141 @@
+"""What some sources and sinks have beyond connectors.base: declared here, and asked only here.
+
+A connector of another package has a trait by having its members; it imports nothing for it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from raystream.connectors.base import WriteOptions
+    from raystream.data.schema import Schema
+
+USUAL_INTERVAL = 60.0
+"""Seconds between two looks for new splits, where a source says nothing of it."""
+
+
+class RecordMetadata(Protocol):
+    """Records have a key, a timestamp, headers: a source or sink like a Kafka topic."""
+
+    def metadata_columns(self) -> Schema:
+        """The columns that the source makes of them."""
+        ...
+
+
+class RecordKey(Protocol):
+    """A sink that is told of what to make the key of its records."""
+
+    @property
+    def key(self) -> str | None:
+        """A column; None: the key of the rows."""
+        ...
+
+
+class ChecksRows(Protocol):
+    """A sink that cannot write all rows."""
+
+    def check_rows(self, options: WriteOptions) -> None:
+        """Refuse what cannot be written, before anything runs.
+
+        Raises:
+            ConfigurationError: columns, or a key, that do not fit.
+        """
+        ...
+
+
+class Discovering(Protocol):
+    """A source that looks for new splits."""
+
+    @property
+    def discovery_interval(self) -> float | None:
+        """Seconds between two looks."""
+        ...
+
+
+class OfTopics(Protocol):
+    """A source or sink that people call by its topic."""
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """Names."""
+        ...
+
+
+class InFiles(Protocol):
+    """A source or sink in files."""
+
+    @property
+    def path(self) -> str | os.PathLike[str]:
+        """Where they are."""
+        ...
+
+
+class OnCluster(Protocol):
+    """A source or sink on a Kafka cluster."""
+
+    @property
+    def connection(self) -> Any:
+        """The cluster."""
+        ...
+
+
+def _with(end: object, member: str) -> Any:
+    return end if hasattr(end, member) else None
+
+
+def metadata_columns(end: object) -> Schema | None:
+    """Columns that a source makes of the metadata of records; None: it has none.
+
+    >>> metadata_columns(rs.Rows([])) is None
+    True
+    """
+    found: RecordMetadata | None = _with(end, "metadata_columns")
+    return None if found is None else found.metadata_columns()
+
+
+def has_record_keys(end: object) -> bool:
+    """Whether records of a source or sink have a key."""
+    return _with(end, "metadata_columns") is not None
+
+
+def own_key(sink: object) -> str | None:
+    """The column of which the key of its records is made, where it is told one."""
+    found: RecordKey | None = _with(sink, "key")
+    return None if found is None else found.key
+
+
+def row_check(sink: object) -> Callable[[WriteOptions], None] | None:
+    """What refuses rows that a sink cannot write, where there are such."""
+    found: ChecksRows | None = _with(sink, "check_rows")
+    return None if found is None else found.check_rows
+
+
+def discovery_interval(source: object) -> float:
+    """Seconds between two looks for new splits.
+
+    >>> discovery_interval(rs.Rows([]))
+    60.0
+    """
+    found: Discovering | None = _with(source, "discovery_interval")
+    return float((found.discovery_interval if found is not None else None) or USUAL_INTERVAL)
+
+
+def topics_of(end: object) -> Sequence[str]:
+    """Topics of a source or sink; none of one that has no topics."""
+    found: OfTopics | None = _with(end, "topics")
+    return () if found is None else found.topics
+
+
+def path_of(end: object) -> str | None:
+    """Where the files of a source or sink are; None: it is not in files."""
+    found: InFiles | None = _with(end, "path")
+    return None if found is None or found.path is None else os.fspath(found.path)
+
+
+def cluster_of(end: object) -> Any:
+    """The Kafka cluster of a source or sink; None: it is on none."""
+    found: OnCluster | None = _with(end, "connection")
+    return None if found is None else found.connection
