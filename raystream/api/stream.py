@@ -446,7 +446,7 @@ class Stream(Shown):
         return Stream(self._pipeline, Edge(self._edge.source, "late"))
 
     @checked
-    def apply(
+    def step(
         self, step: Step, *others: Stream, name: str | None = None, parallelism: int | None = None
     ) -> typing.Self:
         """A verb of another package, by its step; see docs/extending.md.
@@ -457,11 +457,11 @@ class Stream(Shown):
 
         >>> from raystream.operators.drop.step import Drop
         >>> rows = rs.Pipeline("example").read(rs.Rows([{"a": 1, "b": 2}]))
-        >>> rows.apply(Drop(("a",))).collect().rows()
+        >>> rows.step(Drop(("a",))).collect().rows()
         [(2,)]
         """
         check_step(step, len(others))
-        streams = self._alike([self, *others], "apply")
+        streams = self._alike([self, *others], "step")
         edges = [stream._edge for stream in streams]
         edge = self._pipeline.add(step, edges, name=name, parallelism=parallelism)
         return self._like(edge, key_behind(step, [stream._key for stream in streams]))

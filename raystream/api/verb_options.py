@@ -64,7 +64,7 @@ def check_step(step: object, others: int) -> None:
         ConfigurationError: at the user's line, with what to write.
     """
     if not isinstance(step, Step) or not step.alone().operator:
-        text = f"apply takes the step of a verb, not {step!r}"
+        text = f"step takes the step of a verb, not {step!r}"
         raise wrong(text, "make a subclass of raystream.operators.step.Step with operator=")
     if others and step.inputs is not Inputs.MANY:
         text = f"{step.word} reads one stream"

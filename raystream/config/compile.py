@@ -289,7 +289,7 @@ class _Compiler:
             made = verbs()[word](**said)
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"{word}: {error}") from error  # noqa: EM102
-        return stream.apply(made, *others, **options)
+        return stream.step(made, *others, **options)
 
     def _aggregate(self, stream: Stream, step: Value) -> Stream:
         keys, window, late = step.get("key_by"), step["window"], step.get("late")

@@ -282,4 +282,4 @@ class Step:
 
     def calls(self) -> tuple[Call, ...]:
         """The calls of Python's API that make this step."""
-        return (Call("apply", (Made(self), OTHER_STREAMS)),)
+        return (Call("step", (Made(self), OTHER_STREAMS)),)

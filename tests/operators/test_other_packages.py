@@ -23,7 +23,7 @@ from raystream_example.steps import Every, Tagged
 def pipeline(parallelism):
     p = rs.Pipeline("python")
     a, b = p.read(rs.Rows([]), name="a"), p.read(rs.Rows([]), name="b")
-    tagged = a.apply(Every(2), name="half").apply(Tagged("k"), b, parallelism=parallelism)
+    tagged = a.step(Every(2), name="half").step(Tagged("k"), b, parallelism=parallelism)
     tagged.filter("input < 2").write(rs.Collect(), name="out")
     return p
 
@@ -102,7 +102,7 @@ def test_rows_meet_by_key(found: dict[str, Any]) -> None:
 
 def test_a_file_says_the_same(found: dict[str, Any]) -> None:
     assert numbers(found["yaml"], "side") == [(0, 2), (0, 4), (1, 10)]
-    assert '.apply(raystream_example.steps.Every(n=2), name="half")' in found["as python"]
+    assert '.step(raystream_example.steps.Every(n=2), name="half")' in found["as python"]
     assert "import raystream_example.steps" in found["as python"]
     assert found["schema"]
 
