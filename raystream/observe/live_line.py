@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from raystream.observe.rates import rates
-from raystream.observe.silence import said
+from raystream.observe.silence import brief
 from raystream.observe.status import StatusDocument
 from raystream.observe.waiting import FOR_DATA, why_waiting
 from raystream.observe.words import count, duration
@@ -11,7 +11,7 @@ from raystream.observe.words import count, duration
 WIDTH = 80
 """Columns of a terminal that nobody has widened: a longer line would wrap."""
 
-NAME, SHORT_NAME = 24, 12
+NAME, SHORT_NAME = 24, 10
 """Characters of the job's name at most: it must leave room for what happens."""
 
 LEAST_REASON = 25
@@ -34,11 +34,13 @@ def live_line(status: StatusDocument, before: StatusDocument | None = None) -> s
     'sale  running  12 s  read 2.50 M  written 0  checkpoint -'
     """
     state = f"  {status.outcome or status.state}  {duration(status.uptime_s)}"
-    reason = said(status.silences, most=1) or _restarts(status) or _quiet(status)
+    reason = brief(status.silences) or _restarts(status) or _quiet(status)
     flow = _flow(status, before)
     wanted = flow[0] if reason else "  ".join(flow)
-    wanted = "" if reason and status.state != "running" else f"  {wanted}"
-    least = min(len(reason), LEAST_REASON) + 2 if reason else 0
+    alone = reason and (status.silences or status.state != "running")
+    wanted = "" if alone else f"  {wanted}"
+    least = len(reason) if status.silences else min(len(reason), LEAST_REASON)
+    least += 2 if reason else 0
     room = WIDTH - len(state) - len(wanted) - least
     line = cut(status.job, min(NAME, max(SHORT_NAME, room))) + state
     if reason:

@@ -56,6 +56,18 @@ def said(silences: Sequence[Silence], most: int = 3) -> str:
     return f"{names} {verb} not answered for {duration(silences[0].seconds)}"
 
 
+def brief(silences: Sequence[Silence]) -> str:
+    """The same for one line: several of one kind are counted.
+
+    >>> brief([Silence("broker a:1", 12.3), Silence("broker b:1", 9.0)])
+    '2 brokers have not answered for 12 s'
+    """
+    kinds = {each.who.partition(" ")[0] for each in silences}
+    if len(silences) < 2 or len(kinds) > 1:
+        return said(silences, most=1)
+    return f"{len(silences)} {kinds.pop()}s have not answered for {duration(silences[0].seconds)}"
+
+
 def named(names: Sequence[str], most: int = 3) -> str:
     """Names of one kind, the kind said once.
 

@@ -77,7 +77,8 @@ class Heard:
         return [
             who
             for node, who in self.silent_brokers().items()
-            if self._brokers[node].owes or node in leaders or node == "TxnCoordinator"
+            if self._brokers[node].address
+            and (self._brokers[node].owes or node in leaders or node == "TxnCoordinator")
         ]
 
     def silent_brokers(self) -> dict[int | str, Silence]:
