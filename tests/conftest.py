@@ -61,8 +61,10 @@ def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
 
 _HEAD = """
 import sys, ray
-ray.init(address="local", num_cpus=4, include_dashboard=False, object_store_memory=120_000_000,
-         log_to_driver=False, logging_level="ERROR")
+from raystream.runtime.ray.private_ray import lean_start
+with lean_start():
+    ray.init(address="local", num_cpus=4, include_dashboard=False, object_store_memory=120_000_000,
+             log_to_driver=False, logging_level="ERROR")
 print(ray.get_runtime_context().gcs_address, flush=True)
 sys.stdin.read()
 """

@@ -20,6 +20,7 @@ import ray
 
 import raystream as rs
 from raystream.errors import ConfigurationError, RaystreamError
+from raystream.runtime.ray.private_ray import lean_start
 from raystream.testing import processes
 from raystream.testing.chaos import until
 
@@ -35,14 +36,15 @@ def cluster() -> Iterator[str]:
         yield _ray.get_runtime_context().gcs_address
         return
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    _ray.init(
-        address="local",
-        num_cpus=4,
-        include_dashboard=False,
-        object_store_memory=120_000_000,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
+    with lean_start():
+        _ray.init(
+            address="local",
+            num_cpus=4,
+            include_dashboard=False,
+            object_store_memory=120_000_000,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
     yield _ray.get_runtime_context().gcs_address
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # Ray does not wait for its processes

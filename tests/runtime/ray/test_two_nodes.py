@@ -25,6 +25,7 @@ from raystream.errors import ConfigurationError
 from raystream.runtime.ray import shared_storage
 from raystream.runtime.ray.entry import run
 from raystream.runtime.ray.logs import logs
+from raystream.runtime.ray.remote_job import RemoteJob
 from tests.runtime.ray.conftest import parent, processes
 from tests.runtime.ray.jobs import counting, expected, written
 
@@ -67,7 +68,7 @@ def on_status(status):
 def kill_a_raylet():
     global killed
     told["nodes"] = len({parent(pid) for pid in processes("read") + processes("count")})
-    told["logs"] = logs("two-nodes", 1000)
+    told["logs"] = logs(RemoteJob.find("two-nodes"), 1000)
     killed = time.monotonic()
     victim.kill_raylet()
 
