@@ -162,6 +162,16 @@ def test_cancel_lets_a_commit_come_to_its_end() -> None:
     assert outcome(log).checkpoint == 1
 
 
+def test_a_stop_during_a_recovery_that_nobody_answers_has_failed() -> None:
+    log = Log()
+    log.begin()
+    assert log.tell(StopRequested(StopKind.STOP)) == []
+    assert log.wait(9) == []
+    log.wait(1.5)
+    assert (outcome(log).kind, outcome(log).exit_code) == ("failed", 1)
+    assert outcome(log).message.startswith("there is no last commit: the job was recovering, ")
+
+
 @pytest.mark.parametrize("kind", [StopKind.STOP, StopKind.DRAIN])
 def test_a_stop_does_not_wait_for_storage_that_is_away(kind: StopKind) -> None:
     log = Log().running()

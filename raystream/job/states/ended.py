@@ -29,6 +29,11 @@ from raystream.job.states.state import Step
 TIDY_LIMIT_S = 10.0
 """So long the end waits for the procedure that runs: recovery finds whatever is left."""
 
+UNRECOVERED = (
+    "there is no last commit: the job was recovering, and its storage or a broker did not answer; "
+    "the next run continues from the last checkpoint that is there"
+)
+
 HOPELESS_LIMIT_S = 3.0
 """... if that waits for storage that is away."""
 
@@ -140,6 +145,7 @@ class Ended:
         self.over = True
         refused = life.savepoints.refuse(_too_late(life, self.message), copies=True)
         self._say_what_was_in_flight(life)
+        self._say_that_nobody_answered(life)
         self._judge(life.savepoints.of_the_end, wanted=life.savepoints.wanted_at_the_end)
         outcome: Outcome = life.report.outcome(self.kind, self.message, life.now)
         kept = life.savepoints.of_the_end
@@ -154,6 +160,12 @@ class Ended:
     def _say_what_was_in_flight(self, life: Life) -> None:
         if self.kind == "cancelled" and not self.message:
             self.message = life.report.in_flight()
+
+    def _say_that_nobody_answered(self, life: Life) -> None:
+        """A stop during a recovery that did not come to its end: nobody knows what is committed."""
+        if self.kind == "stopped" and self._final is None and life.turns.running == "recover":
+            self.kind = "failed"
+            self.message = UNRECOVERED
 
     def _judge(self, savepoint: str | RaystreamError | None, *, wanted: bool) -> None:
         """A stop whose savepoint could not be written has failed, though it did commit."""
