@@ -35,6 +35,7 @@ _OURS = (
     (".select(..)", "project"),
     (".write(..)", "sink sinkto addsink to totopic output writestream writeto insertinto"),
     (".union(..)", "merge unionall concat"),
+    (".dedupe(..)", "dedup dropduplicates distinct unique"),
     (".filter(..), once for each branch, on the same stream", "branch split"),
     (".map(..) with a function that returns its row", "peek inspect inspectdebug"),
     (
@@ -88,7 +89,6 @@ _LACKING = (
      " processvalues stateful_batch stateful"),
     ("state of user functions is", "reduce fold scan State state reduce_final fold_final"
      " accumulate aggregatebykey reducebykey"),
-    ("deduplication is", "dedupe dedup drop_duplicates dropduplicates distinct unique"),
     ("sorting is", "sort order_by orderby sortby"),
     ("top-N is", "top top_n top_k"),
     ("pattern matching is", "pattern match_recognize cep"),

@@ -18,7 +18,7 @@ from raystream.api.origin import at_call, wrong
 from raystream.api.peers import no_verb
 from raystream.api.pipeline import Pipeline, check_has
 from raystream.api.row_columns import returned, returned_types
-from raystream.api.shown import Shown
+from raystream.api.state_verbs import StateVerbs
 from raystream.api.verb_options import (
     check_dead_letters,
     check_late,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-class Stream(Shown):
+class Stream(StateVerbs):
     """Rows on their way; every verb adds a step to the pipeline and gives the stream behind it.
 
     Every verb takes `name=` (identity of the step in checkpoints) and `parallelism=` (its

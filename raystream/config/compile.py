@@ -223,7 +223,8 @@ class _Compiler:
         if step.get("aggregate") is not None:
             return self._aggregate(stream, step)
         verb = next(v for v in (*_VERBS, *formless()) if step.get(v) is not None)
-        value, options = step[verb], _options(step, "name", "parallelism", "batch_format", "schema")
+        value = step[verb]
+        options = _options(step, "name", "parallelism", "batch_format", "schema", "within")
         with self._noting(value, step):
             if verb == "with_event_time":
                 options |= _options(step, "event_time_unit", "time_zone")
@@ -263,6 +264,9 @@ class _Compiler:
                 columns = [column.data for column in value.many()]
                 made: Stream = getattr(stream, verb)(*columns, **options)
                 return made
+            case "dedupe":
+                names = [column.data for column in value.many()]
+                return stream.dedupe(*names, **options)
             case "union":
                 return stream.union(*self._others(value), **options)
             case _:
@@ -359,6 +363,7 @@ _VERBS = (
     "filter",
     "select",
     "drop",
+    "dedupe",
     "with_columns",
     "with_event_time",
     "map",

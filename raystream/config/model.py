@@ -339,7 +339,11 @@ def _step(what: str, verb: str, shape: Shape, doc: str, more: Mapping[str, Field
     return Record(what, {verb: Field(shape, doc, required=True), **more, **_COMMON})
 
 
+_COLUMNS = MapOf(SQL, what="a column name")
+
 _ERRORS = {"errors": Field(ERRORS, "Rows that cannot be computed. Default: fail.")}
+
+_WITHIN = {"within": Field(TIME, "How far behind a row is a duplicate. Default: for ever.")}
 
 _OUTPUT_SCHEMA = {"schema": Field(SCHEMA, "Columns of the new rows."), **_ERRORS}
 
@@ -373,13 +377,8 @@ STEP = Variants(
         "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),
         "select": _step("a select", "select", one_or_more(COLUMN), "Only these columns.", _ERRORS),
         "drop": _step("a drop", "drop", one_or_more(COLUMN), "All columns except these.", {}),
-        "with_columns": _step(
-            "new columns",
-            "with_columns",
-            MapOf(SQL, what="a column name"),
-            "Column -> SQL.",
-            _ERRORS,
-        ),
+        "dedupe": _step("a dedupe", "dedupe", one_or_more(COLUMN), "First row of each.", _WITHIN),
+        "with_columns": _step("new columns", "with_columns", _COLUMNS, "Column -> SQL.", _ERRORS),
         "map": _step("a map", "map", FUNCTION, "Row (dict) -> row, in Python.", _OUTPUT_SCHEMA),
         "flat_map": _step(
             "a flat_map", "flat_map", FUNCTION, "Row (dict) -> rows, in Python.", _OUTPUT_SCHEMA

@@ -12,7 +12,8 @@ class SampleStatus:
     """One of the last rows that a step left out.
 
     Args:
-        kind: Counter it belongs to: late_rows, dlq_rows, future_rows, skipped_rows, filtered_rows.
+        kind: Counter it belongs to: late_rows, dlq_rows, future_rows, skipped_rows, filtered_rows,
+            duplicate_rows.
         at_ms: When it was taken, epoch ms.
         row: The row as JSON, or the raw record; cut after some 200 characters.
         reason: Why, where a reason is known.
@@ -41,6 +42,7 @@ class StepStatus:
         future_rows: Rows beyond max_future.
         skipped_rows: Records that `errors: skip` left out.
         filtered_rows: Rows that a filter left out.
+        duplicate_rows: Rows that a dedupe left out.
         bytes_in: Bytes that came in: of a source the payloads it read, else memory of the rows.
         bytes_out: Bytes handed on: of a sink the payloads it wrote, else memory of the rows.
         verb: read, filter, key_by, window_aggregate, write, ..
@@ -69,6 +71,7 @@ class StepStatus:
     samples: tuple[SampleStatus, ...] = ()
     unknown_fields: int = 0
     unknown_names: tuple[str, ...] = ()
+    duplicate_rows: int = 0
 
     @property
     def is_source(self) -> bool:

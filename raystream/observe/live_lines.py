@@ -23,8 +23,12 @@ DROPPED_LABELS = {
     "future_rows": "from the future",
     "skipped_rows": "skipped",
     "filtered_rows": "filtered",
+    "duplicate_rows": "duplicates",
 }
 """Counter -> what people call it."""
+
+_MEANT = {"filtered_rows", "duplicate_rows"}
+"""Rows that are left out as the user asked for."""
 
 _STATES = {"running": "good", "failing": "bad", "ended": "bold"}
 
@@ -142,7 +146,7 @@ def _transactions(status: StatusDocument) -> Iterator[Line]:
 def _dropped(status: StatusDocument) -> Iterator[Line]:
     parts = [f"{DROPPED_LABELS[name]} {count(n)}" for name in DROPPED if (n := status.total(name))]
     if parts:
-        unfit = any(status.total(name) for name in DROPPED if name != "filtered_rows")
+        unfit = any(status.total(name) for name in DROPPED if name not in _MEANT)
         yield _labelled("dropped", "   ".join(parts), "fair" if unfit else "")
 
 

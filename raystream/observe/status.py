@@ -23,7 +23,14 @@ from raystream.observe.silence import Silence as Silence  # noqa: PLC0414
 STATUS_VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
 
-DROPPED = ("late_rows", "dlq_rows", "future_rows", "skipped_rows", "filtered_rows")
+DROPPED = (
+    "late_rows",
+    "dlq_rows",
+    "future_rows",
+    "skipped_rows",
+    "filtered_rows",
+    "duplicate_rows",
+)
 """Counters of rows that do not reach the sink, in the order in which people ask."""
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from raystream.errors import ConfigurationError
+from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
 from raystream.operators.key_by.step import KeyBy
@@ -31,6 +32,7 @@ OURS: tuple[type[Step], ...] = (
     Select,
     WithColumns,
     Drop,
+    Dedupe,
     Map,
     FlatMap,
     MapBatches,

@@ -125,6 +125,27 @@ def _drop(step: Any, rows: list[Row]) -> list[Row]:
     return [{n: v for n, v in row.items() if n not in step.columns} for row in rows]
 
 
+def _dedupe(step: Any, rows: list[Row]) -> list[Row]:
+    passed: dict[tuple[Any, ...], int] = {}
+    found = []
+    for row in rows:
+        key = tuple(_comparable(row[name]) for name in step.columns)
+        until = passed.get(key)
+        if until is None or (step.within_ms is not None and row[_TIME] - step.within_ms > until):
+            passed[key] = row[_TIME]
+            found.append(row)
+    return found
+
+
+def _comparable(value: Any) -> Any:
+    """NaN is one value; lists and objects by what is in them."""
+    if isinstance(value, list):
+        return tuple(map(_comparable, value))
+    if isinstance(value, dict):
+        return tuple((name, _comparable(inner)) for name, inner in value.items())
+    return "NaN" if value != value else value  # noqa: PLR0124
+
+
 def _map(step: Any, rows: list[Row]) -> list[Row]:
     return [{_TIME: row[_TIME], **step.function(_visible(row))} for row in rows]
 
@@ -269,6 +290,7 @@ _STEPS: Mapping[str, Callable[[Any, list[Row]], list[Row]]] = {
     "select": _select,
     "with_columns": _with_columns,
     "drop": _drop,
+    "dedupe": _dedupe,
     "map": _map,
     "flat_map": _flat_map,
     "filter_rows": _filter_rows,

@@ -229,7 +229,7 @@ def test_words_of_other_systems_are_translated() -> None:
     ("word", "said"),
     [
         ("join", "a stream has no 'join'; joins are not in this version"),
-        ("drop_duplicates", "a stream has no 'drop_duplicates'; deduplication is not in this"),
+        ("sort", "a stream has no 'sort'; sorting is not in this version"),
     ],
 )
 def test_what_is_not_there_yet_is_told_so(word: str, said: str) -> None:

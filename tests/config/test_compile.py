@@ -16,7 +16,7 @@ from raystream.config.to_python import to_python
 from raystream.graph.policies import Early
 from raystream.graph.windows import Cumulative, Tumbling
 from tests.config.corpus import CANARY, CONFIGS, LOADING, files
-from tests.steps import Read, WindowAggregate, WithEventTime, Write
+from tests.steps import Dedupe, Read, WindowAggregate, WithEventTime, Write
 
 PIPELINES = CONFIGS.parent / "pipelines"
 JOBS = ["requests_per_minute", "order_totals", "campaign_effect"]
@@ -278,3 +278,21 @@ sink: {files: {path: out}}
     script = tmp_path / "twin.py"
     script.write_text(to_python(pipeline))
     assert meaning(runpy.run_path(str(script))["p"]) == meaning(pipeline)
+
+
+def test_dedupe_is_a_step(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("""
+version: 1
+name: orders
+source: {files: {path: in}}
+steps:
+  - dedupe: [order, shop]
+    within: 1h
+  - dedupe: shop
+sink: {files: {path: out}}
+""")
+    pipeline = load(str(path), LOADING).pipeline
+    _, first, second, _ = (node.step for node in pipeline.graph().nodes)
+    assert first == Dedupe(("order", "shop"), 3_600_000)
+    assert second == Dedupe(("shop",))

@@ -1,0 +1,1 @@
+"""Verb `dedupe`: the first row of each key."""
