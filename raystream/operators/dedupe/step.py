@@ -31,6 +31,7 @@ class Dedupe(Step):
 
     word: ClassVar[str] = "dedupe"
     operator: ClassVar[str] = "raystream.operators.dedupe.operator:Dedupe"
+    form: ClassVar[str] = "dedupe"
     keeps_state: ClassVar[bool] = True
     counts_rows: ClassVar[bool] = True
 
