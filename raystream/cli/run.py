@@ -18,7 +18,7 @@ UNFIT = (
     ("dlq_rows", "dead letters"),
     ("skipped_rows", "skipped"),
     ("future_rows", "from the future"),
-    ("unknown_fields", "unknown fields"),
+    ("unknown_fields", "unknown fields at least"),
     ("nan_as_null", "NaN written as null"),
 )
 

@@ -80,7 +80,8 @@ def _more(status: StatusDocument) -> list[str]:
         "skipped": status.total("skipped_rows"),
         "unknown fields": sum(step.unknown_fields for step in status.steps),
     }
-    return [f"{name} {count(n)}" for name, n in counted.items() if n]
+    parts = [f"{name} {count(n)}" for name, n in counted.items() if n]
+    return [f"{part}+" if part.startswith("unknown fields") else part for part in parts]
 
 
 def _quiet(status: StatusDocument) -> str:

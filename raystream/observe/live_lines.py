@@ -154,7 +154,8 @@ def _unknown(status: StatusDocument) -> Iterator[Line]:
     """Fields that no column takes."""
     for step in status.steps:
         if step.unknown_names:
-            text = f"{step.name}  {fields(step.unknown_names)}   seen {count(step.unknown_fields)}"
+            seen = f"seen at least {count(step.unknown_fields)}"  # of JSON a sample is looked at
+            text = f"{step.name}  {fields(step.unknown_names)}   {seen}"
             yield _labelled("unknown", text, "fair")
 
 
