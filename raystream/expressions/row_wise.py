@@ -139,6 +139,9 @@ def _type(expression: pl.Expr, columns: Mapping[str, pl.DataType]) -> pl.DataTyp
     except COMPUTE_ERRORS as error:
         what = str(error).splitlines()[0]
         raise ConfigurationError(what, what_to_do="check types and columns") from error
+    if len(found) > 1:
+        what = f"{expression} gives {len(found)} columns: {', '.join(found)}"
+        raise ConfigurationError(what, what_to_do="write an expression for each column")
     return next(iter(found.values()), pl.Null())
 
 

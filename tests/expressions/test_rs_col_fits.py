@@ -171,6 +171,7 @@ def fails(found: Any, row: pl.DataFrame) -> bool:
         (C("a").list.eval(E.cum_prod()), LIST),
         (C("a").list.eval(E.diff()), LIST),
         (C("a").cumulative_eval(E.sum()), INT),
+        (C("a", "b") * 2, (INT, INT)),
         (C("a").fill_null(2**70), INT),
         (C("a").replace({1: 1.5}), INT),
         (C("a") + timedelta(microseconds=1), MS),
