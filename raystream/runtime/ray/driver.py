@@ -20,6 +20,7 @@ from raystream.runtime.ray import driver_messages as said
 from raystream.runtime.ray.session import end_session
 
 _EXIT = 7
+_LOOK = 0.2
 _ANSWERS_AT_ONCE = 8
 
 
@@ -66,6 +67,8 @@ class Driver:
     def _attach(self, address: str | None) -> bool:
         from raystream.runtime.ray.cluster import connect, cpus, gcs_address
 
+        attached = threading.Event()
+        _in_background(lambda: self._look_for_the_dead(attached))
         try:
             private = connect(address)
         except ConfigurationError as error:
@@ -74,9 +77,21 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - whatever Ray raises when it does not start
             self._tell(said.NotStarted(_line(error)))
             return False
+        finally:
+            attached.set()
         self._private = private
         self._tell(said.Attached(private, cpus(), gcs_address()))
         return True
+
+    def _look_for_the_dead(self, attached: threading.Event) -> None:
+        """While a private Ray starts: nothing can interrupt what waits for the dead."""
+        from raystream.runtime.ray.private_ray import dead_part
+
+        while not attached.wait(_LOOK):
+            dead = dead_part()
+            if dead is not None and not attached.is_set():
+                self._tell(said.NotStarted(f"{dead} died", again=True))
+                self._leave()
 
     def _watch_over(self) -> None:
         from raystream.runtime.ray.entry import CoordinatorGone, Signals, Watch, launch_packed

@@ -70,9 +70,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """A private Ray could not be started."""
+    """A private Ray could not be started; `again`: a part of it died, which may be chance."""
 
     reason: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

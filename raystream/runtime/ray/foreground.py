@@ -43,6 +43,7 @@ _CANCEL_SECONDS = 20.0
 """So long a cancel may take: the coordinator and its driver know less."""
 
 _MOST_DEATHS = 5
+_DEATHS_AT_START = 1
 _PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
 
 OnStatus = Callable[[StatusDocument], None]
@@ -145,9 +146,14 @@ class Foreground:
         """
         began = time.monotonic()
         next_word = began + _WORD_SECONDS
+        deaths = 0
         while (now := time.monotonic()) < began + _START_SECONDS:
             answer = self._driver.receive(_LOOK)
-            if answer is not None:
+            if answer is not None and deaths < _DEATHS_AT_START and self._is_chance(answer):
+                deaths += 1
+                self._driver.end()
+                self._driver = DriverProcess(self._address, self._log)
+            elif answer is not None:
                 self._take(answer)
                 return
             if now >= next_word:
@@ -155,6 +161,15 @@ class Foreground:
                 next_word = now + _NEXT_WORD_SECONDS
         silence = f"it gave no answer in {_START_SECONDS:.0f} s"
         raise self._not_started(silence)
+
+    def _is_chance(self, answer: said.FromDriver) -> bool:
+        """Something of a private Ray died while it started: another one is started, too."""
+        match answer:
+            case said.NotStarted(_, again):
+                return again
+            case said.Lost():
+                return (self._address or os.environ.get("RAY_ADDRESS")) in {None, "local"}
+        return False
 
     def _waiting(self, seconds: float) -> str:
         """Nobody should face silence: a private Ray takes 5 to 10 s, more on a busy machine."""

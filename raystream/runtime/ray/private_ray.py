@@ -25,8 +25,11 @@ _AGENTS = ("--dashboard_agent_command", "--runtime_env_agent_command")
 _FEWER = {"--num_prestart_python_workers": "--num_prestart_python_workers=1"}
 """A driver waits until so many run: the coordinator's is enough, Ray starts one for each CPU."""
 
-_NODE_SECONDS = 30.0
+_NODE_SECONDS = 5.0
 _NODE_PAUSE = 0.02
+
+_started: list[tuple[str, subprocess.Popen[bytes]]] = []
+"""Processes of the newest start."""
 
 _ray: Any = ray  # its stubs are incomplete
 
@@ -51,6 +54,11 @@ def start_private_ray() -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
+
+
+def dead_part() -> str | None:
+    """What of the newest start has ended, which Ray itself notices after 15 s to a minute."""
+    return next((f"its {name}" for name, one in list(_started) if one.poll() is not None), None)
 
 
 def only_loopback() -> None:
@@ -81,6 +89,7 @@ def lean_start() -> Iterator[None]:
     except ImportError:
         yield
         return
+    _started.clear()
     with ExitStack() as changes:
         for name in ("start_monitor", "start_api_server", "start_log_monitor"):
             changes.enter_context(_replaced(Node, name, lambda _: _nothing))
@@ -110,7 +119,9 @@ def _lean_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(start)
     def start_ray_process(command: list[str], *said: Any, **more: Any) -> Any:
-        return start([lean(part) for part in command], *said, **more)
+        started = start([lean(part) for part in command], *said, **more)
+        _started.append((os.path.basename(command[0]), started.process))
+        return started
 
     return start_ray_process
 

@@ -145,8 +145,17 @@ def test_a_stop_while_ray_is_dead_ends_at_once(run: Any) -> None:
 )
 def test_what_does_not_start_is_one_line(run: Any, word: Any, error: type[Exception]) -> None:
     with pytest.raises(error) as caught:
-        run([word])
+        run(*[[word]] * (2 if isinstance(word, said.Lost) else 1))
     assert "\n" not in str(caught.value)
+
+
+def test_a_part_that_dies_while_ray_starts_costs_one_more_start(run: Any) -> None:
+    dead = said.NotStarted("its raylet died", again=True)
+    for death in (dead, said.Lost("its driver is gone")):
+        outcome, _, lines = run([death], [PRIVATE, DONE])
+        assert (outcome, lines) == (DONE.outcome, [])
+    with pytest.raises(RaystreamError, match="Ray did not start: its raylet died"):
+        run([dead], [dead])
 
 
 def test_a_driver_that_says_nothing_is_given_up(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
