@@ -118,7 +118,7 @@ def test_who_watches_sees_a_cancelled_job_end(running: Running) -> None:
             shown = watching.communicate(timeout=180)[0].splitlines()
         said = again.communicate(timeout=180)[1]
     assert first.startswith(f"{running.name}  running")
-    assert shown[-1].startswith(f"{running.name}  ended")
+    assert shown[-1].startswith(f"{running.name}  cancelled")
     assert (done.code, watching.returncode, again.returncode) == (4, 4, 4)
     assert "cancelled, committed: read " in done.err
     assert "cancelled, committed: read " in said
