@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from raystream.api.origin import origin_of_call, wrong
@@ -64,6 +64,20 @@ def check_visible(names: Iterable[str], verb: str) -> None:
         if name.startswith(HIDDEN):
             text = f"{verb}: {name!r} cannot be the name of a column"
             raise wrong(text, f"names that begin with {HIDDEN!r} are raystream's own")
+
+
+def named(columns: Any, verb: str, example: str) -> Mapping[str, Any]:
+    """What was given by name, as a dict in front of keywords.
+
+    Raises:
+        ConfigurationError: an expression without a name, or anything else that is no dict.
+    """
+    if columns is None:
+        return {}
+    if not isinstance(columns, Mapping):
+        text = f"{verb} takes columns by name, not {type(columns).__name__}"
+        raise wrong(text, f"write .{verb}({example})")
+    return columns
 
 
 def column_name(value: Any, verb: str) -> str:

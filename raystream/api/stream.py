@@ -12,6 +12,7 @@ from raystream.api.expressions import (
     check_visible,
     column_name,
     expression,
+    named,
 )
 from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
@@ -209,7 +210,7 @@ class Stream(StateVerbs):
         >>> rows.with_columns(total="price * quantity", one=lambda row: 1).collect().rows()
         [(3, 2, 6, 1)]
         """
-        every = {**(columns or {}), **more}
+        every = {**named(columns, "with_columns", 'total="price * quantity"'), **more}
         if not every:
             text = "with_columns needs a column"
             raise wrong(text, 'write .with_columns(total="price * quantity")')

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.expressions import check_visible
+from raystream.api.expressions import check_visible, named
 from raystream.api.keyed import KeyedStream
 from raystream.api.origin import wrong
 from raystream.api.peers import no_verb_of_window
@@ -60,7 +60,7 @@ class WindowedStream:
         >>> rows.window(rs.tumbling("1m")).agg(n=rs.count(), total=rs.sum("n")).collect().to_dicts()
         [{'window_start': 0, 'window_end': 60000, 'n': 3, 'total': 6}]
         """
-        every = {**(aggregates or {}), **columns}
+        every = {**named(aggregates, "agg", "n=rs.count()"), **columns}
         self._check(every)
         edge, resolved = self._with_computed(every)
         step = replace(self._base, aggregates=resolved)

@@ -21,6 +21,13 @@ counts = rows.key_by("ip").window(rs.tumbling("1m")).agg(count=rs.count())
 LINE = HEAD.count("\n") + 1
 
 MISTAKES = {
+    'rows.with_columns(rs.col("status") * 2)': (
+        "with_columns takes columns by name, not Expr; "
+        'write .with_columns(total="price * quantity")'
+    ),
+    'rows.window(rs.tumbling("1m")).agg(rs.count())': (
+        "agg takes columns by name, not Aggregate; write .agg(n=rs.count())"
+    ),
     'rows.key_by("ipp")': "no column 'ipp'; did you mean 'ip'? columns: ts, ip, status",
     'rows.filter("stauts >= 400")': (
         "no column 'stauts', at character 1 of \"stauts >= 400\"; "
