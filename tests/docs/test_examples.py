@@ -19,7 +19,7 @@ PROTOCOLS = {*dir(Source), *dir(Sink)}
 """What the engine asks of sources and sinks."""
 
 OF_THE_ENGINE = {
-    "Kafka": {"settings", "consumer", "producer", "cluster", "transactions"},
+    "Kafka": {"settings", "consumer", "producer", "cluster", "transactions", "raw_log"},
     "Files": {"path_of", "open", "check_rows"},
     "Datagen": {"frame"},
     "Job": {"rows_since", "just_looking"},
