@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from raystream.observe.status import StatusDocument
     from raystream.plan.physical import PhysicalPlan
     from raystream.runtime.ray.foreground import Runtime
-    from raystream.storage.base import Store
 
 DEFAULT_STORAGE = "~/.raystream/checkpoints"
 
@@ -172,7 +171,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
     from raystream.job.spec import CheckpointSettings, JobSpec
     from raystream.plan.planner import plan, reads
     from raystream.plan.restore import other_sources, restore_states
-    from raystream.storage.open import job_store
+    from raystream.storage.open import job_store, store_id
 
     graph = pipeline.graph()
     store = job_store(storage, pipeline.name)
@@ -197,7 +196,8 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
             say(f"warning: {moved}")
     else:
         _warn_of_times(planned, pipeline.name)
-    _check_sinks(graph, pipeline.name, store)
+    identity = store_id(store)
+    _check_sinks(graph, pipeline.name, identity)
     checkpoint = CheckpointSettings(
         storage,
         settings.checkpoint_interval,
@@ -216,6 +216,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
         savepoint=None if savepoint is None else savepoint.address,
         claim=options.claim,
         allow_non_restored_state=options.allow_non_restored_state,
+        store_id=identity,
         run=secrets.token_hex(8),  # a restarted coordinator knows by it what this run has done
     )
 
@@ -265,11 +266,9 @@ def _default(cpus: int, caps: Mapping[str, int | None]) -> int:
     return max(1, min(cpus, max(known)))
 
 
-def _check_sinks(graph: LogicalGraph, job: str, store: Store) -> None:
+def _check_sinks(graph: LogicalGraph, job: str, identity: str) -> None:
     from raystream.plan.planner import writes
-    from raystream.storage.open import store_id
 
-    identity = store_id(store)
     for node in writes(graph):
         step: Any = node.step
         for warning in step.sink.check(job, identity, node.name):

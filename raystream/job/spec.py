@@ -51,6 +51,7 @@ class JobSpec:
         run: Random id of this run, kept when its coordinator is restarted with the same spec (so
             that `from_scratch` happens once and a final checkpoint ends it); empty: one process.
         fingerprint: What was submitted, by content: the same for a second submission of the same.
+        store_id: Of the checkpoint storage when the run began; empty: of whatever is there.
     """
 
     name: str
@@ -68,6 +69,7 @@ class JobSpec:
     liveness_timeout: float = 10.0
     run: str = ""
     fingerprint: str = ""
+    store_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

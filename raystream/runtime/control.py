@@ -55,7 +55,7 @@ from raystream.runtime.answers import Answers
 from raystream.runtime.copying import Copying
 from raystream.runtime.listened import ListenedStore
 from raystream.runtime.past import Past
-from raystream.runtime.procedures import Sleeper, run_procedure
+from raystream.runtime.procedures import Sleeper, confirm_storage, run_procedure
 from raystream.runtime.workers import Workers
 from raystream.storage.base import Store
 from raystream.storage.open import store_id
@@ -140,7 +140,7 @@ class ControlLoop:
         header: Mapping[str, Any] | None = None,
     ) -> None:
         self.inbox = inbox or Inbox()
-        self.store_id = store_id(store)
+        self.store_id = spec.store_id or store_id(store)
         self.outcome: Outcome | None = None
         self.status: StatusDocument | None = None
         self.past = Past(store, spec.name, spec.run)
@@ -341,10 +341,12 @@ class ControlLoop:
 
     def _start(self, procedure: Procedure[Any], then: str) -> None:
         attempt = self._machine.life.attempt
-        self._running = self._background.submit(self._run, procedure, attempt)
+        self._running = self._background.submit(self._run, procedure, then, attempt)
         self._running.add_done_callback(lambda done: self._returned(done, then))
 
-    def _run(self, procedure: Procedure[Any], attempt: int) -> Any:
+    def _run(self, procedure: Procedure[Any], then: str, attempt: int) -> Any:
+        if then == "recover":
+            confirm_storage(self._store, self.store_id, self._sleep)
         committers = self._committers.of(attempt)
         return run_procedure(
             procedure,

@@ -27,7 +27,7 @@ from raystream.context import Points, nowhere
 from raystream.errors import ConfigurationError, StorageError
 from raystream.ids import StepName
 from raystream.storage.base import Store
-from raystream.storage.open import open_store
+from raystream.storage.open import is_store, open_store
 from raystream.storage.savepoints import bring_back
 from raystream.time.clock import Clock
 
@@ -87,6 +87,37 @@ def run_procedure(
         return result
     finally:
         procedure.close()
+
+
+def confirm_storage(store: Store, identity: str, sleep: Sleeper) -> None:
+    """Nobody may recover from a storage that was emptied: all would be written once more.
+
+    Args:
+        store: Where the job's records live.
+        identity: Its id when the run began.
+        sleep: Waits this many seconds.
+
+    Raises:
+        StorageError: it is another one now.
+        StorageUnavailable: it could not be read for a while.
+    """
+    if not _insist(lambda: is_store(store, identity), sleep):
+        what = (
+            "this is not the checkpoint storage that the run began with: it was removed or replaced"
+        )
+        advice = "put it back from a copy; without it the job starts from nothing and writes again"
+        raise StorageError(what, store.url, advice)
+
+
+def _insist(call: Callable[[], R], sleep: Sleeper) -> R:
+    """Repeat a call that changes nothing, or nothing twice, while storage is out of reach."""
+    for attempt in range(STORAGE_TRIES):
+        try:
+            return call()
+        except StorageError as error:
+            last = error
+        sleep(0.1 * 2**attempt if attempt < STORAGE_TRIES - 1 else 0.0)
+    raise StorageUnavailable(str(last)) from last
 
 
 class _World:
@@ -158,14 +189,7 @@ class _World:
         return self._clock.now()
 
     def _insist(self, call: Callable[[], R]) -> R:
-        """Repeat a call that changes nothing, or nothing twice, while storage is out of reach."""
-        for attempt in range(STORAGE_TRIES):
-            try:
-                return call()
-            except StorageError as error:
-                last = error
-            self._sleep(0.1 * 2**attempt if attempt < STORAGE_TRIES - 1 else 0.0)
-        raise StorageUnavailable(str(last)) from last
+        return _insist(call, self._sleep)
 
     def _each(
         self,

@@ -133,6 +133,20 @@ def store_id(store: Store) -> str:
     raise StorageError(what, store.url, "check that it can be reached and written")
 
 
+def is_store(store: Store, identity: str) -> bool:
+    """Whether this still is the storage with this id; it makes nothing.
+
+    Raises:
+        StorageError: it cannot be read now.
+
+    >>> store = MemoryStore()
+    >>> is_store(store, "00000000"), is_store(store, store_id(store))
+    (False, True)
+    """
+    content = store.get(STORE_KEY)
+    return content is not None and _id_in(content) == identity
+
+
 def refuse_unconditional(store: Store) -> None:
     """Refuse a storage that replaces an object that it was asked to create.
 
@@ -152,15 +166,20 @@ def refuse_unconditional(store: Store) -> None:
 
 
 def _read_id(store: Store, content: bytes) -> str:
-    try:
-        found = json.loads(content)["id"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        found = None
-    if not isinstance(found, str) or _ID.fullmatch(found) is None:
+    found = _id_in(content)
+    if found is None:
         where = f"{store.url}/{STORE_KEY}"
         what = "the object that holds the storage's id is damaged"
         raise StorageError(what, where, "restore it from a copy")
     return found
+
+
+def _id_in(content: bytes) -> str | None:
+    try:
+        found = json.loads(content)["id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) and _ID.fullmatch(found) else None
 
 
 def _path_of(url: str) -> str:

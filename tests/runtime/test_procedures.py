@@ -22,8 +22,14 @@ from raystream.checkpoint.protocol.recover import recover
 from raystream.checkpoint.records import AttemptRecord, Committable, Owner
 from raystream.checkpoint.verdicts import Problem, Put, Verdict
 from raystream.errors import ConfigurationError, StorageError
-from raystream.runtime.procedures import STORAGE_TRIES, StorageUnavailable, run_procedure
+from raystream.runtime.procedures import (
+    STORAGE_TRIES,
+    StorageUnavailable,
+    confirm_storage,
+    run_procedure,
+)
 from raystream.storage.memory import MemoryStore
+from raystream.storage.open import STORE_KEY, store_id
 from raystream.time.clock import VirtualClock
 from tests.runtime.world import Broker, FakeCommitter
 
@@ -197,3 +203,29 @@ def test_a_procedure_is_closed_when_a_call_raises(stage: Stage) -> None:
     with pytest.raises(ConfigurationError):
         stage.run(procedure())
     assert closed == [True]
+
+
+@pytest.mark.parametrize("content", [None, b"{}", b'{"raystream_store": 1, "id": "00000000"}'])
+def test_a_storage_that_was_removed_or_replaced_is_not_recovered_from(
+    stage: Stage, content: bytes | None
+) -> None:
+    identity = store_id(stage.store)
+    confirm_storage(stage.store, identity, stage.slept.append)
+    stage.store.delete([STORE_KEY])
+    if content is not None:
+        stage.store.create(STORE_KEY, content)
+    with pytest.raises(StorageError, match="not the checkpoint storage that the run began with"):
+        confirm_storage(stage.store, identity, stage.slept.append)
+    assert stage.store.get(STORE_KEY) == content
+    assert stage.slept == []
+
+
+def test_a_storage_that_is_away_may_still_be_the_one(stage: Stage) -> None:
+    def broken(key: str) -> bytes:
+        what = "connection reset"
+        raise StorageError(what)
+
+    stage.store.get = broken  # type: ignore
+    with pytest.raises(StorageUnavailable, match="connection reset"):
+        confirm_storage(stage.store, "00000000", stage.slept.append)
+    assert len(stage.slept) == STORAGE_TRIES
