@@ -22,27 +22,27 @@ class BarrierArrived(Generic[C]):
 
 @dataclass(frozen=True, slots=True)
 class Block(Generic[C]):
-    """Command: read nothing more from `channel` until UnblockAll."""
+    """Command: stop reading `channel` until UnblockAll."""
 
     channel: C
 
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Command: everything before `barrier` was read: take the snapshot, pass the barrier on."""
+    """Command: everything before `barrier` was read; take the snapshot and forward the barrier."""
 
     barrier: Barrier
 
 
 @dataclass(frozen=True, slots=True)
 class UnblockAll:
-    """Command: read all channels again (given directly after Aligned)."""
+    """Command: read all channels again (follows directly after Aligned)."""
 
 
 class Aligner(Generic[C]):
     """Aligns the barriers of one subtask (Flink's exactly-once alignment).
 
-    There is no cancelling: a checkpoint that fails takes its attempt with it.
+    Alignments are never cancelled: a checkpoint that fails takes its attempt with it.
 
     Args:
         channels: All input channels, at least one; any hashable values.
@@ -63,11 +63,11 @@ class Aligner(Generic[C]):
         self._last: Barrier | None = None
 
     def handle(self, event: BarrierArrived[C]) -> list[Block[C] | Aligned | UnblockAll]:
-        """Take the arrival of one barrier.
+        """Handle the arrival of one barrier.
 
         Raises:
-            RaystreamError: unknown channel, a second barrier on a channel, or a barrier of
-                another checkpoint than the one expected: the channels are out of step.
+            RaystreamError: unknown channel, a second barrier on a channel, or a barrier of a
+                checkpoint other than the expected one: the channels are out of step.
         """
         self._check(event)
         self._last = event.barrier
@@ -79,7 +79,7 @@ class Aligner(Generic[C]):
 
     @property
     def blocked(self) -> frozenset[C]:
-        """Channels that are not to be read now."""
+        """Channels that must not be read now."""
         return frozenset(self._arrived)
 
     def waiting_for(self) -> frozenset[C]:

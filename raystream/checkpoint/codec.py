@@ -1,7 +1,7 @@
-"""Slot records, attempts and done marks <-> bytes: JSON with a format version and a checksum.
+"""Encode and decode slot records, attempts and done marks: JSON with format version and checksum.
 
 An object is two lines: a header with version and checksum, and the content as one line of JSON,
-so that a person can read it and no damaged byte goes unseen. Nothing read back is ever executed.
+so that people can read it and damage is always detected. Nothing read back is ever executed.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def decode(key: str, data: bytes) -> Record:
     """The record in `data`, the bytes of the object called `key`.
 
     Raises:
-        StorageError: damaged, of a newer format, or not one of ours; names the key.
+        StorageError: the object is damaged, of a newer format, or not a raystream record; the
+            message names the key.
     """
     header, newline, content = data.partition(b"\n")
     if header + newline != _header(content):

@@ -1,4 +1,4 @@
-"""When a checkpoint is triggered, whose ack is missing, when to commit, and whom to tell."""
+"""Decide when to trigger a checkpoint, which acks are missing, when to commit, whom to notify."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from raystream.ids import StepName, SubtaskId
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSettings:
-    """How often.
+    """Interval, pause and timeout of checkpoints.
 
     Args:
         interval_s: From trigger to trigger, seconds.
-        min_pause_s: At least so long from `done` to the next trigger.
-        timeout_s: From the trigger until the last ack; then the attempt fails. Phase two has no
+        min_pause_s: Minimum time from `done` to the next trigger, seconds.
+        timeout_s: From the trigger to the last ack; after that the attempt fails. Phase two has no
             timeout: it is repeated until its answers are final.
     """
 
@@ -44,7 +44,7 @@ class CheckpointSettings:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where the attempt stands in the log: `head` is the last slot, `next_checkpoint` a number."""
+    """Position of the attempt in the log: `head` is the last slot, `next_checkpoint` a number."""
 
     owner: Owner
     head: int
@@ -67,11 +67,11 @@ class CheckpointCoordinator:
     """Checkpoints of one attempt, one at a time. A failed checkpoint fails the attempt.
 
     Args:
-        subtasks: Everyone who acks.
+        subtasks: All subtasks that ack.
         position: From recovery.
-        settings: How often.
-        job: What a restore must know, and the counters of the run so far: goes into every
-            checkpoint, with what this attempt counted.
+        settings: Interval, pause and timeout.
+        job: What a restore must know, and the counters of the run so far; stored in every
+            checkpoint together with what this attempt counted.
 
     >>> one = SubtaskId("read", 0)
     >>> at = Position(Owner(0, "nonce"), head=0)
@@ -111,11 +111,11 @@ class CheckpointCoordinator:
         return None if self._pending is None else self._pending.barrier.checkpoint
 
     def missing(self) -> list[SubtaskId]:
-        """Who has not acked the running checkpoint."""
+        """Subtasks that have not acked the running checkpoint."""
         return [] if self._pending is None else sorted(self._subtasks - set(self._pending.acks))
 
     def handle(self, event: Event) -> list[Command]:
-        """Take one event; what is to be done about it, in order."""
+        """Handle one event and return the commands to perform, in order."""
         if self._over:
             return []
         match event:
@@ -146,7 +146,7 @@ class CheckpointCoordinator:
 
     def _trigger_if_due(self) -> list[Command]:
         if self._now is None or self._pending is not None:
-            return []  # 1: only when `done` of the previous one is durable
+            return []  # 1: only after `done` of the previous one is durable
         if not (self._final or self._tickets) and self._now < self._due:
             return []
         barrier = Barrier(self._next, self._final)
@@ -183,7 +183,7 @@ class CheckpointCoordinator:
         return [CommitCheckpoint(self._head + 1, pending.checkpoint)]
 
     def _aged(self, pending: _Pending) -> list[Ack]:
-        """5: a transaction grows older while the slowest subtask is waited for."""
+        """5: a transaction ages while the slowest subtask has not acked."""
         now = self._now or 0.0
         return [_aged(ack, now - pending.acked[who]) for who, ack in pending.acks.items()]
 
@@ -212,9 +212,9 @@ class CheckpointCoordinator:
 
 
 def assemble(acks: Iterable[Ack]) -> dict[StepName, tuple[StoredState, ...]]:
-    """Step -> state of its subtasks by index, from the acks of all subtasks.
+    """Combine the acks of all subtasks into step -> state of its subtasks by index.
 
-    A step that some subtasks of its chain left out was empty there.
+    A step that is missing in the ack of a subtask had no state there.
 
     >>> acks = [Ack(SubtaskId("c", 1), 1, {"s": StoredState({"x": 1})}),
     ...         Ack(SubtaskId("c", 0), 1, {})]

@@ -1,8 +1,8 @@
-"""Counters as part of the checkpoint that they describe: what its run had read and written by then.
+"""Counters stored with a checkpoint: what its run had read and written up to that point.
 
-A subtask counts from 0 in each attempt. What it had counted when it took its snapshot comes with
-the ack; the sum, and that of the checkpoint which the attempt restored, goes into the manifest. So
-the totals of a run are exact whatever is read again, and whoever is left to tell them.
+A subtask counts from 0 in each attempt. Its counters at the snapshot are sent with the ack; their
+sum, plus the counters of the checkpoint that the attempt restored, goes into the manifest. So the
+totals of a run are exact however much is read again, and whichever process reports them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Counters = Mapping[StepName, Mapping[str, int]]
 
 
 def total(parts: Iterable[Counters]) -> dict[StepName, dict[str, int]]:
-    """The sum.
+    """Sum counters over all parts.
 
     >>> total([{"read": {"rows_out": 2}}, {"read": {"rows_out": 3, "late_rows": 1}}])
     {'read': {'rows_out': 5, 'late_rows': 1}}
@@ -35,7 +35,7 @@ def total(parts: Iterable[Counters]) -> dict[StepName, dict[str, int]]:
 
 
 def at_least(counters: Counters, floor: Counters) -> dict[StepName, dict[str, int]]:
-    """Of each the greater value: counters only rise.
+    """The greater value of each counter: counters only rise.
 
     >>> at_least({"read": {"rows_out": 2}}, {"read": {"rows_out": 3}, "write": {"rows_out": 1}})
     {'read': {'rows_out': 3}, 'write': {'rows_out': 1}}
@@ -50,7 +50,7 @@ def at_least(counters: Counters, floor: Counters) -> dict[StepName, dict[str, in
 
 
 def counters_in(job: Mapping[str, Any]) -> dict[StepName, dict[str, int]]:
-    """Those in the header of a checkpoint; none in one that an older version wrote.
+    """Counters in the header of a checkpoint; empty if an older version wrote it.
 
     >>> counters_in({"counters": {"read": {"rows_out": 5}}}), counters_in({})
     ({'read': {'rows_out': 5}}, {})

@@ -12,7 +12,7 @@ SLOTS = "m-"
 DONES = "done-"
 STATE = "state/"
 
-_DIGITS = 10  # zero-padded, so that a listing is in order of number
+_DIGITS = 10  # zero-padded, so that a listing is sorted by number
 _PART = r"[A-Za-z0-9_=-][A-Za-z0-9._=-]*"
 _KEY = re.compile(rf"{_PART}(/{_PART})*")
 _STATE = re.compile(rf"state/a(0|[1-9][0-9]*)/{_PART}/(0|[1-9][0-9]*)/{_PART}\.arrow")
@@ -42,10 +42,10 @@ def done_key(slot: int) -> str:
 
 
 def number_of(prefix: str, key: str) -> int:
-    """The number in a key that one of the functions above made with `prefix`.
+    """The number in a key that one of the functions above built with `prefix`.
 
     Raises:
-        StorageError: the key was not made so.
+        StorageError: the key has another form.
 
     >>> number_of(SLOTS, "m-0000000012")
     12
@@ -58,7 +58,7 @@ def number_of(prefix: str, key: str) -> int:
 
 
 def segment_key(attempt: int, step: StepName, subtask: int, segment: str) -> str:
-    """Key of a state segment; it carries the attempt, so that attempts never share a file.
+    """Key of a state segment; it contains the attempt, so that attempts never share a file.
 
     >>> segment_key(2, "counts", 0, "2-17")
     'state/a2/counts/0/2-17.arrow'
@@ -81,10 +81,10 @@ def attempt_of_segment(key: str) -> int | None:
 
 
 def check_key(key: str) -> str:
-    """Return `key` if it is well-formed; it then cannot leave the root of its store.
+    """Return `key` if it is well-formed, so that it cannot leave the root of its store.
 
     Raises:
-        StorageError: a part is empty, starts with a dot, or holds other characters.
+        StorageError: a part is empty, starts with a dot, or contains other characters.
     """
     if _KEY.fullmatch(key) is None:
         text = f"{key!r} is not a valid object name"

@@ -10,7 +10,7 @@ from raystream.checkpoint.records import Ack, Checkpoint
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Event: it is `now`, monotonic seconds."""
+    """Event: the time is `now`, monotonic seconds."""
 
     now: float
 
@@ -31,12 +31,12 @@ class CheckpointCommitted:
 
 @dataclass(frozen=True, slots=True)
 class FinalRequested:
-    """Event: sources ran dry, or the job is to stop: the next checkpoint is the last one."""
+    """Event: the sources are exhausted or the job is to stop; the next checkpoint is the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRequested:
-    """Event: take a checkpoint as soon as possible, for whoever holds this ticket."""
+    """Event: take a checkpoint as soon as possible, for the holder of this ticket."""
 
     ticket: int
 
@@ -46,7 +46,7 @@ Event = Tick | Acked | CheckpointCommitted | FinalRequested | CheckpointRequeste
 
 @dataclass(frozen=True, slots=True)
 class TriggerBarrier:
-    """Command: all sources note their positions and emit this barrier."""
+    """Command: all sources record their positions and emit this barrier."""
 
     barrier: Barrier
 
@@ -61,14 +61,14 @@ class CommitCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class NotifyCommitted:
-    """Command: step 8, tell every subtask."""
+    """Command: step 8, notify every subtask."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Command: this committed checkpoint is what these tickets asked for."""
+    """Command: this committed checkpoint answers these tickets."""
 
     tickets: tuple[int, ...]
     checkpoint: Checkpoint
@@ -76,7 +76,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class FailAttempt:
-    """Command: the attempt cannot continue; recover. Nothing more comes from this coordinator."""
+    """Command: the attempt cannot continue; recover. This coordinator sends nothing more."""
 
     reason: str
 

@@ -1,4 +1,4 @@
-"""What is said and written about checkpoints: acks, stored state, committables, slot records."""
+"""Records of checkpoints: acks, stored state, committables, slots of the manifest log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from raystream.ids import StepName, SubtaskId
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who wrote an object: attempt number and the random nonce of the process that took it."""
+    """Writer of an object: attempt number and the random nonce of the process that claimed it."""
 
     attempt: int
     nonce: str
@@ -19,7 +19,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class SegmentRef:
-    """Where a segment is stored: object key, size in bytes, checksum of the bytes."""
+    """Location of a segment: object key, size in bytes, checksum of the bytes."""
 
     id: str
     key: str
@@ -32,13 +32,13 @@ class Committable:
     """A pre-committed transaction (or hidden file) that phase two makes visible.
 
     Args:
-        sink: Step name of the sink: finds the committer.
+        sink: Step name of the sink, by which the committer is found.
         subtask: Index of the sink subtask.
         n_records: How many records it holds.
         partitions: Where they go, for messages: `counts/3`, a file name.
         handle: Opaque text that only the sink's committer reads.
-        age_s: Seconds since before its first record: on the sink's monotonic clock up to the
-            pre-commit, then on the coordinator's up to step 5.
+        age_s: Seconds since just before its first record: by the sink's monotonic clock up to the
+            pre-commit, then by the coordinator's up to step 5.
     """
 
     sink: StepName
@@ -50,7 +50,7 @@ class Committable:
 
 
 def older(one: Committable, seconds: float) -> Committable:
-    """The same after this time.
+    """The committable with its age increased.
 
     >>> older(Committable("sink", 0, 5, (), "", age_s=1.5), 2.0).age_s
     3.5
@@ -67,7 +67,7 @@ class StoredState:
     committable: Committable | None = None
 
     def older(self, seconds: float) -> StoredState:
-        """The same after this time: an open transaction ages."""
+        """The state with its open transaction aged by this time."""
         one = self.committable
         return self if one is None else replace(self, committable=older(one, seconds))
 
@@ -76,7 +76,7 @@ class StoredState:
 class Ack:
     """All state of `subtask` for checkpoint `checkpoint` is durable.
 
-    `counters`: what it had counted in this attempt when it took the snapshot.
+    `counters` are those of this attempt at the snapshot.
     """
 
     subtask: SubtaskId
@@ -90,12 +90,12 @@ class Checkpoint:
     """Content of a manifest slot that commits checkpoint `number`.
 
     Args:
-        owner: Who created the slot.
+        owner: Attempt that created the slot.
         number: 1, 2, .. over the life of the storage.
-        steps: Step -> state of its subtasks by index (its length is the parallelism then).
+        steps: Step -> state of its subtasks by index (its length is the parallelism at the time).
         final: The job finished or was stopped with this checkpoint.
-        job: What a restore must know of the job: schemas, steps, hash name, polars version (JSON);
-            and the counters of the run.
+        job: What a restore must know about the job: schemas, steps, hash name, polars version
+            (JSON); and the counters of the run.
     """
 
     owner: Owner
@@ -112,16 +112,16 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """Attempt `owner.attempt` took over: nothing older may add a slot."""
+    """Attempt `owner.attempt` took over: no older attempt may add a slot."""
 
     owner: Owner
 
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """The job continues from a savepoint, or from nothing (`steps` empty: `--from-scratch`).
+    """The job continues from a savepoint or from scratch (`steps` empty: `--from-scratch`).
 
-    Its numbers count on: `number` is that of the newest checkpoint before it.
+    Checkpoint numbers continue: `number` is that of the newest checkpoint before it.
     """
 
     owner: Owner
@@ -152,7 +152,7 @@ class AttemptRecord:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Every transaction of slot `slot` is committed; `lost` only by `--accept-loss`."""
+    """Every transaction of slot `slot` is committed; `lost` is set only by `--accept-loss`."""
 
     owner: Owner
     slot: int

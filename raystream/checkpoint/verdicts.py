@@ -1,4 +1,4 @@
-"""What the world may answer to the protocol: outcomes of a put, a commit, an abort, a check."""
+"""Answers to commands of the protocol: outcomes of a put, a commit, an abort, a check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from raystream.checkpoint.records import Committable
 
 
 class Put(Enum):
-    """Outcome of a conditional create; UNKNOWN may still become either, at any later time."""
+    """Outcome of a conditional create; UNKNOWN may still become either one, at any later time."""
 
     CREATED = "created"
     EXISTS = "exists"
@@ -20,9 +20,10 @@ class Verdict(Enum):
     """Answer to a commit of one committable (kafka-transactions.md 8, resolve).
 
     COMMITTED: it is committed. LOST: it was aborted and cannot be committed any more.
-    UNKNOWN: the broker forgot it, either may be true. REFUSED: not allowed (authorization),
-    neither committed nor lost. AGAIN: nothing known yet, repeat without limit. BUSY: as AGAIN,
-    but the coordinator itself says so (Kafka error 51): nothing else for 5 min is a stop (R4).
+    UNKNOWN: the broker no longer knows it, either may be true. REFUSED: not allowed
+    (authorization), neither committed nor lost. AGAIN: nothing known yet, repeat without limit.
+    BUSY: as AGAIN, but reported by the coordinator itself (Kafka error 51); the job stops after 5
+    min of only BUSY (R4).
     """
 
     COMMITTED = "committed"

@@ -1,4 +1,4 @@
-"""The first cause out of the errors that one failure makes: the dead one, not its neighbours."""
+"""Find the first cause among the errors of a failure: the dead subtask, not its neighbours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from raystream.ids import SubtaskId
 from raystream.job.messages import Failure
 
 GATHER_S = 0.05
-"""How long errors are gathered: in a third of all kills a neighbour's EOF comes first."""
+"""How long errors are gathered, seconds: in a third of all kills a neighbour's EOF comes first."""
 
 MAX_LINES = 10
 
@@ -18,7 +18,7 @@ _WEAK = frozenset({"silent"})
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Who failed first, and why.
+    """The subtask that failed first, and why.
 
     >>> cause = first_cause([
     ...     (SubtaskId("sink", 0), Failure("channel", "EOF from counts[1]")),
@@ -39,7 +39,7 @@ class Cause:
         return f"{who} {verb}{step}: {self.failure.message}"
 
     def text(self) -> str:
-        """At most 10 lines for people, ending on the user's own line when user code raised."""
+        """At most 10 lines for people, ending with the user's own line when user code raised."""
         head = self.line()
         details = [line.rstrip() for line in self.failure.lines if line.strip() not in head]
         where = self.failure.where
@@ -55,13 +55,13 @@ def first_cause(failures: list[tuple[SubtaskId | None, Failure]]) -> Cause:
     """The earliest failure that is not an effect of another.
 
     Args:
-        failures: In the order in which they became known; at least one.
+        failures: In order of arrival; at least one.
     """
     return Cause(*min(failures, key=lambda each: _rank(each[1])))
 
 
 def _rank(failure: Failure) -> int:
-    """Effects last; the order of arrival decides among equals, for `min` keeps the first."""
+    """Rank effects last; among equals the order of arrival decides, since `min` keeps the first."""
     if failure.kind in _EFFECT:
         return 2
     return 1 if failure.kind in _WEAK else 0

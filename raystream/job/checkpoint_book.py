@@ -1,4 +1,4 @@
-"""The book of the checkpoints of a run: the last, the running one, a history with all times."""
+"""Checkpoint statistics of a run: the last one, the running one, a history with all times."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from raystream.ids import SubtaskId
 from raystream.observe.status import CheckpointEntry, CheckpointStatus
 
 KEPT = 20
-"""Checkpoints in the history."""
+"""Number of checkpoints in the history."""
 
 Times = dict[SubtaskId, Mapping[str, float]]
 
 
 @dataclass(slots=True)
 class _Entry:
-    """A checkpoint, the seconds of its events, and what each subtask told of it."""
+    """A checkpoint, the seconds of its events, and what each subtask reported about it."""
 
     told: CheckpointEntry
     triggered: float
@@ -30,11 +30,11 @@ class _Entry:
 
 @dataclass(slots=True)
 class CheckpointBook:
-    """All seconds are those of the coordinator's monotonic clock.
+    """Checkpoint statistics; all seconds are those of the coordinator's monotonic clock.
 
     Args:
-        interval_s: Between triggers, as asked for.
-        timeout_s: From trigger to last ack, as allowed.
+        interval_s: Between triggers, as configured.
+        timeout_s: From trigger to last ack, as configured.
         wall_ms: Epoch ms at second 0 of that clock.
     """
 
@@ -49,30 +49,30 @@ class CheckpointBook:
     _completed_at: float | None = None
     _known_segments: frozenset[str] = frozenset()
 
-    # --- what happened
+    # --- events
 
     def triggered(
         self, number: int, subtasks: Iterable[SubtaskId], now: float, *, final: bool
     ) -> None:
-        """A checkpoint began; these subtasks will ack it."""
+        """Record that a checkpoint was triggered; these subtasks will ack it."""
         told = CheckpointEntry(number, "running", self._wall(now), final=final)
         entry = _Entry(told, now, missing=set(subtasks))
         self._history = [*self._history, entry][-KEPT:]
 
     def ack(self, subtask: SubtaskId, number: int, now: float) -> None:
-        """All state of one subtask is durable."""
+        """Record that all state of one subtask is durable."""
         for entry in self._running(number):
             entry.missing.discard(subtask)
             entry.acks[subtask] = now
 
     def last_ack(self, now: float) -> None:
-        """The last one came: phase two begins."""
+        """Record the last ack: phase two begins."""
         for entry in self._running():
             entry.last_ack = now
             entry.missing.clear()
 
     def complete(self, checkpoint: Checkpoint, now: float) -> None:
-        """It is committed."""
+        """Record that the checkpoint is committed."""
         sizes = _segments(checkpoint)
         new = sum(size for key, size in sizes.items() if key not in self._known_segments)
         self._known_segments = frozenset(sizes)
@@ -91,7 +91,7 @@ class CheckpointBook:
             )
 
     def fail(self, reason: str, now: float) -> None:
-        """The attempt failed: the running one is cut off."""
+        """Record that the attempt failed and with it the running checkpoint."""
         for entry in self._running():
             self.failed += 1
             missing = ", ".join(map(str, sorted(entry.missing)))
@@ -102,22 +102,22 @@ class CheckpointBook:
             )
 
     def keep(self, number: int, savepoint: str) -> None:
-        """A checkpoint was kept as a savepoint at this address."""
+        """Record that a checkpoint was kept as a savepoint at this address."""
         for entry in self._history:
             if entry.told.number == number:
                 entry.told = replace(entry.told, savepoint=savepoint)
 
     def pong(self, subtask: SubtaskId, told: Mapping[str, Mapping[str, float]]) -> None:
-        """Times that a subtask took for its part; known some time after the ack."""
+        """Record the times of a subtask for its part; they arrive some time after the ack."""
         for entry in self._history:
             times = told.get(str(entry.told.number))
             if times is not None:
                 entry.times[subtask] = times
 
-    # --- what is told
+    # --- status
 
     def status(self, now: float) -> CheckpointStatus:
-        """The checkpoints at this moment."""
+        """Status of the checkpoints at this moment."""
         age = None if self._completed_at is None else now - self._completed_at
         status = CheckpointStatus(
             number=self.number,
@@ -140,7 +140,7 @@ class CheckpointBook:
         return status
 
     def _running(self, number: int | None = None) -> list[_Entry]:
-        """The running one, if it is (this) one."""
+        """The running checkpoint, if any and if it has this number."""
         newest = self._history[-1:]
         return [
             entry
@@ -158,7 +158,7 @@ class CheckpointBook:
         )
 
     def _upload_s(self, entry: _Entry) -> float | None:
-        """By the clocks of the nodes, so never below 0 and never above the way to the ack."""
+        """Upload seconds by the nodes' clocks, so clamped to 0 .. the time to the last ack."""
         found = [
             (self._wall(entry.acks[subtask]) - times["handed_in_ms"]) / 1000
             for subtask, times in entry.times.items()
@@ -170,7 +170,7 @@ class CheckpointBook:
         return round(min(max(0.0, *found), most), 3)
 
     def _storing_s(self, entry: _Entry, now: float) -> float | None:
-        """By the clocks of the nodes, so within 0 and the time since the trigger."""
+        """Storing seconds by the nodes' clocks, so clamped to 0 .. the time since the trigger."""
         told = [entry.times.get(subtask, {}).get("handed_in_ms") for subtask in entry.missing]
         newest = [each for each in told if each is not None]
         if not told or len(newest) < len(told):

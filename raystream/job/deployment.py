@@ -1,4 +1,4 @@
-"""What every subtask is told when an attempt is deployed."""
+"""What every subtask receives when an attempt is deployed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a status document says of a job that never changes while it runs."""
+"""The part of a status document that never changes while the job runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raystream.plan.physical import PhysicalPlan, StepSpec
 
 
 def facts(spec: JobSpec) -> StatusDocument:
-    """The document of a job of which nothing is known but its spec."""
+    """The status document of a job of which only the spec is known."""
     return StatusDocument(
         job=spec.name,
         state="",
@@ -27,12 +27,12 @@ def facts(spec: JobSpec) -> StatusDocument:
 
 
 def _version() -> str:
-    """Of this package, which is loaded before any of its modules; importing it would be a cycle."""
+    """Version of this package, which is already loaded; importing it would be a cycle."""
     return str(getattr(sys.modules["raystream"], "__version__", ""))
 
 
 def plain(job: str, plan: PhysicalPlan) -> StatusDocument:
-    """The same of a job of which only the plan is known."""
+    """The status document of a job of which only the plan is known."""
     return replace(StatusDocument(job, ""), edges=edges(plan))
 
 
@@ -44,14 +44,14 @@ def edges(plan: PhysicalPlan) -> tuple[EdgeStatus, ...]:
 
 
 def description(spec: StepSpec) -> str:
-    """A source or sink for people: `kafka topic requests`; else empty."""
+    """Description of a source or sink for people: `kafka topic requests`; else empty."""
     end = spec.step.source if spec.step.source is not None else spec.step.sink
     describe = getattr(end, "describe", None)
     return str(describe()) if describe is not None else ""
 
 
 def without_credentials(address: str) -> str:
-    """An address that may be shown: no user, password or query.
+    """The address without user, password or query, safe to show.
 
     >>> without_credentials("s3://key:secret@bucket/jobs?token=x"), without_credentials("/tmp/x")
     ('s3://bucket/jobs', '/tmp/x')

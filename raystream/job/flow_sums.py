@@ -1,4 +1,4 @@
-"""From what subtasks tell to the status of chains, splits, transactions and samples."""
+"""Turn the reports of subtasks into the status of chains, splits, transactions and samples."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Told = Mapping[SubtaskId, Stats]
 """The newest counters of each subtask."""
 
 KEPT_SAMPLES = 5
-"""Per step and kind."""
+"""Number of samples kept per step and kind."""
 
 ROWS_FOR_SKEW = 1000
-"""With fewer rows in the busiest subtask their spread says nothing."""
+"""Below this many rows in the busiest subtask the skew is not meaningful."""
 
 _KINDS = ("busy_seconds", "backpressured_seconds", "idle_seconds")
 
@@ -36,9 +36,9 @@ _KINDS = ("busy_seconds", "backpressured_seconds", "idle_seconds")
 def chain_statuses(
     plan: PhysicalPlan, told: Told, before: Told, nodes: Mapping[SubtaskId, str]
 ) -> tuple[ChainStatus, ...]:
-    """Every chain: shares of time between the last two pings, event time, state.
+    """Status of every chain: shares of time between the last two pings, event time, state.
 
-    Skew is of keys: where rows go to whoever is free it says nothing.
+    Skew is that of keys: where rows go to any free subtask it means nothing.
     """
     keyed = {each.target for each in plan.exchanges if each.kind is ExchangeKind.HASH}
     found = (_chain(each, told, before, nodes) for each in plan.chains)
@@ -72,7 +72,7 @@ def _chain(
 
 
 def _ms_per_row(chain: ChainSpec, told: Told, before: Told) -> float | None:
-    """What a row cost since the last look; None: no row came."""
+    """Milliseconds per row since the previous report; None: no row arrived."""
     rows, seconds = 0, 0.0
     for subtask in chain.subtasks():
         now, then = told.get(subtask, {}), before.get(subtask, {})
@@ -87,7 +87,7 @@ def _rows(chain: ChainSpec, stats: Stats) -> int:
 
 
 def skew(rows: Sequence[int]) -> float | None:
-    """The most rows over their median; None where that says nothing.
+    """The most rows divided by their median; None where that is not meaningful.
 
     >>> skew([9000, 3000, 3000]), skew([9000]), skew([9, 0])
     (3.0, None, None)
@@ -98,13 +98,13 @@ def skew(rows: Sequence[int]) -> float | None:
 
 
 def silences(told: Told) -> tuple[Silence, ...]:
-    """Who does not answer some subtask, each once, the longest first."""
+    """Peers that do not answer some subtask, each once, the longest silence first."""
     every = (each for stats in told.values() for each in stats.get("silent", ()))
     return longest(from_json(Silence, each) for each in every)
 
 
 def split_statuses(plan: PhysicalPlan, told: Told) -> tuple[SplitStatus, ...]:
-    """Every split of every source, by name; who holds event time back is marked."""
+    """Every split of every source, by name; the ones that hold back event time are marked."""
     found = [
         _split(chain.source.name, subtask, told[subtask], split)
         for chain in plan.chains
@@ -128,7 +128,7 @@ Samples = dict[tuple[StepName, str], tuple[SampleStatus, ...]]
 
 
 def merged_samples(kept: Samples, told: Iterable[Mapping[str, Any]]) -> Samples:
-    """Samples kept so far and those that were told now: per step and kind the newest."""
+    """Merge the samples kept so far with new ones: the newest per step and kind."""
     merged = dict(kept)
     for each in told:
         sample = from_json(SampleStatus, each)
@@ -188,7 +188,7 @@ def _split(
 
 
 def _marked(splits: Sequence[SplitStatus]) -> list[SplitStatus]:
-    """The silent ones hold everybody back, else the lowest; the idle ones nobody."""
+    """Mark what holds event time back: splits without watermark, else the lowest; no idle ones."""
     active = [each for each in splits if not each.idle]
     silent = any(each.watermark_ms is None for each in active)
     low = None if silent else min((each.watermark_ms or 0 for each in active), default=None)
@@ -196,6 +196,6 @@ def _marked(splits: Sequence[SplitStatus]) -> list[SplitStatus]:
 
 
 def natural(name: str) -> tuple[str, int, str]:
-    """A key for sorting by which requests/10 comes after requests/9."""
+    """Sort key that puts requests/10 after requests/9."""
     head, _, tail = name.rpartition("/")
     return (head, int(tail), "") if tail.isdigit() else (name, -1, "")

@@ -1,1 +1,1 @@
-"""The commit protocol as text: procedures that yield commands and are sent their answers."""
+"""The commit protocol as generators: procedures that yield commands and receive the answers."""

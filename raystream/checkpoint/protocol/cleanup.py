@@ -1,4 +1,4 @@
-"""After a commit: abort what dead attempts left open, delete what no restart can need."""
+"""After a commit: abort transactions that dead attempts left open, delete what no restart needs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Cleaned:
 
 
 def abort_strays(owner: Owner, tries: int = 1) -> Procedure[int]:
-    """Recovery 5: abort open transactions of earlier attempts, for the latency of readers.
+    """Recovery 5: abort open transactions of earlier attempts, to reduce the latency of readers.
 
     Run it after `recover`, again after each checkpoint while any is left, and when the job ends.
-    Commits wait while it runs, so it tries once: only at the end of a job several times.
+    Commits wait while it runs, so it tries only once, except at the end of a job.
 
     Returns:
-        How many are left.
+        Number of open transactions that are left.
     """
     left = 0
     for number, pause in zip(range(tries), pauses(), strict=False):
@@ -48,13 +48,13 @@ def abort_strays(owner: Owner, tries: int = 1) -> Procedure[int]:
 
 
 def abort_attempt(owner: Owner, tries: int) -> Procedure[int]:
-    """Abort what our own attempt left open too, once its subtasks have ended.
+    """Abort open transactions of our own attempt too, after its subtasks have ended.
 
-    Only when nothing that the log names is still to be committed. Looks until it has found nothing
-    twice: what a subtask sent just before its end may show later.
+    Only when no transaction that the log names still has to be committed. Repeats until it has
+    found nothing twice: what a subtask sent just before its end may become visible later.
 
     Returns:
-        How many are left.
+        Number of open transactions that are left.
     """
     left, calm = 0, 0
     for _, pause in zip(range(tries), pauses(), strict=False):
@@ -69,10 +69,10 @@ def abort_attempt(owner: Owner, tries: int) -> Procedure[int]:
 def clean_up(owner: Owner, *, keep: int = 1, orphans: bool = False) -> Procedure[Cleaned]:
     """Delete slots, `done` marks and segments that no restart can need.
 
-    Only below the newest checkpoint that has `done`, never that checkpoint, never attempt keys,
-    never while a newer attempt exists. Run it after `done` or after `recover`, not while a
-    checkpoint is committed. Orphans go also before any `done`: attempts that fail for a full disk
-    would leave it full.
+    Deletes only below the newest checkpoint that has `done`, never that checkpoint, never attempt
+    keys, and never while a newer attempt exists. Run it after `done` or after `recover`, not while
+    a checkpoint is being committed. Orphans are deleted even before any `done`: attempts that fail
+    because the disk is full would otherwise leave it full.
 
     Args:
         owner: Our attempt; its seal is in the log.
@@ -103,9 +103,9 @@ def clean_up(owner: Owner, *, keep: int = 1, orphans: bool = False) -> Procedure
 
 
 def oldest_needed(log: Mapping[int, SlotRecord], dones: Iterable[int], keep: int) -> int | None:
-    """The slot below which all may be deleted; None: nothing may.
+    """The slot below which everything may be deleted; None: nothing may.
 
-    It counts checkpoints, not slots: the seals of a crash loop push nothing out.
+    Counts checkpoints, not slots: the seals of a crash loop do not push checkpoints out.
 
     >>> a, b = Owner(0, "x"), Owner(1, "y")
     >>> log = {4: Checkpoint(a, 1, {}), 5: Checkpoint(a, 2, {}), 6: Checkpoint(b, 3, {})}

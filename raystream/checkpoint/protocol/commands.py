@@ -1,4 +1,4 @@
-"""Everything the protocol asks of storage, sinks and time, and what may be answered."""
+"""All commands from the protocol to storage, sinks and clock, with the types of their answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POINTS = (
     "commit",
     "mid commit",
     "before done",
-    # what is seldom needed
+    # rarely needed
     "re-read done",
     "abort for rollback",
     "create rollback",
@@ -48,12 +48,12 @@ POINTS = (
     "look at head",
     "wait",
 )
-"""Every name a command of the protocol may have."""
+"""Every name that a command of the protocol may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Create(Command[Put]):
-    """Create the object if absent; UNKNOWN when it cannot be told (yet) what happened."""
+    """Create the object if absent; UNKNOWN when the outcome is not (yet) known."""
 
     key: str
     record: Record
@@ -78,7 +78,7 @@ class ListKeys(Command[tuple[str, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class Delete(Command[None]):
-    """Delete these objects; absent ones are no error."""
+    """Delete these objects; absent ones are not an error."""
 
     keys: tuple[str, ...]
     name: str = "clean delete"
@@ -86,11 +86,11 @@ class Delete(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class CheckPrepared(Command[tuple[Problem, ...]]):
-    """Step 5: is every transaction still open, with the same identity, and young enough?
+    """Step 5: check that every transaction is open, has the same identity, and is young enough.
 
     Args:
         committables: Those of the checkpoint.
-        at: When they were as old as they say, monotonic seconds; None: now.
+        at: Monotonic seconds at which the ages of the committables were measured; None: now.
     """
 
     committables: tuple[Committable, ...]
@@ -100,7 +100,7 @@ class CheckPrepared(Command[tuple[Problem, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class Commit(Command[tuple[Verdict, ...]]):
-    """One try to commit each of these; one verdict for each, in order."""
+    """Try once to commit each of these; one verdict for each, in order."""
 
     committables: tuple[Committable, ...]
     name: str
@@ -108,7 +108,7 @@ class Commit(Command[tuple[Verdict, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class Abort(Command[tuple[AbortVerdict, ...]]):
-    """One try to abort each of these by its handle; one verdict for each, in order."""
+    """Try once to abort each of these by its handle; one verdict for each, in order."""
 
     committables: tuple[Committable, ...]
     name: str = "abort for rollback"
@@ -116,7 +116,7 @@ class Abort(Command[tuple[AbortVerdict, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class AbortStrays(Command[int]):
-    """Abort what attempts below `before` left open at any sink; the answer: how many are left."""
+    """Abort what attempts below `before` left open at any sink; the answer is how many are left."""
 
     before: int
     name: str = "abort strays"
@@ -126,7 +126,7 @@ class AbortStrays(Command[int]):
 class BringBack(Command[Checkpoint]):
     """Copy the state of a savepoint into the job's storage, as files of `attempt`.
 
-    The answer is the savepoint with its state where it is now. Done twice, it changes nothing.
+    The answer is the savepoint with the new location of its state. Idempotent.
     """
 
     address: str

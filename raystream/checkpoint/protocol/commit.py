@@ -1,4 +1,4 @@
-"""Steps 5 to 7 of a checkpoint: check what was prepared, the commit point, phase two."""
+"""Steps 5 to 7 of a checkpoint: check the prepared transactions, the commit point, phase two."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from raystream.checkpoint.verdicts import Problem
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The checkpoint is in slot `slot`, its `done` is durable: step 8 may follow."""
+    """The checkpoint is in slot `slot` and its `done` is durable: step 8 may follow."""
 
     slot: int
     checkpoint: Checkpoint
@@ -33,12 +33,12 @@ CommitOutcome = Committed | NotCommitted
 def commit_checkpoint(
     slot: int, checkpoint: Checkpoint, at: float | None = None
 ) -> Procedure[CommitOutcome]:
-    """Commit a checkpoint whose acks are all in.
+    """Commit a checkpoint after all acks have arrived.
 
     Args:
         slot: The head of the log, known to the checkpoint's owner, plus one.
         checkpoint: All states and committables; its owner is the running attempt.
-        at: When its committables were as old as they say, monotonic seconds; None: now.
+        at: Monotonic seconds at which the ages of its committables were measured; None: now.
 
     Raises:
         Superseded: a newer attempt exists; it finds and finishes the manifest, if it was written.

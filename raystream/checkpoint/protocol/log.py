@@ -1,4 +1,4 @@
-"""Reading the manifest log: what a slot means, and which record a job continues from."""
+"""Reading the manifest log: the meaning of a slot, and the record from which a job continues."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from raystream.checkpoint.records import Checkpoint, Owner, Restore, Rollback, S
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What the job continues from: a checkpoint or restore record and its slot; None: the start."""
+    """Where the job continues: a checkpoint or restore record and its slot; None: the start."""
 
     slot: int | None = None
     record: Checkpoint | Restore | None = None
@@ -22,8 +22,8 @@ class Base:
 def base_at(slot: int, owner: Owner) -> Procedure[Base | None]:
     """The base as of slot `slot`: the last checkpoint, restore or rollback at or below it.
 
-    A rollback stands for the base that it names. None: a slot that must exist vanished, for a
-    checkpoint above was completed meanwhile and the slots below it are being deleted.
+    A rollback counts as the base that it names. None: a slot that must exist vanished, because a
+    checkpoint above it completed meanwhile and the slots below that are being deleted.
 
     Raises:
         Superseded: a slot was written by a newer attempt (V1).
@@ -41,7 +41,7 @@ def base_at(slot: int, owner: Owner) -> Procedure[Base | None]:
 def base_of(
     slot: int, record: Checkpoint | Restore | Rollback, owner: Owner
 ) -> Procedure[Base | None]:
-    """The base that a record other than a seal stands for; None: vanished."""
+    """The base that a record other than a seal refers to; None: it vanished."""
     if not isinstance(record, Rollback):
         return Base(slot, record)
     if record.base is None:
@@ -63,9 +63,9 @@ class Head:
 
 
 def look_at_head() -> Procedure[Head]:
-    """Where the log stands, without taking part in it.
+    """Read the head of the log without taking part in it.
 
-    A superseded supervisor starts again only when this stood still for a while (V7).
+    A superseded supervisor starts again only when the head has not changed for a while (V7).
     """
     keys = yield from ask(ListKeys(SLOTS, "look at head"))
     slot = max((number_of(SLOTS, key) for key in keys), default=-1)

@@ -1,4 +1,4 @@
-"""How the protocol talks: a procedure yields a command and is sent its answer."""
+"""Interface of the protocol: a procedure yields a command and receives its answer."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ T = TypeVar("T")
 
 
 class Command(Generic[R]):
-    """Something a procedure asks of the world; `R` is the type of the answer.
+    """A request of a procedure to its environment; `R` is the type of the answer.
 
-    Every command has a `name`: the place in the protocol, where tests may kill the process before
-    and after it is performed (raystream.checkpoint.protocol.commands.POINTS).
+    Every command has a `name`: the point in the protocol, where tests may kill the process before
+    and after the command is performed (raystream.checkpoint.protocol.commands.POINTS).
     """
 
     __slots__ = ()
 
     @property
     def name(self) -> str:
-        """The place in the protocol."""
+        """The point in the protocol."""
         raise NotImplementedError
 
 
 Procedure = Generator[Command[Any], Any, T]
-"""A step-by-step text of the protocol; returns a T, or raises Superseded, OutputLost, ..."""
+"""A procedure of the protocol; returns a T, or raises Superseded, OutputLost, ..."""
 
 
 def ask(command: Command[R]) -> Procedure[R]:

@@ -25,14 +25,14 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Our attempt owns the log; every transaction that it names is final.
+    """Our attempt owns the log, and every transaction named in it is final.
 
     Args:
-        owner: Who we are: attempt number and nonce.
+        owner: Our attempt number and nonce.
         head: Last slot of the log; the next checkpoint goes to `head + 1`.
-        base: What to restore: a checkpoint (its `done` is durable), a restore record, or None:
-            the start.
-        base_slot: Its slot.
+        base: What to restore: a checkpoint (its `done` is durable), a restore record, or None: the
+            start.
+        base_slot: Slot of the base.
         lost: What was given up by `--accept-loss` in this recovery.
     """
 
@@ -49,7 +49,7 @@ class Recovered:
 
     @property
     def finished(self) -> bool:
-        """The last checkpoint is flagged final: the job ended with it, or was stopped."""
+        """Whether the last checkpoint is flagged final: the job ended with it, or was stopped."""
         return isinstance(self.base, Checkpoint) and self.base.final
 
 
@@ -65,7 +65,7 @@ def recover(nonce: str, *, accept_loss: bool = False) -> Procedure[Recovered]:
     """Start an attempt: steps 1 to 3 of recovery. Start and restart are the same.
 
     Args:
-        nonce: Random text, fresh for each call.
+        nonce: Random text, new for each call.
         accept_loss: Continue without transactions that cannot be committed any more.
 
     Raises:
@@ -80,7 +80,7 @@ def recover(nonce: str, *, accept_loss: bool = False) -> Procedure[Recovered]:
 
 
 def claim_attempt(nonce: str) -> Procedure[Owner]:
-    """1. Create `attempt-k`; k+1 is tried only when attempt-k exists."""
+    """1. Create `attempt-k`; try k+1 only when attempt-k exists."""
     keys = yield from ask(ListKeys(ATTEMPTS, "list attempts"))
     attempt = 1 + max((number_of(ATTEMPTS, key) for key in keys), default=-1)
     while True:
@@ -96,11 +96,11 @@ def claim_attempt(nonce: str) -> Procedure[Owner]:
 
 
 def seal_log(owner: Owner) -> Procedure[SealedLog]:
-    """2. Find the base and add our seal: nobody older can add a slot after it.
+    """2. Find the base and append our seal: no older attempt can add a slot after it.
 
     Raises:
         Superseded: a newer attempt exists.
-        StorageError: the base is gone for good.
+        StorageError: the base is permanently gone.
     """
     for _, pause in zip(range(_TRIES), pauses(), strict=False):
         sealed = yield from _try_to_seal(owner)

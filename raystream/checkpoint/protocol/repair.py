@@ -1,4 +1,4 @@
-"""When a named transaction cannot be committed: rollback, `--accept-loss`, and what to say."""
+"""When a named transaction cannot be committed: rollback, `--accept-loss`, and error messages."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from raystream.errors import JobFailed, OutputLost, StorageError
 def roll_back(
     slot: int, committables: Sequence[Committable], owner: Owner, head: int
 ) -> Procedure[Base | None]:
-    """Prove that nothing of slot `slot` was committed, and add a rollback record to the log.
+    """Prove that nothing of slot `slot` was committed, and append a rollback record to the log.
 
     Args:
-        slot: Slot of a checkpoint of which a transaction is lost and none is known as committed.
-        committables: All that it names.
+        slot: Slot of a checkpoint with a lost transaction and none that is known to be committed.
+        committables: All committables that it names.
         owner: Our attempt; it has just looked for a newer one.
         head: Last slot of the log.
 
     Returns:
-        The base to replay from; None: there is no proof (partly committed), nothing was written.
+        The base to replay from; None: no proof (partly committed), nothing was written.
 
     Raises:
         Superseded: a newer attempt exists.
@@ -48,7 +48,7 @@ def roll_back(
 
 
 def accept_loss(slot: int, lost: tuple[Committable, ...], owner: Owner) -> Procedure[None]:
-    """Write `done` with the list of what is lost; every handle has its final verdict."""
+    """Write `done` with the list of lost transactions; every handle has its final verdict."""
     record = Done(owner, slot, lost)
     yield from create_until_known(done_key(slot), record, "recover before done")
 
@@ -59,7 +59,7 @@ def output_lost(
     lost: Collection[Committable],
     unknown: Collection[Committable],
 ) -> OutputLost:
-    """One message that names every transaction that is lost or whose fate nobody knows."""
+    """The error that names every transaction that is lost or whose outcome is unknown."""
     n_all = len(checkpoint.committables())
     n_bad = len(lost) + len(unknown)
     names = _names(lost, "lost") + _names(unknown, "unknown, the broker forgot it")
@@ -77,7 +77,7 @@ def output_lost(
 def refused(
     slot: int, number: int, denied: Collection[Committable], stuck: Collection[Committable]
 ) -> JobFailed:
-    """One message that names every transaction that the broker does not let us commit now."""
+    """The error that names every transaction that the broker refuses to commit now."""
     names = "; ".join(
         _names([one for one in denied if one not in stuck], "refused")
         + _names([one for one in denied if one in stuck], "coordinator busy for 5 min")
@@ -92,7 +92,7 @@ def refused(
 
 
 def _abort_all(committables: Sequence[Committable]) -> Procedure[bool]:
-    """True: aborted for all is proof that nothing was and nothing can be committed."""
+    """Abort all; True: all answered ABORTED, which proves that none was or can be committed."""
     pending = tuple(committables)
     proof = True
     for pause in pauses():

@@ -1,6 +1,6 @@
-"""`resolve`: the one procedure that finishes the transactions of a slot, in phase two and recovery.
+"""`resolve`: the procedure that finishes the transactions of a slot, in phase two and recovery.
 
-The margin carries the hazards of the protocol's model check (V3, V4, V9, V10).
+The comments cite the hazards of the protocol's model check (V3, V4, V9, V10).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from raystream.checkpoint.records import Checkpoint, Committable, Done, Owner
 from raystream.checkpoint.verdicts import Verdict
 
 BUSY_LIMIT_S = 300.0
-"""So long a coordinator may answer nothing but BUSY before the job stops with a message (R4)."""
+"""How long a coordinator may answer only BUSY before the job stops with a message (R4), seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class RolledBack:
-    """Nothing of the slot was committed; slot `head` says so, the job replays from `base`."""
+    """Nothing of the slot was committed; slot `head` records it, the job replays from `base`."""
 
     head: int
     base: Base
@@ -57,7 +57,7 @@ RECOVERY = Phase("recover commit", "recover mid commit", "recover before done")
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Final verdict of each committable; `stuck` are those that a coordinator kept BUSY."""
+    """Final verdict of each committable; `stuck` are those for which a coordinator stayed BUSY."""
 
     verdicts: Mapping[Committable, Verdict]
     stuck: frozenset[Committable] = frozenset()
@@ -67,15 +67,15 @@ class Answers:
         return tuple(one for one, verdict in self.verdicts.items() if verdict in kinds)
 
     def all_committed(self) -> bool:
-        """Nothing is left to do but `done`."""
+        """Whether every transaction is committed, so that only `done` is missing."""
         return all(verdict is Verdict.COMMITTED for verdict in self.verdicts.values())
 
     def none_can_be_committed(self) -> bool:
-        """Every transaction that was tried is lost: a rollback may be possible."""
+        """Whether every transaction that was tried is lost: a rollback may be possible."""
         return all(verdict is Verdict.LOST for verdict in self.verdicts.values())
 
     def __or__(self, other: Answers) -> Answers:
-        """Both; `other` wins."""
+        """Both; `other` takes precedence."""
         return Answers({**self.verdicts, **other.verdicts}, self.stuck | other.stuck)
 
 
@@ -93,20 +93,20 @@ def resolve(
     Args:
         slot: Slot of the checkpoint.
         checkpoint: Its content.
-        owner: The attempt that resolves; it looked for a newer one after it created or sealed.
+        owner: The attempt that resolves; it looked for a newer one after its create or seal.
         head: Last slot of the log (`slot` in phase two, our seal in recovery).
         phase: Names of the points.
         accept: `--accept-loss`: write `done` with the list of what is lost.
 
     Raises:
-        Superseded: a newer attempt exists; no verdict.
+        Superseded: a newer attempt exists; there is no verdict.
         OutputLost: a transaction cannot be committed any more, others were committed.
         JobFailed: the broker refuses, or is stuck; nothing is lost.
     """
     committables = in_order(checkpoint.committables())
     answers = yield from commit_all(committables, phase)
     if answers.all_committed():
-        return (yield from _done(slot, owner, phase))  # V10: only when all of them answered so
+        return (yield from _done(slot, owner, phase))  # V10: only when all answered COMMITTED
     if (yield from _somebody_was_faster(slot, owner)):
         return Resolved()
     if answers.none_can_be_committed():
@@ -120,12 +120,13 @@ def resolve(
 
 
 def commit_all(committables: Sequence[Committable], phase: Phase) -> Procedure[Answers]:
-    """Commit all; but go no further when the very first one is lost.
+    """Commit all, but stop if the very first one is lost.
 
-    The first is committed alone. Had it been committed, a rollback would be impossible whatever
-    the others answer, so they go together: this decides the same as one after another would.
-    If it is lost, nothing was committed by anyone (all go in this order), and a rollback saves all.
-    Any other negative answer stops nothing, or the others would expire too (V9).
+    The first is committed alone. If it is committed, a rollback is impossible whatever the others
+    answer, so the others go together: the decision is the same as with one after another. If it is
+    lost, no attempt committed any of them (all attempts use this order), and a rollback loses
+    nothing. No other negative answer stops the commits, or the other transactions would expire too
+    (V9).
     """
     answers = yield from commit_until_final(committables[:1], phase.first)
     if answers.of(Verdict.LOST):
@@ -134,7 +135,7 @@ def commit_all(committables: Sequence[Committable], phase: Phase) -> Procedure[A
 
 
 def commit_until_final(committables: Sequence[Committable], name: str) -> Procedure[Answers]:
-    """Repeat the commit of each until its verdict is final: without limit (R4), but see BUSY."""
+    """Repeat each commit until its verdict is final: without limit (R4), except for BUSY."""
     final: dict[Committable, Verdict] = {}
     busy_since: dict[Committable, float] = {}
     stuck: set[Committable] = set()
@@ -158,7 +159,7 @@ def commit_until_final(committables: Sequence[Committable], name: str) -> Proced
 
 
 def in_order(committables: Sequence[Committable]) -> tuple[Committable, ...]:
-    """The order in which everyone commits them."""
+    """The order in which every attempt commits them."""
     return tuple(sorted(committables, key=lambda one: (one.sink, one.subtask, one.handle)))
 
 
@@ -166,7 +167,7 @@ _NOT_FINAL = (Verdict.AGAIN, Verdict.BUSY)
 
 
 def _somebody_was_faster(slot: int, owner: Owner) -> Procedure[bool]:
-    """After a negative verdict: was it because another attempt has finished the slot?"""
+    """After a negative verdict: whether another attempt has already finished the slot."""
     if (yield from ask(Read(done_key(slot), "re-read done"))) is not None:
         return True
     yield from look_for_newer(owner)  # V3: a newer attempt may have deleted `done`: no verdict

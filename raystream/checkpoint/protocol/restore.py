@@ -1,4 +1,4 @@
-"""Continuing from a savepoint, or from nothing: a record in the log, never a deletion."""
+"""Continuing from a savepoint or from scratch: adds a record to the log, never deletes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from raystream.ids import StepName
 
 
 def bring_back(recovered: Recovered, savepoint: str) -> Procedure[Checkpoint]:
-    """Between recovery 1-3 and `restore`: the state is ours before the log names it.
+    """Copy the savepoint between recovery 1-3 and `restore`, before the log names its state.
 
     A crash leaves files of an attempt that no record names; they are deleted as orphans.
 
     Raises:
         ConfigurationError: there is no savepoint.
-        StorageError: it is damaged, or a storage cannot be used.
+        StorageError: the savepoint is damaged, or a storage cannot be used.
     """
     return (yield from ask(BringBack(savepoint, recovered.owner.attempt)))
 
@@ -32,16 +32,16 @@ def restore(
     steps: Mapping[StepName, tuple[StoredState, ...]],
     job: Mapping[str, Any],
 ) -> Procedure[Recovered]:
-    """Add a restore record after recovery 1-3; only then may the job run.
+    """Append a restore record after recovery 1-3; only then may the job run.
 
-    Without the record the next crash would silently undo the restore (V8). Output written after
-    the savepoint was taken is written again: the user is asked before this is called.
+    Without the record the next crash would silently undo the restore (V8). Output written after the
+    savepoint was taken is written again: the caller asks the user first.
 
     Args:
         recovered: What `recover` returned: every handle is final.
         savepoint: Where the state came from, for people.
-        steps: The state of the savepoint; committables in it are dropped, they are final.
-        job: What the savepoint knows of the job.
+        steps: State of the savepoint; its committables are dropped because they are final.
+        job: What the savepoint stores about the job.
 
     Raises:
         Superseded: a newer attempt exists.

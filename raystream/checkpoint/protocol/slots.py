@@ -1,4 +1,4 @@
-"""Creating an object of the log, and the look for a newer attempt (section 8, creating a slot)."""
+"""Creating an object of the log, and looking for a newer attempt (section 8, creating a slot)."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from raystream.checkpoint.verdicts import Put
 from raystream.errors import StorageError, Superseded
 
 _TRIES = 20
-"""How often an object may exist and not exist, 34 s in all."""
+"""How many times storage may contradict itself about whether an object exists, 34 s in all."""
 
 
 def create_slot(slot: int, record: SlotRecord, kind: str) -> Procedure[None]:
-    """Add `record` to the log as slot `slot`, which must be the head known to its owner plus one.
+    """Append `record` to the log as slot `slot`: the head known to its owner, plus one.
 
-    After it returns the record counts: its owner may act on it.
+    Once this returns, the record is in effect: its owner may act on it.
 
     Args:
         slot: The slot.
         record: What to write; its owner is the caller.
-        kind: `manifest`, `rollback` or `restore`: names of the points.
+        kind: `manifest`, `rollback` or `restore`: used in the names of the points.
 
     Raises:
-        Superseded: somebody else has the slot, or a newer attempt exists.
-        StorageError: storage says for long that the slot exists, and that it does not.
+        Superseded: another attempt has the slot, or a newer attempt exists.
+        StorageError: storage keeps reporting that the slot exists and that it does not.
     """
     found = yield from _put_until_read(slot_key(slot), record, kind)
     if found.owner != record.owner:  # 1: own attempt and nonce, or SUPERSEDED
@@ -42,7 +42,7 @@ def create_slot(slot: int, record: SlotRecord, kind: str) -> Procedure[None]:
 
 
 def _put_until_read(key: str, record: SlotRecord, kind: str) -> Procedure[Record]:
-    """What vanished decides nothing: only a newer attempt deletes, so it is looked for first."""
+    """Retry if the object vanished; first look for a newer attempt, since only that one deletes."""
     for _, pause in zip(range(_TRIES), pauses(), strict=False):
         found = yield from put(key, record, f"create {kind}", f"read {kind}")
         if found is not None:
@@ -54,7 +54,7 @@ def _put_until_read(key: str, record: SlotRecord, kind: str) -> Procedure[Record
 
 
 def put(key: str, record: Record, create: str, read: str) -> Procedure[Record | None]:
-    """Create `key` and say what is there now: `record`, or what somebody else wrote.
+    """Create `key` and return what is there now: `record`, or what another attempt wrote.
 
     None: there was another object, and it vanished before it could be read.
     """
@@ -65,9 +65,9 @@ def put(key: str, record: Record, create: str, read: str) -> Procedure[Record | 
 
 
 def create_until_known(key: str, record: Record, name: str) -> Procedure[Put]:
-    """Repeat the conditional create until it says CREATED or EXISTS (V5).
+    """Repeat the conditional create until the answer is CREATED or EXISTS (V5).
 
-    A read that finds nothing decides nothing: the delayed put may still land.
+    A read that finds nothing is not conclusive: the delayed put may still arrive.
     """
     for pause in pauses():
         answer = yield from ask(Create(key, record, name))
@@ -78,7 +78,7 @@ def create_until_known(key: str, record: Record, name: str) -> Procedure[Put]:
 
 
 def look_for_newer(owner: Owner, name: str = "look for newer") -> Procedure[None]:
-    """Look whether the attempt after ours exists.
+    """Check whether the attempt after ours exists.
 
     Attempt numbers have no gaps and are never deleted, so one read is enough.
 
@@ -91,7 +91,7 @@ def look_for_newer(owner: Owner, name: str = "look for newer") -> Procedure[None
 
 
 def superseded(owner: Owner) -> Superseded:
-    """The outcome of an attempt that found a newer one: it sends nothing more."""
+    """The error of an attempt that found a newer one and sends nothing more."""
     what = f"attempt {owner.attempt} was superseded by a newer attempt of the same job"
     return Superseded(what, what_to_do="nothing is wrong: the newer attempt continues from here")
 
@@ -114,7 +114,7 @@ def misplaced(key: str, record: Record) -> StorageError:
 
 
 def pauses(first: float = 0.05, longest: float = 2.0) -> Iterator[float]:
-    """Seconds to wait before the next try, without end: doubling up to `longest`.
+    """Seconds to wait before the next try: doubles up to `longest`, without end.
 
     >>> from itertools import islice
     >>> list(islice(pauses(), 7))
