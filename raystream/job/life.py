@@ -1,4 +1,4 @@
-"""What the states of a job share: what is known, and the few orders that each of them may give."""
+"""State shared by all states of a job, and the commands that several of them issue."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ from raystream.plan.physical import PhysicalPlan
 
 NO_ATTEMPT = -1
 _LAST_TRIES = 5
-"""At the end of a job nothing waits for the strays; before, one try goes between two commits."""
+"""Tries at the end of a job, when nothing waits for the strays; before, one between two commits."""
 
 
 RESTARTS = "restarts"
-"""Field of the header: how often the run was restarted before this attempt."""
+"""Header field: how often the run was restarted before this attempt."""
 
 Base = Checkpoint | Restore
 RestoreStates = Callable[[Base, PhysicalPlan], Mapping[SubtaskId, Mapping[StepName, RestoreRefs]]]
@@ -59,21 +59,22 @@ def nothing_to_restore(
 
 @dataclass(slots=True)
 class Life:
-    """Everything that outlives a state.
+    """Data of a job that outlives its single states.
 
     Args:
         spec: The job.
         store_id: First 8 hex digits of the uuid of its storage.
         nonce: Random text of this process; each recovery adds its own number to it.
         now: Monotonic seconds, as of the last Tick.
-        attempt: The attempt that the log belongs to; -1 before the first recovery.
-        opened: The attempt that the subtasks belong to; -1 before the first Open.
+        attempt: The attempt that owns the log; -1 before the first recovery.
+        opened: The attempt of the open subtasks; -1 before the first Open.
         new_key: Makes the channel secret of an attempt.
         restore_states: What each subtask restores from a base.
-        header: What goes into every checkpoint of this run.
-        savepoints: Who waits for a checkpoint or a savepoint.
-        unresolved: A commit is under way, or it failed: what it names must not be aborted.
-        swept: The attempt in which the segments that earlier ones left behind were deleted.
+        header: Goes into every checkpoint of this run.
+        savepoints: Pending requests for checkpoints and savepoints.
+        unresolved: A commit is under way or has failed: the transactions it names must not be
+            aborted.
+        swept: The attempt in which the segments left by earlier ones were deleted.
     """
 
     spec: JobSpec
@@ -105,12 +106,12 @@ class Life:
 
     @property
     def owner(self) -> Owner:
-        """Who we are in the log."""
+        """Our attempt number and nonce in the log."""
         assert self.recovered is not None
         return self.recovered.owner
 
     def take(self, recovered: Recovered) -> None:
-        """Recovery is done: the log is ours."""
+        """Take over the result of a recovery: the log is ours."""
         progress = recovered.base is not None and (
             recovered.base.number > self.report.checkpoint.number
         )
@@ -118,7 +119,7 @@ class Life:
         if first:
             self.first_attempt = recovered.owner.attempt
         elif progress:
-            self.policy.completed()  # the running commit at the failure was completed
+            self.policy.completed()  # the commit that was running at the failure was completed
         self.attempt = recovered.owner.attempt
         self.recovered = recovered
         self.strays, self.unresolved = True, False
@@ -135,19 +136,19 @@ class Life:
             self.note(f"came from savepoint {without_credentials(self.spec.savepoint or '')}")
 
     def _count_on(self, base: Base | None) -> None:
-        """An earlier process of this run died: its restarts count, and its death is one."""
+        """Count the restarts of an earlier process of this run, and its death as one more."""
         if base is None or not self.spec.run or base.job.get("run") != self.spec.run:
             return
         self.report.restart_count = int(base.job.get(RESTARTS, 0)) + 1
         self.note("the coordinator died and was replaced")
 
     def header_now(self) -> dict[str, Any]:
-        """What goes into the checkpoints of this attempt."""
+        """Header of the checkpoints of this attempt."""
         counted = self.report.counted_before
         return {**self.header, RESTARTS: self.report.restart_count, COUNTERS: counted}
 
     def note(self, text: str) -> None:
-        """Something that people should know to the end of the run."""
+        """Add a note that is shown until the end of the run."""
         if text not in self.report.notes:
             self.report.notes = (*self.report.notes, text)
 
@@ -155,20 +156,20 @@ class Life:
         return base is not None and bool(self.spec.savepoint) and self.of_this_run(base)
 
     def ended_by_base(self) -> bool:
-        """True if the base is the final checkpoint of this very run: nothing is left to do."""
+        """Whether the base is the final checkpoint of this run: nothing is left to do."""
         base = self.recovered.base if self.recovered else None
         if not isinstance(base, Checkpoint) or not base.final or self.first_attempt is None:
             return False
         return self.of_this_run(base)
 
     def of_this_run(self, base: Base) -> bool:
-        """True if this run wrote it: one of our attempts, or one of an earlier process of it."""
+        """Whether this run wrote it: one of our attempts, or one of an earlier process of it."""
         ours = self.first_attempt is not None and base.owner.attempt >= self.first_attempt
         return ours or (self.spec.run != "" and base.job.get("run") == self.spec.run)
 
     @property
     def may_end_now(self) -> bool:
-        """True if a stop needs no last checkpoint while nothing runs that could be committed."""
+        """Whether a stop while no subtask runs needs no last checkpoint."""
         return not self.savepoints.wanted_at_the_end
 
     def natural_end(self) -> OutcomeKind:
@@ -176,14 +177,14 @@ class Life:
         return "finished" if self.stop is None else "stopped"
 
     def wants_restore(self) -> bool:
-        """True if the start from nothing (or a savepoint) that was asked for is not done yet."""
+        """Whether a requested start from scratch or from a savepoint is still to be done."""
         if self.restored or not (self.spec.from_scratch or self.spec.savepoint):
             return False
         base = self.recovered.base if self.recovered else None
         return base is None or not self.spec.run or base.job.get("run") != self.spec.run
 
     def serve(self, orders: Sequence[Answer | KeepSavepoint]) -> list[JobCommand]:
-        """Carry out what `savepoints` says; what a copy needs must not be cleaned up before."""
+        """Perform these orders of `savepoints`; drop a waiting cleanup while a copy is written."""
         if self.savepoints.copying:
             self.turns.drop("cleanup")
         for order in orders:
@@ -192,13 +193,13 @@ class Life:
         return [*orders]
 
     def pings(self) -> list[JobCommand]:
-        """A Ping if it is time: also between attempts, or the leases of survivors run out."""
+        """A Ping if one is due; also between attempts, or the leases of survivors would expire."""
         if self.opened == NO_ATTEMPT or not self.liveness.ping_due(self.now):
             return []
         return [Ping(self.opened)]
 
     def silent(self) -> list[Died]:
-        """Subtasks over their limit, as if they had reported it."""
+        """Subtasks over their limit, in the form of reports of their death."""
         return [
             Died(subtask, self.opened, Failure("silent", self._silence(subtask)))
             for subtask in self.liveness.silent(self.now)
@@ -209,9 +210,9 @@ class Life:
         return f"{doing} {self.liveness.limit(subtask):.0f} s"
 
     def in_background(self, *, last: bool = False) -> list[RunProcedure]:
-        """After a commit or recovery: strays while any is left (5), then what may be deleted."""
+        """After a commit or recovery: abort strays while any is left (5), then clean up."""
         owner, keep = self.owner, self.spec.checkpoint.retain
-        orphans = self.swept < owner.attempt and owner.attempt > 0  # the first left none
+        orphans = self.swept < owner.attempt and owner.attempt > 0  # the first attempt left none
         commands: list[RunProcedure] = []
         if self.strays or last:
             commands += self.turns.add_later(
@@ -224,9 +225,9 @@ class Life:
         return commands
 
     def let_go(self) -> list[RunProcedure]:
-        """At the end without a last commit: no transaction stays open for readers to wait for.
+        """At an end without a last commit: leave no transaction open that readers would wait for.
 
-        Not while the log may name one that is to be committed: the next recovery does that.
+        Not while the log may name one that must be committed: the next recovery does that.
         """
         if self.recovered is None or self.opened == NO_ATTEMPT or self.unresolved:
             return []
@@ -234,7 +235,7 @@ class Life:
         return self.turns.add("strays", lambda: abort_attempt(owner, _LAST_TRIES))
 
     def background_done(self, event: ProcedureDone) -> None:
-        """Strays or cleanup returned."""
+        """Handle the result of strays or cleanup."""
         if event.then == "strays":
             self.strays = bool(event.result)
         elif event.then == "cleanup" and isinstance(event.result, Cleaned) and self.recovered:

@@ -1,4 +1,4 @@
-"""Tells from pings which subtasks are silent: Ray does not see a frozen process or node."""
+"""Detect silent subtasks from pings: Ray does not notice a frozen process or node."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from raystream.ids import SubtaskId
 
 START_LIMIT_S = 60.0
 START_LIMIT_PER_SUBTASK_S = 3.0
-"""A new actor costs 0.7 CPU-s and starts two at a time; a busy machine takes several times that."""
+"""A new actor costs 0.7 CPU-s and two start at a time; a busy machine takes several times that."""
 
 LONGEST_PING_INTERVAL_S = 1.0
 
 
 class Liveness:
-    """Who answered when.
+    """Record when each subtask last answered.
 
-    A subtask that is opening gets a start limit that grows with their number; one that is open
-    must answer a ping within `timeout`. If the coordinator itself stood still, everybody gets
-    the full time again: it cannot tell who was silent meanwhile.
+    While opening, a subtask has a start limit that grows with the number of subtasks; once open, it
+    must answer a ping within `timeout`. If the coordinator itself was frozen, every subtask gets
+    the full time again, because nobody can tell which was silent meanwhile.
 
     Args:
         timeout: Seconds without an answer after which a subtask is silent.
@@ -40,49 +40,49 @@ class Liveness:
         self._last_ping = float("-inf")
 
     def watch(self, subtasks: Iterable[SubtaskId], now: float) -> None:
-        """These are being opened for a new attempt; all earlier ones are forgotten."""
+        """Watch these subtasks, which are being opened for a new attempt, and no earlier ones."""
         self._heard = dict.fromkeys(subtasks, now)
         self._opening = set(self._heard)
         self._start_limit = START_LIMIT_S + START_LIMIT_PER_SUBTASK_S * len(self._heard)
 
     def opened(self, subtask: SubtaskId, now: float) -> None:
-        """It is open: from now on it must answer."""
+        """Record that a subtask is open: from now on it must answer."""
         self._opening.discard(subtask)
         self._heard[subtask] = now
 
     def pong(self, subtask: SubtaskId, now: float) -> None:
-        """It answered (a survivor that is being reset answers too, and stays `opening`)."""
+        """Record an answer (a survivor that is being reset answers too, and stays `opening`)."""
         if subtask in self._heard and subtask not in self._opening:
             self._heard[subtask] = now
 
     def tick(self, now: float) -> None:
-        """Time passed; forgives everybody if we ourselves stood still."""
+        """Advance the time; restart all limits if we ourselves were frozen."""
         if self._last_tick is not None and now - self._last_tick > self._timeout / 2:
             self._heard = dict.fromkeys(self._heard, now)
         self._last_tick = now
 
     def ping_due(self, now: float) -> bool:
-        """True once per ping interval."""
+        """Whether a ping is due; True once per ping interval."""
         if now - self._last_ping < self.ping_interval:
             return False
         self._last_ping = now
         return True
 
     def silent(self, now: float) -> tuple[SubtaskId, ...]:
-        """Those that are over their limit, in order."""
+        """Subtasks over their limit, sorted."""
         late = (s for s, heard in self._heard.items() if now - heard > self.limit(s))
         return tuple(sorted(late))
 
     def limit(self, subtask: SubtaskId) -> float:
-        """Seconds this subtask may be silent."""
+        """Seconds that this subtask may be silent."""
         return self._start_limit if subtask in self._opening else self._timeout
 
     def is_opening(self, subtask: SubtaskId) -> bool:
-        """True until it is open."""
+        """Whether the subtask is not open yet."""
         return subtask in self._opening
 
     def answering(self, now: float) -> frozenset[SubtaskId]:
-        """Those heard of within the last three pings."""
+        """Open subtasks that answered within the last three pings."""
         recent = now - 3 * self.ping_interval
         return frozenset(
             s for s, heard in self._heard.items() if heard >= recent and s not in self._opening
@@ -92,12 +92,12 @@ class Liveness:
 def suspects(
     lost: Iterable[SubtaskId], answering: Iterable[SubtaskId], nodes: Mapping[SubtaskId, str]
 ) -> frozenset[str]:
-    """Nodes where somebody was lost and nobody answers: place nothing there.
+    """Nodes where a subtask was lost and no other one answers: place nothing there.
 
     Args:
         lost: Subtasks that died or are silent.
-        answering: Subtasks heard of lately.
-        nodes: Where each runs (missing or empty: unknown).
+        answering: Subtasks that answered recently.
+        nodes: Node of each subtask (missing or empty: unknown).
     """
     answered = set(answering) - set(lost)
     healthy = {nodes.get(subtask, "") for subtask in answered}

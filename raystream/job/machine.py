@@ -1,4 +1,4 @@
-"""JobMachine: hands each event to the job's state and carries out its change of state."""
+"""JobMachine: passes each event to the current state and performs state changes."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ from raystream.job.states.state import State, Step
 PUBLISH_INTERVAL_S = 0.5
 
 LAST_COMMIT_LIMIT_S = 20.0
-"""So long storage may be silent when the job is to stop; else it is waited for without limit."""
+"""How long storage may be silent when the job is to stop, seconds; otherwise without limit."""
 
 PLACE = "savepoints"
-"""Below the job's storage, where no cleaning up looks; never the start of a key of its log."""
+"""Below the job's storage, where no cleanup looks; never the start of a key of its log."""
 
 BACKGROUND = frozenset({"strays", "cleanup"})
 FINAL = (OutputLost, JobFailed, ConfigurationError, StorageError)
-"""What a restart does not cure: the job ends with this very message."""
+"""Errors that a restart does not fix: the job ends with this message."""
 
 
 class JobMachine:
     """The life of a job: events in, commands out; no clock, no thread, no I/O.
 
-    Start and restart are one path: recovering -> deploying -> running. One procedure of the
-    commit protocol at a time, and none is cut short. An event of another attempt than the one
-    that is open is ignored.
+    Start and restart are one path: recovering -> deploying -> running. Only one procedure of the
+    commit protocol runs at a time, and it is never interrupted. Events of an attempt other than the
+    open one are ignored.
 
     Args:
         spec: The job.
@@ -65,7 +65,7 @@ class JobMachine:
         now: Monotonic seconds.
         new_key: Makes a random secret for the channels of an attempt.
         restore_states: What each subtask restores from a base (plan.restore).
-        header: What a restore must know of this plan; goes into every checkpoint.
+        header: What a restore must know about this plan; goes into every checkpoint.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class JobMachine:
         return self._go(self.state.enter(self.life), changed=True)
 
     def handle(self, event: JobEvent) -> list[JobCommand]:
-        """Take one event; what is to be done about it, in order."""
+        """Handle one event and return the commands to perform, in order."""
         life = self.life
         if isinstance(event, Tick):
             life.now = event.now
@@ -115,7 +115,7 @@ class JobMachine:
 
     @property
     def over(self) -> bool:
-        """True once End was ordered."""
+        """Whether End was issued."""
         return isinstance(self.state, Ended) and self.state.over
 
     def _is_stale(self, event: JobEvent) -> bool:
@@ -131,7 +131,7 @@ class JobMachine:
                 end = self._end_of(then, exception)
                 if end is not None:
                     return self._change(end)
-                if then in BACKGROUND:  # it is tried again after the next checkpoint
+                if then in BACKGROUND:  # retried after the next checkpoint
                     return self._go(self.state.handle(life, ProcedureDone(then, life.strays)))
             case ProcedureDone(then) if then in BACKGROUND:
                 life.background_done(event)
@@ -161,14 +161,14 @@ class JobMachine:
         return self._go(self.state.handle(life, event), first=first)
 
     def _is_hopeless(self, silent: float) -> bool:
-        """Whoever wants to stop does not wait for storage that is away for as long as it takes."""
+        """Whether a stop should no longer wait for storage that does not answer."""
         life = self.life
         if life.stop is None or isinstance(self.state, Ended):
             return False
         return min(silent, life.now - life.stopped_at) >= LAST_COMMIT_LIMIT_S
 
     def _end_of(self, then: str, exception: BaseException) -> Ended | None:
-        """The end that this exception of a procedure means, if it means the end."""
+        """The Ended state for this exception of a procedure, or None if the job goes on."""
         if isinstance(exception, Superseded):
             return Ended("superseded", str(exception))
         if then in BACKGROUND or isinstance(self.state, Ended):
@@ -181,7 +181,7 @@ class JobMachine:
     def _go(
         self, step: Step, *, first: Sequence[JobCommand] = (), changed: bool = False
     ) -> list[JobCommand]:
-        """Enter states until one stays, and publish what people should see."""
+        """Enter states until one stays, and publish the status when it is due."""
         state, commands = step[0], [*first, *step[1]]
         while state is not self.state:
             self.state, changed = state, True
@@ -214,7 +214,7 @@ def _report(spec: JobSpec, now: float) -> Report:
 
 
 def _savepoints(spec: JobSpec) -> Savepoints:
-    """None is asked for; the one that the run comes from may be claimed."""
+    """No requests yet; the savepoint that the run starts from is claimed if configured."""
     storage = spec.checkpoint.storage.rstrip("/")
     savepoints = Savepoints(f"{storage}/{spec.name}/{PLACE}")
     if spec.savepoint and spec.claim:
@@ -227,7 +227,7 @@ def _with_run(spec: JobSpec, header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stronger(now: StopKind | None, asked: StopKind) -> StopKind:
-    """A stop may become a drain or a cancel, never less.
+    """The stronger of two stops: a stop may become a drain or a cancel, never less.
 
     >>> stronger(StopKind.DRAIN, StopKind.STOP).value
     'drain'

@@ -1,4 +1,4 @@
-"""What the JobMachine is told (events) and what it orders (commands)."""
+"""Events that the JobMachine receives and commands that it issues."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from raystream.job.spec import OpenRequest
 from raystream.observe.status import StatusDocument
 
 Address = Any
-"""Where a subtask accepts channels; only the runtime that made it reads it."""
+"""Where a subtask accepts channels; opaque except to the runtime that made it."""
 
 
 class StopKind(StrEnum):
-    """How a job is asked to end."""
+    """How a job should end."""
 
     STOP = "stop"
     """One last commit; closes no window."""
     DRAIN = "drain"
-    """Event time to infinity: closes every window, one last commit."""
+    """Event time to infinity: closes every window; one last commit."""
     CANCEL = "cancel"
-    """Now, without a last commit."""
+    """Immediately, without a last commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Failure:
             `user` (user code raised), `data` (policy fail), `infrastructure`, `engine`.
         message: One line.
         where: Place, e.g. the user's own file:line.
-        lines: At most 10 lines for people, ending on the user's own line when there is one.
+        lines: At most 10 lines for people, ending with the user's own line if there is one.
         step: Step that failed, if known.
-        reason: What was wrong, without its place; empty: `message` says it.
+        reason: What was wrong, without its place; empty: see `message`.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Subtask is open for this attempt and accepts channels at `address`."""
+    """Event: the subtask is open for this attempt and accepts channels at `address`."""
 
     subtask: SubtaskId
     attempt: int
@@ -65,7 +65,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """Subtask has all its outgoing channels."""
+    """Event: the subtask has connected all its outgoing channels."""
 
     subtask: SubtaskId
     attempt: int
@@ -73,7 +73,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Acked:
-    """All state of one subtask for a checkpoint is durable."""
+    """Event: all state of one subtask for a checkpoint is durable."""
 
     attempt: int
     ack: Ack
@@ -81,7 +81,7 @@ class Acked:
 
 @dataclass(frozen=True, slots=True)
 class Dry:
-    """A source subtask read all it was to read (end of a bounded run, or after a drain/stop)."""
+    """Event: a source subtask is exhausted (end of a bounded run, or after a drain or stop)."""
 
     subtask: SubtaskId
     attempt: int
@@ -89,7 +89,7 @@ class Dry:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """A subtask failed or its process is gone; None: no subtask, but what runs them."""
+    """Event: a subtask failed or its process is gone; None: what runs the subtasks failed."""
 
     subtask: SubtaskId | None
     attempt: int
@@ -98,7 +98,7 @@ class Died:
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """Answer to a ping, with the task's counters (observe.metrics)."""
+    """Event: answer to a ping, with the task's counters (observe.metrics)."""
 
     subtask: SubtaskId
     attempt: int
@@ -107,12 +107,12 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRequested:
-    """Somebody wants a checkpoint now and waits for the answer.
+    """Event: a caller requests a checkpoint now and waits for the answer.
 
     Args:
-        ticket: Of the answer.
-        keep: Where to keep it as a savepoint; empty: at the default place; None: not at all.
-        tag: Random end of the address at the default place.
+        ticket: Ticket of the answer.
+        keep: Address at which to keep it as a savepoint; empty: the default place; None: not kept.
+        tag: Random suffix of the address at the default place.
     """
 
     ticket: int
@@ -122,7 +122,7 @@ class CheckpointRequested:
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """The user (`by`) wants the job to end; `savepoint`: and its last checkpoint kept."""
+    """Event: the user (`by`) wants the job to end; with `savepoint`, keep its last checkpoint."""
 
     kind: StopKind
     savepoint: CheckpointRequested | None = None
@@ -131,7 +131,7 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class SavepointKept:
-    """The copy that a KeepSavepoint ordered is whole, or could not be written."""
+    """Event: the copy of a KeepSavepoint is complete, or could not be written."""
 
     ticket: int
     address: str
@@ -140,29 +140,29 @@ class SavepointKept:
 
 @dataclass(frozen=True, slots=True)
 class SavepointDiscarded:
-    """A claimed savepoint is deleted, or could not be."""
+    """Event: a claimed savepoint is deleted, or could not be."""
 
     address: str
     problem: RaystreamError | None = None
 
 
 UserEvent = CheckpointRequested | StopRequested
-"""What people ask of a job."""
+"""Requests of users to a job."""
 
 WorkerEvent = Opened | Connected | Acked | Dry | Died | Pong
 
 
-# --- what the control loop itself tells the machine
+# --- events of the control loop itself
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time passed.
+    """Event: time passed.
 
     Args:
         now: Monotonic seconds of the coordinator's clock.
-        silent: Name of the job's storage, if it owes an answer.
-        silent_s: .. for so long.
+        silent: Name of the job's storage, if an answer of it is outstanding.
+        silent_s: Seconds that the answer has been outstanding.
     """
 
     now: float
@@ -172,7 +172,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class ProcedureDone:
-    """The running procedure returned. `then` is that of its RunProcedure."""
+    """Event: the running procedure returned. `then` is that of its RunProcedure."""
 
     then: str
     result: Any = None
@@ -180,7 +180,7 @@ class ProcedureDone:
 
 @dataclass(frozen=True, slots=True)
 class ProcedureFailed:
-    """The running procedure raised."""
+    """Event: the running procedure raised."""
 
     then: str
     exception: BaseException
@@ -195,19 +195,19 @@ JobEvent = (
     | ProcedureDone
     | ProcedureFailed
 )
-"""All that a JobMachine is told."""
+"""All events of a JobMachine."""
 
 
-# --- what the machine orders
+# --- commands of the machine
 
 
 @dataclass(frozen=True, slots=True)
 class RunProcedure:
-    """Perform this procedure of the commit protocol; never two at a time, never cut short.
+    """Perform this procedure of the commit protocol; one at a time, never interrupted.
 
     Args:
-        procedure: A fresh generator of protocol commands.
-        then: What waits for it: `recover`, `bring back`, `restore`, `commit`, `cleanup`, `strays`.
+        procedure: A new generator of protocol commands.
+        then: What follows: `recover`, `bring back`, `restore`, `commit`, `cleanup`, `strays`.
     """
 
     procedure: Procedure[Any]
@@ -224,7 +224,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Every subtask is open: tell them where their targets are."""
+    """Every subtask is open: send them the addresses of their targets."""
 
     attempt: int
     addresses: Mapping[SubtaskId, Address]
@@ -255,7 +255,7 @@ class NotifyCommitted:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Sources stop reading; with `close_windows` event time goes to infinity."""
+    """Make the sources stop reading; with `close_windows` event time goes to infinity."""
 
     attempt: int
     close_windows: bool
@@ -270,14 +270,14 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """End these processes for sure."""
+    """Kill these processes."""
 
     subtasks: tuple[SubtaskId, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class KeepSavepoint:
-    """Copy this committed checkpoint to `address`, beside everything else: SavepointKept."""
+    """Copy this committed checkpoint to `address` in the background: SavepointKept."""
 
     ticket: int
     address: str
@@ -286,14 +286,14 @@ class KeepSavepoint:
 
 @dataclass(frozen=True, slots=True)
 class DiscardSavepoint:
-    """Delete the savepoint at `address`, beside everything else: SavepointDiscarded."""
+    """Delete the savepoint at `address` in the background: SavepointDiscarded."""
 
     address: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Tell who holds the ticket: the checkpoint's number, the savepoint's address, or why not."""
+    """Answer a ticket: the checkpoint's number, the savepoint's address, or an error."""
 
     ticket: int
     result: int | str | RaystreamError
@@ -301,14 +301,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Show this to people."""
+    """Publish this status."""
 
     status: StatusDocument
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The run is over: end every subtask, return the outcome. Always the last command."""
+    """The run is over: end every subtask and return the outcome. Always the last command."""
 
     outcome: Outcome
 
@@ -329,4 +329,4 @@ JobCommand = (
     | Publish
     | End
 )
-"""All that a JobMachine orders."""
+"""All commands of a JobMachine."""

@@ -1,4 +1,4 @@
-"""How a run ended: `p.run()` returns it or raises, `raystream run` makes it its exit code."""
+"""How a run ended: `p.run()` returns it or raises; `raystream run` makes it its exit code."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class Outcome:
     """The end of a run.
 
     Args:
-        kind: `finished` (bounded input read to its end), `stopped` (asked to), `failed`,
-            `superseded` (a newer attempt of the same job took over), `submitted` (it runs on, apart
-            from this process), `cancelled` (ended at once, without a last commit).
-        message: One line for people; for `failed` the first cause in at most 10 lines, ending on
+        kind: `finished` (bounded input read to its end), `stopped` (on request), `failed`,
+            `superseded` (a newer attempt of the same job took over), `submitted` (it continues
+            outside this process), `cancelled` (ended at once, without a last commit).
+        message: One line for people; for `failed` the first cause in at most 10 lines, ending with
             the user's own line when user code raised. May be empty.
         checkpoint: Number of the last committed checkpoint, or None if there is none.
-        rows_in: Records that all sources read in this run, as far as that is committed.
+        rows_in: Records that all sources read in this run, as far as they are committed.
         rows_out: Rows that all sinks wrote in this run, as far as they are committed.
         late: Late rows of this run, dropped or sent to `.late`.
         restarts: How often the job was restarted in this run.
-        savepoint: Address of the savepoint that was asked for with the stop.
-        refused: It failed because the job as written cannot continue from where it is: a wrong
-            option, a step that is gone; nothing was changed.
+        savepoint: Address of the savepoint requested with the stop.
+        refused: The job as written cannot continue from its state, e.g. a wrong option or a step
+            that is gone; nothing was changed.
         came_from: What the run started from: `nothing`, `checkpoint 41`, a savepoint's address.
-        resumed_at: Split -> position that it resumed at, as text.
-        ended_by: Who asked for the end, where somebody did.
+        resumed_at: Split -> position at which it resumed, as text.
+        ended_by: Who requested the end, if it was requested.
         counters: Further sums over the run by name: `dlq_rows`, `future_rows`, `skipped_rows`,
             `unknown_fields`, `nan_as_null`.
 
@@ -68,4 +68,4 @@ class Outcome:
 AT_ONCE = Outcome(
     "cancelled", "killed without a last commit; what it left open is aborted by the next run"
 )
-"""The end of a job whose coordinator did not even answer to a cancel."""
+"""Outcome of a job whose coordinator did not even answer a cancel."""

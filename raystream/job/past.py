@@ -1,4 +1,4 @@
-"""Runs of a job that are over: what is kept of each in its storage, and how it reads again."""
+"""Past runs of a job: what its storage keeps of each, and how to read it back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raystream.observe.json_form import from_json, to_json
 from raystream.observe.status import StatusDocument
 
 RUNS = "runs/"
-"""Below the job's storage; no key of its log begins so."""
+"""Prefix below the job's storage; no key of its log starts with it."""
 
 KEPT_RUNS = 20
 BEGAN, ENDED, LOGS = "began", "ended", "logs"
@@ -22,15 +22,15 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """One run of a job, as its storage knows it.
+    """One run of a job, as recorded in its storage.
 
     Args:
         job: Name of the job.
         run: Random id of the run.
         started_at_ms: Epoch ms.
         where: Host and process that ran its coordinator.
-        status: Its last state; None: nobody wrote down how it ended.
-        outcome: How it ended; None likewise.
+        status: Its last status; None: its end was not recorded.
+        outcome: How it ended; None: its end was not recorded.
     """
 
     job: str
@@ -54,7 +54,7 @@ class PastRun:
 
 
 def run_key(started_at_ms: int, run: str, what: str) -> str:
-    """Name of an object of a run; a listing is in order of time.
+    """Name of an object of a run; a listing is sorted by time.
 
     >>> run_key(1_700_000_000_000, "c0ffee", ENDED)
     'runs/1700000000000-c0ffee.ended'
@@ -63,7 +63,7 @@ def run_key(started_at_ms: int, run: str, what: str) -> str:
 
 
 def run_of(key: str) -> tuple[str, str]:
-    """Time and id of the run that a key belongs to, as one text, and what it holds of it.
+    """Start time and id of the run that a key belongs to, as one text, and the kind of the object.
 
     >>> run_of("runs/1700000000000-c0ffee.ended")
     ('runs/1700000000000-c0ffee', 'ended')
@@ -73,7 +73,7 @@ def run_of(key: str) -> tuple[str, str]:
 
 
 def too_old(keys: Iterable[str], keep: int = KEPT_RUNS) -> list[str]:
-    """The keys of all runs but the newest.
+    """Keys of all runs except the `keep` newest.
 
     >>> too_old(["runs/2-b.began", "runs/1-a.began", "runs/1-a.ended"], keep=1)
     ['runs/1-a.began', 'runs/1-a.ended']
@@ -85,18 +85,18 @@ def too_old(keys: Iterable[str], keep: int = KEPT_RUNS) -> list[str]:
 
 
 def began(job: str, run: str, started_at_ms: int, where: str) -> bytes:
-    """What is written when a run begins."""
+    """Content of the object written when a run begins."""
     return _text({"job": job, "run": run, "started_at_ms": started_at_ms, "where": where})
 
 
 def ended(outcome: Outcome, status: StatusDocument | None) -> bytes:
-    """What is written at its end."""
+    """Content of the object written when a run ends."""
     told = None if status is None else status.to_dict()
     return _text({"outcome": to_json(outcome), "status": told})
 
 
 def past_run(first: bytes, last: bytes | None) -> PastRun | None:
-    """A run from what was written; None: that is damaged.
+    """Decode a run from its objects; None: they are damaged.
 
     >>> run = past_run(began("sale", "ab", 5, "here"), ended(Outcome("failed", "boom"), None))
     >>> run.outcome.message, run.document().outcome

@@ -1,4 +1,4 @@
-"""Which nodes the subtasks of a new attempt stay away from."""
+"""Nodes that the subtasks of a new attempt must avoid."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 
 def avoidable(suspect: Iterable[str], nodes: Iterable[str]) -> frozenset[str]:
-    """The suspects, unless nobody would be left to run on: then none.
+    """The suspect nodes, or none if no other node is left to run on.
 
     Args:
-        suspect: Nodes where subtasks died or fell silent.
+        suspect: Nodes where subtasks died or became silent.
         nodes: Every node known to be able to run a subtask. Empty: unknown, avoid the suspects.
 
     >>> sorted(avoidable({"n1"}, {"n1", "n2"})), sorted(avoidable({"n1"}, {"n1"}))

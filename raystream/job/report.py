@@ -1,4 +1,4 @@
-"""Keeps the books of a run and makes the status document and the outcome out of them."""
+"""Statistics of a run, and the status document and outcome made from them."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ KEPT_RESTARTS = 20
 
 KEPT_POSITIONS = 100
 POSITION = 40
-"""Characters of a position that are kept."""
+"""Maximum length of a kept position, characters."""
 
 UNCOMMITTED = frozenset({"cancelled", "failed", "superseded"})
-"""Ends without a last commit: what was in flight is read again, so it is not counted."""
+"""Ends without a last commit: rows in flight are read again, so they are not counted."""
 
 
 @dataclass(slots=True)
 class Report:
-    """Books of one run of a job.
+    """Statistics of one run of a job.
 
-    Counters of an attempt that failed count up to the checkpoint that the next one restores, which
-    holds them: what came later is read again and counted again.
+    Counters of a failed attempt count only up to the checkpoint that the next attempt restores,
+    which contains them: whatever came later is read and counted again.
 
     Args:
         job: Name of the job.
         plan: What runs.
         started: Monotonic seconds.
-        first: What is known of the job before it runs (job.facts); None: only the plan.
+        first: What is known about the job before it runs (job.facts); None: only the plan.
     """
 
     job: str
@@ -83,15 +83,15 @@ class Report:
     _down_since: float | None = None
     _message: str = ""
 
-    # --- what happened
+    # --- events
 
     def began(self, wall_ms: int) -> None:
-        """The time for people at `started`: epoch ms."""
+        """Set the wall-clock time of `started`, epoch ms."""
         self._started_at_ms = wall_ms
         self.checkpoints.wall_ms = wall_ms - self.started * 1000
 
     def pong(self, subtask: SubtaskId, stats: Stats) -> None:
-        """A subtask told its counters."""
+        """Record the counters of a subtask."""
         if subtask in self._stats:
             self._before[subtask] = self._stats[subtask]
         self._stats[subtask] = stats
@@ -99,7 +99,7 @@ class Report:
         self.checkpoints.pong(subtask, stats.get("checkpoints", {}))
 
     def failed(self, attempt: int, cause: Cause, now: float) -> None:
-        """An attempt failed and will be followed by another."""
+        """Record that an attempt failed and will be followed by another."""
         at_s = round(now - self.started, 3)
         lines = tuple(cause.text().splitlines())
         reason = cause.failure.reason
@@ -110,7 +110,7 @@ class Report:
         self.checkpoints.fail(cause.line(), now)
 
     def opening(self) -> None:
-        """A new attempt: its counters begin at 0."""
+        """Reset the counters for a new attempt."""
         self._stats, self._before = {}, {}
 
     def recovered(
@@ -119,12 +119,12 @@ class Report:
         base: Checkpoint | Restore | None = None,
         counted: Counters | None = None,
     ) -> None:
-        """The job continues from this checkpoint (0: from the start).
+        """Record that the job continues from this checkpoint (0: from the start).
 
         Args:
-            number: Of the checkpoint.
+            number: Number of the checkpoint.
             base: What is restored.
-            counted: What this run had counted up to it.
+            counted: Counters of this run up to that checkpoint.
         """
         self.checkpoints.number = number
         self.counted_before = self._committed = counted or {}
@@ -133,50 +133,50 @@ class Report:
             self._came_from, self._resumed_at = _origin(base), _positions(base)
 
     def running(self, now: float) -> None:
-        """Every subtask of an attempt runs."""
+        """Record that every subtask of an attempt runs."""
         if self._down_since is not None and self.restarts:
             last = replace(self.restarts[-1], downtime_s=round(now - self._down_since, 3))
             self.restarts = (*self.restarts[:-1], last)
         self._down_since = None
 
     def triggered(self, number: int, now: float, *, final: bool = False) -> None:
-        """A checkpoint began."""
+        """Record that a checkpoint was triggered."""
         self.checkpoints.triggered(number, self.plan.subtasks(), now, final=final)
 
     def ack(self, subtask: SubtaskId, number: int, now: float) -> None:
-        """All state of a subtask for this checkpoint is durable."""
+        """Record that all state of a subtask for this checkpoint is durable."""
         self.checkpoints.ack(subtask, number, now)
 
     def acked(self, now: float) -> None:
-        """The last ack came."""
+        """Record the last ack."""
         self.checkpoints.last_ack(now)
 
     def completed(self, checkpoint: Checkpoint, now: float) -> None:
-        """A checkpoint is committed."""
+        """Record that a checkpoint is committed."""
         self._committed = counters_in(checkpoint.job)
         if checkpoint.final:
             self._counted_at_the_end = self._committed
         self.checkpoints.complete(checkpoint, now)
 
     def keeping(self, number: int, savepoint: str) -> None:
-        """A checkpoint is being copied to this address."""
+        """Record that a checkpoint is being copied to this address."""
         self._copies[savepoint] = number
 
     def kept(self, savepoint: str) -> None:
-        """The savepoint at this address is whole."""
+        """Record that the savepoint at this address is complete."""
         number = self._copies.pop(savepoint, None)
         if number is not None:
             self.checkpoints.keep(number, without_credentials(savepoint))
 
-    # --- what is told
+    # --- status
 
     @property
     def checkpoint(self) -> CheckpointStatus:
-        """Numbers of checkpoints, without times."""
+        """Checkpoint counts, without times."""
         return self.checkpoints.status(self.started)
 
     def status(self, state: str, attempt: int, now: float, outcome: str | None) -> StatusDocument:
-        """The job at this moment."""
+        """Status document of the job at this moment."""
         chains = chain_statuses(self.plan, self._stats, self._before, self.nodes)
         marks = [c.watermark_ms for c in chains if c.watermark_ms is not None]
         transactions = transaction_statuses(self._stats)
@@ -207,13 +207,13 @@ class Report:
             transactions=transactions,
         )
         notes = (*self.notes, *unknown_notes(document))
-        if outcome is not None:  # what subtasks told last was before their last commit
+        if outcome is not None:  # the subtasks' last counters are older than their last commit
             return replace(document, notes=notes).ended(outcome)
         found = culprits(document)
         return replace(document, notes=notes + found, culprits=found)
 
     def outcome(self, kind: OutcomeKind, message: str, now: float) -> Outcome:
-        """How the run ended; without a last commit, in numbers of what is committed."""
+        """How the run ended; without a last commit, counting only what is committed."""
         self._message = message
         self._only_committed = kind in UNCOMMITTED
         self.checkpoints.fail(message.partition("\n")[0] or f"the job {kind}", now)
@@ -234,7 +234,7 @@ class Report:
     # --- sums
 
     def in_flight(self) -> str:
-        """What is said of rows that were read and are in no checkpoint; empty if there are none."""
+        """Message about rows that were read but are in no checkpoint; empty if there are none."""
         rows = _read(self._counters(), self.plan) - _read(self._committed, self.plan)
         if rows <= 0:
             return ""
@@ -266,7 +266,7 @@ class Report:
 
 
 def _read(counters: Counters, plan: PhysicalPlan) -> int:
-    """Records that the sources took: rows, and those that are in no row."""
+    """Number of records that the sources read: rows, and those that became no row."""
     return sum(
         counters.get(chain.source.name, {}).get(name, 0)
         for chain in plan.chains
@@ -282,7 +282,7 @@ def _origin(base: Checkpoint | Restore | None) -> str:
 
 
 def _positions(base: Checkpoint | Restore | None) -> dict[str, str]:
-    """Split -> where the sources continue, of all states that hold positions; in natural order."""
+    """Split -> position at which the sources continue, from all states with positions; sorted."""
     states = (s for of_step in base.steps.values() for s in of_step) if base is not None else ()
     found: dict[str, str] = {}
     for state in states:
@@ -294,7 +294,7 @@ def _positions(base: Checkpoint | Restore | None) -> dict[str, str]:
 
 
 def _short(position: Any) -> str:
-    """Of a position with an offset just that: what else it holds is for the source."""
+    """A short text of a position: only its offset if it has one; the rest is for the source."""
     if isinstance(position, Mapping) and "offset" in position:
         position = position["offset"]
     text = str(position)

@@ -1,4 +1,4 @@
-"""When a failed attempt is followed by another, and when it is not."""
+"""When a failed attempt is retried, and when the job ends instead."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from raystream.graph.policies import RestartStrategy
 from raystream.job.messages import Failure
 
 DETERMINISTIC = frozenset({"user", "data", "engine"})
-"""Faults that a restart does not cure: they come back at the same step."""
+"""Faults that a restart does not fix: they recur at the same step."""
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The fault came back: the job ends."""
+    """The fault recurred: the job ends."""
 
     reason: str
 
 
 class RestartPolicy:
-    """Exponential delay (Flink's `exponential-delay`), without limit for faults of infrastructure.
+    """Exponential delay (Flink's `exponential-delay`), without limit for infrastructure faults.
 
     The first restart after a calm time is immediate, later ones wait `initial`, 2 x, 4 x ..
-    `maximum` seconds. A completed checkpoint is progress: the waiting begins again at `initial`.
-    A fault of user code or data ends the job when it comes back at the same step with no
-    checkpoint completed in between; one of data also when it names the same record, for empty
-    checkpoints may complete between.
+    `maximum` seconds. A completed checkpoint is progress: the delay starts again at `initial`.
+    A fault of user code or data ends the job when it recurs at the same step with no checkpoint
+    completed in between; a data fault also when it names the same record, since empty checkpoints
+    may complete in between.
 
     >>> policy, died = RestartPolicy(RestartStrategy(1, 120, 600)), Failure("died", "killed")
     >>> [policy.failed(died, now) for now in (0, 10, 20, 30)]
@@ -40,7 +40,7 @@ class RestartPolicy:
         self._record = ""
 
     def failed(self, cause: Failure, now: float) -> float | GiveUp:
-        """An attempt failed.
+        """Record that an attempt failed.
 
         Args:
             cause: Its first cause.
@@ -59,7 +59,7 @@ class RestartPolicy:
         return self._delay(now)
 
     def completed(self) -> None:
-        """A checkpoint completed."""
+        """Record that a checkpoint completed."""
         self._fault = None
         self._streak = min(self._streak, 1)
 

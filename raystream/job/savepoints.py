@@ -1,4 +1,4 @@
-"""Who waits for a checkpoint or a savepoint, and which copies are being written."""
+"""Pending requests for checkpoints and savepoints, and the copies being written."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ Orders = list[Answer | KeepSavepoint]
 
 
 class Savepoints:
-    """Requests outlive attempts: what a failure cuts off is done after the recovery.
+    """Requests for checkpoints and savepoints; they outlive attempts and are served after recovery.
 
-    A savepoint is copied beside the job, while it runs on; until the copy is whole nothing that
-    it copies may be cleaned up. That it cannot be written is an answer, no failure of the job.
+    A savepoint is copied while the job keeps running; until the copy is complete nothing that it
+    copies may be cleaned up. If it cannot be written, the answer is an error; the job does not
+    fail.
 
     Args:
-        place: Where savepoints go whose asker named no place; without a slash at its end.
+        place: Default address prefix of savepoints, without a trailing slash.
 
     >>> from raystream.checkpoint.records import Owner
     >>> savepoints = Savepoints("/data/job/savepoints")
@@ -44,60 +45,60 @@ class Savepoints:
         self._discard: str | None = None
         self._discarding = False
         self.of_the_end: str | RaystreamError | None = None
-        """Savepoint that was asked for with the stop: its address, or why there is none."""
+        """Savepoint requested with the stop: its address, or why there is none."""
 
-    # --- who asks
+    # --- requests
 
     def ask(self, request: CheckpointRequested) -> None:
-        """Somebody waits for a checkpoint, or a savepoint."""
+        """Add a request for a checkpoint or savepoint."""
         self._waiting[request.ticket] = request
 
     def ask_at_the_end(self, request: CheckpointRequested) -> None:
-        """The job is to stop; its last checkpoint is to be kept. The first who asks says where."""
+        """Request that the last checkpoint be kept. The first request decides where."""
         self._of_stop = self._of_stop or request
 
     @property
     def waiting(self) -> tuple[int, ...]:
-        """Tickets of those who are not served yet."""
+        """Tickets that are not served yet."""
         return tuple(self._waiting)
 
     @property
     def wanted_at_the_end(self) -> bool:
-        """True if the job may not end without a last checkpoint."""
+        """Whether the job must end with a last checkpoint."""
         return self._of_stop is not None
 
     @property
     def copying(self) -> bool:
-        """True while a copy is written: nothing may be cleaned up."""
+        """Whether a copy is being written: nothing may be cleaned up."""
         return bool(self._copying)
 
     @property
     def busy(self) -> bool:
-        """True while a copy is written, or a claimed savepoint deleted."""
+        """Whether a copy is being written or a claimed savepoint deleted."""
         return self.copying or self._discarding
 
-    # --- what becomes of it
+    # --- answers
 
     def serve(self, tickets: Iterable[int], checkpoint: Checkpoint) -> Orders:
-        """These asked for this checkpoint; it is committed."""
+        """Serve these tickets with this committed checkpoint."""
         found = (self._waiting.pop(ticket, None) for ticket in tickets)
         return [self._serve(request, checkpoint) for request in found if request is not None]
 
     def serve_at_the_end(self, checkpoint: Checkpoint) -> Orders:
-        """The last checkpoint is committed: it serves everybody."""
+        """Serve all requests with the last checkpoint, which is committed."""
         stop = self._of_stop
         if stop is not None and self.of_the_end is None and stop.ticket not in self._copying:
             self.ask(stop)
         return self.serve(self.waiting, checkpoint)
 
     def kept(self, event: SavepointKept) -> list[Answer]:
-        """A copy is whole, or could not be written."""
+        """Handle a copy that is complete or could not be written."""
         if self._copying.pop(event.ticket, None) is None:
             return []
         return [self._answered(event.ticket, event.problem or event.address)]
 
     def refuse(self, why: RaystreamError, *, copies: bool = False) -> list[Answer]:
-        """Nobody who waits is served any more; with `copies`, also those whose copy is written."""
+        """Refuse all waiting requests; with `copies`, also those whose copy is being written."""
         tickets = [*self._waiting, *(self._copying if copies else ())]
         self._waiting.clear()
         if copies:
@@ -118,19 +119,19 @@ class Savepoints:
             self.of_the_end = result
         return Answer(ticket, result)
 
-    # --- the one that the run came from
+    # --- the savepoint that the run started from
 
     def claim(self, address: str) -> None:
-        """The savepoint at `address` is ours: it goes when the run has a checkpoint of its own."""
+        """Claim the savepoint at `address`: delete it once the run has a checkpoint of its own."""
         self._discard = address
 
     def discard(self) -> list[DiscardSavepoint]:
-        """A checkpoint of this run is committed, with its `done`: delete what was claimed, once."""
+        """Delete the claimed savepoint, once; a checkpoint of this run with its `done` exists."""
         if self._discard is None:
             return []
         address, self._discard, self._discarding = self._discard, None, True
         return [DiscardSavepoint(address)]
 
     def discarded(self) -> None:
-        """It is deleted, or cannot be."""
+        """Record that the claimed savepoint is deleted, or cannot be."""
         self._discarding = False

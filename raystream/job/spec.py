@@ -1,4 +1,4 @@
-"""Everything a coordinator must know to run a job: the constructor argument of its actor."""
+"""Everything a coordinator needs to run a job: the constructor argument of its actor."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from raystream.plan.restore import RestoreRefs as RestoreRefs  # noqa: PLC0414 -
 
 @dataclass(frozen=True, slots=True)
 class CheckpointSettings:
-    """When and where checkpoints are taken; seconds.
+    """When and where checkpoints are taken; all times in seconds.
 
     Args:
-        storage: URL or absolute path; the job lives in `<storage>/<job>/`.
+        storage: URL or absolute path; the job is stored in `<storage>/<job>/`.
         interval: Between triggers.
         min_pause: Between `done` of one and the trigger of the next.
-        timeout: From trigger to last ack; over it the attempt fails.
-        retain: How many completed checkpoints are kept.
+        timeout: From trigger to last ack; after that the attempt fails.
+        retain: Number of completed checkpoints to keep.
     """
 
     storage: str
@@ -39,19 +39,19 @@ class JobSpec:
     Args:
         name: `[A-Za-z0-9_-]{1,60}`.
         splits: Step name of each source -> its splits, discovered once when the run started
-            (kept across attempts; ends only in a bounded run).
-        bounded: Ends when every split is read to its end.
-        from_scratch: Start with a restore to the empty state (once, at the first recovery).
+            (kept across attempts; with ends only in a bounded run).
+        bounded: The job ends when every split is read to its end.
+        from_scratch: Start with a restore of the empty state (once, at the first recovery).
         accept_loss: The first recovery continues without transactions that cannot be committed any
-            more, and writes down which.
+            more, and records them.
         savepoint: Address of a savepoint to start from (once, at the first recovery), or None.
-        claim: The savepoint is ours: it is deleted after the first checkpoint.
-        allow_non_restored_state: State of steps that are gone may be left behind.
+        claim: The savepoint belongs to the job: it is deleted after the first checkpoint.
+        allow_non_restored_state: State of steps that are gone may be dropped.
         liveness_timeout: Seconds without an answer to a ping before a subtask is suspect.
         run: Random id of this run, kept when its coordinator is restarted with the same spec (so
             that `from_scratch` happens once and a final checkpoint ends it); empty: one process.
-        fingerprint: What was submitted, by content: the same for a second submission of the same.
-        store_id: Of the checkpoint storage when the run began; empty: of whatever is there.
+        fingerprint: Hash of the submitted content: equal for a second submission of the same.
+        store_id: Id of the checkpoint storage when the run began; empty: of the storage as found.
     """
 
     name: str
@@ -74,11 +74,11 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """What a subtask is told when it is opened (or reset) for an attempt.
+    """What a subtask receives when it is opened (or reset) for an attempt.
 
     Args:
         splits: Source step -> all splits of the run that are in no checkpoint yet; the subtask
-            takes those it owns (connectors.splits.owner).
+            takes those that it owns (connectors.splits.owner).
         restore: Step -> state to restore (absent: starts empty).
         channel_key: Secret of this attempt for the handshake of channels.
         lease: Seconds without a ping after which the subtask ends itself.
@@ -94,7 +94,7 @@ class OpenRequest:
     lease: float = 8.0
 
     def kept_segments(self) -> dict[tuple[StepName, str], SegmentRef]:
-        """Segments it keeps under their ids, for it restores its own state: they are durable."""
+        """Durable segments that it keeps under their ids, because it restores its own state."""
         return {
             (step, ref.id): ref
             for step, refs in self.restore.items()

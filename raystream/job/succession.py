@@ -1,4 +1,4 @@
-"""Restarting without a fight: who was superseded does not supersede in return (section 8, V7)."""
+"""Restart without a fight: a superseded job does not supersede in return (section 8, V7)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from raystream.checkpoint.records import Owner
 
 
 def recover_again(last: Owner, process: str, nonce: str) -> Procedure[Recovered]:
-    """Recovery after a failure of our own attempt.
+    """Recover after a failure of our own attempt.
 
-    The failure may be the work of a newer attempt of somebody else: it aborted what our sinks had
-    open. To take over from it in return would never end (V7: two supervisors that restart at once
-    fence each other), so an attempt that is not ours ends us. One of ours is a recovery that
-    failed half-way.
+    The failure may be caused by a newer attempt of another process, which aborted what our sinks
+    had open. Taking over from it in return would never end (V7: two supervisors that restart at
+    once fence each other), so a newer attempt that is not ours ends this job. A newer attempt of
+    ours is a recovery that failed half-way.
 
     Args:
         last: Our last attempt.
-        process: What the nonces of all our attempts begin with.
+        process: Common prefix of the nonces of all our attempts.
         nonce: For the new attempt.
 
     Raises:
-        Superseded: somebody else's newer attempt exists; and whatever `recover` raises.
+        Superseded: another process has a newer attempt; also whatever `recover` raises.
     """
     keys = yield from ask(ListKeys(ATTEMPTS, "list attempts"))
     newer = [number for key in keys if (number := number_of(ATTEMPTS, key)) > last.attempt]

@@ -1,4 +1,4 @@
-"""One procedure of the commit protocol at a time: what runs, and what waits for its turn."""
+"""Runs one procedure of the commit protocol at a time; the others wait for their turn."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from raystream.checkpoint.protocol.procedure import Procedure
 from raystream.job.messages import RunProcedure
 
 Make = Callable[[], Procedure[Any]]
-"""Makes the procedure when its turn has come."""
+"""Makes the procedure at its turn."""
 
 
 class Turns:
-    """A running procedure is never cut short; what the job needs goes before what can wait.
+    """A running procedure is never interrupted; urgent ones go before background ones.
 
     >>> turns = Turns()
     >>> [command.then for command in turns.add("commit", lambda: iter(()))]
@@ -36,30 +36,30 @@ class Turns:
         return self.next()
 
     def add_later(self, then: str, make: Make) -> list[RunProcedure]:
-        """Run this when nothing else waits; once, however often it is asked for meanwhile."""
+        """Run this when nothing else waits; once, however often it is requested meanwhile."""
         if then not in {name for name, _ in self._waiting}:
             self._waiting.append((then, make))
         return self.next()
 
     def ended(self) -> None:
-        """The running procedure returned or raised; `next` gives the one after it."""
+        """Record that the running procedure returned or raised; `next` starts the following one."""
         self.running = None
 
     def drop(self, then: str) -> None:
-        """Forget this one if it waits."""
+        """Drop this procedure if it waits."""
         self._waiting = deque(one for one in self._waiting if one[0] != then)
 
     def clear(self) -> None:
-        """Forget what waits (the attempt is over); what runs continues."""
+        """Drop all waiting procedures (the attempt is over); the running one continues."""
         self._waiting.clear()
 
     @property
     def idle(self) -> bool:
-        """True if nothing runs and nothing waits."""
+        """Whether nothing runs and nothing waits."""
         return self.running is None and not self._waiting
 
     def next(self) -> list[RunProcedure]:
-        """Start what waits, if nothing runs."""
+        """Start the next waiting procedure, if none runs."""
         if self.running is not None or not self._waiting:
             return []
         self.running, make = self._waiting.popleft()

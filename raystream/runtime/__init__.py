@@ -1,1 +1,1 @@
-"""Everything that runs; the same under Ray, in one process, in simulation."""
+"""The runtime of a job: the same under Ray, in one process, and in simulation."""

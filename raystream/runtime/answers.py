@@ -1,4 +1,4 @@
-"""Who waits for an answer of a job: a ticket and a future for each, and none is forgotten."""
+"""Pending answers of a job: a ticket and a future for each, and none is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Answers:
     """Futures by ticket; every method may be called by any thread.
 
     Args:
-        job: Name of the job, for the message to those who come too late.
+        job: Name of the job, for the message to late callers.
 
     >>> answers = Answers("sale")
     >>> ticket, answer = answers.expect()
@@ -30,7 +30,7 @@ class Answers:
         self._closed = False
 
     def expect(self) -> tuple[int, Future[Any]]:
-        """A new ticket, and the future that will hold its answer."""
+        """A new ticket, and the future of its answer."""
         future: Future[Any] = Future()
         with self._lock:
             self._last += 1
@@ -42,7 +42,7 @@ class Answers:
         return ticket, future
 
     def give(self, ticket: int, result: object) -> None:
-        """The answer, or the error that there is none."""
+        """Set the answer of a ticket, or the error instead of one."""
         with self._lock:
             future = self._expected.pop(ticket, None)
         if future is None:
@@ -53,7 +53,7 @@ class Answers:
             future.set_result(result)
 
     def close(self) -> None:
-        """The job has ended: who still waits, and who comes later, is told so."""
+        """Fail all pending and all later tickets: the job has ended."""
         with self._lock:
             self._closed = True
             left = list(self._expected)

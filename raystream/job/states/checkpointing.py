@@ -1,4 +1,4 @@
-"""What running and stopping share: checkpoints, the end of the sources, failures."""
+"""Common base of running and stopping: checkpoints, the end of the sources, failures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from raystream.job.states.state import State, Step
 
 
 class Checkpointing:
-    """The subtasks run; the checkpoint coordinator of this attempt says what is due."""
+    """The subtasks run, and this attempt's checkpoint coordinator decides what is due."""
 
     name = "running"
 
@@ -65,7 +65,7 @@ class Checkpointing:
         return self, []
 
     def stop(self, life: Life) -> Step:
-        """Stop or drain was asked for."""
+        """Handle a request to stop or drain."""
         raise NotImplementedError
 
     def _tick(self, life: Life, now: float) -> Step:
@@ -97,7 +97,7 @@ class Checkpointing:
         return state, [*commands, *life.in_background()]
 
     def tell(self, life: Life, event: checkpoints.Event) -> Step:
-        """Tell the coordinator, and obey it."""
+        """Pass an event to the coordinator and perform its commands."""
         assert self.coordinator is not None
         state: State = self
         commands: list[JobCommand] = []

@@ -1,4 +1,4 @@
-"""Deploying: open every subtask with its state, connect them, let them run."""
+"""Deploying: open every subtask with its state, connect and start them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from raystream.job.states.state import Step
 
 
 class Deploying:
-    """Opened by all -> Connect; Connected by all -> Start."""
+    """All Opened -> Connect; all Connected -> Start."""
 
     name = "deploying"
 
@@ -34,7 +34,7 @@ class Deploying:
         self._connected: set[SubtaskId] = set()
 
     def enter(self, life: Life) -> Step:
-        """Survivors are reset, the dead replaced, nothing goes to a suspect node."""
+        """Reset survivors, replace dead subtasks, and place none on a suspect node."""
         try:
             requests = open_requests(life)
         except RaystreamError as error:  # e.g. a step of the checkpoint is not in the plan
@@ -45,7 +45,7 @@ class Deploying:
         return self, [Open(requests, life.suspects)]
 
     def handle(self, life: Life, event: JobEvent) -> Step:
-        """A subtask that dies while others open fails the attempt at once."""
+        """Handle one event; a subtask that dies while others open fails the attempt at once."""
         match event:
             case Opened(subtask, _, address, node):
                 return self._opened(life, subtask, address, node)

@@ -1,4 +1,4 @@
-"""Ended: the last tidying up, if there is any, then the outcome; nothing comes after it."""
+"""Ended: final cleanup, if any, then the outcome; no other state follows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from raystream.job.outcome import Outcome, OutcomeKind
 from raystream.job.states.state import Step
 
 TIDY_LIMIT_S = 10.0
-"""So long the end waits for the procedure that runs: recovery finds whatever is left."""
+"""How long the end waits for the running procedure, seconds: recovery handles what is left."""
 
 UNRECOVERED = (
     "there is no last commit: the job was recovering, and its storage or a broker did not answer; "
@@ -35,23 +35,23 @@ UNRECOVERED = (
 )
 
 HOPELESS_LIMIT_S = 3.0
-"""... if that waits for storage that is away."""
+"""The same limit if that procedure waits for storage that does not answer, seconds."""
 
 COUNTERS_LIMIT_S = 1.0
-"""So long it waits for the last counters of the subtasks."""
+"""How long the end waits for the last counters of the subtasks, seconds."""
 
 
 class Ended:
-    """How the run ends.
+    """The end of a run.
 
     Args:
         kind: The outcome.
         message: For people.
         final: The last checkpoint, committed: strays are aborted once more, the last counters
-            asked for, and savepoints written of it for all who asked. None: the subtasks are
-            ended, what runs comes to its end, and open transactions of this attempt are aborted.
+            requested, and savepoints of it written for all requests. None: the subtasks are killed,
+            the running procedure finishes, and open transactions of this attempt are aborted.
         refused: The job as written cannot run.
-        tidy: Storage is there: it is worth while to wait for what runs.
+        tidy: Storage answers, so it is worth waiting for the running procedure.
     """
 
     name = "ended"
@@ -76,7 +76,7 @@ class Ended:
         self._let_go = False
 
     def enter(self, life: Life) -> Step:
-        """Superseded sends nothing more: a newer attempt continues from here."""
+        """Start the end; a superseded job sends nothing more, since a newer attempt continues."""
         self._since = life.now
         if self.kind == "superseded":
             return self, self._end(life)
@@ -91,7 +91,7 @@ class Ended:
         return self, [*commands, *self._end_if_idle(life)]
 
     def handle(self, life: Life, event: JobEvent) -> Step:
-        """Whatever happens now changes nothing any more."""
+        """Handle one event; no event leads out of this state."""
         if isinstance(event, Pong):
             self._told.add(event.subtask)
         commands: list[JobCommand] = []
@@ -109,20 +109,20 @@ class Ended:
             case SavepointKept() if self._final is not None and not life.savepoints.copying:
                 self._since = life.now
                 commands += life.in_background()
-            case StopRequested(StopKind.CANCEL) if self._final is not None:  # wait for nothing
+            case StopRequested(StopKind.CANCEL) if self._final is not None:  # do not wait
                 return self, self._end(life)
-            case StopRequested() if self._final is not None:  # its savepoint, if it wants one
+            case StopRequested() if self._final is not None:  # its savepoint, if requested
                 commands += self._asked(life)
         return self, [*commands, *self._end_if_idle(life)]
 
     def _asked(self, life: Life) -> list[JobCommand]:
-        """The last checkpoint serves also who asks after it."""
+        """Serve a late request with the last checkpoint."""
         if self._final is None:
             return [*life.savepoints.refuse(_too_late(life, self.message))]
         return life.serve(life.savepoints.serve_at_the_end(self._final))
 
     def _end_if_idle(self, life: Life) -> list[JobCommand]:
-        """A savepoint of the end is waited for as long as it takes."""
+        """End unless work is pending; wait without limit for a savepoint of the end."""
         if self._final is not None and life.savepoints.copying:
             return []
         if self._final is None and life.turns.idle and not self._let_go:
@@ -162,13 +162,13 @@ class Ended:
             self.message = life.report.in_flight()
 
     def _say_that_nobody_answered(self, life: Life) -> None:
-        """A stop during a recovery that did not come to its end: nobody knows what is committed."""
+        """Fail a stop during an unfinished recovery: it is unknown what is committed."""
         if self.kind == "stopped" and self._final is None and life.turns.running == "recover":
             self.kind = "failed"
             self.message = UNRECOVERED
 
     def _judge(self, savepoint: str | RaystreamError | None, *, wanted: bool) -> None:
-        """A stop whose savepoint could not be written has failed, though it did commit."""
+        """Fail a stop whose savepoint could not be written, even though it did commit."""
         if not wanted or isinstance(savepoint, str) or self.kind in {"failed", "superseded"}:
             return
         if self._final is None:
@@ -182,12 +182,12 @@ class Ended:
 
 
 def _end_subtasks(life: Life) -> list[JobCommand]:
-    """Whoever is gone opens no further transaction."""
+    """Kill all subtasks, so that they open no further transactions."""
     return [Kill(tuple(life.spec.plan.subtasks()))] if life.opened != NO_ATTEMPT else []
 
 
 def failed(error: BaseException) -> Ended:
-    """The end by an error that a restart does not cure."""
+    """The end caused by an error that a restart does not fix."""
     return Ended("failed", str(error), refused=isinstance(error, ConfigurationError))
 
 

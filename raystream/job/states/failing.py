@@ -1,4 +1,4 @@
-"""Failing: find the first cause, end what is dead or frozen, wait as the restart policy says."""
+"""Failing: find the first cause, kill dead or frozen subtasks, wait for the restart delay."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from raystream.job.states import ended, recovering
 from raystream.job.states.state import Step
 
 GONE = frozenset({"died", "silent", "engine"})
-"""Kinds of failure after which the process itself is not to be used again."""
+"""Kinds of failure after which the process itself must not be reused."""
 
 
 class Failing:
-    """Gathers errors for 50 ms, then waits.
+    """Gather errors for 50 ms, then wait for the restart delay.
 
-    A commit that runs meanwhile is not cut short; recovery comes after it and finds its outcome.
+    A commit that runs meanwhile is not interrupted; recovery follows it and finds its outcome.
 
     Args:
-        failures: What is known so far, at least one.
+        failures: Failures known so far, at least one.
     """
 
     name = "failing"
@@ -43,13 +43,13 @@ class Failing:
         self._wait_until: float | None = None
 
     def enter(self, life: Life) -> Step:
-        """What waits for its turn belongs to the attempt that is over."""
+        """Drop the waiting procedures: they belong to the failed attempt."""
         life.turns.clear()
         self._gather_until = life.now + GATHER_S
         return self, []
 
     def handle(self, life: Life, event: JobEvent) -> Step:
-        """Errors that come later than 50 ms are effects: only their processes matter."""
+        """Handle one event; errors later than 50 ms are effects: only their processes matter."""
         match event:
             case Died(subtask, _, failure):
                 self._failures.append((subtask, failure))
@@ -87,7 +87,7 @@ class Failing:
 
 
 def kill_of(life: Life, lost: Mapping[SubtaskId | None, Failure]) -> list[JobCommand]:
-    """Kill the dead and the frozen, and remember nodes where nobody answers."""
+    """Kill dead and frozen subtasks, and mark nodes where no subtask answers as suspect."""
     gone = sorted(who for who, failure in lost.items() if who and failure.kind in GONE)
     if not gone:
         return []

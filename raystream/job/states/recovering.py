@@ -1,4 +1,4 @@
-"""Recovering: take an attempt number, seal the log, finish what it names (recovery 1-3)."""
+"""Recovering: claim an attempt number, seal the log, finish what it names (recovery 1-3)."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ INFRASTRUCTURE = "infrastructure"
 
 
 class Recovering:
-    """Waits for `recover`, then for `restore` if a start from elsewhere was asked for.
+    """Wait for `recover`, then for `restore` if a start from elsewhere was requested.
 
-    The state of a savepoint is brought back into the job's own storage, and must fit the plan,
-    before the log says that the job continues from there.
+    The state of a savepoint is copied into the job's own storage, and must fit the plan, before the
+    log records that the job continues from there.
     """
 
     name = "recovering"
 
     def enter(self, life: Life) -> Step:
-        """Every recovery is a new attempt with a new number, under a fresh nonce."""
+        """Start a recovery; each one is a new attempt with a new number and a new nonce."""
         life.recoveries += 1
         nonce = f"{life.nonce}-{life.recoveries}"
         return self, [*life.turns.add("recover", lambda: _recover(life, nonce))]
 
     def handle(self, life: Life, event: JobEvent) -> Step:
-        """Survivors of the last attempt continue being pinged: their leases must not run out."""
+        """Handle one event; keep pinging survivors of the last attempt: their leases must not expire."""
         match event:
             case Tick():
                 return self, life.pings()
@@ -86,7 +86,7 @@ class Recovering:
         assert recovered is not None
         try:
             life.restore_states(savepoint, life.spec.plan)
-        except RaystreamError as error:  # nothing is changed yet
+        except RaystreamError as error:  # nothing has changed yet
             return ended.failed(error), []
         job = {**savepoint.job, "run": life.spec.run}
         address = life.spec.savepoint or ""
@@ -102,5 +102,5 @@ def _recover(life: Life, nonce: str) -> Procedure[Recovered]:
 
 
 def one_line(exception: BaseException) -> str:
-    """An exception for people."""
+    """One line of text for an exception."""
     return told(exception)

@@ -1,4 +1,4 @@
-"""Running: checkpoints, one after another, until the sources are dry, a stop, or a failure."""
+"""Running: one checkpoint after another, until the sources are exhausted, a stop, or a failure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Running(Checkpointing):
     name = "running"
 
     def enter(self, life: Life) -> Step:
-        """Checkpoints continue where recovery left the log; strays are aborted meanwhile (5)."""
+        """Continue checkpoints where recovery left the log; abort strays in the background (5)."""
         recovered = life.recovered
         assert recovered is not None
         life.report.running(life.now)
@@ -26,20 +26,20 @@ class Running(Checkpointing):
             settings(life),
             life.header_now(),
         )
-        for ticket in life.savepoints.waiting:  # asked before: one checkpoint serves them all
+        for ticket in life.savepoints.waiting:  # requested earlier: one checkpoint serves them all
             self.tell(life, checkpoints.CheckpointRequested(ticket))
         state, commands = self.tell(life, checkpoints.Tick(life.now))
         commands += life.in_background()
-        if life.stop is not None:  # asked before, and not done yet
+        if life.stop is not None:  # requested earlier and not done yet
             return stopping.Stopping(self), commands
         return state, commands
 
     def stop(self, life: Life) -> Step:
-        """Stop or drain: the sources end, one last checkpoint commits."""
+        """Stop or drain: the sources end, then one last checkpoint commits."""
         return stopping.Stopping(self), []
 
 
 def settings(life: Life) -> CheckpointSettings:
-    """The job's checkpoint settings in the coordinator's words."""
+    """The job's checkpoint settings as those of the coordinator."""
     asked = life.spec.checkpoint
     return CheckpointSettings(asked.interval, asked.min_pause, asked.timeout)

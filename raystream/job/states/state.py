@@ -1,4 +1,4 @@
-"""What a state of a job is: it takes an event, gives commands, and names the next state."""
+"""Interface of a state of a job: it takes an event, returns commands and the next state."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from raystream.job.messages import JobCommand, JobEvent
 
 
 class State(Protocol):
-    """One state of the job; the machine has sorted out stale events before."""
+    """One state of the job; the machine has already dropped stale events."""
 
     @property
     def name(self) -> str:
-        """As the status shows it."""
+        """Name shown in the status."""
         ...
 
     def enter(self, life: Life) -> Step:
-        """What is done on entering; may name another state at once."""
+        """Enter the state; may return another state at once."""
         ...
 
     def handle(self, life: Life, event: JobEvent) -> Step:
-        """Take one event."""
+        """Handle one event."""
         ...
 
 
 Step = tuple[State, list[JobCommand]]
-"""The state after an event, and what is to be done about it, in order."""
+"""The state after an event, and the commands to perform, in order."""

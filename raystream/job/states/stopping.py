@@ -1,4 +1,4 @@
-"""Stopping: the sources end, one last checkpoint commits. Else as running."""
+"""Stopping: the sources end, then one last checkpoint commits. Otherwise as running."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from raystream.job.states.state import Step
 
 
 class Stopping(Checkpointing):
-    """A stop or drain goes the way of a bounded run: sources dry -> final checkpoint -> ended.
+    """A stop or drain ends like a bounded run: sources exhausted -> final checkpoint -> ended.
 
     Args:
-        before: The state that was told to stop; its running checkpoint continues.
+        before: The state in which the stop was requested; its running checkpoint continues.
     """
 
     name = "stopping"
@@ -23,9 +23,9 @@ class Stopping(Checkpointing):
         self.dry = before.dry
 
     def enter(self, life: Life) -> Step:
-        """A stop closes no window, a drain all of them."""
+        """Drain the sources; a stop closes no window, a drain all of them."""
         return self, [Drain(life.opened, close_windows=life.stop is StopKind.DRAIN)]
 
     def stop(self, life: Life) -> Step:
-        """Asked again: it is under way."""
+        """Ignore another request: the stop is already under way."""
         return self, []
