@@ -1,4 +1,4 @@
-"""SubtaskSpec and ports become a Task: the one place where steps become running parts."""
+"""Build a Task from a SubtaskSpec and ports: the only place where steps become running parts."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def build_task(
     point: Points = nowhere,
     wake: Callable[[], None] = lambda: None,
 ) -> Task:
-    """Make the task of one subtask for one attempt, its state restored, ready to step.
+    """Build the task of one subtask for one attempt, with its state restored, ready to step.
 
     Args:
-        request: What it is and what it restores.
-        store: The job's storage, read for state.
+        request: The subtask, and what it restores.
+        store: The job's storage, from which state is read.
         readers: Receiving ends of all channels into the subtask.
         writers: Sending ends of all channels out of it.
-        clock: Time.
-        background: For blocking requests of its steps.
-        report: Takes its snapshots.
-        point: Named places where tests may kill.
-        wake: Tells the processing loop that there may be work.
+        clock: Clock of the task.
+        background: Runs blocking requests of its steps.
+        report: Receives its snapshots.
+        point: Named points where tests may kill.
+        wake: Notifies the processing loop that there may be work.
     """
     chain = request.job.plan.chain(request.subtask.chain)
     metrics = TaskMetrics([step.name for step in chain.steps], Samples(clock))
@@ -135,7 +135,7 @@ class _Builder:
         return {exchange.id: exchange.port for exchange in into}
 
     def _named(self, links: Mapping[StepName, Link]) -> dict[StepName, Link]:
-        """Also by the names of steps that became a part of others."""
+        """Links by step name, also by the names of steps that were fused into others."""
         found = dict(links)
         for spec in self._chain.steps:
             found.update(dict.fromkeys(spec.also, links[spec.name]))

@@ -1,4 +1,4 @@
-"""A chain: operators fused into one subtask, rows handed on by plain calls."""
+"""A chain: operators fused into one subtask, rows forwarded by plain calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from raystream.runtime.tail import Tap
 from raystream.time.watermark import Idle, Watermark
 
 STEP_OF_ERROR = "raystream_step"
-"""Attribute put on an exception: name of the step in which it was raised."""
+"""Attribute set on an exception: name of the step in which it was raised."""
 
 Count = Callable[[StepName, str, int], None]
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 class Link:
     """The Output of one step: rows go to the next step, side outputs to their exchanges.
 
-    `check_first` looks at the first rows for the next step, where only they tell its columns.
+    `check_first` checks the first rows for the next step, where only they determine its columns.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Link:
         self.tap: Tap | None = None
 
     def emit(self, batch: Batch, tag: str = "", port: int = 0) -> None:
-        """Hand on a batch; `port` is the input of the next step that it is for."""
+        """Forward a batch; `port` is the input of the next step that it is for."""
         if not len(batch):
             return
         if tag:
@@ -69,12 +69,12 @@ class Link:
             guarded(name, operator.process, batch, port)
 
     def consumed(self, tag: str) -> bool:
-        """Whether somebody consumes this side output."""
+        """Whether this side output is consumed."""
         return self._outputs.consumed(self._step, tag)
 
 
 def guarded(step: StepName, call: Callable[..., T], *args: object) -> T:
-    """Call; an exception is marked with the innermost step it came from."""
+    """Call, and mark an exception with the innermost step that raised it."""
     try:
         return call(*args)
     except Exception as error:
@@ -90,10 +90,10 @@ def guarded(step: StepName, call: Callable[..., T], *args: object) -> T:
 
 
 class Chain:
-    """Operators in order. The head gets rows from the task's input.
+    """Operators in order; the head receives the rows of the task's input.
 
     Args:
-        operators: (step name, operator), first to last; already opened.
+        operators: (step name, operator), first to last; already open.
     """
 
     def __init__(self, operators: Sequence[tuple[StepName, Operator]], head: Link) -> None:
@@ -103,27 +103,27 @@ class Chain:
         self._passed: deque[Watermark | Idle] = deque()
 
     def process(self, batch: Batch, port: int = 0) -> None:
-        """Rows from an input of the first step enter it."""
+        """Process rows of one input of the first step."""
         self._head.emit(batch, port=port)
         self._pass_on()
 
     def on_quiet(self, now: float) -> None:
-        """Nothing waits in front of the task."""
+        """Notify every step that no input is waiting."""
         for step, operator in self._operators:
             guarded(step, operator.on_quiet, now)
         self._pass_on()
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
-        """Event time passes through every step in order; it waits where output is pending."""
+        """Pass event time through every step in order; it waits where output is pending."""
         self._passing.append((0, watermark))
         self._pass_on()
 
     def has_more(self) -> bool:
-        """Whether a step has more to give out, and holds event time back meanwhile."""
+        """Whether a step has more output, and holds back event time until it is emitted."""
         return any(operator.has_more() for _, operator in self._operators)
 
     def proceed(self) -> None:
-        """One piece of what is pending: of the last such step, which others would add to."""
+        """Emit one piece of pending output, of the last step with any: earlier ones add to it."""
         for step, operator in reversed(self._operators):
             if operator.has_more():
                 guarded(step, operator.proceed)
@@ -131,7 +131,7 @@ class Chain:
         self._pass_on()
 
     def passed(self) -> Iterator[Watermark | Idle]:
-        """Event time that every step has seen; it is taken."""
+        """Take the event time that has passed every step."""
         while self._passed:
             yield self._passed.popleft()
 
@@ -149,18 +149,18 @@ class Chain:
             self._gather()
 
     def _gather(self) -> None:
-        """What steps tell by themselves passes through those behind them."""
+        """Pass event time that steps emit themselves through the steps after them."""
         for index, (_, operator) in enumerate(self._operators):
             self._passing.extend((index + 1, news) for news in operator.own_news())
 
     def deadline(self, *, may_emit: bool = True) -> float | None:
-        """The earliest time a step wants to be called at; without credit, one that never emits."""
+        """Earliest time at which a step must be called; without credit, one that never emits."""
         called = (one for _, one in self._operators if may_emit or not one.emits_on_time)
         times = [operator.deadline() for operator in called]
         return min((time for time in times if time is not None), default=None)
 
     def on_time(self, now: float, *, may_emit: bool = True) -> None:
-        """Call the steps whose time has come."""
+        """Call the steps that are due."""
         for step, operator in self._operators:
             due = operator.deadline() if may_emit or not operator.emits_on_time else None
             if due is not None and due <= now:
@@ -168,17 +168,17 @@ class Chain:
         self._pass_on()
 
     def has_room(self) -> bool:
-        """Whether every step can take rows."""
+        """Whether every step can accept rows."""
         return all(operator.has_room() for _, operator in self._operators)
 
     def restore(self, states: dict[StepName, Restored]) -> None:
-        """Hand each step its state."""
+        """Restore the state of each step."""
         for step, operator in self._operators:
             if step in states:
                 guarded(step, operator.restore, states[step])
 
     def snapshot(self, checkpoint: int, *, final: bool) -> dict[StepName, StepState]:
-        """State of every step that keeps any."""
+        """State of every step that has any."""
         found = {}
         for step, operator in self._operators:
             state = operator.snapshot(checkpoint, final=final)
@@ -187,7 +187,7 @@ class Chain:
         return found
 
     def gauges(self) -> dict[str, float]:
-        """Present values of all steps: ages by their maximum, else summed."""
+        """Current gauges of all steps: maximum for ages, else the sum."""
         found: dict[str, float] = {}
         for _, operator in self._operators:
             for name, value in operator.gauges().items():
@@ -200,16 +200,16 @@ class Chain:
         return [each for _, operator in self._operators for each in operator.transactions()]
 
     def silent(self) -> list[Silence]:
-        """Who does not answer a step that waits."""
+        """Peers that do not answer a waiting step."""
         return [each for _, operator in self._operators for each in operator.silent()]
 
     def committed(self, checkpoint: int) -> None:
-        """Tell every step."""
+        """Notify every step that the checkpoint is committed."""
         for step, operator in self._operators:
             guarded(step, operator.committed, checkpoint)
 
     def close(self) -> None:
-        """Close every step, last first; the first error is raised after all were closed."""
+        """Close every step, last first; raise the first error after all are closed."""
         errors = []
         for _, operator in reversed(self._operators):
             try:

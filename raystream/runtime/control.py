@@ -62,7 +62,7 @@ from raystream.storage.open import store_id
 from raystream.time.clock import Clock
 
 TICK_S = 0.02
-"""Between ticks: bounds how late a failure's 50 ms, a ping or a trigger is noticed."""
+"""Seconds between ticks: bounds the delay of a failure's 50 ms, a ping or a trigger."""
 
 LONGEST_WAIT_S = 1.0
 
@@ -72,17 +72,17 @@ MakeCommitters = Callable[[int], Committers]
 
 
 class Abandoned(Exception):  # noqa: N818 - the job is over
-    """A procedure that waits is given up because the job ended; the next recovery finishes it."""
+    """A waiting procedure is abandoned because the job ended; the next recovery finishes it."""
 
 
 class Inbox:
-    """Where events wait for the loop; `post` may be called by any thread."""
+    """Queue of events for the loop; `post` may be called by any thread."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[JobEvent] = SimpleQueue()
 
     def post(self, event: JobEvent) -> None:
-        """Put an event in."""
+        """Add an event."""
         self._queue.put(event)
 
     def take(self, timeout: float = 0.0) -> JobEvent | None:
@@ -96,26 +96,26 @@ class Inbox:
 class ControlLoop:
     """Drives one job.
 
-    Two ways: `step()` in turn with other work of the same thread (the one-process runtime), or
-    `run()` in a thread of its own (the coordinator actor). Procedures are performed by
-    `background`, one at a time; with an executor that runs inline, they run inside `step`.
+    Two modes: `step()` alternates with other work of the same thread (the one-process runtime);
+    `run()` has a thread of its own (the coordinator actor). Procedures run in `background`, one at
+    a time; with an inline executor they run inside `step`.
 
     Args:
         spec: The job.
         workers: Runs the subtasks; its events go to `inbox.post`.
         store: The job's storage, rooted at `<storage>/<job>/`.
         clock: Monotonic and wall time.
-        background: Performs procedures; must be able to run one.
-        copying: Writes and deletes savepoints; None: `background`. With one thread of its own
+        background: Runs procedures; must be able to run one.
+        copying: Writes and deletes savepoints; None: `background`. With a thread of its own,
             checkpoints continue meanwhile.
-        inbox: Made beforehand if the workers need its `post`.
+        inbox: Created beforehand if the workers need its `post`.
         committers: Makes the committers of an attempt; None: from the sinks of the plan.
-        publish: Takes each status document.
-        point: Named places where tests may kill.
+        publish: Receives each status document.
+        point: Named points where tests may kill.
         sleep: Waits for a procedure; None: real seconds, cut short when the job ends.
-        nonce: Random text of this process; None: made here.
+        nonce: Random text of this process; None: generated here.
         restore_states: What each subtask restores (plan.restore); None: that of the plan.
-        header: What a restore must know of the plan; None: that of the plan.
+        header: What a restore must know about the plan; None: that of the plan.
 
     Raises:
         StorageError: the storage cannot be used.
@@ -172,7 +172,7 @@ class ControlLoop:
 
     @property
     def attempt(self) -> int:
-        """Number of the present attempt, -1 before the first."""
+        """Number of the current attempt, -1 before the first."""
         return self._machine.life.attempt
 
     @property
@@ -181,40 +181,40 @@ class ControlLoop:
         return self._machine.state.name
 
     def post(self, event: WorkerEvent | UserEvent) -> None:
-        """Tell the loop something; any thread may."""
+        """Post an event to the loop, from any thread."""
         self.inbox.post(event)
 
     def request_stop(self, kind: StopKind, savepoint: str | None = None, by: str = "") -> None:
-        """Stop, drain or cancel; any thread may ask.
+        """Request a stop, drain or cancel, from any thread.
 
         Args:
-            kind: How.
+            kind: Kind of stop.
             savepoint: Keep the last checkpoint here (an address, empty: the default place); its
-                address is in the outcome. None: do not.
-            by: Who asks, for people.
+                address is in the outcome. None: do not keep it.
+            by: Who requests it, for people.
         """
         keep = None if savepoint is None else self._request(savepoint)[0]
         self.inbox.post(StopRequested(kind, keep, by))
 
     def request_checkpoint(self) -> Future[int]:
-        """Take a checkpoint now; any thread may ask.
+        """Request a checkpoint now, from any thread.
 
         Returns:
-            Its number, as soon as it is committed; raises RaystreamError if the job ends before.
+            Its number, once it is committed; raises RaystreamError if the job ends before.
         """
         request, answer = self._request(None)
         self.inbox.post(request)
         return answer
 
     def request_savepoint(self, target: str | None = None) -> Future[str]:
-        """Take a checkpoint now and keep it; any thread may ask.
+        """Request a savepoint now, from any thread.
 
         Args:
-            target: Where: a path or URL; None: below the job's storage.
+            target: A path or URL; None: below the job's storage.
 
         Returns:
-            Its address, as soon as it is whole; raises RaystreamError if it cannot be written, or
-            the job ends before.
+            Its address, once it is complete; raises RaystreamError if it cannot be written, or the
+            job ends before.
         """
         request, answer = self._request(target or "")
         self.inbox.post(request)
@@ -225,13 +225,13 @@ class ControlLoop:
         return CheckpointRequested(ticket, keep, token_hex(3)), answer
 
     def step(self) -> float:
-        """Take every event that waits, and one tick; never waits itself.
+        """Handle all waiting events and one tick; never waits itself.
 
         Returns:
-            Seconds until another step is useful, if no event comes before.
+            Seconds until another step is useful, if no event arrives before.
 
         Raises:
-            BaseException: what a point of a test raised inside a procedure to end this process.
+            BaseException: raised by a test's point inside a procedure to end this process.
         """
         if not self._begun:
             self._begun = True
@@ -251,7 +251,7 @@ class ControlLoop:
         return next((Tick(now, s.who, s.seconds) for s in self._store.silent()), Tick(now))
 
     def run(self) -> Outcome:
-        """Drive the job to its end in this thread. Blocking."""
+        """Run the job to its end in this thread. Blocking."""
         while self.outcome is None:
             wait = self.step()
             event = self.inbox.take(min(wait, LONGEST_WAIT_S)) if self.outcome is None else None
@@ -267,7 +267,7 @@ class ControlLoop:
             self._do(self._machine.handle(Tick(self._clock.now())))  # so that `now` is exact
         self._do(self._machine.handle(event))
 
-    # --- doing
+    # --- performing commands
 
     def _do(self, commands: list[JobCommand]) -> None:
         for command in commands:
@@ -309,9 +309,9 @@ class ControlLoop:
                 self._end(outcome)
 
     def _workers_failed(self, command: JobCommand, error: Exception) -> None:
-        """A call on the workers raised: the attempt fails, and no subtask is to blame."""
+        """Fail the attempt because a call on the workers raised; no subtask is the cause."""
         if isinstance(command, Publish | End):
-            return  # a page that cannot be written must not stop the job
+            return  # a status that cannot be published must not stop the job
         text = f"{type(command).__name__}: {told(error)}"
         opened = self._machine.life.opened
         self.inbox.post(Died(None, opened, Failure("infrastructure", text)))
@@ -331,10 +331,10 @@ class ControlLoop:
             self.outcome = outcome
             self.refuse_all()
             if self._running is None or self._running.done():
-                self._committers.close()  # else when the procedure that uses them returns
+                self._committers.close()  # otherwise when the procedure that uses them returns
 
     def refuse_all(self) -> None:
-        """Nobody waits for an answer of a loop that is no longer running."""
+        """Fail all pending requests: the loop no longer runs."""
         self._answers.close()
 
     # --- procedures
@@ -367,7 +367,7 @@ class ControlLoop:
             self.inbox.post(ProcedureDone(then, future.result()))
             return
         if not isinstance(exception, Exception):
-            self._crash = exception  # a test ends this process here: nothing is caught
+            self._crash = exception  # a test ends this process here: do not catch it
         self.inbox.post(ProcedureFailed(then, exception))
 
     def _sleep_until_end(self, seconds: float) -> None:
@@ -376,7 +376,7 @@ class ControlLoop:
 
 
 class _Committers:
-    """The committers of the present attempt; made on the thread that uses them."""
+    """The committers of the current attempt; created on the thread that uses them."""
 
     def __init__(self, make: MakeCommitters) -> None:
         self._make = make
@@ -397,7 +397,7 @@ class _Committers:
 
 
 def committers_of(spec: JobSpec, store_id: str) -> MakeCommitters:
-    """Committers from the sinks of the plan; a sink that needs no phase two has none."""
+    """Make committers from the sinks of the plan; a sink that needs no phase two has none."""
 
     def make(attempt: int) -> Committers:
         made = {}

@@ -1,4 +1,4 @@
-"""Writes and deletes savepoints beside the job; each outcome is an event."""
+"""Write and delete savepoints while the job runs; each outcome is an event."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Copying:
 
     Args:
         store: The job's storage.
-        executor: Does the work.
-        post: Takes the outcomes.
-        point: Named places where tests may kill: `keep savepoint`, `discard savepoint`, and each
+        executor: Runs the work.
+        post: Receives the outcomes.
+        point: Named points where tests may kill: `keep savepoint`, `discard savepoint`, and each
             with ` done` after it.
     """
 
@@ -39,7 +39,7 @@ class Copying:
         self._point = point
 
     def keep(self, order: KeepSavepoint) -> None:
-        """Copy a committed checkpoint; then SavepointKept."""
+        """Copy a committed checkpoint, then post SavepointKept."""
 
         def write() -> None:
             write_savepoint(self._store, open_store(order.address), order.checkpoint)
@@ -50,7 +50,7 @@ class Copying:
         self._do("keep savepoint", write, done)
 
     def discard(self, address: str) -> None:
-        """Delete a savepoint; then SavepointDiscarded."""
+        """Delete a savepoint, then post SavepointDiscarded."""
         self._do(
             "discard savepoint",
             lambda: discard_savepoint(open_store(address)),
@@ -78,5 +78,5 @@ class Copying:
         if error is None or isinstance(error, RaystreamError):
             return error
         if not isinstance(error, Exception):
-            self.crash = error  # a test ends this process here: nothing is caught
+            self.crash = error  # a test ends this process here: do not catch it
         return StorageError(told(error))

@@ -1,4 +1,4 @@
-"""What flows on a channel."""
+"""The elements of a channel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exchanges: how the rows of a chain find the channels that take them."""
+"""Exchanges: how the rows of a chain are distributed to channels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Exchange:
     """The sending side of one ExchangeSpec in one subtask.
 
     Args:
-        spec: What kind, by which keys.
+        spec: Kind and keys.
         writers: Sending ends, by index of the target subtask (one if forward).
     """
 
@@ -30,7 +30,7 @@ class Exchange:
         self._writers = [] if shared else [Outbox(writer) for writer in writers]
 
     def emit(self, batch: Batch) -> None:
-        """Send rows where they belong."""
+        """Send rows to their targets."""
         kind = self.spec.kind
         if self._shared is not None:
             self._shared.send(batch)
@@ -48,14 +48,14 @@ class Exchange:
                 writer.send(Batch(frame))
 
     def broadcast(self, element: Element) -> None:
-        """Send the same to all: watermarks, barriers, broadcast rows."""
+        """Send the same element to all targets: watermarks, barriers, broadcast rows."""
         for box in self._boxes():
             box.send(element)
 
     def room(self) -> int:
-        """How many rows are taken: by the fullest target, or by all if they may go to any.
+        """Number of rows accepted: by the fullest target, or by all if rows may go to any.
 
-        Each is sent what waited for its credit. Rows by key are thought to go to all alike.
+        Sends what waited for credit first. Rows by key are assumed to spread evenly.
         """
         least = min([box.room() for box in self._boxes()])
         return least * len(self._writers) if self.spec.kind is ExchangeKind.HASH else least
@@ -84,7 +84,7 @@ class Outputs:
             self._by_tag.setdefault(where, []).append(exchange)
 
     def emit(self, step: StepName, tag: str, batch: Batch) -> bool:
-        """Send rows of output `tag` of `step`; False if nobody consumes it."""
+        """Send rows of output `tag` of `step`; False if it is not consumed."""
         exchanges = self._by_tag.get((step, tag), [])
         if exchanges and PLACE in batch.frame.columns:
             batch = Batch(batch.frame.drop(PLACE))
@@ -93,20 +93,20 @@ class Outputs:
         return bool(exchanges)
 
     def consumed(self, step: StepName, tag: str) -> bool:
-        """Whether somebody consumes this output."""
+        """Whether this output is consumed."""
         return (step, tag) in self._by_tag
 
     def broadcast(self, element: Element) -> None:
-        """Watermarks and barriers go everywhere."""
+        """Send watermarks and barriers to all exchanges."""
         for exchange in self._all:
             exchange.broadcast(element)
 
     def has_credit(self) -> bool:
-        """Whether every exchange can take rows; see `room`."""
+        """Whether every exchange can accept rows; see `room`."""
         return self.room() > 0
 
     def room(self) -> int:
-        """How many rows every exchange takes; each channel is sent what waited for credit."""
+        """Number of rows that every exchange accepts; sends what waited for credit first."""
         return min([exchange.room() for exchange in self._all], default=NO_LIMIT)
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class Outputs:
 def outputs_of(
     exchanges: Sequence[ExchangeSpec], writers: Mapping[ChannelId, ChannelWriter]
 ) -> Outputs:
-    """Group the sending ends of a subtask into its exchanges, targets in order of index."""
+    """Group the sending ends of a subtask into its exchanges, targets sorted by index."""
     sides = []
     for spec in exchanges:
         mine = sorted(channel for channel in writers if channel.exchange == spec.id)

@@ -1,4 +1,4 @@
-"""An exception of a task as a Failure that travels between processes and that people can read."""
+"""Convert an exception of a task into a Failure that can be sent and that people can read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_LINES = 10
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Classify an exception and shorten its story to at most 10 lines.
+    """Classify an exception and shorten its description to at most 10 lines.
 
     >>> failure_of(DataError("not JSON", "topic requests, partition 0, offset 7")).kind
     'data'

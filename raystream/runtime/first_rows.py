@@ -1,4 +1,4 @@
-"""Columns that only the first rows tell: a misspelt one is an error at the user's line then."""
+"""Check columns known only from the first rows; a misspelt one is an error at the user's line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Check = Callable[[Batch], None]
 
 
 def first_check(spec: StepSpec) -> Check | None:
-    """What looks at the first rows for this step; None where the plan knew their columns.
+    """Check of the first rows for this step; None if the plan knows their columns.
 
     The check raises a ConfigurationError at the line of the step.
     """
@@ -25,7 +25,7 @@ def first_check(spec: StepSpec) -> Check | None:
     if not any(schema.open for schema in spec.inputs):
         return None
     if spec.step.inputs is Inputs.MANY or not spec.step.told_by_rows():
-        return None  # rows of one input tell nothing of the others
+        return None  # rows of one input say nothing about the others
 
     def check(batch: Batch) -> None:
         try:
@@ -37,7 +37,7 @@ def first_check(spec: StepSpec) -> Check | None:
 
 
 def _refused(spec: StepSpec) -> Check:
-    """The types were not known when the job began: each subtask would find others."""
+    """Refuse types that are unknown when the job starts: each subtask would find others."""
 
     def check(batch: Batch) -> None:
         raise untyped(spec.name, str(spec.origin))

@@ -1,4 +1,4 @@
-"""InputGate: several channels in, aligned barriers and one merged watermark out."""
+"""InputGate: merges several channels, with aligned barriers and one watermark."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from raystream.time.watermark import WatermarkMerge
 
 
 class InputGate:
-    """Reads channels in turn; a channel whose barrier has come is not read until all have come.
+    """Reads channels in turn; a channel whose barrier arrived is blocked until all have arrived.
 
     Args:
         readers: The receiving end of every channel into this subtask.
-        now: Monotonic seconds, asked once for each barrier of a channel.
-        gathers: Small batches of several channels are given as one: where each call costs much.
-        ports: By exchange, which input of the first step its rows are; 0 where nothing is said.
+        now: Monotonic seconds, read once per barrier of a channel.
+        gathers: Merge small batches of several channels into one, for steps with a high cost per
+            call.
+        ports: Exchange -> input of the first step for its rows; 0 if absent.
     """
 
     def __init__(
@@ -54,9 +55,9 @@ class InputGate:
         self._align_s = 0.0
 
     def poll(self, most: int = NO_LIMIT) -> Element | None:
-        """One element of one channel, watermarks merged; None if no open channel has any.
+        """One element of one channel, watermarks merged; None if no unblocked channel has any.
 
-        Of a larger batch the first `most` rows; the others come with the next calls.
+        Of a larger batch only the first `most` rows; the others follow with the next calls.
         """
         owed = self._merge.owed()
         if owed is not None:
@@ -74,11 +75,11 @@ class InputGate:
         return None
 
     def port(self) -> int:
-        """Which input of the first step the last batch belongs to."""
+        """Input of the first step to which the last batch belongs."""
         return self._port
 
     def allow(self, rows: int) -> None:
-        """So many rows may wait in front of the task: a share for each channel."""
+        """Limit the rows waiting in front of the task; each channel gets a share."""
         if rows == self._ahead:
             return
         self._ahead = rows
@@ -87,7 +88,7 @@ class InputGate:
             reader.allow(each)
 
     def _share_of(self, rows: int) -> int:
-        """At least one; more than their number where what is gathered makes a call cheaper."""
+        """At least one per channel; rounded up where merged batches make a call cheaper."""
         channels = max(1, len(self._order))
         return -(-rows // channels) if self._gathers else max(1, rows // channels)
 
@@ -105,7 +106,7 @@ class InputGate:
         return Batch(pl.concat([each.frame for each in found])) if len(found) > 1 else element
 
     def _fits(self, other: ChannelId, channel: ChannelId, first: Batch) -> bool:
-        """Whether the next of another channel is rows of the same kind; they are kept at hand."""
+        """Whether the next element of another channel has rows of the same kind; it is buffered."""
         if other in self._blocked or other.exchange != channel.exchange:
             return False
         if other not in self._next_of:
@@ -117,7 +118,7 @@ class InputGate:
         return isinstance(rest, Batch) and rest.frame.schema == first.frame.schema
 
     def _taken(self, channel: ChannelId, most: int) -> Element | None:
-        """The next element, or its first rows; credit for them goes back."""
+        """The next element, or its first rows; returns credit for them."""
         element = self._next_of.pop(channel, None)
         if element is None:
             element = self._readers[channel].poll()
@@ -155,54 +156,54 @@ class InputGate:
         return aligned
 
     def deadline(self) -> float | None:
-        """Channels wake the task themselves."""
+        """None: channels wake the task themselves."""
         return None
 
     def trigger(self, barrier: Barrier) -> None:
-        """Only sources are triggered."""
+        """Fail: only sources are triggered."""
         text = f"{barrier} was triggered at a subtask that is not a source"
         raise AssertionError(text)
 
     def drain(self, *, close_windows: bool) -> None:
-        """Only sources drain; what they send then arrives as usual."""
+        """Do nothing: only sources drain; what they send then arrives as usual."""
 
     def dry(self) -> bool:
-        """Never: a gate ends by a final barrier."""
+        """Always False: a gate ends with a final barrier."""
         return False
 
     def snapshot(self, checkpoint: int) -> Mapping[StepName, StepState]:
-        """Aligned channels hold nothing that a checkpoint needs."""
+        """Empty: aligned channels hold nothing that a checkpoint needs."""
         return {}
 
     def committed(self, checkpoint: int) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def held_back_by(self) -> list[str]:
-        """Channels that hold the watermark back."""
+        """Channels that hold back the watermark."""
         return [str(channel) for channel in self._merge.held_back_by()]
 
     def watermark(self) -> int | None:
-        """Merged event time."""
+        """Merged watermark."""
         return self._merge.current
 
     def lag(self) -> Mapping[str, int]:
-        """Channels know of no lag."""
+        """Empty: channels have no lag."""
         return {}
 
     def splits(self) -> list[dict[str, Any]]:
-        """Channels read no splits."""
+        """Empty: channels have no splits."""
         return []
 
     def silent(self) -> Mapping[str, Silence]:
-        """Channels that break are told otherwise."""
+        """Empty: broken channels are reported as failures."""
         return {}
 
     def origin(self, places: Sequence[int]) -> str:
-        """A row that came through an exchange has no record any more."""
+        """Text for a row that came through an exchange: its record is no longer known."""
         return "behind an exchange, where the place of its record is not known"
 
     def align_seconds(self) -> float:
-        """From the first barrier of the last checkpoint to its last."""
+        """Seconds from the first to the last barrier of the last checkpoint."""
         return self._align_s
 
     def close(self) -> None:

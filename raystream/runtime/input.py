@@ -1,4 +1,4 @@
-"""What feeds a task: a gate of channels, or a source."""
+"""Input of a task: a gate of channels, or a source."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from raystream.runtime.element import Element
 
 
 class Input(Protocol):
-    """Elements for a task, in order; a barrier comes out only when it is aligned."""
+    """Elements for a task, in order; a barrier is returned only when it is aligned."""
 
     def poll(self, most: int) -> Element | None:
         """The next element, or None if nothing is ready. Does one bounded piece of work.
 
         Args:
-            most: Rows that the task will work on at once.
+            most: Maximum rows that the task processes at once.
         """
         ...
 
     def port(self) -> int:
-        """Which input of the first step the last batch belongs to."""
+        """Input of the first step to which the last batch belongs."""
         ...
 
     def allow(self, rows: int) -> None:
-        """So many rows may wait in front of the task from now on."""
+        """Limit the rows waiting in front of the task from now on."""
         ...
 
     def deadline(self) -> float | None:
@@ -36,7 +36,7 @@ class Input(Protocol):
         ...
 
     def trigger(self, barrier: Barrier) -> None:
-        """Put this barrier next into the stream (sources only)."""
+        """Emit this barrier next (sources only)."""
         ...
 
     def drain(self, *, close_windows: bool) -> None:
@@ -44,11 +44,11 @@ class Input(Protocol):
         ...
 
     def dry(self) -> bool:
-        """True when everything was read and handed out: only a final barrier is missing."""
+        """True when everything was read and emitted: only a final barrier is missing."""
         ...
 
     def snapshot(self, checkpoint: int) -> Mapping[StepName, StepState]:
-        """What the input itself must remember."""
+        """State of the input itself."""
         ...
 
     def committed(self, checkpoint: int) -> None:
@@ -56,15 +56,15 @@ class Input(Protocol):
         ...
 
     def held_back_by(self) -> list[str]:
-        """Who holds event time back: split or channel names."""
+        """Splits or channels that hold back event time, by name."""
         ...
 
     def watermark(self) -> int | None:
-        """Event time of this input, epoch ms."""
+        """Watermark of this input, epoch ms."""
         ...
 
     def lag(self) -> Mapping[str, int]:
-        """Records still to be read, per split, where known (sources only)."""
+        """Records left to read, per split, where known (sources only)."""
         ...
 
     def splits(self) -> list[dict[str, Any]]:
@@ -72,15 +72,15 @@ class Input(Protocol):
         ...
 
     def silent(self) -> Mapping[str, Silence]:
-        """Splits that cannot be read for now, and who does not answer (sources only)."""
+        """Splits that cannot be read for now, with the peer that does not answer (sources only)."""
         ...
 
     def origin(self, places: Sequence[int]) -> str:
-        """Where rows of the batch in work came from (data.batch.PLACE); empty: not known."""
+        """Origin of rows of the current batch (data.batch.PLACE); empty: not known."""
         ...
 
     def align_seconds(self) -> float:
-        """How long the last barrier's channels waited for one another."""
+        """How long the channels of the last barrier waited for one another, seconds."""
         ...
 
     def close(self) -> None:

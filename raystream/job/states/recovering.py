@@ -42,7 +42,7 @@ class Recovering:
         return self, [*life.turns.add("recover", lambda: _recover(life, nonce))]
 
     def handle(self, life: Life, event: JobEvent) -> Step:
-        """Handle one event; keep pinging survivors of the last attempt: their leases must not expire."""
+        """Handle one event; keep pinging survivors of the last attempt, or their leases expire."""
         match event:
             case Tick():
                 return self, life.pings()

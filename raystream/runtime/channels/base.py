@@ -1,4 +1,4 @@
-"""A channel: FIFO; a break fails the attempt; credit only for batches."""
+"""Interface of a channel: FIFO; a break fails the attempt; only batches need credit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from raystream.runtime.element import Element
 
 
 class ChannelBroken(RaystreamError):  # noqa: N818 - the field's word
-    """The other end is gone: this attempt has failed (never a silent reconnect)."""
+    """The other end is gone: this attempt has failed (channels never reconnect silently)."""
 
 
 class ChannelWriter(Protocol):
@@ -28,15 +28,15 @@ class ChannelWriter(Protocol):
         ...
 
     def free_rows(self) -> int:
-        """How many rows may be sent now; a batch of more is to be cut."""
+        """Number of rows that may be sent now; a larger batch must be split."""
         ...
 
     def portion(self) -> int:
-        """How many of rows that others could take as well are to be sent at once; 0: none now."""
+        """Number of rows to send at once where other channels could take them too; 0: none now."""
         ...
 
     def load(self) -> float:
-        """The part of the credit that is spent, 0..1 or more."""
+        """Fraction of the credit in use, 0..1 or more."""
         ...
 
     def close(self) -> None:
@@ -56,11 +56,11 @@ class ChannelReader(Protocol):
         ...
 
     def worked(self, rows: int) -> None:
-        """So many rows of what was polled are worked on now: the sender may send as many more."""
+        """Return credit for this many polled rows, now being processed."""
         ...
 
     def allow(self, rows: int) -> None:
-        """So many rows may be in flight from now on."""
+        """Limit the rows in flight to this number from now on."""
         ...
 
     def close(self) -> None:

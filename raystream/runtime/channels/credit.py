@@ -1,6 +1,6 @@
-"""Credit: how much may be in flight on a channel, in bytes for memory and in rows for time.
+"""Credit: limit of what is in flight on a channel, in bytes (memory) and in rows (time).
 
-The receiver says how many rows may be sent and not yet worked on; it knows what a row costs it.
+The receiver sets how many rows may be sent and not yet processed, as it knows the cost of a row.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ DEFAULT_WINDOW = 4 * 1024 * 1024
 """Bytes of batches that may be in flight on one channel."""
 
 NO_LIMIT = 1_000_000
-"""Rows in flight of a receiver that is fast: bytes are the limit then."""
+"""Row limit of a fast receiver: bytes are the limit then."""
 
 _PORTIONS = 4
-"""Rows that somebody else could take too are sent in so many portions of a limit."""
+"""Rows that other channels could take too are sent in this many portions of the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """What a receiver gives back: bytes and rows; and how many rows may be in flight from now."""
+    """What a receiver returns: bytes, rows, and the new limit of rows in flight."""
 
     size: int
     rows: int
@@ -29,13 +29,13 @@ class Credit:
 
 
 class SendCredit:
-    """The sender's account of what is in flight. A batch may go while it is under both limits.
+    """The sender's account of what is in flight. A batch may be sent while it is below both limits.
 
-    So one batch larger than the window still passes, alone; rows can be cut to what is free.
+    So one batch larger than the window still passes, alone; rows can be split to what is free.
 
     Args:
         window: Bytes.
-        limit: Rows, until the receiver says another number.
+        limit: Rows, until the receiver sets another limit.
 
     >>> credit = SendCredit(10); credit.spend(15, 1); credit.available()
     False
@@ -54,31 +54,31 @@ class SendCredit:
         return self._size < self._window and self._rows < self._limit
 
     def free_rows(self) -> int:
-        """How many may be sent now."""
+        """Number of rows that may be sent now."""
         return max(0, self._limit - self._rows) if self._size < self._window else 0
 
     def portion(self) -> int:
-        """How many are sent at once, where others could take them too."""
+        """Number of rows to send at once where other channels could take them too."""
         return min(self.free_rows(), max(1, self._limit // _PORTIONS))
 
     def load(self) -> float:
-        """The part of the credit that is spent: the receiver with the least is the most free."""
+        """Fraction of the credit in use: the receiver with the lowest is the least loaded."""
         return max(self._size / self._window, self._rows / self._limit if self._limit else 1.0)
 
     def spend(self, size: int, rows: int) -> None:
-        """A batch was sent."""
+        """Record that a batch was sent."""
         self._size += size
         self._rows += rows
 
     def give_back(self, credit: Credit) -> None:
-        """The receiver worked something off, or set another limit."""
+        """Apply returned credit or a new limit of the receiver."""
         self._size -= credit.size
         self._rows -= credit.rows
         self._limit = credit.limit
 
 
 class ReceiveCredit:
-    """The receiver's account: checks the sender, and gives credit back in pieces worth a frame.
+    """The receiver's account: checks the sender, and returns credit in pieces worth a frame.
 
     >>> credit = ReceiveCredit(100, limit=4); credit.received(30); credit.consumed(20)
     >>> credit.due() is None
@@ -109,19 +109,19 @@ class ReceiveCredit:
         self._received += size
 
     def consumed(self, size: int) -> None:
-        """A batch was taken: its bytes are free."""
+        """Record that a batch was taken: its bytes are free."""
         self._size += size
 
     def worked(self, rows: int) -> None:
-        """So many rows are worked on now: as many more may come."""
+        """Record that this many rows are being processed: as many more may be sent."""
         self._rows += rows
 
     def allow(self, rows: int) -> None:
-        """So many may be in flight from now on."""
+        """Limit the rows in flight to this number from now on."""
         self._limit = rows
 
     def due(self) -> Credit | None:
-        """What to tell the sender now; None: not worth a frame yet."""
+        """Credit to send to the sender now; None: not worth a frame yet."""
         enough = self._size * 4 >= self._window or self._rows * 4 >= max(1, self._limit)
         if not (enough or self._changed()):
             return None
@@ -131,5 +131,5 @@ class ReceiveCredit:
         return credit
 
     def _changed(self) -> bool:
-        """By enough to be told: measured costs are never twice the same."""
+        """Whether the limit changed enough to send it: measured costs never repeat exactly."""
         return not 2 * self._told <= 3 * self._limit <= 4 * self._told

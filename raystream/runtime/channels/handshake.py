@@ -1,7 +1,7 @@
 """Handshake of a channel: both ends prove the attempt's key, the caller names the channel.
 
-A zombie of an older attempt has another key, so it can neither write to this attempt nor read from
-it. The key never travels; each side answers the other's random challenge (HMAC, RFC 2104).
+A zombie of an older attempt has another key, so it can neither write to this attempt nor read
+from it. The key is never sent; each side answers the other's random challenge (HMAC, RFC 2104).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONGEST_HELLO = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What makes a process part of an attempt: job, attempt number, the attempt's secret."""
+    """Proof that a process belongs to an attempt: job, attempt number, the attempt's secret."""
 
     job: str
     attempt: int
@@ -36,7 +36,7 @@ def call(sock: socket.socket, member: Membership, channel: ChannelId) -> None:
 
     Args:
         sock: A connected blocking socket with a timeout.
-        member: Who we are.
+        member: The attempt of this process.
         channel: The channel we will write.
 
     Raises:
@@ -57,7 +57,7 @@ def call(sock: socket.socket, member: Membership, channel: ChannelId) -> None:
 
 
 def answer(sock: socket.socket, member: Membership, timeout: float) -> ChannelId:
-    """The reading end: challenge the caller; the channel it proved to be.
+    """The reading end: challenge the caller and return the channel that it proved to be.
 
     Raises:
         ChannelBroken: wrong key, another job or attempt, or silence for `timeout` seconds.
@@ -103,7 +103,7 @@ def _receive(sock: socket.socket, size: int, deadline: float | None = None) -> b
 
 
 def _left(deadline: float) -> float:
-    """Seconds until then. A byte now and then does not prolong it."""
+    """Seconds until the deadline. Single bytes do not extend it."""
     left = deadline - time.monotonic()
     if left <= 0:
         what = "too slow"

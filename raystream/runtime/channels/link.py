@@ -1,4 +1,4 @@
-"""Framed sockets that never block, and the one thread of a subtask that serves all of them."""
+"""Framed non-blocking sockets, and the one thread of a subtask that serves all of them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _READ_SIZE = 256 * 1024
 
 
 class Link:
-    """One connection. What the kernel does not take at once waits in an outbox, bounded by credit.
+    """One connection. What the kernel does not accept waits in an outbox, bounded by credit.
 
     Args:
         sock: Connected, after its handshake.
         io: The thread that reads from it and empties the outbox.
-        on_frames: Takes received frames (called by the I/O thread).
+        on_frames: Receives the frames (called by the I/O thread).
         on_break: Called once by the I/O thread when the other end is gone, with the reason.
     """
 
@@ -44,7 +44,7 @@ class Link:
         io.add(self)
 
     def send(self, frame: Frame) -> None:
-        """Send, from any thread; never blocks. A broken link swallows it: `on_break` tells."""
+        """Send, from any thread; never blocks. A broken link drops it and calls `on_break`."""
         with self._lock:
             data = memoryview(self._encoder.encode(frame))
             if not self._outbox:
@@ -55,11 +55,11 @@ class Link:
         self._io.watch_writing(self)
 
     def wants_to_write(self) -> bool:
-        """Whether something waits in the outbox."""
+        """Whether the outbox holds data."""
         return bool(self._outbox)
 
     def flush(self) -> None:
-        """Send from the outbox what the kernel takes."""
+        """Send from the outbox what the kernel accepts."""
         with self._lock:
             while self._outbox:
                 sent = self._try_send(self._outbox[0])
@@ -69,7 +69,7 @@ class Link:
                 self._outbox.popleft()
 
     def receive(self) -> bool:
-        """Read what is there and hand the frames on; False: the link is at its end."""
+        """Read what is available and pass the frames on; False: the link has ended."""
         try:
             data = self.sock.recv(_READ_SIZE)
             if not data:
@@ -84,7 +84,7 @@ class Link:
         return True
 
     def close(self) -> None:
-        """Close the connection; the other end sees it at once."""
+        """Close the connection; the other end notices at once."""
         self._io.remove(self)
 
     def _try_send(self, data: memoryview) -> int:
@@ -115,7 +115,7 @@ class IoThread:
         self._ask(lambda: self._register(link))
 
     def watch_writing(self, link: Link) -> None:
-        """Tell the link when the kernel takes bytes again."""
+        """Flush the link when the kernel accepts bytes again."""
         self._ask(lambda: self._modify(link))
 
     def remove(self, link: Link) -> None:
@@ -181,7 +181,7 @@ class IoThread:
 
 
 def prepare(sock: socket.socket) -> None:
-    """Non-blocking; no Nagle: a barrier behind a batch waited 44-88 ms with it."""
+    """Set non-blocking and disable Nagle, with which a barrier after a batch waited 44-88 ms."""
     sock.setblocking(False)
     if sock.family in {socket.AF_INET, socket.AF_INET6}:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

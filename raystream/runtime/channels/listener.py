@@ -1,4 +1,4 @@
-"""Where a subtask accepts its upstream subtasks, and how a subtask calls its downstream ones."""
+"""Where a subtask accepts its upstream subtasks, and how it connects to its downstream ones."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ log = logging.getLogger("raystream.subtask")
 
 _BACKLOG = 128
 HANDSHAKE_TIMEOUT = 2.0
-"""Seconds a caller has to prove who it is."""
+"""Seconds in which a caller must prove its membership."""
 
 STRANGERS = 64
-"""Handshakes that may be in flight beside those of the expected channels."""
+"""Handshakes that may be in flight besides those of the expected channels."""
 
 _PAUSE = 0.1
-"""Seconds without accepting when there are no descriptors: the caller waits in the backlog."""
+"""Seconds without accepting when there are no file descriptors: callers wait in the backlog."""
 
 _CALL_TIMEOUT = 5.0
 
@@ -38,10 +38,10 @@ class SocketAddress:
     """Where a subtask accepts channels.
 
     Args:
-        node: Node it runs on; callers on the same node use the Unix socket.
+        node: Its node; callers on the same node use the Unix socket.
         host: IP address it listens on.
         port: TCP port.
-        unix: Name of the abstract Unix socket, empty where there are none (only Linux has them).
+        unix: Name of the abstract Unix socket, empty where there is none (only Linux has them).
     """
 
     node: str
@@ -53,12 +53,12 @@ class SocketAddress:
 class ChannelListener:
     """Accepts the expected channels of one attempt; each handshake runs in a short thread.
 
-    So a silent caller holds up nobody (`multiprocessing.connection` waits for it in accept), and of
-    too many the oldest is hung up on. Whatever fails, it continues accepting until it is closed.
+    So a silent caller does not delay others (`multiprocessing.connection` waits for it in accept);
+    if there are too many, the oldest is disconnected. It accepts until closed, whatever fails.
 
     Args:
         member: The attempt it belongs to.
-        readers: The channels that will call.
+        readers: The expected channels.
         io: Serves the connections.
         node: Id of this node.
         host: IP address to listen on.
@@ -81,7 +81,7 @@ class ChannelListener:
         tcp = socket.create_server((host, 0), backlog=_BACKLOG)
         unix, name = _unix_server()
         self.address = SocketAddress(node, host, tcp.getsockname()[1], name)
-        # Each has its own: strangers on TCP push out nobody on the Unix socket.
+        # One limit each: strangers on TCP do not displace callers on the Unix socket.
         servers = [tcp] if unix is None else [tcp, unix]
         self._servers = {server: Handshakes(len(readers) + STRANGERS) for server in servers}
         for served in self._servers.items():
@@ -90,7 +90,7 @@ class ChannelListener:
             ).start()
 
     def close(self) -> None:
-        """Accept nothing more; connected channels stay."""
+        """Stop accepting; connected channels stay."""
         self._closed.set()
         for server, handshakes in self._servers.items():
             with contextlib.suppress(OSError):
@@ -103,7 +103,7 @@ class ChannelListener:
             try:
                 sock, _ = server.accept()
                 self._begin(sock, handshakes)
-            except (OSError, RuntimeError) as error:  # no descriptor, no thread, a caller gone
+            except (OSError, RuntimeError) as error:  # no descriptor, no thread, caller is gone
                 self._wait_after(error)
 
     def _begin(self, sock: socket.socket, handshakes: Handshakes) -> None:
@@ -131,17 +131,17 @@ class ChannelListener:
                 reader.attach(sock, self._io)
                 return
         except (ChannelBroken, KeyError, ValueError, OSError):
-            pass  # a stranger, a zombie or a port scanner: not this attempt's business
+            pass  # a stranger, a zombie or a port scanner: not part of this attempt
         handshakes.end(sock)
         sock.close()
 
 
 class Handshakes:
-    """Callers that have not proved yet who they are.
+    """Callers that have not proved their membership yet.
 
     Args:
-        limit: How many there may be; one more, and the oldest is hung up on: a true caller needs
-            milliseconds, so of many the oldest is a silent one.
+        limit: Maximum number; one more disconnects the oldest: a genuine caller needs
+            milliseconds, so the oldest of many is a silent one.
     """
 
     def __init__(self, limit: int) -> None:
@@ -150,27 +150,27 @@ class Handshakes:
         self._pending: dict[socket.socket, None] = {}  # in the order of their calls
 
     def begin(self, sock: socket.socket) -> None:
-        """Somebody calls."""
+        """Add a caller."""
         with self._lock:
             if len(self._pending) >= self._limit:
                 self._hang_up_on(next(iter(self._pending)))
             self._pending[sock] = None
 
     def end(self, sock: socket.socket) -> bool:
-        """It has proved who it is, or failed; False: it was hung up on before."""
+        """Remove a caller that succeeded or failed; False: it was disconnected before."""
         with self._lock:
             known = sock in self._pending
             self._pending.pop(sock, None)
             return known
 
     def hang_up(self) -> None:
-        """On all of them."""
+        """Disconnect all of them."""
         with self._lock:
             for sock in list(self._pending):
                 self._hang_up_on(sock)
 
     def _hang_up_on(self, sock: socket.socket) -> None:
-        """Wakes its thread, which closes it."""
+        """Shut the socket down, which wakes its thread; that closes it."""
         del self._pending[sock]
         with contextlib.suppress(OSError):
             sock.shutdown(socket.SHUT_RDWR)
@@ -179,16 +179,16 @@ class Handshakes:
 def connect(
     address: SocketAddress, node: str, member: Membership, channel: ChannelId
 ) -> socket.socket:
-    """Call the reading end of a channel.
+    """Connect to the reading end of a channel.
 
     Args:
         address: Where it accepts.
         node: Id of the caller's node.
-        member: The attempt the caller belongs to.
-        channel: Which channel it is.
+        member: The attempt of the caller.
+        channel: The channel to connect.
 
     Raises:
-        ChannelBroken: nobody there, refused, or no answer.
+        ChannelBroken: nothing listens there, refused, or no answer.
     """
     try:
         sock = _dial(address, node)
@@ -213,7 +213,7 @@ def _dial(address: SocketAddress, node: str) -> socket.socket:
 
 
 def _unix_server() -> tuple[socket.socket | None, str]:
-    """An abstract socket: nothing to unlink when the process is killed."""
+    """Open an abstract socket: nothing to unlink when the process is killed."""
     if sys.platform != "linux":
         return None, ""
     name = f"raystream-{secrets.token_hex(8)}"

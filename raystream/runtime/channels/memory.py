@@ -1,4 +1,4 @@
-"""A channel inside one process: a bounded queue of elements."""
+"""A channel within one process: a bounded queue of elements."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ CREDIT_BATCHES = 4
 
 
 class MemoryChannel:
-    """Both ends of a channel between two tasks of one process.
+    """Both ends of a channel between two tasks in one process.
 
     Args:
         wake: Called after each send: the receiver may have work.
-        credit: How many batches may be in flight.
-        limit: How many rows may be, until the receiver says another number.
+        credit: Number of batches that may be in flight.
+        limit: Number of rows that may be in flight, until the receiver sets another limit.
 
     >>> from raystream.time.watermark import Watermark
     >>> channel = MemoryChannel()
@@ -54,15 +54,15 @@ class MemoryChannel:
         return self._spent.available()
 
     def free_rows(self) -> int:
-        """How many rows may be sent now."""
+        """Number of rows that may be sent now."""
         return self._spent.free_rows()
 
     def portion(self) -> int:
-        """How many rows to send at once, where others could take them too."""
+        """Number of rows to send at once where other channels could take them too."""
         return self._spent.portion()
 
     def load(self) -> float:
-        """The part of the credit that is spent."""
+        """Fraction of the credit in use."""
         return self._spent.load()
 
     def poll(self) -> Element | None:
@@ -78,11 +78,11 @@ class MemoryChannel:
         return None
 
     def worked(self, rows: int) -> None:
-        """These rows are worked on now: as many more may come."""
+        """Return credit for these rows, now being processed."""
         self._give_back(0, rows)
 
     def allow(self, rows: int) -> None:
-        """So many rows may be in flight."""
+        """Limit the rows in flight to this number."""
         if rows != self._limit:
             self._limit = rows
             self._give_back(0, 0)

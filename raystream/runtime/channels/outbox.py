@@ -1,8 +1,8 @@
-"""Outbox: the sending end that nobody can make send beyond its credit.
+"""Outbox: a sending end that never sends beyond its credit.
 
-A step asks for credit once, and may then give out more than one batch to a channel: rows and dead
-letters, early results, windows that close. What finds no credit waits here, and whatever comes
-after it, watermarks and barriers too, waits behind it: a channel is in order always.
+A step asks for credit once, but may then emit more than one batch to a channel: rows and dead
+letters, early results, closing windows. Batches without credit wait here, and everything after
+them, watermarks and barriers too, waits behind them: a channel always keeps its order.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from raystream.runtime.element import Element
 
 
 class Outbox:
-    """A ChannelWriter around another: `send` always takes, `has_credit` says when to stop.
+    """A ChannelWriter around another: `send` always accepts, `has_credit` says when to stop.
 
-    While something waits there is no credit, and a task that has none takes no rows and no event
-    time: so what waits is at most what one piece of work gives out.
+    While anything waits there is no credit, and a task without credit takes no rows and no event
+    time: so at most the output of one piece of work waits.
 
     Args:
         writer: The channel.
@@ -36,7 +36,7 @@ class Outbox:
         self._waiting: deque[Element] = deque()
 
     def send(self, element: Element) -> None:
-        """Send now if the channel may, else later.
+        """Send now if credit allows, otherwise later.
 
         Raises:
             ChannelBroken: the receiver is gone.
@@ -45,11 +45,11 @@ class Outbox:
         self._pump()
 
     def has_credit(self) -> bool:
-        """Whether more rows may be sent after what waited; see `room`."""
+        """Whether more rows may be sent after the waiting ones; see `room`."""
         return self.room() > 0
 
     def room(self) -> int:
-        """Send what waited, as far as credit goes; how many more rows may be sent after it.
+        """Send waiting elements as far as credit allows; return how many more rows may be sent.
 
         Raises:
             ChannelBroken: the receiver is gone.
@@ -58,12 +58,12 @@ class Outbox:
         return 0 if self._waiting else self._writer.free_rows()
 
     def close(self) -> None:
-        """Close the channel; what waits was of an attempt that is over."""
+        """Close the channel and drop what waits: its attempt is over."""
         self._waiting.clear()
         self._writer.close()
 
     def __len__(self) -> int:
-        """Elements that wait."""
+        """Number of waiting elements."""
         return len(self._waiting)
 
     def _pump(self) -> None:
@@ -80,7 +80,7 @@ class Outbox:
 
 
 def cut(batch: Batch, rows: int) -> tuple[Batch | None, Batch | None]:
-    """The first so many rows, and the others."""
+    """Split into the first `rows` rows, and the others."""
     if rows >= len(batch):
         return batch, None
     if rows <= 0:

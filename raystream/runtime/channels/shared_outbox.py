@@ -1,7 +1,8 @@
-"""SharedOutbox: rows that any target may take go to the one that is free, not to each in turn.
+"""SharedOutbox: rows that any target may take go to the least loaded one, not to each in turn.
 
-They wait here until somebody has credit for them: a target that is slow, or at work on one long
-row, holds up nobody else. (Flink's adaptive partitioner, FLIP-339, chooses by load, too.)
+They wait here until a target has credit for them: a target that is slow, or busy with one
+expensive row, does not delay the others. (Flink's adaptive partitioner, FLIP-339, also chooses by
+load.)
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from raystream.runtime.element import Element
 
 
 class SharedOutbox:
-    """The sending ends of one exchange whose rows have no target of their own.
+    """The sending ends of one exchange whose rows may go to any target.
 
-    Watermarks and barriers go to all, behind the rows that came before them.
+    Watermarks and barriers go to all targets, after the rows that came before them.
 
     Args:
         writers: The channels.
@@ -47,7 +48,7 @@ class SharedOutbox:
         self._pump()
 
     def room(self) -> int:
-        """Send what waited, as far as credit goes; how many rows all would take after it.
+        """Send waiting elements as far as credit allows; return how many more rows all would take.
 
         Raises:
             ChannelBroken: a receiver is gone.
@@ -56,13 +57,13 @@ class SharedOutbox:
         return 0 if self._waiting else sum(writer.free_rows() for writer in self._writers)
 
     def close(self) -> None:
-        """Close every channel; what waits was of an attempt that is over."""
+        """Close every channel and drop what waits: its attempt is over."""
         self._waiting.clear()
         for writer in self._writers:
             writer.close()
 
     def __len__(self) -> int:
-        """Elements that wait."""
+        """Number of waiting elements."""
         return len(self._waiting)
 
     def _pump(self) -> None:
@@ -77,7 +78,7 @@ class SharedOutbox:
                     writer.send(element)
 
     def _share_out(self, batch: Batch) -> bool:
-        """A portion of the first batch to who is most free; False: nobody is."""
+        """Send a portion of the first batch to the least loaded target; False: none has credit."""
         writer = self._freest()
         now, later = cut(batch, writer.portion())
         if now is None:
@@ -89,7 +90,7 @@ class SharedOutbox:
         return True
 
     def _freest(self) -> ChannelWriter:
-        """Among those that are equally free, in turn."""
+        """The least loaded writer; equally loaded ones take turns."""
         self._turn = (self._turn + 1) % len(self._writers)
         inturn = self._writers[self._turn :] + self._writers[: self._turn]
         return min(inturn, key=lambda writer: writer.load())

@@ -32,7 +32,7 @@ class SocketWriter:
         io: The subtask's I/O thread.
         wake: Called when credit comes back or the channel breaks.
         window: Bytes of batches that may be in flight.
-        limit: Rows that may be, until the receiver says another number.
+        limit: Rows that may be in flight, until the receiver sets another limit.
     """
 
     def __init__(
@@ -67,19 +67,19 @@ class SocketWriter:
         self._ended = isinstance(element, Barrier) and element.final
 
     def has_credit(self) -> bool:
-        """Whether rows may be sent now. A broken channel has credit: then `send` tells."""
+        """Whether rows may be sent now. A broken channel has credit, so that `send` raises."""
         return self._broken is not None or self._account().available()
 
     def free_rows(self) -> int:
-        """How many rows may be sent now."""
+        """Number of rows that may be sent now."""
         return NO_LIMIT if self._broken is not None else self._account().free_rows()
 
     def portion(self) -> int:
-        """How many rows to send at once, where others could take them too."""
+        """Number of rows to send at once where other channels could take them too."""
         return NO_LIMIT if self._broken is not None else self._account().portion()
 
     def load(self) -> float:
-        """The part of the credit that is spent."""
+        """Fraction of the credit in use."""
         return 0.0 if self._broken is not None else self._account().load()
 
     def close(self) -> None:
@@ -101,13 +101,13 @@ class SocketWriter:
 
 
 class SocketReader:
-    """Receiving end (ChannelReader). Exists before the sender calls: until then it is just quiet.
+    """Receiving end (ChannelReader). Created before the sender calls; until then it is silent.
 
     Args:
         channel: Which channel, for messages.
         wake: Called when something arrived or the channel broke.
         window: Bytes of batches that may be in flight; the same at the sender.
-        limit: Rows that may be, at first; the same at the sender.
+        limit: Rows that may be in flight, at first; the same at the sender.
     """
 
     def __init__(
@@ -127,12 +127,12 @@ class SocketReader:
         self._attaching = threading.Lock()
 
     def attach(self, sock: socket.socket, io: IoThread) -> None:
-        """The sender called: read from this socket.
+        """Attach the socket of the sender, which has just called.
 
         Raises:
             ChannelBroken: the channel is connected already.
         """
-        with self._attaching:  # callers come in threads of their own
+        with self._attaching:  # each caller has a thread of its own
             if self._link is not None:
                 what = "a second caller for a connected channel"
                 raise ChannelBroken(what, str(self._channel))
@@ -145,7 +145,8 @@ class SocketReader:
             ChannelBroken: the sender is gone (after everything it sent was read).
         """
         if not self._frames:
-            # A final barrier is the end of a channel: what the sender does after it is its own.
+            # A final barrier is the end of a channel: what the sender does after it does not
+            # matter.
             if self._broken is not None and not self._frames and not self._ended:
                 raise ChannelBroken(self._broken, str(self._channel))
             return None
@@ -163,12 +164,12 @@ class SocketReader:
             self._link.close()
 
     def worked(self, rows: int) -> None:
-        """These rows are worked on now: as many more may come."""
+        """Return credit for these rows, now being processed."""
         self._credit.worked(rows)
         self._give_back()
 
     def allow(self, rows: int) -> None:
-        """So many rows may be in flight."""
+        """Limit the rows in flight to this number."""
         self._credit.allow(rows)
         self._give_back()
 

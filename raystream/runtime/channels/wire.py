@@ -1,7 +1,7 @@
-"""Frames of a channel: what two subtasks say to each other over a socket.
+"""Frames of a channel: the wire format between two subtasks over a socket.
 
-One connection is one channel, so a frame is its length, kind and sequence number, then the payload:
-Arrow IPC for a batch, a few bytes for everything else. Credit frames go the other way.
+One connection is one channel, so a frame is its length, kind and sequence number, then the
+payload: Arrow IPC for a batch, a few bytes for everything else. Credit frames go the other way.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CREDIT = struct.Struct("<QQQ")
 
 
 class Kind(IntEnum):
-    """What a frame holds."""
+    """Content of a frame."""
 
     BATCH = 1
     WATERMARK = 2
@@ -36,7 +36,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One received frame; the payload is decoded when the element is asked for."""
+    """One received frame; the payload is decoded when the element is requested."""
 
     kind: Kind
     payload: bytes
@@ -56,7 +56,7 @@ class Frame:
         return Idle()
 
     def credit(self) -> Credit:
-        """What a credit frame gives back."""
+        """The credit that a credit frame returns."""
         return Credit(*_CREDIT.unpack(self.payload))
 
 
@@ -72,12 +72,12 @@ def frame_of(element: Element) -> Frame:
 
 
 def credit_frame(credit: Credit) -> Frame:
-    """The frame that gives this back to the sender."""
+    """The frame that returns this credit to the sender."""
     return Frame(Kind.CREDIT, _CREDIT.pack(credit.size, credit.rows, credit.limit))
 
 
 class FrameEncoder:
-    """Frames to bytes, numbered from 0; one per direction of a connection."""
+    """Encodes frames to bytes, numbered from 0; one per direction of a connection."""
 
     def __init__(self) -> None:
         self._next = 0
@@ -94,7 +94,7 @@ class FrameEncoder:
 
 
 class FrameParser:
-    """Bytes as they come, in pieces of any size, to whole frames.
+    """Parses bytes, arriving in pieces of any size, into whole frames.
 
     >>> data = FrameEncoder().encode(frame_of(Watermark(5)))
     >>> parser = FrameParser(); parser.feed(data[:6])
@@ -108,7 +108,7 @@ class FrameParser:
         self._expected = 0
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames that are complete now.
+        """Add bytes; return the frames that are now complete.
 
         Raises:
             ChannelBroken: a number is missing or the kind is unknown: bytes were lost.
