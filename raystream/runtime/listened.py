@@ -1,4 +1,4 @@
-"""A store that notes since when it owes an answer, for the status."""
+"""A store that records how long an answer has been outstanding, for the status."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from raystream.time.clock import Clock
 R = TypeVar("R")
 
 SILENT_S = 3.0
-"""Shorter waits are no news."""
+"""Shorter waits are not reported."""
 
 
 class ListenedStore:
     """`storage.base.Store` around another one.
 
-    The silence begins with the oldest call without an answer; calls that fail are no answer.
+    The silence starts with the oldest unanswered call; a call that fails counts as unanswered.
 
     Args:
-        store: The real one.
+        store: The wrapped store.
         clock: Monotonic seconds.
     """
 
@@ -36,11 +36,11 @@ class ListenedStore:
 
     @property
     def url(self) -> str:
-        """That of the real one."""
+        """URL of the wrapped store."""
         return self._store.url
 
     def silent(self) -> tuple[Silence, ...]:
-        """This storage, if it has not answered for some seconds; any thread may ask."""
+        """This storage, if it has not answered for some seconds; callable from any thread."""
         waiting = [*self._asked.values()]
         if self._failing_since is not None:
             waiting.append(self._failing_since)

@@ -61,7 +61,7 @@ _LONGEST_WAIT = 0.05
 
 
 def no_points(process: str) -> Points:
-    """Nothing happens anywhere."""
+    """No point does anything."""
     return nowhere
 
 
@@ -70,10 +70,10 @@ class LocalWorkers:
 
     Args:
         store: The job's storage.
-        clock: Time, virtual in `feed`.
-        background: For blocking requests of steps.
-        wake: Tells the runtime's loop that there may be work.
-        points: Named places of a subtask where tests may kill.
+        clock: Clock, virtual in `feed`.
+        background: Runs blocking requests of steps.
+        wake: Notifies the runtime's loop that there may be work.
+        points: Named points of a subtask where tests may kill.
     """
 
     def __init__(
@@ -99,14 +99,14 @@ class LocalWorkers:
     # -- Workers -------------------------------------------------------------------------------
 
     def open(self, requests: Sequence[OpenRequest], avoid: frozenset[str]) -> None:
-        """Forget the last attempt; tasks are made when all are known."""
+        """Drop the last attempt; the tasks are built once all addresses are known."""
         self.close()
         self._requests = {request.subtask: request for request in requests}
         for request in requests:
             self.post(Opened(request.subtask, request.attempt, None, "local"))
 
     def connect(self, attempt: int, addresses: Mapping[SubtaskId, Address]) -> None:
-        """Make the channels and the tasks."""
+        """Build the channels and the tasks."""
         plan = next(iter(self._requests.values())).job.plan
         every = (channel for exchange in plan.exchanges for channel in plan.channels(exchange))
         channels = {
@@ -119,24 +119,24 @@ class LocalWorkers:
             self.post(Connected(subtask, attempt))
 
     def start(self, attempt: int) -> None:
-        """From now on tasks are stepped."""
+        """Start stepping the tasks."""
         self._running = True
 
     def trigger(self, attempt: int, barrier: Barrier) -> None:
-        """Barriers start at the sources; snapshots come by report."""
+        """Send the barrier to the sources; snapshots arrive as reports."""
         self._mail_sources(Trigger(barrier))
 
     def notify_committed(self, attempt: int, checkpoint: int) -> None:
-        """Tell every task."""
+        """Notify every task."""
         for task in self._tasks.values():
             task.mail(Committed(checkpoint))
 
     def drain(self, attempt: int, *, close_windows: bool) -> None:
-        """Tell every source."""
+        """Drain every source."""
         self._mail_sources(Drain(close_windows))
 
     def ping(self, attempt: int) -> None:
-        """Everything in this thread is alive."""
+        """Answer for every task: all of this thread is alive."""
         for subtask, task in self._tasks.items():
             self.post(Pong(subtask, attempt, task.observe().to_dict()))
 
@@ -156,7 +156,7 @@ class LocalWorkers:
     # -- running -------------------------------------------------------------------------------
 
     def step(self) -> float | None:
-        """Step every task once; 0 if any worked, else the earliest time one wants (None: woken)."""
+        """Step every task once; 0 if any worked, else the earliest deadline (None: until woken)."""
         if not self._running:
             return None
         worked = False
@@ -174,7 +174,7 @@ class LocalWorkers:
         return 0.0 if worked else min(times, default=None)
 
     def _timed_step(self, subtask: SubtaskId, task: Task) -> Progress:
-        """Who has work and is not stepped waits for the others: all share one thread."""
+        """Step a task and account its time since the last step: all tasks share one thread."""
         reason, since = self._paused.get(subtask, ("idle", self._clock.now()))
         began = self._clock.now()
         task.metrics.spent(reason, began - since)
@@ -237,7 +237,7 @@ class LocalWorkers:
         steps = {
             step: self._store_step(report.subtask, step, s) for step, s in report.steps.items()
         }
-        # Only its own segments matter from now on: an id that left the state never comes back.
+        # Only its own segments matter from now on: an id that left the state never returns.
         self._stored[report.subtask] = {
             (step, ref.id): ref for step, state in steps.items() for ref in state.segments
         }
@@ -263,11 +263,11 @@ class LocalRuntime:
 
     Args:
         job: The planned job.
-        clock: Time; the system's unless a test brings its own.
-        background: Executor for blocking requests; threads unless a test brings its own.
+        clock: Clock; the system's unless a test passes its own.
+        background: Executor for blocking requests; threads unless a test passes its own.
         store: The job's storage; opened from the job's settings unless given.
         on_status: Called with each new status document.
-        points: Named places of a process (`coordinator`, a subtask) where tests may kill.
+        points: Named points of a process (`coordinator`, a subtask) where tests may kill.
     """
 
     def __init__(
@@ -298,7 +298,7 @@ class LocalRuntime:
         self.workers.post = self._post
 
     def wake(self) -> None:
-        """There may be work; any thread or signal handler may call it."""
+        """Wake the loop, as there may be work; any thread or signal handler may call it."""
         self._woken.set()
 
     def _post(self, event: object) -> None:
@@ -306,7 +306,7 @@ class LocalRuntime:
         self._woken.set()
 
     def step(self) -> float:
-        """One turn of the loop and of every task; seconds that may be slept."""
+        """Step the loop and every task once; returns the seconds that may be slept."""
         self._woken.clear()
         pause = self.loop.step()
         until = self.workers.step()
@@ -315,7 +315,7 @@ class LocalRuntime:
         return max(0.0, min(pause, until - self.clock.now()))
 
     def run(self) -> Outcome:
-        """Until the job ends."""
+        """Run until the job ends."""
         try:
             with calm_collector():
                 return self._run()
@@ -338,7 +338,7 @@ class LocalRuntime:
 
 
 class InThisProcess:
-    """One process as the runtime of a run in the foreground."""
+    """This process as the runtime of a foreground run."""
 
     cpus = 1
 

@@ -1,4 +1,4 @@
-"""Origins: the records that the rows of the newest batches came from, for errors that name them."""
+"""Origins: the records behind the rows of the newest batches, for errors that name them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from raystream.operators.step import UserCode
 from raystream.plan.physical import ChainSpec
 
 KEPT_BATCHES = 2
-"""A batch is worked on while the next one is collected."""
+"""A batch is processed while the next one is collected."""
 
 MOST_SPLITS = 3
-"""Splits that are named of a batch."""
+"""Number of splits named for a batch."""
 
 KEY = 60
-"""Characters of a record's key that are shown."""
+"""Maximum length of a shown record key, characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class _Piece:
     """Rows of one chunk.
 
     Args:
-        first: Number of the first.
-        height: How many.
-        chunk: Where they came from.
-        rows: Which rows of it; None: all, in order.
+        first: Number of the first row.
+        height: Number of rows.
+        chunk: The chunk that they came from.
+        rows: Row indexes in the chunk; None: all, in order.
     """
 
     first: int
@@ -52,10 +52,10 @@ class _Piece:
 
 
 class Origins:
-    """Numbers the rows of a source subtask, and tells where the rows of the last batches are from.
+    """Numbers the rows of a source subtask, and locates the records of the last batches.
 
-    Only where functions of the user run in its chain: they cost a thousand times more than the
-    numbers, and what is kept are the chunks that the batch in work was made of.
+    Used only where user functions run in the chain: they cost a thousand times more than the
+    numbers, and only the chunks of the batches in progress are kept.
     """
 
     def __init__(self) -> None:
@@ -63,11 +63,11 @@ class Origins:
         self._batches: deque[list[_Piece]] = deque([[]], KEPT_BATCHES + 1)
 
     def numbered(self, frame: pl.DataFrame, chunk: Chunk, kept: pl.Series | None) -> pl.DataFrame:
-        """The rows with their numbers.
+        """Add the row numbers to the rows of a chunk.
 
         Args:
-            frame: Rows of the chunk that are handed on.
-            chunk: Where they came from.
+            frame: Rows of the chunk that are emitted.
+            chunk: The chunk that they came from.
             kept: Boolean, per row of the chunk: it is among them; None: all are.
         """
         rows = None if kept is None else kept.arg_true().to_list()
@@ -77,14 +77,14 @@ class Origins:
         return frame.with_columns(numbers.alias(PLACE))
 
     def flushed(self) -> None:
-        """What was numbered so far is a batch."""
+        """Close the current batch: it consists of the rows numbered so far."""
         self._batches.append([])
 
     def told(self, places: Sequence[int]) -> str:
-        """Where rows came from: a record with its key, or per split the first and the last record.
+        """Describe where rows came from: a record with its key, or first and last record per split.
 
         Args:
-            places: Their numbers.
+            places: Numbers of the rows.
         """
         found = [self._record(place) for place in self._ends(places)]
         records = [record for record in found if record is not None]
@@ -117,13 +117,13 @@ class Origins:
 
 
 def origins_of(chain: ChainSpec) -> Origins | None:
-    """Origins for a chain that begins with a source, if functions of the user run in it."""
+    """Origins for a chain that starts with a source, if user functions run in it."""
     wanted = any(spec.step.user_code is not UserCode.NONE for spec in chain.steps)
     return Origins() if wanted else None
 
 
 def rejects(chunk: Chunk, rows: Sequence[int], reason: str) -> Sequence[Rejected]:
-    """Records of a chunk, by its reader, else by what is known of them here."""
+    """Records of a chunk, made by its reader if possible, else from the chunk itself."""
     if chunk.reject is not None:
         return chunk.reject(rows, reason)
     starts = [(run.first, run.split) for run in chunk.runs]
@@ -136,7 +136,7 @@ def rejects(chunk: Chunk, rows: Sequence[int], reason: str) -> Sequence[Rejected
 
 
 def _range(first: str, last: str) -> str:
-    """Two places, what they share told once.
+    """Two places as a range, with their common part only once.
 
     >>> _range("topic in, partition 0, offset 17", "topic in, partition 0, offset 90")
     'topic in, partition 0, offset 17 to 90'

@@ -1,8 +1,8 @@
 """Pace: how many rows a subtask takes at once, and how many may wait in front of it.
 
-Both follow from what rows were measured to cost, so that a barrier, a stop and the status never
-wait long: large batches for columns, single rows where each takes long. Rows that wait are counted
-in time, as in Flink's buffer debloating (FLIP-183).
+Both follow from the measured cost of rows, so that a barrier, a stop and the status never wait
+long: large batches for columns, single rows where each takes long. Waiting rows are measured in
+time, as in Flink's buffer debloating (FLIP-183).
 """
 
 from __future__ import annotations
@@ -13,45 +13,45 @@ from math import exp
 from raystream.runtime.channels.credit import NO_LIMIT
 
 BATCH_ROWS = 20_000
-"""The most rows at once: group-by costs 36 ns/row here against 95 at 2,000 rows."""
+"""Maximum rows at once: a group-by costs 36 ns/row at this size, 95 at 2,000 rows."""
 
 ROW_CODE_ROWS = 2_000
-"""The most for Python that is called row by row: it may become slow from one row to the next."""
+"""Maximum rows for Python called row by row: it may become slow from one row to the next."""
 
 FIRST_ROWS = 500
-"""The first rows at once, where no code of the user runs."""
+"""Initial rows at once, where no user code runs."""
 
 FIRST_AHEAD = 1
-"""Rows that may wait at first, where some code of the user may be slow."""
+"""Initial limit of waiting rows, where some user code may be slow."""
 
 PIECE_S = 0.1
-"""So long may one piece of work take, or one row."""
+"""Time limit of one piece of work (or of one row), seconds."""
 
 AHEAD_S = 0.5
-"""So long may rows take that wait in front of the subtasks of a path, all together."""
+"""Time limit of the rows waiting in front of all subtasks of a path together, seconds."""
 
 _KEPT = 0.8
-"""Weight of what was measured before, with each new piece."""
+"""Weight of the earlier measurements, with each new piece."""
 
 _LONG_S = 10.0
-"""Work that is longer ago than this counts little: one row of a hundred may be the slow one."""
+"""Time constant of the long average, seconds: one row of a hundred may be the slow one."""
 
 _UNKNOWN = 0.5
-"""The share of a call in the price of a piece, where nothing tells it."""
+"""Assumed share of the call in the cost of a piece, where it cannot be measured."""
 
 _FADES = 0.02
-"""What is known of that share fades so fast, by piece: then larger pieces are tried again."""
+"""Rate per piece at which the measured share decays: then larger pieces are tried again."""
 
 _SPREAD = 0.03
-"""Pieces must differ so much (variance over squared mean) to tell a call's cost from its rows'."""
+"""Pieces must differ this much (variance / squared mean) to separate call cost from row cost."""
 
 
 class Cost:
-    """What a piece of work costs by its rows: the last few pieces, or the last seconds if dearer.
+    """Cost of a piece of work by its rows: the last few pieces, or the last seconds if higher.
 
     Args:
-        calls: Whether each call has a price of its own, as a batch function may: it is told from
-            the price of the rows by pieces of different size.
+        calls: Whether each call has a cost of its own, as a batch function may have: it is
+            separated from the cost of the rows by pieces of different size.
 
     >>> cost = Cost()
     >>> cost.took(10, 0.2)
@@ -66,7 +66,7 @@ class Cost:
         self._weight = self._rows = self._seconds = self._rows2 = self._both = 0.0
 
     def took(self, rows: int, seconds: float) -> None:
-        """A piece was worked off."""
+        """Record a processed piece."""
         self._weight = self._weight * _KEPT + 1
         self._rows = self._rows * _KEPT + rows
         self._seconds = self._seconds * _KEPT + seconds
@@ -79,7 +79,7 @@ class Cost:
             self._divide()
 
     def _divide(self) -> None:
-        """The call's share of the price: least squares over the recent pieces."""
+        """Estimate the call's share of the cost: least squares over the recent pieces."""
         self._share += _FADES * (_UNKNOWN - self._share)
         spread = self._weight * self._rows2 - self._rows**2
         if spread <= _SPREAD * self._rows**2 or self._seconds <= 0:
@@ -95,7 +95,7 @@ class Cost:
         return max(recent, self._long_seconds / self._long_rows) * (1 - self._share)
 
     def rows_within(self, seconds: float) -> float:
-        """Rows that take so long, or twice as long as the call itself if that is more."""
+        """Rows that take this long, or twice as long as the call itself if that is more."""
         each = self.per_row()
         if each <= 0:
             return float("inf")
@@ -105,13 +105,14 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a subtask begins, before anything is measured.
+    """Initial values of a subtask, before anything is measured.
 
     Args:
         piece: Rows of the first piece.
-        most: Of the largest.
-        ahead: Rows that may wait at first.
-        stages: Into how many parts AHEAD_S is divided: the source, and every exchange of a path.
+        most: Rows of the largest piece.
+        ahead: Rows that may wait initially.
+        stages: Number of parts into which AHEAD_S is divided: the source, and every exchange of a
+            path.
         calls: See Cost.
     """
 
@@ -123,10 +124,10 @@ class Start:
 
 
 class Pace:
-    """Measures the pieces of one subtask.
+    """Measures the pieces of one subtask and adapts their size.
 
     Args:
-        start: Where it begins.
+        start: Initial values.
 
     >>> pace = Pace(Start(piece=1))
     >>> pace.worked(1, 7.0, 7.02); pace.piece
@@ -139,7 +140,7 @@ class Pace:
         self.piece = start.piece
         """Rows of the next piece."""
         self.ahead = start.ahead
-        """Rows that may wait in front of the subtask; NO_LIMIT: as many as there is memory for."""
+        """Rows that may wait in front of the subtask; NO_LIMIT: as many as memory allows."""
         self._most = start.most
         self._calls = start.calls
         self._ahead_s = AHEAD_S / start.stages
@@ -149,18 +150,18 @@ class Pace:
         self._passed = 0
 
     def fit(self, room: int) -> int:
-        """Rows of the next piece, if those behind take so many; a call is never made smaller."""
+        """Rows of the next piece, if downstream has this room; a call is never made smaller."""
         return self.piece if self._calls else min(self.piece, room)
 
     def worked(self, rows: int, began: float, ended: float) -> None:
-        """A piece was worked on, from then to then (monotonic s)."""
+        """Record a processed piece with its start and end (monotonic s)."""
         self._open = rows, began
         self._work.took(rows, ended - began)
         fit = min(self._work.rows_within(PIECE_S), self._most)
         self.piece = max(1, int(min(fit, max(self.piece, 4 * rows))))
 
     def settled(self, now: float) -> None:
-        """The subtask may take the next piece: those behind took what the last one gave out."""
+        """Record that downstream took the output of the last piece: the next one may start."""
         if self._open is None:
             return
         rows, began = self._open
@@ -170,9 +171,9 @@ class Pace:
         fit = min(self._whole.rows_within(self._ahead_s), NO_LIMIT)
         if fit < self.ahead:
             self.ahead, self._passed = max(1, int(fit)), 0
-        elif self._passed >= self.ahead:  # no faster than it was proven
+        elif self._passed >= self.ahead:  # no faster than proven
             self.ahead, self._passed = int(min(fit, 2 * self.ahead)), 0
 
     def per_row(self) -> float:
-        """Seconds of work that a row costs here."""
+        """Seconds of work per row in this subtask."""
         return self._work.per_row()

@@ -1,4 +1,4 @@
-"""Where the pace of a subtask begins: carefully where code of the user may be slow."""
+"""Initial pace of a subtask: cautious where user code may be slow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from raystream.runtime.pace import BATCH_ROWS, FIRST_AHEAD, FIRST_ROWS, ROW_CODE
 
 
 def start_of(plan: PhysicalPlan, chain: ChainSpec) -> Start:
-    """The first sizes of a chain, and in how many parts the time of waiting is divided."""
+    """Initial sizes of a chain, and the number of parts into which the waiting time is divided."""
     mine = any(_is_code(step) for step in chain.steps)
     by_row = any(step.step.user_code is UserCode.ROWS for step in chain.steps)
     return Start(
@@ -21,12 +21,12 @@ def start_of(plan: PhysicalPlan, chain: ChainSpec) -> Start:
 
 
 def first_ahead(plan: PhysicalPlan) -> int:
-    """Rows that may be in flight at first: to a subtask, and on each channel."""
+    """Rows that may be in flight initially: to a subtask, and on each channel."""
     return FIRST_AHEAD if any(_is_code(step) for _, step in plan.steps()) else FIRST_ROWS
 
 
 def _is_code(spec: StepSpec) -> bool:
-    """Whether what it costs is unknown: functions, and sinks that are not ours."""
+    """Whether its cost is unknown: user functions, and sinks that are not raystream's."""
     sink = spec.step.sink
     if sink is not None:
         return not type(sink).__module__.startswith("raystream.")

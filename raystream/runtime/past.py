@@ -1,4 +1,4 @@
-"""Keeps the past of a job in its storage: each run when it begins and ends, the last twenty."""
+"""Record each run of a job in its storage when it begins and ends; the last twenty are kept."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from raystream.storage.base import Store
 
 
 class Past:
-    """The record of one run. What cannot be written is left out: the run matters more.
+    """The record of one run. Write errors are ignored: the run matters more.
 
     Args:
         store: The job's storage.
         job: Name of the job.
-        run: Random id of the run; empty: nothing is kept.
+        run: Random id of the run; empty: nothing is recorded.
     """
 
     def __init__(self, store: Store, job: str, run: str) -> None:
@@ -31,7 +31,7 @@ class Past:
         self._stem = ""
 
     def begin(self, now_ms: int) -> None:
-        """The run begins, or continues with another coordinator: then there is a record."""
+        """Record the start of the run, unless an earlier coordinator of it already did."""
         if not self._run:
             return
         with suppress(StorageError, OSError):
@@ -49,11 +49,11 @@ class Past:
                 self._store.delete(old)
 
     def end(self, outcome: Outcome, status: StatusDocument | None) -> None:
-        """The run has ended."""
+        """Record the end of the run."""
         self._write(past.ENDED, past.ended(outcome, status))
 
     def logs(self, text: str) -> None:
-        """What its processes wrote last."""
+        """Record the last log lines of its processes."""
         self._write(past.LOGS, text.encode())
 
     def _write(self, what: str, data: bytes) -> None:
@@ -63,10 +63,10 @@ class Past:
 
 
 def past_runs(store: Store, run: str = "") -> list[PastRun]:
-    """The runs that a storage knows, newest first.
+    """The runs recorded in a storage, newest first.
 
     Args:
-        store: Of the job.
+        store: Storage of the job.
         run: Only this one.
 
     Raises:
@@ -84,6 +84,6 @@ def _read(store: Store, first: str, keys: set[str]) -> PastRun | None:
 
 
 def past_logs(store: Store, run: PastRun) -> Sequence[str]:
-    """What the processes of a run wrote last; none if nobody kept it."""
+    """Last log lines of the processes of a run; empty if not recorded."""
     text = store.get(past.run_key(run.started_at_ms, run.run, past.LOGS))
     return [] if text is None else text.decode(errors="replace").splitlines()

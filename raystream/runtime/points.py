@@ -1,7 +1,7 @@
-"""Where a process takes its named points from: an import path in the environment, else nowhere.
+"""Named points of a process: from an import path in the environment, else none.
 
-The engine knows no switch that weakens it; a test brings a factory `module:function` that is called
-with the name of the process (`coordinator`, or a subtask such as `counts[0]`).
+The engine has no switch that weakens it; a test provides a factory `module:function` that is
+called with the name of the process (`coordinator`, or a subtask such as `counts[0]`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FOR_THE_FACTORY = "RAYSTREAM_TEST_"
 
 
 def to_hand_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables about points, for processes that do not inherit the driver's environment.
+    """Variables about points, for processes that do not inherit the driver's environment.
 
     >>> to_hand_on({"HOME": "/root", "RAYSTREAM_POINTS": "module:function"})
     {'RAYSTREAM_POINTS': 'module:function'}
@@ -32,7 +32,7 @@ def points_of(process: str, environment: Mapping[str, str]) -> Points:
 
     Args:
         process: `coordinator`, or the name of a subtask.
-        environment: Variables that the driver asks for; they become this process's own.
+        environment: Variables passed on by the driver; they are set in this process.
 
     >>> points_of("coordinator", {}) is nowhere
     True

@@ -1,4 +1,4 @@
-"""Performs procedures of the commit protocol: each command is one call, and a named point."""
+"""Run procedures of the commit protocol: each command is one call, and a named point."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ R = TypeVar("R")
 Sleeper = Callable[[float], None]
 
 STORAGE_TRIES = 8
-"""Reads of storage that fail are repeated so often, 0.1 s, 0.2 s, 0.4 s .. apart: 12 s in all."""
+"""Tries of a failing storage read, 0.1 s, 0.2 s, 0.4 s .. apart: 12 s in all."""
 
 
 class StorageUnavailable(Exception):  # noqa: N818 - an outage, not a fault of the job
-    """Storage cannot be read for now: a fault of infrastructure, retried without limit."""
+    """Storage cannot be read for now: an infrastructure fault, retried without limit."""
 
 
 def run_procedure(
@@ -53,11 +53,11 @@ def run_procedure(
     point: Points = nowhere,
     sleep: Sleeper = time.sleep,
 ) -> T:
-    """Perform a procedure to its end. Blocking.
+    """Run a procedure to its end. Blocking.
 
     Args:
-        procedure: A fresh one.
-        store: Where the job's records live.
+        procedure: A new procedure.
+        store: Storage of the job's records.
         committers: Sink step -> its phase two; a sink without one never makes committables.
         clock: For the answer of Sleep.
         point: Called with the name of each command before it is performed, and with
@@ -68,9 +68,9 @@ def run_procedure(
         What the procedure returns.
 
     Raises:
-        Superseded, OutputLost, JobFailed: what the procedure says.
+        Superseded, OutputLost, JobFailed: raised by the procedure.
         ConfigurationError: a checkpoint names transactions of a sink that is not in the plan, or
-            there is no savepoint where it should be.
+            there is no savepoint at the given address.
         StorageError: a record is damaged.
         StorageUnavailable: storage could not be read or listed for a while.
     """
@@ -90,7 +90,7 @@ def run_procedure(
 
 
 def confirm_storage(store: Store, identity: str, sleep: Sleeper) -> None:
-    """Nobody may recover from a storage that was emptied: all would be written once more.
+    """Refuse to recover from a storage that was emptied: the job would write everything again.
 
     Args:
         store: Where the job's records live.
@@ -110,7 +110,7 @@ def confirm_storage(store: Store, identity: str, sleep: Sleeper) -> None:
 
 
 def _insist(call: Callable[[], R], sleep: Sleeper) -> R:
-    """Repeat a call that changes nothing, or nothing twice, while storage is out of reach."""
+    """Retry an idempotent call while storage cannot be reached."""
     for attempt in range(STORAGE_TRIES):
         try:
             return call()
@@ -121,7 +121,7 @@ def _insist(call: Callable[[], R], sleep: Sleeper) -> R:
 
 
 class _World:
-    """The table from command to call."""
+    """Maps each command to a call."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class _World:
         try:
             return self._store.create(command.key, encode(command.record))
         except StorageError:
-            return Put.UNKNOWN  # the procedure repeats it until it is known (V5)
+            return Put.UNKNOWN  # the procedure repeats it until the outcome is known (V5)
 
     def _read(self, command: Read) -> Record | None:
         data = self._insist(lambda: self._store.get(command.key))
@@ -196,7 +196,7 @@ class _World:
         committables: Sequence[Committable],
         call: Callable[[Committer, list[Committable]], Sequence[R]],
     ) -> tuple[R, ...]:
-        """Answers in the order of the committables, whatever sinks they belong to."""
+        """Answers in the order of the committables, whichever sinks they belong to."""
         answers: dict[Committable, R] = {}
         for committer, mine in self._by_sink(committables):
             answers |= zip(mine, call(committer, mine), strict=True)

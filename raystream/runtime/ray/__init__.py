@@ -1,10 +1,10 @@
 """The only importer of Ray.
 
-A worker process of Ray runs one polars thread: parallelism comes from subtasks. It must be said
-before polars is imported, and this file is the first of ours that such a process imports. Likewise
-Ray must be told before its import not to print a paragraph for each process that we end ourselves:
-who died, and why, is in the status and in the outcome. In a notebook it recommends ipywidgets,
-which nothing here uses.
+A worker process of Ray runs one polars thread, since parallelism comes from subtasks. This must be
+set before polars is imported, and this file is the first of ours that such a process imports.
+Ray must also be configured before its import not to print a paragraph for each process that we
+kill ourselves: which one died, and why, is in the status and in the outcome. In a notebook Ray
+recommends ipywidgets, which nothing here uses.
 """
 
 from __future__ import annotations

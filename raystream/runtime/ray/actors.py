@@ -1,4 +1,4 @@
-"""The actors of a job: made where they can run, ended so that they are gone."""
+"""The actors of a job: created where they can run, and ended reliably."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from raystream.runtime.ray.watchdog import end_process
 _ray: Any = ray  # its stubs are incomplete
 
 _FRESH_SECONDS = 5.0
-"""Who answered within this time is not frozen: Ray alone can end it."""
+"""An actor that answered within this time is not frozen: Ray alone can end it."""
 
 
 @dataclass(eq=False, slots=True)
 class Worker:
-    """An actor we made.
+    """An actor that we created.
 
     Args:
         handle: Its Ray handle; kept, or the actor ends.
-        origin: How it came to its role: `new`, `spare`, `survivor`.
-        share: CPUs it reserves.
-        where: Node and pid, once it has said so.
+        origin: How it got its role: `new`, `spare`, `survivor`.
+        share: CPUs that it reserves.
+        where: Node and pid, once it has reported them.
         heard: Monotonic seconds of its last answer.
     """
 
@@ -42,20 +42,20 @@ class Worker:
 
     @property
     def node(self) -> str:
-        """Node it runs on, empty while unknown."""
+        """Its node, empty while unknown."""
         return self.where.node if self.where is not None else ""
 
     def answered(self) -> None:
-        """It lives."""
+        """Record an answer: it is alive."""
         self.heard = time.monotonic()
 
 
 class Actors:
-    """Makes and ends the actors of one job. All calls come from the desk.
+    """Creates and ends the actors of one job. All calls come from the desk.
 
     Args:
-        desk: Where ending tasks are waited for.
-        chains: Chains of the plan: how many subtasks make up a slot of 1 CPU.
+        desk: Waits for the tasks that end processes.
+        chains: Number of chains of the plan: that many subtasks make up a slot of 1 CPU.
     """
 
     def __init__(self, desk: Desk, chains: int) -> None:
@@ -69,7 +69,7 @@ class Actors:
         self._created = 0
 
     def look(self, suspects: frozenset[str]) -> None:
-        """See which nodes can be used: not the suspects, nor those that do not answer."""
+        """Update the usable nodes: not the suspects, nor those that do not answer."""
         listed = listed_nodes()
         self.listed = frozenset(node.id for node in listed)
         self.avoid = suspects | {node.id for node in listed if not node.answers()}
@@ -78,20 +78,20 @@ class Actors:
         self._usable = [node for node in listed if node.id not in self.avoid]
 
     def share(self, new: int, ours: Sequence[Worker]) -> float:
-        """CPUs that each of `new` actors gets on the nodes seen last.
+        """CPUs for each of `new` actors on the nodes seen last.
 
         Args:
-            new: Actors about to be made.
+            new: Actors about to be created.
             ours: Actors that exist and stay.
         """
         return cpu_share(self._chains, new, [self._free_on(node, ours) for node in self._usable])
 
     def full_share(self) -> float:
-        """What each of them gets if there are CPUs enough."""
+        """CPUs for each actor if there are enough CPUs."""
         return cpu_share(self._chains, 1, [1.0])
 
     def create(self, name: str, share: float) -> Worker:
-        """Make one; its process starts meanwhile.
+        """Create an actor; its process starts in the background.
 
         Args:
             name: Title of its process.
@@ -106,8 +106,8 @@ class Actors:
             "scheduling_strategy": "SPREAD",
         }
         if not share and self._usable:
-            # Ray spreads only what reserves something, and may put the rest on a dead node: also
-            # with a soft affinity.
+            # Ray spreads only actors that reserve something, and may place the others on a dead
+            # node, even with a soft affinity.
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(
                 self._next_node(), soft=False
             )
@@ -123,17 +123,17 @@ class Actors:
         return nodes[self._created % len(nodes)].id
 
     def release(self, worker: Worker) -> None:
-        """End one that has no role: in time, Ray ends also one that is frozen."""
+        """End an actor without a role; after a while Ray also ends a frozen one."""
         ray.kill(worker.handle, no_restart=True)
 
     def end(self, worker: Worker) -> None:
-        """End one that works: Ray does it, and then tells nobody that a worker died."""
+        """End a working actor through Ray, which then does not report a dead worker."""
         self.release(worker)
         if time.monotonic() - worker.heard > _FRESH_SECONDS:
             self._end_process(worker)
 
     def end_for_sure(self, worker: Worker) -> None:
-        """End one that is dead or frozen; a stopped process outlives `ray.kill` by 5 s."""
+        """End a dead or frozen actor; a stopped process outlives `ray.kill` by 5 s."""
         self.release(worker)
         self._end_process(worker)
 

@@ -1,4 +1,4 @@
-"""A job that can be asked, wherever it runs."""
+"""Interface of a running job that answers questions, wherever it runs."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from typing import Any, Protocol
 from raystream.errors import RaystreamError
 
 LOOK_S = 0.2
-"""Pause between two looks at an answer: so long an interrupt may have to wait."""
+"""Pause between two checks for an answer, seconds: an interrupt may be delayed this long."""
 
 PATIENCE_S = 60.0
-"""So long a coordinator may be silent: Ray starts another one when its process died."""
+"""How long a coordinator may be silent, seconds: Ray starts another when its process died."""
 
 
 class Gone(RaystreamError):
-    """The coordinator ended, and with it all it knew; its job may have a newer run."""
+    """The coordinator ended with all that it knew; the job may have a newer run."""
 
 
 class Asked(Protocol):
     """One run of a job.
 
     Attributes:
-        name: Of the job.
+        name: Name of the job.
     """
 
     name: str
 
     def ask(self, method: str, *arguments: Any, patience: float = PATIENCE_S) -> Any:
-        """What its coordinator answers. Waits as long as it works on it.
+        """Call a method of its coordinator and return the answer. Waits while it works on it.
 
         Args:
-            method: Of the coordinator's actor.
+            method: Method of the coordinator's actor.
             arguments: Its arguments.
-            patience: Seconds for which its process may be away.
+            patience: Seconds for which the coordinator's process may be away.
 
         Raises:
-            RaystreamError: what the method raised.
+            RaystreamError: raised by the method.
             Gone: there is no coordinator any more.
         """
         ...

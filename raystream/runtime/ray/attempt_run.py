@@ -1,4 +1,4 @@
-"""One attempt inside a subtask process: channels, task, and the one thread that runs its steps."""
+"""One attempt in a subtask process: channels, task, and the one thread that runs its steps."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ log = logging.getLogger("raystream.subtask")
 BACKGROUND_THREADS = 4
 _LONGEST_WAIT = 1.0
 _ACCOUNTING = 0.2
-"""Seconds after which work without a pause is counted as busy."""
+"""Seconds after which work without a pause is accounted as busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """News: the attempt was ended from outside; nothing more will be told about it."""
+    """News: the attempt was ended from outside; no more news follows."""
 
 
 News = SourceDry | Failure | Over
 
 
 class AttemptRun:
-    """Channels and task of one subtask for one attempt. Every method but `stop` is quick.
+    """Channels and task of one subtask for one attempt. Every method except `stop` is quick.
 
     Args:
-        request: What the subtask is in this attempt.
+        request: The subtask, and its state in this attempt.
         node: Id of this node.
         host: IP address to listen on.
-        point: Named places where tests may kill.
+        point: Named points where tests may kill.
     """
 
     def __init__(self, request: OpenRequest, node: str, host: str, point: Points) -> None:
@@ -91,7 +91,7 @@ class AttemptRun:
         return self._listener.address
 
     def connect(self, addresses: Mapping[SubtaskId, SocketAddress], store: Store) -> None:
-        """Call every downstream subtask, then build the task and restore its state.
+        """Connect to every downstream subtask, then build the task and restore its state.
 
         Raises:
             Exception: a channel, the storage, user code or a broker failed.
@@ -116,7 +116,7 @@ class AttemptRun:
         )
 
     def start(self) -> None:
-        """Let the processing thread run."""
+        """Start the processing thread."""
         assert self._task is not None, "start before connect"
         if self._thread is not None:
             return
@@ -138,16 +138,16 @@ class AttemptRun:
             return {}
         found = self._task.observe().to_dict()
         since = self._working_since
-        if since is not None:  # on one batch, perhaps for long
+        if since is not None:  # on one batch, perhaps for a long time
             found["busy_seconds"] += time.monotonic() - since
         return found
 
     def tail(self, step: StepName, mark: Mark | None) -> tuple[list[Row], Mark | None]:
-        """Rows that passed a step since; see `Taps.since`."""
+        """Rows that passed a step since the mark; see `Taps.since`."""
         return self._task.taps.since(step, mark) if self._task is not None else ([], None)
 
     def next_news(self) -> News:
-        """Wait for the next thing to tell: dry, failed, or over."""
+        """Wait for the next news: dry, failed, or over."""
         return self._news.get()
 
     def snapshot(self, checkpoint: int) -> Snapshot | None:
@@ -174,7 +174,7 @@ class AttemptRun:
             self._loop(task)
         except Exception as error:  # noqa: BLE001 - whatever a step raises fails the attempt
             failure = failure_of(error)
-            follows = failure.kind == "channel"  # a neighbour failed first, and tells it
+            follows = failure.kind == "channel"  # a neighbour failed first, and reports it
             log.error("failed: %s", failure.message, exc_info=None if follows else error)
             self._tell(failure)
         finally:
@@ -187,7 +187,8 @@ class AttemptRun:
             self._woken.clear()
             progress = task.step()
             if isinstance(progress, Finished):
-                # Downstream may still read what we sent: channels stay until the attempt is ended.
+                # Downstream may still read what we sent: keep the channels until the attempt is
+                # ended.
                 self._wait(None)
             elif isinstance(progress, Waiting):
                 began, self._working_since = time.monotonic(), None
@@ -214,7 +215,7 @@ class AttemptRun:
             self._reported.notify_all()
 
     def _tell(self, news: News) -> None:
-        """The last news; whoever waits for a snapshot waits in vain."""
+        """Post the last news, and release all that wait for a snapshot."""
         self._news.put(news)
         with self._reported:
             self._stopping = True
@@ -223,7 +224,7 @@ class AttemptRun:
     def _close(self) -> None:
         self._listener.close()
         close: Callable[[], None] = self._task.close if self._task is not None else lambda: None
-        # The attempt has ended already; its cause was told before.
+        # The attempt has already ended and its cause has been reported.
         with contextlib.suppress(Exception):
             close()
         for writer in self._writers:

@@ -1,4 +1,4 @@
-"""Which Ray cluster a job runs on: one that was named or started by hand, else a private one."""
+"""The Ray cluster of a job: the given one, one started by hand, or else a private one."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from raystream.runtime.signals import interrupted_by_sigterm
 _REACH_SECONDS = 1.0
 _JOIN_SECONDS = 5.0
 _LINE = 100
-"""Characters of a message of Ray that are shown."""
+"""Maximum length of a shown Ray message, characters."""
 
 _TOLD_BY_US = ("A worker died", "Task Coordinator.wait failed")
-"""The status names the cause of each restart."""
+"""Messages not repeated: the status names the cause of each restart."""
 
 _ray: Any = ray  # its stubs are incomplete
 
 
 @contextmanager
 def attached(address: str | None) -> Iterator[bool]:
-    """Be connected to a cluster; yields whether it is a private one, shut down afterwards.
+    """Connect to a cluster; yields whether it is a private one, which is shut down afterwards.
 
     A connection that this process has already made is used and kept.
 
@@ -43,7 +43,7 @@ def attached(address: str | None) -> Iterator[bool]:
             this machine, else a private cluster. Another process's private cluster is never used.
 
     Raises:
-        ConfigurationError: no cluster at this address, or it does not let us in.
+        ConfigurationError: no cluster at this address, or it refuses the connection.
     """
     if ray.is_initialized():
         yield False
@@ -57,7 +57,7 @@ def attached(address: str | None) -> Iterator[bool]:
 
 
 def connect(address: str | None) -> bool:
-    """Be connected until this process ends; whether the cluster is a private one of its own.
+    """Connect until this process ends; returns whether the cluster is this process's private one.
 
     Args:
         address: As for `attached`.
@@ -71,7 +71,7 @@ def connect(address: str | None) -> bool:
 
 
 class _Own:
-    """Whether `connect` started a cluster for this process, and whether it only looks at others."""
+    """Whether `connect` started a cluster for this process, and whether it only views others."""
 
     private = False
     looking = False
@@ -79,7 +79,7 @@ class _Own:
 
 
 def look_at(address: str) -> None:
-    """Be connected to look at the jobs of a cluster; such a connection may be left for another.
+    """Connect in order to view the jobs of a cluster; such a connection may be replaced later.
 
     Raises:
         ConfigurationError: as `attached`.
@@ -90,12 +90,12 @@ def look_at(address: str) -> None:
 
 
 def look_at_private(address: str) -> bool:
-    """Be connected to a private cluster on this machine; False: it is gone, or we are not free.
+    """Connect to a private cluster on this machine; False: it is gone, or we may not switch.
 
     A connection that was made to run something is kept.
 
     Args:
-        address: As its run wrote it down.
+        address: As recorded by its run.
     """
     if ray.is_initialized():
         if gcs_address() == address:
@@ -109,7 +109,7 @@ def look_at_private(address: str) -> bool:
         only_loopback()
         use_token_if_there_is_one()
         _ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except Exception:  # noqa: BLE001 - it ended a moment ago, whatever Ray says of that
+    except Exception:  # noqa: BLE001 - it ended a moment ago, whatever Ray says about that
         return False
     _Own.looking = _Own.at_private = True
     return True
@@ -150,7 +150,7 @@ def _connect(address: str | None) -> bool:
 
 
 def started_head() -> str | None:
-    """Address of the head that `ray start` left on this machine, if it still answers."""
+    """Address of the head that `ray start` started on this machine, if it still answers."""
     file = _temporary() / "ray_current_cluster"
     try:
         address = file.read_text().strip()
@@ -165,15 +165,15 @@ def started_head() -> str | None:
 
 
 def use_token_if_there_is_one() -> None:
-    """Switch token authentication on when this user has a token; with an address Ray does not.
+    """Enable token authentication if this user has a token; Ray does not do so with an address.
 
-    Setting the variable alone is too late once Ray is imported, so Ray's own function is asked.
+    Setting the variable alone is too late once Ray is imported, so call Ray's own function.
     """
     try:
         from ray._private.authentication import authentication_token_setup as setup
     except ImportError:
         return
-    logging.getLogger(setup.__name__).setLevel(logging.ERROR)  # that it did is not news
+    logging.getLogger(setup.__name__).setLevel(logging.ERROR)  # enabling it is not news
     setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
@@ -183,7 +183,7 @@ def nodes() -> list[str]:
 
 
 def gcs_address() -> str:
-    """Of the connected cluster."""
+    """Address of the connected cluster."""
     return str(ray.get_runtime_context().gcs_address)
 
 
@@ -193,7 +193,7 @@ def cpus() -> int:
 
 
 def _import_meanwhile() -> None:
-    """Joining is mostly waiting; what is needed next costs half a second of CPU to import."""
+    """Import in the background what is needed next (0.5 s of CPU): joining is mostly waiting."""
     threading.Thread(
         target=import_module, args=("raystream.runtime.ray.entry",), daemon=True
     ).start()
@@ -216,7 +216,7 @@ def _join(address: str) -> None:
 
 
 def _check_reachable(address: str) -> None:
-    """Ray itself tries for a minute and prints to the terminal meanwhile; `auto` is left to it."""
+    """Check first: Ray tries for a minute and prints meanwhile; `auto` is left to Ray."""
     if address.startswith(("http://", "https://")):
         what = f"{address} is the address of a dashboard"
         raise ConfigurationError(what, what_to_do="give that of the head, HOST:6379 as a rule")
@@ -238,7 +238,7 @@ def _quiet() -> None:
 
 
 def _shorten_raylet_messages() -> None:
-    """What raylets tell is one line on standard error, and nothing where we tell it ourselves.
+    """Print messages of raylets as one line on standard error, and skip those that we report.
 
     Ray prints up to 20 lines of a log, to standard output, and has no setting for it.
     """
@@ -251,7 +251,7 @@ def _shorten_raylet_messages() -> None:
 
 
 def _first_line_only(data: Mapping[str, Any], ignore_prefix: bool = False) -> None:
-    """What Ray is to call with each message.
+    """Replacement for the function that Ray calls with each message.
 
     >>> _first_line_only({"lines": ["A worker died or was killed while executing a task by .."]})
     """
@@ -264,7 +264,7 @@ def _first_line_only(data: Mapping[str, Any], ignore_prefix: bool = False) -> No
 
 
 def _temporary() -> Path:
-    """Where Ray keeps its files (ray._common.utils.get_default_system_temp_dir)."""
+    """Directory of Ray's files (ray._common.utils.get_default_system_temp_dir)."""
     return Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / "ray"
 
 

@@ -1,4 +1,4 @@
-"""A run in a process that is connected to Ray already: a notebook, a script with `ray.init`."""
+"""A run in a process that is already connected to Ray: a notebook, a script with `ray.init`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from raystream.runtime.ray.entry import OnStatus, run
 
 
 class Connected:
-    """Uses the connection, and keeps it.
+    """Runs a job on the existing connection, and keeps it.
 
     Args:
         address: As given by the user.

@@ -1,7 +1,8 @@
-"""The coordinator actor: a shell around the ControlLoop; its only truth is in durable storage.
+"""The coordinator actor: a shell around the ControlLoop; all lasting state is in durable storage.
 
-It makes the subtasks, so they die with it. Ray restarts it when its process dies; a new incarnation
-goes through the same recovery as the first. A plain class, made an actor at the call site.
+It creates the subtasks, so they die with it. Ray restarts it when its process dies; a new
+incarnation goes through the same recovery as the first. A plain class, made an actor at the call
+site.
 """
 
 from __future__ import annotations
@@ -48,17 +49,17 @@ GROUPS = {"control": 1, "query": 2, "wait": 16, "watch": 16}
 _SEGMENT_WRITERS = 4
 _ANSWER_TRIES = 40
 _ANSWER_PAUSE = 0.05
-"""Seconds for an answer to leave this process."""
+"""Seconds between checks whether all answers have left this process."""
 
 _WATCHED_RECENTLY = 2.0
 _WATCHER_PAUSE = 0.5
-"""Seconds for somebody who asked a moment ago to ask again."""
+"""Seconds for a recent watcher to ask again."""
 
 _LINGER = 10.0
-"""Seconds for whoever looks at a job that has ended, before its coordinator goes by itself."""
+"""Seconds for viewers of an ended job, before its coordinator exits."""
 
 _KEPT_LINES = 200
-"""Of each process, in the job's storage after the end."""
+"""Lines of each process kept in the job's storage after the end."""
 
 _KEPT_TEXT = 400_000
 
@@ -69,7 +70,7 @@ class Coordinator:
     """Runs one job to its end; made by `of_job`.
 
     Args:
-        driver: Who started it, for the message to a second one.
+        driver: Process that started it, for the message to a second one.
         environment: Variables of the driver: its brokers' address, named points.
     """
 
@@ -77,10 +78,10 @@ class Coordinator:
     """The job, packed by its driver."""
 
     alone: ClassVar[bool] = False
-    """No driver waits for its end: it goes by itself, some time after it."""
+    """No driver waits for its end: it exits by itself some time afterwards."""
 
     def __init__(self, driver: str = "", environment: Mapping[str, str] | None = None) -> None:
-        # The dead of an attempt fail many calls at once; their cause is told once, by the status.
+        # The dead of an attempt fail many calls at once; the status reports their cause, once.
         os.environ["RAY_IGNORE_UNHANDLED_ERRORS"] = "1"
         log_to_stderr()
         self._driver = driver
@@ -95,24 +96,25 @@ class Coordinator:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         watch(Lease())
-        # A constructor that takes long would keep status() and stop() waiting.
+        # A slow constructor would keep status() and stop() waiting.
         threading.Thread(
             target=self._run, args=(self.job, dict(environment or {})), name="raystream-control"
         ).start()
 
     @ray.method(concurrency_group="wait", max_task_retries=-1)
     def wait(self) -> Outcome:
-        """Blocks to the end of the job; asked again by Ray when this process was restarted."""
+        """Wait for the end of the job; Ray repeats the call after a restart of this process."""
         self._ended.wait()
         assert self._outcome is not None
         return self._outcome
 
     @ray.method(concurrency_group="watch", max_task_retries=-1)
     def ended(self, seconds: float) -> Outcome | None:
-        """As `wait` for others than the driver, who ends this process when it hears of the end.
+        """Like `wait`, for callers other than the driver, which ends this process afterwards.
 
         Args:
-            seconds: None after so long: nobody who lost interest keeps a thread.
+            seconds: Return None after this long, so that callers that have left do not hold a
+                thread.
         """
         with self._answering():
             self._over.wait(seconds)
@@ -134,7 +136,7 @@ class Coordinator:
 
     @ray.method(concurrency_group="wait")
     def logs(self, marks: Marks, lines: int) -> list[Piece]:
-        """What the job's processes wrote; see `logs.read_here`."""
+        """Log lines of the job's processes; see `logs.read_here`."""
         workers = self._workers
         others, readers = workers.processes() if workers is not None else ([], {})
         me = Process("coordinator", str(ray.get_runtime_context().get_node_id()), os.getpid())
@@ -145,7 +147,7 @@ class Coordinator:
         """Rows that passed a step since the last call; see `tails.gather`.
 
         Raises:
-            ConfigurationError: at the first call: there is no such step.
+            ConfigurationError: at the first call, if there is no such step.
         """
         if not marks:
             check(unpack_job(self.job), step)
@@ -154,23 +156,23 @@ class Coordinator:
 
     @ray.method(concurrency_group="query")
     def fingerprint(self) -> str:
-        """What was submitted, as `JobSpec.fingerprint`."""
+        """Fingerprint of what was submitted, see `JobSpec.fingerprint`."""
         return unpack_job(self.job).fingerprint
 
     @ray.method(concurrency_group="query")
     def driver(self) -> str:
-        """Who started it."""
+        """Process that started it."""
         return self._driver
 
     @ray.method(concurrency_group="control")
     def stop(self, kind: StopKind, savepoint: str | None = None, by: str = "") -> None:
-        """Ask the job to end; returns at once.
+        """Request the end of the job; returns at once.
 
         Args:
-            kind: How.
+            kind: Kind of stop.
             savepoint: Keep the last checkpoint here, see `savepoint`; empty: at the default place.
-                Its address is in the outcome. None: do not.
-            by: Who asks, for people.
+                Its address is in the outcome. None: do not keep it.
+            by: Who requests it, for people.
         """
         refuse_unfit(savepoint)
         with self._lock:
@@ -181,7 +183,7 @@ class Coordinator:
 
     @ray.method(concurrency_group="wait")
     def savepoint(self, target: str | None = None) -> str:
-        """Take a checkpoint now and keep it; blocks until it is whole.
+        """Take a checkpoint now and keep it; blocks until the copy is complete.
 
         Args:
             target: Absolute path or URL; None or empty: `<storage>/<job>/savepoints/<n>-<hex>`.
@@ -190,7 +192,7 @@ class Coordinator:
             Its address.
 
         Raises:
-            ConfigurationError: something else is there.
+            ConfigurationError: something else exists there.
             RaystreamError: it could not be written, or the job ended before.
         """
         refuse_unfit(target)
@@ -198,7 +200,7 @@ class Coordinator:
 
     @ray.method(concurrency_group="wait")
     def checkpoint(self) -> int:
-        """Take a checkpoint now; blocks until its output is committed. Its number.
+        """Take a checkpoint now; blocks until its output is committed. Returns its number.
 
         Raises:
             RaystreamError: the job ended before.
@@ -227,7 +229,7 @@ class Coordinator:
     def _run(self, job: bytes, environment: Mapping[str, str]) -> None:
         try:
             self._outcome = self._drive(job, environment)
-        except Exception as error:  # noqa: BLE001 - the last place to tell what happened
+        except Exception as error:  # noqa: BLE001 - the last place to report what happened
             failure = failure_of(error)
             self._outcome = Outcome("failed", "\n".join(failure.lines) or failure.message)
         finally:
@@ -239,12 +241,12 @@ class Coordinator:
                 self._go()
 
     def _go(self) -> None:
-        """Nothing is left to tell that the job's storage does not: 145 MB for nothing."""
+        """Exit: the job's storage holds all that is left to know, and the process takes 145 MB."""
         time.sleep(_LINGER)
         ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
     def _let_answers_go(self) -> None:
-        """Before the driver hears of the end, and ends this process."""
+        """Let pending answers leave before the driver learns of the end, and ends this process."""
         asked = self._asking > 0
         watched = time.monotonic() - self._watched < _WATCHED_RECENTLY
         for _ in range(_ANSWER_TRIES):
@@ -287,7 +289,7 @@ class Coordinator:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _last_logs(self, workers: RayWorkers) -> str:
-        """What the processes wrote last, for those who look when this cluster is gone."""
+        """Last log lines of the processes, for readers after this cluster is gone."""
         others = workers.processes()[0]
         me = Process("coordinator", str(ray.get_runtime_context().get_node_id()), os.getpid())
         pieces = read_everywhere([me, *others], {}, {}, _KEPT_LINES)
@@ -305,15 +307,15 @@ class Coordinator:
 def of_job(packed: bytes, *, alone: bool = False) -> type[Coordinator]:
     """The class of the coordinator of one job.
 
-    The job is part of its class, which Ray keeps in the cluster's control service: an argument of
-    more than 100 KB would be an object of the store, and Ray starts no actor again whose argument
-    is gone.
+    The job is part of its class, which Ray keeps in the cluster's control service: an argument
+    larger than 100 KB would be an object of the store, and Ray does not restart an actor whose
+    argument is gone.
     """
     return type(Coordinator.__name__, (Coordinator,), {"job": packed, "alone": alone})
 
 
 def actor_options(job: str, *, detached: bool) -> dict[str, Any]:
-    """Options of the coordinator's actor: its name on the cluster is the name of the job."""
+    """Options of the coordinator's actor; its name on the cluster is the name of the job."""
     options: dict[str, Any] = {
         "name": job,
         "namespace": NAMESPACE,
@@ -325,7 +327,7 @@ def actor_options(job: str, *, detached: bool) -> dict[str, Any]:
     }
     if detached:
         return {**options, "lifetime": "detached"}
-    # Beside the driver, with which it dies anyway: one node less whose death it can die of. A soft
-    # affinity is not kept for an actor that reserves nothing.
+    # On the driver's node, since it dies with the driver anyway: one node less whose death ends it.
+    # A soft affinity is not kept for an actor that reserves nothing.
     here = ray.get_runtime_context().get_node_id()
     return {**options, "scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}

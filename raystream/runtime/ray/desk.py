@@ -1,4 +1,4 @@
-"""The desk: one thread that does notes in turn, among them the completions of Ray calls."""
+"""The desk: one thread that runs notes in turn, among them the completions of Ray calls."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Then = Callable[[Any], None]
 
 
 class Desk:
-    """Whoever works at a desk needs no locks: all of his work is notes done by its one thread.
+    """Code that runs only at a desk needs no locks: one thread runs all its notes.
 
     Args:
-        failed: Told (by the thread) what a note raised.
+        failed: Called (by the thread) with the exception of a note.
     """
 
     def __init__(self, failed: Callable[[Exception], None]) -> None:
@@ -29,11 +29,11 @@ class Desk:
         self._thread.start()
 
     def put(self, note: Note) -> None:
-        """Have this done; any thread may."""
+        """Run this note at the desk; callable from any thread."""
         self._notes.put(note)
 
     def when(self, ref: Any, then: Then, timeout: float | None = None) -> None:
-        """Call `then` at the desk with the result, the exception, or a TimeoutError; just once."""
+        """Call `then` at the desk with the result, the exception, or a TimeoutError; only once."""
         waiting = [then]
 
         def finish(result: Any) -> None:
@@ -50,11 +50,11 @@ class Desk:
             self.after(timeout, lambda: finish(late))
 
     def after(self, seconds: float, note: Note) -> None:
-        """Have this done later; only from a note."""
+        """Run this note later; call only from a note."""
         self._alarms.append((time.monotonic() + seconds, note))
 
     def close(self, last: Note, timeout: float) -> None:
-        """Do this, then nothing more; waits for it."""
+        """Run this as the last note, and wait for it."""
 
         def end() -> None:
             try:

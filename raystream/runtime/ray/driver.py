@@ -1,8 +1,9 @@
-"""The driver of a run in the foreground: a process of its own, so that Ray dies without the run.
+"""The driver of a foreground run: a separate process, so that Ray can die without the run.
 
-A driver dies with its raylet, prints what Ray's C++ has to say, and may hang for a minute when the
-control service is gone. The run stays what people started: it hears the driver through a pipe, ends
-it with all of its private cluster, and starts another (runtime.ray.foreground).
+A driver dies with its raylet, prints the output of Ray's C++ code, and may hang for a minute when
+the control service is gone. The run itself is the process that the user started: it talks to the
+driver through a pipe, kills it with all of its private cluster, and starts another
+(runtime.ray.foreground).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _ANSWERS_AT_ONCE = 8
 
 
 def main(pipe: int) -> None:
-    """The process; see `driver_process`.
+    """Run the driver process; see `driver_process`.
 
     Args:
         pipe: File descriptor of its end of the pipe to the run.
@@ -34,10 +35,10 @@ def main(pipe: int) -> None:
 
 
 class Driver:
-    """Attaches, launches, watches, as it is told.
+    """Attaches, launches and watches a job on orders of the run.
 
     Args:
-        pipe: To the run.
+        pipe: Pipe to the run.
     """
 
     def __init__(self, pipe: Connection) -> None:
@@ -47,17 +48,17 @@ class Driver:
         self._coordinator: Any = None
 
     def run(self) -> None:
-        """To the end of the job."""
+        """Serve the run to the end of the job."""
         order = self._pipe.recv()
         assert isinstance(order, said.Attach)
         if self._attach(order.address):
-            # `ray job stop` signals every descendant: the run takes it, and tells us what to do
+            # `ray job stop` signals every descendant: the run handles it, and sends us orders
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             self._watch_over()
         self._leave()
 
     def _tell(self, message: said.FromDriver) -> None:
-        """The run may be gone: then nobody minds."""
+        """Send a message; if the run is gone, leave."""
         try:
             with self._sending:
                 self._pipe.send(message)
@@ -84,7 +85,7 @@ class Driver:
         return True
 
     def _look_for_the_dead(self, attached: threading.Event) -> None:
-        """While a private Ray starts: nothing can interrupt what waits for the dead."""
+        """Check for dead parts while a private Ray starts: that wait cannot be interrupted."""
         from raystream.runtime.ray.private_ray import dead_part
 
         while not attached.wait(_LOOK):
@@ -116,7 +117,7 @@ class Driver:
         )
         try:
             self._tell(said.Ended(watch.outcome()))
-        except CoordinatorGone:  # with all that could make another one
+        except CoordinatorGone:  # with all that could start another one
             self._tell(said.Lost("its coordinator is gone"))
 
     def _next_order(self) -> object:
@@ -126,7 +127,7 @@ class Driver:
             self._leave()
 
     def _listen(self, job: str, signals: Any, heartbeat: Any) -> None:
-        """Orders come while the job runs; when the run is gone, so are its driver and cluster."""
+        """Receive orders while the job runs; if the run is gone, end the driver and its cluster."""
         answering = ThreadPoolExecutor(_ANSWERS_AT_ONCE, "raystream-answers")
 
         def listen() -> None:
@@ -147,11 +148,11 @@ class Driver:
             asked = RemoteJob(job, self._coordinator)
             value = asked.ask(question.method, *question.arguments)
             self._tell(said.Answer(question.number, value))
-        except Exception as error:  # noqa: BLE001 - it is for who asked
+        except Exception as error:  # noqa: BLE001 - it is for the caller
             self._tell(said.Answer(question.number, error=error))
 
     def _leave(self) -> NoReturn:
-        """At once: what Ray does at the exit of a driver may wait for the dead."""
+        """Exit at once: Ray's exit handlers of a driver may wait for dead processes."""
         end_session(os.getpid(), but=os.getpid())
         os._exit(_EXIT)
 

@@ -1,4 +1,4 @@
-"""What Ray itself prints while it runs a job in the foreground: to a file, not to the terminal."""
+"""Ray's own output while it runs a job in the foreground: to a file, not to the terminal."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import IO
 
 _MOST_BYTES = 1_000_000
-"""Read of the end of it."""
+"""Bytes read from its end."""
 
 
 def log_of(job: str) -> Path:
-    """Where it is: of the newest run of the job that this user started on this machine."""
+    """Path of the log: that of the job's newest run that this user started on this machine."""
     return Path.home() / ".raystream" / "logs" / f"{job}.ray.log"
 
 
 def new_log(job: str) -> IO[bytes]:
-    """An empty one, to be written; nameless where the home directory takes none."""
+    """A new empty log to write; an unnamed file if the home directory is not writable."""
     path = log_of(job)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,11 +28,11 @@ def new_log(job: str) -> IO[bytes]:
 
 
 def last_lines(job: str, lines: int) -> list[str]:
-    """The end of it; empty if there is none.
+    """Last lines of the log; empty if there is none.
 
     Args:
         job: Name of the job.
-        lines: At most so many.
+        lines: Maximum number of lines.
     """
     try:
         with log_of(job).open("rb") as log:

@@ -1,4 +1,4 @@
-"""What a run in the foreground and its driver, the process that talks to Ray, tell each other."""
+"""Messages between a foreground run and its driver, the process that talks to Ray."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from raystream.observe.status import StatusDocument
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """Be connected to a cluster; see `cluster.attached`."""
+    """Connect to a cluster; see `cluster.attached`."""
 
     address: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """Start this job and watch over it."""
+    """Start this job and watch it."""
 
     name: str
     storage: str
@@ -33,7 +33,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End the job; see `Coordinator.stop`. `by`: who asks, empty: a signal."""
+    """End the job; see `Coordinator.stop`. `by`: who requests it, empty: a signal."""
 
     kind: StopKind = StopKind.STOP
     savepoint: str | None = None
@@ -42,7 +42,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Ask the coordinator; the answer has the same number."""
+    """Call a method of the coordinator; the answer has the same number."""
 
     number: int
     method: str
@@ -54,7 +54,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """Connected: to a private cluster or a standing one at `address`, with so many CPUs."""
+    """Connected to a private cluster or a standing one at `address`, with this many CPUs."""
 
     private: bool
     cpus: int
@@ -63,14 +63,14 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The job or its cluster as written cannot be used."""
+    """The job or its cluster cannot be used as specified."""
 
     error: ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """A private Ray could not be started; `again`: a part of it died, which may be chance."""
+    """A private Ray could not be started; `again`: a part of it died, so a retry may help."""
 
     reason: str
     again: bool = False
@@ -78,7 +78,7 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """The driver looks at the job."""
+    """The driver still watches the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +97,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The cluster is of no use; nothing more comes. `what`: `its raylet is gone`."""
+    """The cluster is unusable; no more messages follow. `what`: `its raylet is gone`."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the coordinator answered, or what the question led to."""
+    """The answer of the coordinator, or the error of the call."""
 
     number: int
     value: Any = None

@@ -1,4 +1,4 @@
-"""The run's end of its driver: start it, talk to it, end it with all that it started."""
+"""The run's side of its driver: start it, talk to it, kill it with all that it started."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class DriverProcess:
     """One driver, in a session of its own: Ctrl-C on the terminal does not reach it.
 
     Args:
-        address: Of the cluster; see `cluster.attached`.
-        log: Takes what it prints.
+        address: Address of the cluster; see `cluster.attached`.
+        log: Receives its output.
     """
 
     def __init__(self, address: str | None, log: IO[bytes]) -> None:
         self._sending = threading.Lock()
         self._pipe, theirs = Pipe()
         pipe = theirs.fileno()
-        # Ray gives the path and the place of the script to its workers.
+        # Ray passes the path and the directory of the script on to its workers.
         code = _CODE.format(path=list(sys.path), script=sys.argv[0], pipe=pipe)
         self._process = subprocess.Popen(
             [sys.executable, "-c", code],
@@ -47,12 +47,12 @@ class DriverProcess:
         self.send(said.Attach(address))
 
     def send(self, order: said.Attach | said.Launch | said.Stop | said.Ask) -> None:
-        """Tell it something; that it is gone shows at the next `receive`."""
+        """Send an order; if the driver is gone, the next `receive` reports it."""
         with contextlib.suppress(OSError), self._sending:
             self._pipe.send(order)
 
     def receive(self, timeout: float) -> said.FromDriver | None:
-        """What it says next; None after `timeout` seconds without a word."""
+        """The next message of the driver; None after `timeout` seconds without one."""
         try:
             if not self._pipe.poll(timeout):
                 return None
@@ -62,12 +62,12 @@ class DriverProcess:
         return message
 
     def end(self, patience: float = 0.0) -> None:
-        """SIGKILL to it and all that Ray started for it.
+        """Send SIGKILL to it and all that Ray started for it.
 
         Args:
-            patience: Seconds in which it may end by itself.
+            patience: Seconds in which it may exit by itself.
         """
-        if self._pipe.closed:  # ended before: its pid may be another's
+        if self._pipe.closed:  # ended before: its pid may be reused
             return
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(patience)

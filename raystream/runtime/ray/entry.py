@@ -1,4 +1,4 @@
-"""The way in: find a cluster, start the coordinator, watch over it, stop it on a signal."""
+"""Entry point: find a cluster, start the coordinator, watch it, stop it on a signal."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from raystream.runtime.signals import stop_on_signals
 
 _LOOK = 0.2
 SIGNALLED = "a signal (Ctrl-C, SIGTERM or SIGHUP) where it was started"
-"""Who asked for the end."""
+"""Who requested the end."""
 
 CANCEL_SECONDS = 15.0
-"""So long a cancel may take to abort what is open; the coordinator allows itself 10 s."""
+"""Limit of a cancel to abort open transactions, seconds; the coordinator's own limit is 10 s."""
 
 _STATUS_SECONDS = 0.5
 _ANSWER_SECONDS = 5.0
 _FROZEN_SECONDS = 10.0
-"""A coordinator that has answered before and is silent for so long is frozen."""
+"""A coordinator that has answered before and is silent for this long is frozen, seconds."""
 
 _START_SECONDS = 120.0
-"""... if it has not answered yet: its process may still be starting."""
+"""The same limit if it has not answered yet: its process may still be starting."""
 
 _remote: Any = ray.remote
 _get: Any = ray.get
@@ -56,18 +56,18 @@ def run(
 ) -> Outcome:
     """Run a job on Ray. Blocks to its end; if detached, only until the coordinator has started.
 
-    Ctrl-C or SIGTERM once ends the job after a last commit, twice cancels it. When this process
+    Ctrl-C or SIGTERM ends the job after a last commit; the second one cancels it. When this process
     dies, an attached job ends; the same call continues from its last checkpoint.
 
     Args:
         job: The planned job.
-        address: Of the Ray cluster; see `cluster.attached`.
-        on_status: Takes each new status document.
+        address: Address of the Ray cluster; see `cluster.attached`.
+        on_status: Called with each new status document.
         detached: The job outlives this process.
         points: Environment for named points, for tests; None: this process's own.
 
     Raises:
-        ConfigurationError: no cluster, the job runs there already, or its storage is not shared.
+        ConfigurationError: no cluster, the job already runs there, or its storage is not shared.
     """
     with attached(address) as private:
         if detached and private:
@@ -82,18 +82,18 @@ def run(
 def submit(job: JobSpec, address: str | None = None) -> Any:
     """Start a job and return at once; this process stays connected to the cluster.
 
-    On a standing cluster the job outlives this process. On a private one, which is started if
-    there is no other, it lives as long as this process.
+    On a standing cluster the job outlives this process. A private cluster, which is started if
+    there is no other, lives as long as this process, and so does the job.
 
     Args:
         job: The planned job.
-        address: Of the Ray cluster; see `cluster.attached`.
+        address: Address of the Ray cluster; see `cluster.attached`.
 
     Returns:
-        The coordinator's actor, as `find` gives it.
+        The coordinator's actor, as returned by `find`.
 
     Raises:
-        ConfigurationError: no cluster, the job runs there already, or its storage is not shared.
+        ConfigurationError: no cluster, the job already runs there, or its storage is not shared.
     """
     private = connect(address)
     coordinator = _launch(job, None, detached=not private, alone=True)
@@ -123,7 +123,7 @@ def launch_packed(
     detached: bool = False,
     alone: bool = False,
 ) -> Any:
-    """Start the coordinator of a job that was packed before.
+    """Start the coordinator of a packed job.
 
     Args:
         job: Its name.
@@ -131,7 +131,7 @@ def launch_packed(
         packed: The job.
         environment: See `parcels.environment_of_job`.
         detached: The job outlives this process.
-        alone: Nobody waits for its end: the coordinator goes by itself then.
+        alone: No process waits for its end: the coordinator then exits by itself.
 
     Raises:
         ConfigurationError: a job of this name runs on the cluster, or its storage is not shared.
@@ -166,20 +166,20 @@ def find(job: str) -> Any | None:
 
 
 def names() -> list[str]:
-    """Jobs that have a coordinator on the connected cluster, also ended ones, sorted."""
+    """Jobs that have a coordinator on the connected cluster, including ended ones, sorted."""
     actors = _list_named_actors(all_namespaces=True)
     return sorted(actor["name"] for actor in actors if actor["namespace"] == NAMESPACE)
 
 
 def _clear_ended(job: str) -> None:
-    """The name is free again once its job has ended, even if nobody fetched the outcome."""
+    """Free the name of a job that has ended, even if its outcome was never fetched."""
     other = find(job)
     if other is None:
         return
     try:
         over = _get(other.outcome.remote(), timeout=_ANSWER_SECONDS) is not None
     except ray.exceptions.RayActorError:
-        over = False  # being restarted, or on its way out
+        over = False  # being restarted, or exiting
     except ray.exceptions.GetTimeoutError:
         over = False
     if not over:
@@ -206,12 +206,12 @@ def _runs_already(job: str) -> ConfigurationError:
 
 
 class CoordinatorGone(Exception):  # noqa: N818 - a fact
-    """The coordinator ended without an outcome, and Ray makes no other one."""
+    """The coordinator ended without an outcome, and Ray does not restart it."""
 
 
 @dataclass(slots=True)
 class Signals:
-    """What the signal handlers noted; the watching loop acts on it."""
+    """Requests noted by the signal handlers; the watching loop acts on them."""
 
     stop: bool = False
     now: bool = False
@@ -220,7 +220,7 @@ class Signals:
     by: str = SIGNALLED
 
     def ask(self, kind: StopKind, savepoint: str | None, by: str) -> None:
-        """Somebody else than a signal asks; see `Coordinator.stop`."""
+        """Note a request other than a signal; see `Coordinator.stop`."""
         self.by = by or SIGNALLED
         if kind is StopKind.CANCEL:
             self.now = True
@@ -229,13 +229,13 @@ class Signals:
 
 
 class Watch:
-    """From the driver's side: status, signals, and the end.
+    """The driver's view of a job: status, signals, and the end.
 
     Args:
         coordinator: Its actor.
-        on_status: Takes each new status document.
-        signals: What was asked for meanwhile.
-        alive: Called at each look.
+        on_status: Called with each new status document.
+        signals: Requests noted meanwhile.
+        alive: Called at each check.
     """
 
     def __init__(
@@ -258,7 +258,7 @@ class Watch:
         self._uptime = 0.0
 
     def to_the_end(self) -> Outcome:
-        """The end of the job; signals to this process stop it."""
+        """Wait for the end of the job; signals to this process stop it."""
         try:
             with stop_on_signals(self._note_stop, self._note_now):
                 return self.outcome()
@@ -266,10 +266,10 @@ class Watch:
             return Outcome("failed", f"the coordinator is gone: {gone}")
 
     def outcome(self) -> Outcome:
-        """The end of the job.
+        """Wait for the end of the job.
 
         Raises:
-            CoordinatorGone: nobody knows it.
+            CoordinatorGone: the outcome is unknown.
         """
         end = self._coordinator.wait.remote()
         try:
@@ -290,7 +290,7 @@ class Watch:
         self._signals.now = True
 
     def _is_cancelled(self) -> bool:
-        """Ask for it once; True when the coordinator had its time to answer."""
+        """Request a cancel once; True when the coordinator has had its time to answer."""
         now = time.monotonic()
         if self._cancel_until is None:
             self._cancel_until = now + CANCEL_SECONDS
@@ -304,7 +304,7 @@ class Watch:
             self._coordinator.stop.remote(asked.kind, asked.savepoint, asked.by)
 
     def _show_status(self) -> None:
-        """Never waits: the answer to one question is looked at when the next one is due."""
+        """Show the newest status without waiting: read the last answer when the next is due."""
         now = time.monotonic()
         if now < self._status_at:
             return
@@ -318,7 +318,7 @@ class Watch:
         self._status_ref = self._coordinator.status.remote()
 
     def _replace_if_frozen(self, now: float) -> None:
-        """Nobody but the driver would notice: Ray makes another, which recovers."""
+        """Kill a frozen coordinator, which only the driver notices; Ray's next one recovers."""
         if now - self._asked_at > self._patience:
             ray.kill(self._coordinator, no_restart=False)
             self._status_ref, self._patience = None, _START_SECONDS
@@ -330,7 +330,7 @@ class Watch:
             return  # the coordinator is being restarted
         self._patience = _FROZEN_SECONDS
         if status is not None:
-            self._asked = self._asked and status.uptime_s >= self._uptime  # else: it is another one
+            self._asked = self._asked and status.uptime_s >= self._uptime  # else: another one
             self._uptime = status.uptime_s
         if status is not None and self._on_status is not None:
             self._on_status(status)
