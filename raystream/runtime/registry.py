@@ -1,7 +1,7 @@
-"""Runs that this user started on this machine: where their cluster and their storage are.
+"""Runs that this user started on this machine, with their cluster and storage.
 
-A file of its own for each run, readable by its user alone, so that another terminal finds a run on
-a private Ray, and what has ended. Whose process is gone, or has become another one, is over.
+One file for each run, readable only by its user, so that another terminal finds a run on a
+private Ray, and runs that have ended. If its process is gone, or its pid was reused, a run is over.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 KEPT = 100
-"""Files of runs that are over; the oldest go."""
+"""Number of files of ended runs to keep; the oldest are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class KnownRun:
 
     Args:
         job: Name of the job.
-        pid: Process that was started by the user.
-        began: When the kernel started that process, so that a number used again is told apart.
-        address: Of its private Ray cluster; empty: it has none (any more).
+        pid: Process started by the user.
+        began: Kernel start time of that process, to detect a reused pid.
+        address: Address of its private Ray cluster; empty: it has none (any more).
         storage: Address of its checkpoint storage, in which the job has its part.
     """
 
@@ -37,17 +37,17 @@ class KnownRun:
 
     @property
     def lives(self) -> bool:
-        """Whether its private cluster may be asked."""
+        """Whether its private cluster may still be reachable."""
         return bool(self.address) and began(self.pid) == self.began
 
 
 def note(job: str, storage: str, address: str = "") -> None:
-    """Write down (again) where a run of this process is. Never raises: it is for convenience.
+    """Record (again) a run of this process. Never raises: it is only for convenience.
 
     Args:
         job: Name of the job.
-        storage: Address of its checkpoint storage; one in memory is nobody else's.
-        address: Of its private Ray.
+        storage: Address of its checkpoint storage; in-memory storage is not recorded.
+        address: Address of its private Ray.
     """
     if storage.startswith("memory://"):
         return
@@ -64,7 +64,7 @@ def note(job: str, storage: str, address: str = "") -> None:
 
 
 def over(job: str) -> None:
-    """The private cluster of this process's run is gone; where its past is stays known."""
+    """Record that the private cluster of this process's run is gone; keep its storage address."""
     pid = os.getpid()
     for path, run in _files():
         if (run.job, run.pid) == (job, pid):
@@ -73,17 +73,17 @@ def over(job: str) -> None:
 
 
 def known() -> list[KnownRun]:
-    """Every run that is written down, the newest first."""
+    """Every recorded run, newest first."""
     return [run for _, run in reversed(list(_files()))]
 
 
 def directory() -> Path:
-    """Where the files are."""
+    """Directory of the files."""
     return Path.home() / ".raystream" / "runs"
 
 
 def began(pid: int) -> str:
-    """When a process began, in the kernel's own words; empty if there is no such process.
+    """Start time of a process as given by the kernel; empty if there is no such process.
 
     >>> began(os.getpid()) == began(os.getpid()) != began(2**22 + 1)
     True
@@ -104,7 +104,7 @@ def _without_proc(pid: int) -> str:
 
 
 def _write(path: Path, run: KnownRun) -> None:
-    """Whole or not at all: others read meanwhile."""
+    """Write the file atomically, since others may read it meanwhile."""
     draft = path.with_suffix(f".{os.getpid()}.new")
     with os.fdopen(os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w") as file:
         json.dump(asdict(run), file)
@@ -112,7 +112,7 @@ def _write(path: Path, run: KnownRun) -> None:
 
 
 def _files() -> Iterator[tuple[Path, KnownRun]]:
-    """Oldest first; what cannot be read, or is not ours, is passed over."""
+    """All files, oldest first; skips those that cannot be read or belong to other users."""
     found = []
     for path in directory().glob("*.json"):
         with contextlib.suppress(OSError, ValueError, TypeError):

@@ -1,7 +1,7 @@
-"""RowOrder: the place of each row in its split, as a number that grows; for `first` and `last`.
+"""RowOrder: the place of each row in its split, as an increasing number; for `first` and `last`.
 
-Rows are counted per split from the start of the job, and the counts are kept with its positions:
-after a restart a row has the place it had before. Rows of two splits are ordered by a hash of the
+Rows are counted per split from the start of the job, and the counts are stored with its positions:
+after a restart a row has the same place as before. Rows of two splits are ordered by a hash of the
 split's name: any order will do that is the same in every run.
 """
 
@@ -21,7 +21,7 @@ class RowOrder:
     """Adds data.batch.ORDER to the rows of a source subtask.
 
     Args:
-        headers: Of all former subtasks.
+        headers: Headers of all former subtasks.
     """
 
     def __init__(self, headers: Sequence[Mapping[str, Any]]) -> None:
@@ -31,7 +31,7 @@ class RowOrder:
                 self._counts[split] = max(count, self._counts.get(split, 0))
 
     def placed(self, frame: pl.DataFrame, runs: Sequence[tuple[SplitId, int]]) -> pl.DataFrame:
-        """The rows with their place.
+        """The rows with their places.
 
         Args:
             frame: Rows, run by run.
@@ -43,7 +43,7 @@ class RowOrder:
         return frame.hstack([pl.concat(places).alias(ORDER)])
 
     def header(self) -> dict[SplitId, int]:
-        """How many rows of each split had a place."""
+        """Number of rows of each split that have a place."""
         return dict(self._counts)
 
     def _places(self, split: SplitId, number: int) -> pl.Series:

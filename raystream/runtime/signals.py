@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: once is a stop with a last commit, twice a cancel."""
+"""Ctrl-C, SIGTERM and a closed terminal: the first stops with a last commit, the second cancels."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _NOW = "cancelling: ending without a last commit; once more kills it"
 def stop_on_signals(stop: Callable[[], None], now: Callable[[], None]) -> Iterator[None]:
     """Call `stop` at the first SIGINT, SIGTERM or SIGHUP and `now` at each further one.
 
-    A closed terminal sends SIGHUP more than once (the kernel and the shell do): however often it
-    comes, it is a stop. `nohup`, which ignores it, stays in force. Outside the main thread (a
-    notebook's worker, a test) no handler can be set: nothing happens.
+    A closed terminal sends SIGHUP more than once (from the kernel and the shell): it always counts
+    as one stop. `nohup`, which ignores it, stays in effect. Outside the main thread (a notebook's
+    worker, a test) no handler can be set, and this does nothing.
 
     Args:
-        stop: Asks the job for a last commit; must return at once.
-        now: Ends the job without one.
+        stop: Requests a stop with a last commit; must return at once.
+        now: Ends the job without a last commit.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -56,9 +56,9 @@ def stop_on_signals(stop: Callable[[], None], now: Callable[[], None]) -> Iterat
 
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP what Ctrl-C is, KeyboardInterrupt, without `stop_on_signals`.
+    """Make SIGTERM and SIGHUP raise KeyboardInterrupt like Ctrl-C, without `stop_on_signals`.
 
-    Ray's own handler, from `ray.init`, would end the process with a trace of C++ on the terminal.
+    Ray's own handler, from `ray.init`, would end the process with a C++ trace on the terminal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -77,7 +77,7 @@ def _is_heard(number: signal.Signals) -> bool:
 
 
 def _write_nowhere(streams: list[int]) -> None:
-    """Every write to a terminal that is gone would raise, in whoever reports the last commit."""
+    """Redirect to /dev/null: a write to a closed terminal would raise in its writer."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         os.dup2(nowhere, stream)
@@ -85,6 +85,6 @@ def _write_nowhere(streams: list[int]) -> None:
 
 
 def _say(text: str) -> None:
-    """By a thread: the handler may have interrupted somebody who writes there."""
+    """Print in a thread: the handler may have interrupted a writer of the same stream."""
     line = {"file": sys.stderr, "flush": True}
     threading.Thread(target=print, args=(text,), kwargs=line, name="raystream-signal").start()

@@ -14,15 +14,15 @@ from raystream.operators.operator import Operator, Output, StepState
 
 
 class SinkOperator(Operator):
-    """Writes what it gets; its snapshot is the pre-commit of what was written.
+    """Writes its input; its snapshot pre-commits what was written.
 
     Args:
         sink: The user's sink.
-        options: What the plan asks of the writer.
+        options: Options of the writer from the plan.
     """
 
     emits_on_time: ClassVar[bool] = False
-    """It serves callbacks then, and must while those before it wait."""
+    """On time it serves callbacks, and must even while earlier steps wait."""
 
     def __init__(self, sink: Sink, options: WriteOptions) -> None:
         self._sink = sink
@@ -37,7 +37,7 @@ class SinkOperator(Operator):
         return self._writer
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Make the writer."""
+        """Create the writer."""
         super().open(ctx, output)
         self._writer = self._sink.writer(ctx, self._options)
         self._due = ctx.clock.now()
@@ -48,23 +48,23 @@ class SinkOperator(Operator):
         self.writer.write(batch.frame)
 
     def deadline(self) -> float | None:
-        """When the writer wants its callbacks served."""
+        """When the writer's callbacks are due."""
         return self._due
 
     def on_time(self, now: float) -> None:
-        """Serve them."""
+        """Serve the writer's callbacks."""
         self._due = self.writer.poll(now)
 
     def has_room(self) -> bool:
-        """Whether the writer takes more rows."""
+        """Whether the writer accepts more rows."""
         return self.writer.has_room()
 
     def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
-        """Pre-commit: the committable comes when the flush is done."""
+        """Pre-commit: the committable follows when the flush is done."""
         return StepState(prepared=self.writer.prepare(checkpoint, final=final))
 
     def transactions(self) -> Sequence[TransactionStatus]:
-        """Those of the writer, by name if it has names for them."""
+        """Transactions of the writer, by name if it names them."""
         if isinstance(self.writer, Transactional):
             return self.writer.transactions()
         age = self.writer.oldest_transaction_age_s()
@@ -72,11 +72,11 @@ class SinkOperator(Operator):
         return [TransactionStatus("", me.step, me.subtask.index, age_s=age)] if age > 0 else []
 
     def silent(self) -> Sequence[Silence]:
-        """Who does not answer the writer."""
+        """Peers that do not answer the writer."""
         return self.writer.silent() if isinstance(self.writer, WaitedFor) else ()
 
     def committed(self, checkpoint: int) -> None:
-        """Phase two is done."""
+        """Notify the writer that phase two is done."""
         self.writer.committed(checkpoint)
         self._due = self.ctx.clock.now()
 

@@ -1,4 +1,4 @@
-"""SourceInput: a reader's chunks become batches, watermarks per split, and barriers on trigger."""
+"""SourceInput: turns a reader's chunks into batches, watermarks per split, and barriers."""
 
 from __future__ import annotations
 
@@ -44,32 +44,32 @@ from raystream.time.split_watermarks import SplitTime, SplitWatermarks
 from raystream.time.watermark import END_OF_TIME, Watermark
 
 POLL_ROWS = 2_000
-"""Rows asked of one poll: larger lists leave the L2 cache, up to 60 % more CPU (hot-path.md 3)."""
+"""Rows requested per poll: larger lists leave the L2 cache, up to 60 % more CPU (hot-path.md 3)."""
 
 BARREN_ROWS = 64
-"""Records asked of one poll where those before gave no row and few are wanted."""
+"""Records requested per poll when earlier polls gave no row and few are wanted."""
 
 BATCH_SECONDS = 0.05
-"""A batch is handed on at this age, if it has not its size before."""
+"""A batch is emitted at this age, if it has not reached its size before."""
 
 MOST_SPLITS = 1000
-"""Splits that a subtask tells of: thousands of files must not make the status heavy."""
+"""Maximum number of splits that a subtask reports: thousands of files must not bloat the status."""
 
 EMPTY_POLL_SECONDS = 0.005
-"""Pause after a poll that gave nothing."""
+"""Pause after an empty poll."""
 
 
 class SourceInput:
     """The input of a source task.
 
     Args:
-        ctx: Who this is; `ctx.step` is the Read step.
+        ctx: Context of the subtask; `ctx.step` is the Read step.
         spec: The Read as planned.
-        output: Where dead letters go (tag `errors`).
-        splits: All splits of the run, in every subtask the same.
-        restored: Headers of all former subtasks, or None at a start from nothing.
+        output: Target of dead letters (tag `errors`).
+        splits: All splits of the run, the same in every subtask.
+        restored: Headers of all former subtasks, or None when starting without a checkpoint.
         bounded: The run ends at the ends of its splits.
-        origins: Numbers the rows, where functions of the user run in the chain.
+        origins: Numbers the rows, where user functions run in the chain.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class SourceInput:
     def _from_the_beginning(
         self, splits: Sequence[Split], headers: list[Mapping[str, Any]]
     ) -> list[Split]:
-        """A split that is newer than the checkpoint is read from its very start."""
+        """Read splits that are newer than the checkpoint from their very start."""
         old = {split for header in headers for split in header["positions"]}
         now = self._source.describe()
         same = all(header.get("source") == now for header in headers)
@@ -153,13 +153,14 @@ class SourceInput:
     # -- Input ---------------------------------------------------------------------------------
 
     def port(self) -> int:
-        """A source is the only input."""
+        """Always 0: a source has only one input."""
         return 0
 
     def poll(self, most: int = BATCH_ROWS) -> Element | None:
         """The next batch, watermark or barrier; reads at most one chunk.
 
-        A barrier waits for all rows that were read: so many are read as are worked on at once.
+        A barrier waits for all rows already read, so only as many are read as are processed at
+        once.
         """
         self._most = min(most, self._ahead)
         if self._ready:
@@ -176,17 +177,17 @@ class SourceInput:
         return self._ready.popleft() if self._ready else None
 
     def allow(self, rows: int) -> None:
-        """Batches become as large as they can be without holding up what comes behind them."""
+        """Limit the size of batches to what does not delay downstream."""
         self._ahead = rows
 
     def deadline(self) -> float | None:
-        """When to poll again: after an empty poll in a while, after a chunk at once."""
+        """Time of the next poll: at once after a chunk, after a pause when a poll was empty."""
         if self._ended:
             return None
         return self._ctx.clock.now() if self._quiet_until is None else self._quiet_until
 
     def trigger(self, barrier: Barrier) -> None:
-        """Hand out what was collected, then the barrier."""
+        """Emit what was collected, then the barrier."""
         self._ctx.point("barrier injected")
         self._flush()
         self._ready.append(barrier)
@@ -197,11 +198,11 @@ class SourceInput:
         self._end(close_windows=close_windows)
 
     def dry(self) -> bool:
-        """True once everything was handed out."""
+        """Whether everything was emitted."""
         return self._ended and not self._ready
 
     def snapshot(self, checkpoint: int) -> Mapping[StepName, StepState]:
-        """Positions and watermarks per split; small, so a header."""
+        """Positions and watermarks per split; small enough for a header."""
         self._checkpoints[checkpoint] = dict(self._positions)
         header = {
             "source": self._source.describe(),
@@ -222,21 +223,21 @@ class SourceInput:
             self._reader.committed(positions)
 
     def held_back_by(self) -> list[str]:
-        """Splits that hold event time back."""
+        """Splits that hold back event time."""
         return list(self._marks.held_back_by())
 
     def watermark(self) -> int | None:
-        """Event time of this source subtask."""
+        """Watermark of this source subtask."""
         return self._marks.current
 
     def lag(self) -> Mapping[SplitId, int]:
-        """Records still to be read, per split, where known."""
+        """Records left to read, per split, where known."""
         return self._reader.lag()
 
     def splits(self) -> list[dict[str, Any]]:
         """Position and event time of the splits (names: observe.flow.SplitStatus).
 
-        If there are too many, those that hold event time back are told.
+        If there are too many, those that hold back event time are reported.
         """
         clock = self._ctx.clock
         now, wall = clock.now(), clock.wall_ms()
@@ -258,15 +259,15 @@ class SourceInput:
         ]
 
     def silent(self) -> Mapping[SplitId, Silence]:
-        """Splits that cannot be read for now, and who does not answer."""
+        """Splits that cannot be read for now, with the peer that does not answer."""
         return self._reader.silent() if isinstance(self._reader, Answered) else {}
 
     def origin(self, places: Sequence[int]) -> str:
-        """Where rows of the batch in work came from; empty: not known."""
+        """Origin of rows of the current batch; empty: not known."""
         return "" if self._origins is None else self._origins.told(places)
 
     def align_seconds(self) -> float:
-        """A source waits for nobody."""
+        """Always 0: a source does not align."""
         return 0.0
 
     def close(self) -> None:
@@ -301,7 +302,7 @@ class SourceInput:
             self._flush()
 
     def _asked(self) -> int:
-        """Records for the next poll: more where all are left out, which costs nobody behind."""
+        """Records for the next poll: more if all are dropped, which does not delay downstream."""
         return min(POLL_ROWS, max(self._most, self._barren))
 
     def _timed(self, chunk: Chunk) -> tuple[pl.DataFrame, list[tuple[SplitId, int, int, Position]]]:
@@ -322,9 +323,9 @@ class SourceInput:
         return frame if self._origins is None else self._origins.numbered(frame, chunk, kept)
 
     def _leave_out(self, chunk: Chunk, judged: Judged, limit: int | None) -> None:
-        """Rows without a time go by the error policy.
+        """Apply the error policy to rows without a time.
 
-        Those beyond max_future go to the dead letters, if any; they never stop the job.
+        Rows beyond max_future go to the dead letters, if any; they never stop the job.
         """
         assert judged.future is not None
         unusable = judged.unusable()
@@ -439,7 +440,7 @@ class SourceInput:
 
 
 def _holding_back(split: SplitTime) -> tuple[bool, bool, int]:
-    """The silent come first, then the lowest, the idle last."""
+    """Sort key: splits without a watermark first, then the lowest, idle ones last."""
     return (split.idle, split.watermark is not None, split.watermark or 0)
 
 
@@ -448,7 +449,7 @@ def _unanswered(silence: Silence | None) -> dict[str, Any]:
 
 
 def _of(source: Source, restored: Restored | None) -> list[Mapping[str, Any]]:
-    """Headers without the splits that are read no more: plan.restore has allowed that."""
+    """Headers without splits that are no longer read, as plan.restore has allowed."""
     headers = [state.header for state in restored.states] if restored else []
 
     def kept(header: Mapping[str, Any], what: str) -> dict[SplitId, Any]:
@@ -474,5 +475,5 @@ def _watermarks(headers: Sequence[Mapping[str, Any]]) -> dict[SplitId, int]:
 
 
 def _idle(headers: Sequence[Mapping[str, Any]]) -> set[SplitId]:
-    """Older checkpoints do not tell."""
+    """Idle splits; older checkpoints do not record them."""
     return {split for header in headers for split in header.get("idle", ())}

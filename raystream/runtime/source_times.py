@@ -1,4 +1,4 @@
-"""Event time of what a reader gives: which rows can have it, and why the others cannot."""
+"""Event time of a reader's rows: which rows can have it, and why the others cannot."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from raystream.operators.event_times import EventTimes, Timed
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Rows with event time, and which of them it is no good for.
+    """Rows with event time, and which of them are unusable.
 
     Args:
         frame: All rows, with TIME.
-        timed: How their event time was found.
+        timed: How their event time was determined.
         future: Rows beyond max_future; None: there are none, nor unusable ones.
     """
 
@@ -28,32 +28,32 @@ class Judged:
     future: pl.Series | None = None
 
     def keep(self) -> pl.Series:
-        """Boolean: the rows that continue."""
+        """Boolean: the rows to keep."""
         assert self.future is not None
         return ~(self.timed.unusable() | self.future)
 
     def unusable(self) -> list[int]:
-        """Numbers of the rows that go by the error policy."""
+        """Numbers of the rows to which the error policy applies."""
         assert self.future is not None
         found: list[int] = (self.timed.unusable() & ~self.future).arg_true().to_list()
         return found
 
     def reason(self, row: int) -> str:
-        """Why this row goes by the error policy."""
+        """Why the error policy applies to this row."""
         return self.timed.reason(row)
 
     def looks_like(self, row: int) -> str:
-        """What the time of a row beyond max_future may be in truth, as the end of a sentence."""
+        """Hint at the likely unit of a row beyond max_future, as the end of a sentence."""
         value = self.timed.values[row]
         unit = likely_unit(value, self.timed.unit.name) if isinstance(value, int | float) else None
         return "" if unit is None else f"; {value} looks like {unit}: event_time_unit={unit!r}"
 
 
 class SourceTimes:
-    """Finds the event time of the rows of one Read.
+    """Determines the event time of the rows of one Read.
 
     Args:
-        step: What was said of event time.
+        step: The Read with its settings of event time.
     """
 
     def __init__(self, step: TimedStep) -> None:
@@ -66,11 +66,11 @@ class SourceTimes:
 
         Args:
             frame: Decoded rows; with TIME, where the record's own timestamp is event time.
-            limit: Latest time that is believed now, epoch ms; None: any.
+            limit: Latest accepted time, epoch ms; None: any.
         """
         timed = self._timed(frame)
         if self._written is not None:
-            # hstack, for with_columns costs a query of 0.1 ms for each poll.
+            # hstack, because with_columns costs a query of 0.1 ms for each poll.
             frame = frame.hstack([timed.times])
         judged = Judged(frame, timed)
         if not frame.height or self._all_good(timed, limit):

@@ -1,4 +1,4 @@
-"""The one reader of real time."""
+"""The only place that reads real time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Taps: a few of the rows that pass a step, for people who look; nothing while nobody does.
+"""Taps: pick a few of the rows that pass a step, for viewers; idle without a viewer.
 
-The processing thread pays one look at an attribute per batch. While somebody looks, it picks at
+The processing thread pays one attribute lookup per batch. While a viewer is active, it picks at
 most PER_SECOND rows; what is not fetched in time is dropped: nothing waits, memory is bounded.
 """
 
@@ -21,18 +21,18 @@ from raystream.time.clock import Clock
 
 PER_SECOND = 1000
 AT_ONCE = 200
-"""Rows of one batch at most: a window that closes may give a hundred thousand."""
+"""Maximum rows of one batch: a closing window may emit a hundred thousand."""
 
 KEPT_ROWS = 1000
 KEPT_BYTES = 2_000_000
-"""Rows wait for whoever looks, per subtask and step."""
+"""Limits of the rows kept for viewers, per subtask and step."""
 
 LOOKS_S = 10.0
-"""Who has not looked for so long is gone."""
+"""A viewer that has not asked for this long is gone, seconds."""
 
 Row = dict[str, Any]
 Mark = tuple[str, int]
-"""A tap and the number of the next row wanted of it."""
+"""A tap and the number of its next row to fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Tap:
     """Picks rows at one place. `take` is for the processing thread, `since` for any other.
 
     Args:
-        clock: Time.
+        clock: Clock.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -59,7 +59,7 @@ class Tap:
         self._credit = float(AT_ONCE)
 
     def take(self, batch: Batch) -> bool:
-        """Pick some rows of a batch; False if nobody looks any more."""
+        """Pick some rows of a batch; False if there is no viewer any more."""
         now = self._clock.now()
         if now - self._looked > LOOKS_S:
             return False
@@ -84,7 +84,7 @@ class Tap:
         return rows > KEPT_ROWS or sum(each.size for each in self._kept) > KEPT_BYTES
 
     def since(self, number: int) -> tuple[list[Row], int]:
-        """Rows from this number on, as far as they are still there; and the number after them."""
+        """Rows from this number on, as far as they are kept; and the number after them."""
         self._looked = self._clock.now()
         with self._lock:
             kept, end = list(self._kept), self._next
@@ -93,7 +93,7 @@ class Tap:
 
 
 def _some(batch: Batch, wanted: int) -> pl.DataFrame:
-    """So many rows, evenly spread; fewer if they are large."""
+    """This many rows, evenly spread; fewer if they are large."""
     frame = batch.frame.select(batch.user_columns())
     each = frame.estimated_size() / frame.height
     fit = max(1, min(wanted, int(KEPT_BYTES / 4 / max(each, 1.0))))
@@ -101,17 +101,17 @@ def _some(batch: Batch, wanted: int) -> pl.DataFrame:
 
 
 class Tapped(Protocol):
-    """Where rows pass: shows each batch to `tap` if there is one, and lets go of it on False."""
+    """A place where rows pass: offers each batch to `tap` if set, and removes it on False."""
 
     tap: Tap | None
 
 
 class Taps:
-    """All places of one subtask.
+    """All taps of one subtask.
 
     Args:
-        places: By step: the output of each, and for sinks what enters them.
-        clock: Time.
+        places: Place by step: the output of each step; for sinks their input.
+        clock: Clock.
     """
 
     def __init__(self, places: Mapping[StepName, Tapped], clock: Clock) -> None:
@@ -119,11 +119,11 @@ class Taps:
         self._clock = clock
 
     def since(self, step: StepName, mark: Mark | None) -> tuple[list[Row], Mark | None]:
-        """Rows of a step that were picked since; the first look only begins to pick.
+        """Rows of a step picked since the last request; the first request only starts picking.
 
         Args:
-            step: Its name; of another subtask's steps nothing is known here.
-            mark: What the last look gave.
+            step: Its name; steps of other subtasks are unknown here.
+            mark: Result of the last request.
         """
         place = self._places.get(step)
         if place is None:

@@ -1,6 +1,6 @@
-"""Task: one subtask's processing, one bounded piece of work at a time, free of Ray and threads.
+"""Task: the processing of one subtask, one bounded piece of work at a time, without Ray or threads.
 
-Whoever calls `step` decides about time and threads: the actor's processing thread, the one-process
+The caller of `step` controls time and threads: the actor's processing thread, the one-process
 runtime, or the simulation. Only `mail` may be called from other threads.
 """
 
@@ -56,7 +56,7 @@ Letter = Trigger | Committed | Drain
 class Snapshot:
     """Report: the subtask's state at a checkpoint; every preparation in it has succeeded.
 
-    `counters`: what it had counted by then, per step.
+    `counters` are those at the snapshot, per step.
     """
 
     subtask: SubtaskId
@@ -67,7 +67,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class SourceDry:
-    """Report: a source task has handed out everything it was to read."""
+    """Report: a source task has emitted everything that it had to read."""
 
     subtask: SubtaskId
 
@@ -99,24 +99,24 @@ FINISHED = Finished()
 
 
 LOOK_S = 0.5
-"""How often lag, open transactions and size of state are looked at for the status."""
+"""Interval at which lag, open transactions and state size are read for the status, seconds."""
 
 
 class Task:
     """The processing of one subtask.
 
     Args:
-        subtask: Who this is.
-        source: What feeds it.
+        subtask: Its id.
+        source: Its input.
         chain: Its operators.
         outputs: Its exchanges.
         clock: Monotonic time for timers.
-        report: Takes snapshots and the news that a source is dry.
+        report: Receives snapshots, and the news that a source is exhausted.
         metrics: Its counters.
-        point: Named places where tests may kill.
+        point: Named points where tests may kill.
         wake: Called from any thread when a preparation is done.
-        taps: Where people may look at its rows.
-        pace: How many rows it works on at once; of its own unless given.
+        taps: Taps for viewing its rows.
+        pace: How many rows it processes at once; its own unless given.
     """
 
     def __init__(
@@ -156,11 +156,11 @@ class Task:
         self._snapped = 0.0
 
     def mail(self, letter: Letter) -> None:
-        """Put a letter into the mailbox; any thread may; wake the task afterwards."""
+        """Add a letter to the mailbox, from any thread; wake the task afterwards."""
         self._mailbox.append(letter)
 
     def step(self) -> Progress:
-        """Do one bounded piece of work; never waits.
+        """Do one bounded piece of work; never blocks.
 
         Raises:
             Exception: whatever a step raised; the attempt has failed.
@@ -195,7 +195,7 @@ class Task:
         return WORKED
 
     def _committed(self, checkpoint: int) -> None:
-        """Each once and in order, whichever comes first: the letter, or the next barrier."""
+        """Notify once per checkpoint, in order: on the letter or the next barrier, if earlier."""
         if checkpoint > self._told_committed:
             self._told_committed = checkpoint
             self._input.committed(checkpoint)
@@ -248,7 +248,7 @@ class Task:
             self._advance(element)
 
     def _locate(self, error: RaystreamError) -> None:
-        """Name the record of a row that failed: only the source knows it."""
+        """Add the record of a failed row to the error: only the source knows it."""
         origin = ""
         if error.places or isinstance(error, UserCodeError):
             origin = self._input.origin(error.places)
@@ -271,8 +271,8 @@ class Task:
         self._point("aligned")
         number = barrier.checkpoint
         if self._told_barrier is not None:
-            # It came through the channels and may overtake the letter, but it is only sent when
-            # the checkpoint before it is committed (step 1).
+            # The barrier came through the channels and may overtake the letter, but it is only sent
+            # after the checkpoint before it is committed (step 1).
             self._committed(self._told_barrier)
         self._told_barrier = number
         began = self._clock.now()
@@ -311,7 +311,7 @@ class Task:
         return WORKED
 
     def _look_around(self, now: float) -> None:
-        """Bring the gauges up to date: here, since clients may be asked by one thread only."""
+        """Update the gauges: here, since clients may be called by only one thread."""
         self._look = now + LOOK_S
         metrics = self.metrics
         held = self._input.held_back_by()
@@ -326,7 +326,7 @@ class Task:
         metrics.oldest_transaction_s = max((each.age_s for each in transactions), default=0.0)
 
     def observe(self) -> TaskMetrics:
-        """The counters, at most LOOK_S old while the task is stepped; any thread may ask."""
+        """The counters, at most LOOK_S old while the task is stepped; callable from any thread."""
         return self.metrics
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
-"""A run in the foreground: a driver at work, and another one when Ray died under it.
+"""A foreground run: keeps a driver working, and starts another one when Ray dies.
 
-A private Ray is ours to keep alive: whatever of it dies, all of it is ended and another started,
-and the job continues from its last checkpoint. A standing cluster belongs to others: when it is
-lost, so is the run. This process imports no Ray: it can neither end it nor print to its terminal.
+We keep a private Ray alive: if any part of it dies, all of it is killed and another started, and
+the job continues from its last checkpoint. A standing cluster belongs to others: when it is lost,
+so is the run. This process does not import Ray, so Ray can neither end it nor print to its
+terminal.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ _START_SECONDS = 120.0
 _WORD_SECONDS = 1.5
 _NEXT_WORD_SECONDS = 10.0
 _SILENT_SECONDS = 12.0
-"""So long a driver that has told of a job may say nothing."""
+"""How long a driver that has reported on a job may be silent, seconds."""
 
 _HURRIED_SECONDS = 3.0
-"""... if somebody waits for the end of the job."""
+"""The same limit if the end of the job has been requested, seconds."""
 
 _LEAVE_SECONDS = 2.0
 _CANCEL_SECONDS = 20.0
-"""So long a cancel may take: the coordinator and its driver know less."""
+"""Limit of a cancel, seconds: longer than those of the coordinator and its driver."""
 
 _MOST_DEATHS = 5
 _DEATHS_AT_START = 1
@@ -50,11 +51,11 @@ OnStatus = Callable[[StatusDocument], None]
 
 
 class Runtime(Protocol):
-    """Where a planned job can run."""
+    """Interface of a runtime that can run a planned job."""
 
     @property
     def cpus(self) -> int:
-        """CPUs that it has."""
+        """Its CPUs."""
         ...
 
     def run(self, job: JobSpec, on_status: OnStatus | None) -> Outcome:
@@ -69,16 +70,16 @@ def foreground(
     say: Callable[[str], None],
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Iterator[Runtime]:
-    """Be connected to Ray for one run; a process that is connected already uses its connection.
+    """Connect to Ray for one run; a process that is already connected uses its connection.
 
     Args:
         job: Name of the job.
         address: As given by the user; see `cluster.attached`.
-        say: Takes lines for the person who started the run.
-        meanwhile: Done while Ray starts; what it raises ends it.
+        say: Receives lines for the person who started the run.
+        meanwhile: Called while Ray starts; an exception of it ends the start.
 
     Raises:
-        ConfigurationError: no cluster at this address, or it does not let us in.
+        ConfigurationError: no cluster at this address, or it refuses the connection.
         RaystreamError: a private Ray does not start.
     """
     if _is_connected():
@@ -103,7 +104,7 @@ def _is_connected() -> bool:
 
 
 class Foreground:
-    """Keeps a driver at work.
+    """Keeps a driver working for one run.
 
     Args:
         job: Name of the job.
@@ -111,8 +112,8 @@ class Foreground:
         say: See `foreground`.
 
     Attributes:
-        launched: A driver watches over the job, and passes on questions.
-        questions: To the coordinator, from any thread.
+        launched: A driver watches the job, and passes on questions.
+        questions: Questions to the coordinator, from any thread.
     """
 
     def __init__(self, job: str, address: str | None, say: Callable[[str], None]) -> None:
@@ -163,7 +164,7 @@ class Foreground:
         raise self._not_started(silence)
 
     def _is_chance(self, answer: said.FromDriver) -> bool:
-        """Something of a private Ray died while it started: another one is started, too."""
+        """Whether a part of a private Ray died while it started: then another one is started."""
         match answer:
             case said.NotStarted(_, again):
                 return again
@@ -172,7 +173,7 @@ class Foreground:
         return False
 
     def _waiting(self, seconds: float) -> str:
-        """Nobody should face silence: a private Ray takes 5 to 10 s, more on a busy machine."""
+        """Progress message of the start: a private Ray takes 5 to 10 s, more on a busy machine."""
         where = self._address or os.environ.get("RAY_ADDRESS")
         private = where in {None, "local"}
         what = "starting Ray" if private else f"joining the Ray cluster at {where}"
@@ -194,10 +195,10 @@ class Foreground:
         return RaystreamError(f"Ray did not start: {reason}", what_to_do=f"see {log_of(self._job)}")
 
     def run(self, job: JobSpec, on_status: OnStatus | None) -> Outcome:
-        """Run a job to its end, whatever of a private Ray dies meanwhile.
+        """Run a job to its end, whatever part of a private Ray dies meanwhile.
 
         Raises:
-            ConfigurationError: the job runs there already, or its storage is not shared.
+            ConfigurationError: the job already runs there, or its storage is not shared.
         """
         launch = said.Launch(job.name, job.checkpoint.storage, pack_job(job), environment_of_job())
         with stop_on_signals(self._note_stop, self._note_now):
@@ -211,7 +212,7 @@ class Foreground:
                     return over
 
     def _note(self, storage: str) -> None:
-        """So that another terminal of this user finds the run."""
+        """Record the run, so that another terminal of this user finds it."""
         assert self._attached is not None
         address = self._attached.address if self._attached.private else ""
         registry.note(self._job, storage, address)
@@ -235,7 +236,7 @@ class Foreground:
         self._stop = True
 
     def _note_now(self) -> None:
-        """Asked twice: cancel. Three times: kill."""
+        """Second request: cancel. Third: kill."""
         self._kill = self._now
         self._now = True
 
@@ -289,7 +290,7 @@ class Foreground:
             self.launched.set()
 
     def _progress(self, status: StatusDocument) -> None:
-        """Who commits checkpoints is not in a loop of deaths."""
+        """Reset the count of deaths at each new checkpoint: the job makes progress."""
         number = status.checkpoint.number or 0
         if number > self._checkpoint:
             self._deaths = 0 if self._checkpoint >= 0 else self._deaths
@@ -298,7 +299,7 @@ class Foreground:
     # -- after its death -----------------------------------------------------------------------
 
     def _after(self, lost: said.Lost) -> Outcome | None:
-        """The end, if this is one; else another Ray runs."""
+        """Return the outcome if the run is over, else start another Ray."""
         assert self._attached is not None
         if not self._attached.private:
             what = f"the Ray cluster at {self._attached.address} is lost: {lost.what}"

@@ -1,7 +1,7 @@
-"""What a subtask does for a coordinator that is frozen: it asks Ray for another one.
+"""What a subtask does about a frozen coordinator: it makes Ray start another one.
 
-Ray does not see a process that stands still. An attached job has a driver that looks; of a
-detached one the only witnesses are its subtasks, whose leases run out. One of them is enough.
+Ray does not notice a frozen process. An attached job has a driver that watches; for a detached
+one only its subtasks notice, when their leases expire. One of them is enough.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import ray
 
 NAMESPACE = "raystream"
-"""Where the coordinators of all jobs of a cluster have their names."""
+"""Ray namespace of the coordinators of all jobs of a cluster."""
 
 _ANSWER_SECONDS = 5.0
 
@@ -19,9 +19,9 @@ _get: Any = ray.get
 
 
 def replace_if_frozen(job: str) -> bool:
-    """End the coordinator of a job if it does not answer; Ray makes another, which recovers.
+    """End the coordinator of a job if it does not answer; Ray starts another, which recovers.
 
-    Blocks for 5 s at most. A coordinator that is alive, dead or being restarted is left alone.
+    Blocks for at most 5 s. A coordinator that is alive, dead or being restarted is left alone.
 
     Args:
         job: Name of the job.

@@ -1,8 +1,8 @@
-"""Whether the connected cluster is there: its control service, the raylet of this node, agents.
+"""Check that the connected cluster is alive: its control service, this node's raylet, agents.
 
-Ray itself takes 15 to 60 s to notice that they are gone, and then ends the process that asked; what
-stands still it does not notice at all, or as late. Subtasks and coordinators are not looked at: the
-one is its coordinator's business, the other its driver's.
+Ray itself takes 15 to 60 s to notice that they are gone, and then ends the calling process; a
+frozen process it does not notice at all, or as late. Subtasks and coordinators are not checked
+here: subtasks are checked by their coordinator, and the coordinator by its driver.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _ray: Any = ray  # its stubs are incomplete
 _PAUSE = 0.5
 _ANSWER_SECONDS = 1.0
 _REFUSALS = 2
-"""Nobody listens there any more: once may be a moment, twice is not."""
+"""Refused connections before a server counts as gone: one may be chance, two are not."""
 
 SILENT_SECONDS = 8.0
-"""So long nobody may answer: on a busy machine a process waits for seconds to run."""
+"""How long a server may be silent, seconds: on a busy machine a process waits seconds to run."""
 
 HURRIED_SECONDS = 2.0
-"""... if somebody waits for the end of the job."""
+"""The same limit if the end of the job has been requested, seconds."""
 
 STOPPED_SECONDS = 3.0
-"""So long a process may be stopped (SIGSTOP), which has nothing to do with how busy others are."""
+"""How long a process may be stopped (SIGSTOP), seconds; the load of the machine has no effect."""
 
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-"""How a client of gRPC begins (RFC 9113, 3.4); a server that lives says what it can."""
+"""Preface of a gRPC client (RFC 9113, 3.4); a live server answers with its settings."""
 
 _PARTS = {
     b"ray::DashboardAgent": "its agent",
@@ -48,7 +48,7 @@ _PARTS = {
 }
 _IDLE = b"ray::IDLE"
 _IDLE_EVERY = 10
-"""Looks; each reads what all processes of this machine are doing."""
+"""Checks between two scans of all processes of this machine."""
 
 Address = tuple[str, int]
 
@@ -57,20 +57,20 @@ class Sign(Protocol):
     """A sign of life."""
 
     def missing(self, patience: float) -> str | None:
-        """What is wrong, once it is sure.
+        """Describe the problem once it is certain; None: no problem.
 
         Args:
-            patience: Seconds of silence that mean nothing.
+            patience: Seconds of silence to tolerate.
         """
         ...
 
 
 class Heartbeat:
-    """Looks for signs of life until one is missing.
+    """Checks signs of life until one is missing.
 
     Args:
-        lost: Called in a thread, once, with what is gone or stands still.
-        private: The cluster is this process's own: its agents are looked at too.
+        lost: Called in a thread, once, with what is gone or frozen.
+        private: The cluster is this process's own: its agents are checked too.
     """
 
     def __init__(self, lost: Callable[[str], None], *, private: bool) -> None:
@@ -80,7 +80,7 @@ class Heartbeat:
         threading.Thread(target=self._look, name="raystream-heartbeat", daemon=True).start()
 
     def hurry(self) -> None:
-        """From now on silence is noticed sooner, at the price of a mistake on a busy machine."""
+        """Detect silence sooner from now on, at the risk of a mistake on a busy machine."""
         self._patience = HURRIED_SECONDS
 
     def _look(self) -> None:
@@ -94,7 +94,7 @@ class Heartbeat:
 
 
 class Pulse:
-    """A server of gRPC answers at an address.
+    """Checks that a gRPC server answers at an address.
 
     Args:
         address: Host and port.
@@ -106,7 +106,7 @@ class Pulse:
         self._heard = time.monotonic()
 
     def missing(self, patience: float) -> str | None:
-        """Nobody listens, or who does says nothing for so long."""
+        """A problem if nothing listens there, or the server has been silent for too long."""
         try:
             self._greet()
         except ConnectionRefusedError:
@@ -119,9 +119,9 @@ class Pulse:
         return None
 
     def _greet(self) -> None:
-        """A process that is stopped still accepts: its kernel does."""
+        """Exchange a byte: a stopped process still accepts connections, since its kernel does."""
         with socket.create_connection(self._address, timeout=_ANSWER_SECONDS) as connection:
-            if os.environ.get("RAY_USE_TLS") == "1":  # nobody speaks before the handshake
+            if os.environ.get("RAY_USE_TLS") == "1":  # no traffic before the handshake
                 return
             connection.sendall(_HELLO)
             if not connection.recv(1):
@@ -130,7 +130,7 @@ class Pulse:
 
 
 class Moving:
-    """A process of this machine is not stopped, as by SIGSTOP.
+    """Checks that a process of this machine is not stopped, as by SIGSTOP.
 
     Args:
         pid: Its id.
@@ -141,7 +141,7 @@ class Moving:
         self._moved = time.monotonic()
 
     def missing(self, patience: float) -> str | None:
-        """It has stood still for so long; that it is gone is for others to tell."""
+        """A problem if it has been stopped for too long; its end is detected elsewhere."""
         if state_of(self._pid) != "T":
             self._moved = time.monotonic()
         stopped = time.monotonic() - self._moved
@@ -149,10 +149,10 @@ class Moving:
 
 
 class IdleWorkers:
-    """Ends workers without work that are stopped: the next actor would get one, and wait for ever.
+    """Kills stopped workers without work: the next actor would get one, and wait for ever.
 
     Args:
-        session: To which they belong.
+        session: The session to which they belong.
     """
 
     def __init__(self, session: int) -> None:
@@ -161,7 +161,7 @@ class IdleWorkers:
         self._stopped: set[int] = set()
 
     def missing(self, patience: float) -> str | None:
-        """Never: nothing is lost with them."""
+        """Always None: their loss does no harm."""
         self._looks += 1
         if self._looks % _IDLE_EVERY == 0:
             now = {pid for pid in members(self._session) if _is_stopped_idle(pid)}

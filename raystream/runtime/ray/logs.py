@@ -1,7 +1,7 @@
-"""What the processes of a job wrote, read by the job's own actors: needs no dashboard.
+"""Log output of the processes of a job, read by the job's own actors: needs no dashboard.
 
-Ray sends standard output and error of each worker to files on its node. The coordinator reads those
-of its own node, also of processes that are gone; a subtask reads those of each other node.
+Ray redirects standard output and error of each worker to files on its node. The coordinator reads
+those of its own node, including those of dead processes; a subtask reads those of each other node.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from raystream.observe.status import StatusDocument
 from raystream.runtime.ray.asked import Asked, Gone
 
 STREAMS = ("out", "err")
-"""Endings of the files of a worker."""
+"""File extensions of the logs of a worker."""
 
 _RAYS_OWN = (":job_id:", ":task_name:", ":actor_name:")
 _MOST_BYTES = 1_000_000
-"""Read of one file at a time."""
+"""Maximum bytes read of one file at a time."""
 
 _ANSWER_SECONDS = 5.0
 
@@ -38,9 +38,9 @@ class Process:
     """A process of a job, alive or gone.
 
     Args:
-        title: Whom it ran: `counts[1]`, `coordinator`.
+        title: Its role: `counts[1]`, `coordinator`.
         node: Id of its node.
-        pid: Its number there.
+        pid: Its process id there.
     """
 
     title: str
@@ -53,10 +53,10 @@ class Piece:
     """Lines of one file.
 
     Args:
-        title: Of the process.
+        title: Title of the process.
         file: Node, pid and stream.
-        lines: What it wrote.
-        end: Where to read on.
+        lines: The lines.
+        end: Offset at which to continue.
     """
 
     title: str
@@ -65,7 +65,7 @@ class Piece:
     end: int
 
     def prefixed(self) -> list[str]:
-        """Each line with its process in front.
+        """Each line prefixed with its process.
 
         >>> Piece("counts[1]", "", ("hello",), 6).prefixed()
         ['counts[1] | hello']
@@ -74,14 +74,14 @@ class Piece:
 
 
 Marks = Mapping[str, int]
-"""File -> where to read on; a file that is not in it is read from `lines` before its end."""
+"""File -> offset at which to continue; a missing file is read from `lines` before its end."""
 
 
 # -- in the processes of a job -----------------------------------------------------------------
 
 
 def log_to_stderr() -> None:
-    """Python logging of this process goes to its log, from INFO on; for raystream and its user."""
+    """Send Python logging of this process to its log, from INFO on, for raystream and user code."""
     root = logging.getLogger()
     if root.handlers:
         return
@@ -94,7 +94,7 @@ def log_to_stderr() -> None:
 
 
 def write_diary() -> Callable[[StatusDocument], None]:
-    """Takes every status document of a job; logs what happened between it and the one before."""
+    """A function that receives every status document of a job and logs the changes."""
     log, before = logging.getLogger("raystream.job"), [StatusDocument("", "")]
 
     def write(status: StatusDocument) -> None:
@@ -106,12 +106,12 @@ def write_diary() -> Callable[[StatusDocument], None]:
 
 
 def read_here(processes: Sequence[Process], marks: Marks, lines: int) -> list[Piece]:
-    """What these processes of this node wrote.
+    """Log lines of these processes of this node.
 
     Args:
-        processes: Of this node.
-        marks: Where to read on.
-        lines: At most so many of a file that is read for the first time.
+        processes: Processes of this node.
+        marks: Where to continue.
+        lines: Maximum number of lines of a file that is read for the first time.
     """
     directory = _directory()
     if directory is None:
@@ -128,12 +128,12 @@ def read_here(processes: Sequence[Process], marks: Marks, lines: int) -> list[Pi
 def read_everywhere(
     processes: Sequence[Process], readers: Mapping[str, Any], marks: Marks, lines: int
 ) -> list[Piece]:
-    """What these processes wrote, wherever they are.
+    """Log lines of these processes, on any node.
 
     Args:
         processes: Alive or gone.
         readers: Node -> handle of a living subtask there.
-        marks: Where to read on.
+        marks: Where to continue.
         lines: See `read_here`.
     """
     here = _node()
@@ -161,7 +161,7 @@ def _piece(path: Path, title: str, file: str, start: int | None, lines: int) -> 
     except OSError:
         return Piece(title, file, (), start or 0)
     if start is not None:
-        data = data[: data.rfind(b"\n") + 1]  # the rest of the line comes with the next look
+        data = data[: data.rfind(b"\n") + 1]  # the rest of the line comes with the next read
     text = data.decode(errors="replace").splitlines()
     kept = [line for line in text if line and not line.startswith(_RAYS_OWN)]
     if start is None:
@@ -170,7 +170,7 @@ def _piece(path: Path, title: str, file: str, start: int | None, lines: int) -> 
 
 
 def _directory() -> Path | None:
-    """Where Ray writes the logs of this node; known from the own output."""
+    """Directory in which Ray writes the logs of this node; derived from our own output."""
     try:
         path = Path(os.readlink("/proc/self/fd/2"))
     except OSError:
@@ -194,7 +194,7 @@ class LogReader:
     """Reads the logs of a running job, each line once.
 
     Args:
-        job: Which one.
+        job: The job.
     """
 
     def __init__(self, job: Asked) -> None:
@@ -202,13 +202,13 @@ class LogReader:
         self._marks: dict[str, int] = {}
 
     def read(self, lines: int) -> list[Piece]:
-        """What was written since the last call.
+        """Lines written since the last call.
 
         Args:
-            lines: At most so many of each file that is read for the first time.
+            lines: Maximum number of lines of each file that is read for the first time.
 
         Raises:
-            ConfigurationError: no such job runs any more.
+            ConfigurationError: the job no longer runs.
         """
         try:
             pieces: list[Piece] = self._job.ask(
@@ -223,13 +223,13 @@ class LogReader:
 
 
 def logs(job: Asked, lines: int = 100) -> list[str]:
-    """The newest lines of what each process of a job wrote, the process in front.
+    """The newest log lines of each process of a job, prefixed with the process.
 
     Args:
-        job: Which one.
-        lines: Of each process at most.
+        job: The job.
+        lines: Maximum number of lines of each process.
 
     Raises:
-        ConfigurationError: no such job runs.
+        ConfigurationError: the job does not run.
     """
     return [line for piece in LogReader(job).read(lines) for line in piece.prefixed()]

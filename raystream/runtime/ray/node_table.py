@@ -1,4 +1,4 @@
-"""Which nodes can take processes now. Ray believes in a dead node for 15 to 60 s; we ask it."""
+"""Nodes that can run processes now. Ray lists a dead node for 15 to 60 s, so we probe it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node that Ray lists as alive; `cpus` in all."""
+    """A node that Ray lists as alive; `cpus` is its total."""
 
     id: str
     host: str
@@ -33,7 +33,7 @@ class Node:
 
 
 def listed_nodes() -> list[Node]:
-    """What Ray lists as alive."""
+    """Nodes that Ray lists as alive."""
     return [
         Node(
             str(node["NodeID"]),
@@ -47,12 +47,12 @@ def listed_nodes() -> list[Node]:
 
 
 def listening_host(host: str, here: str, nodes: Collection[str]) -> str:
-    """Where a subtask listens: others can reach it only if there are others.
+    """Address on which a subtask listens: loopback if there are no other nodes.
 
     Args:
         host: IP address of its node.
         here: Id of its node.
-        nodes: Ids of the nodes that Ray listed when it was told to open; none: not known.
+        nodes: Ids of the nodes that Ray listed at the open; empty: not known.
 
     >>> listening_host("10.0.0.7", "a", ["a"]), listening_host("10.0.0.7", "a", ["a", "b"])
     ('127.0.0.1', '10.0.0.7')
@@ -61,7 +61,7 @@ def listening_host(host: str, here: str, nodes: Collection[str]) -> str:
 
 
 def taken_by_others(nodes: Iterable[Node]) -> dict[str, float]:
-    """CPUs that somebody holds on each node; of use before we hold any ourselves."""
+    """CPUs in use on each node; call it before we hold any ourselves."""
     state: Any = _ray._private.state
     available: Mapping[str, Mapping[str, float]] = state.available_resources_per_node()
     return {n.id: max(n.cpus - available.get(n.id, {}).get("CPU", 0.0), 0.0) for n in nodes}

@@ -1,4 +1,4 @@
-"""Every job of a cluster at one glance; one that is silent delays nobody."""
+"""Overview of all jobs of a cluster; a silent one does not delay the others."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ _wait: Any = ray.wait
 
 
 Look = tuple[StatusDocument, StatusDocument]
-"""A job now, and a moment before."""
+"""Status of a job now, and a moment before."""
 
 
 def looks(address: str | None, pause: float) -> list[Look]:
-    """Every job, looked at twice if one runs; state `silent` for one that does not answer.
+    """Status of every job, read twice if one runs; state `silent` for one that does not answer.
 
-    Those of a standing cluster, then those of private ones that this user started on this machine.
+    First those of a standing cluster, then those of private ones that this user started on this
+    machine.
 
     Args:
-        address: Of the cluster. Default: RAY_ADDRESS, else a head on this machine, and every
-            private one.
-        pause: Seconds between the two looks.
+        address: Address of the cluster. Default: RAY_ADDRESS, else a head on this machine, and
+            every private one.
+        pause: Seconds between the two reads.
 
     Raises:
         ConfigurationError: there is no cluster.
@@ -58,7 +59,7 @@ def _twice(pause: float) -> list[Look]:
 
 
 def statuses() -> list[StatusDocument]:
-    """The newest status of every job of the connected cluster, by name."""
+    """The newest status of every job of the connected cluster, sorted by name."""
     found = {name: find(name) for name in sorted(names())}
     asked = {
         name: (coordinator.status.remote(), coordinator.outcome.remote())

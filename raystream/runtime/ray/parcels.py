@@ -1,4 +1,4 @@
-"""A job and what its subtasks are told, as bytes between processes."""
+"""A job and the requests to its subtasks, as bytes between processes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from raystream.runtime.points import to_hand_on
 
 _JOB = "raystream job"
 _MOST_BYTES = 80 * 2**20
-"""Ray refuses 95 MiB; every subtask unpacks it at each start."""
+"""Ray's limit is 95 MiB; every subtask unpacks the job at each start."""
 
 
 def pack_job(job: JobSpec) -> bytes:
-    """The job with its user functions (by value where they cannot be imported).
+    """The packed job with its user functions (by value where they cannot be imported).
 
     Raises:
-        ConfigurationError: something in the job cannot leave this process, or it is too large.
+        ConfigurationError: something in the job cannot be pickled, or it is too large.
     """
     try:
         packed = bytes(cloudpickle.dumps(job))
@@ -44,10 +44,10 @@ def pack_job(job: JobSpec) -> bytes:
 def environment_of_job(points: Mapping[str, str] | None = None) -> dict[str, str]:
     """Variables that every process of a job gets from its driver.
 
-    The driver's brokers are everybody's, also on a cluster that was started without them.
+    The driver's brokers are used by all processes, even on a cluster started without them.
 
     Args:
-        points: For tests: named points; None: those of this process.
+        points: Named points, for tests; None: those of this process.
     """
     said = os.environ.get(BOOTSTRAP_VARIABLE)
     brokers = {BOOTSTRAP_VARIABLE: said} if said else {}
@@ -61,9 +61,9 @@ def unpack_job(data: bytes) -> JobSpec:
 
 
 def pack_request(request: OpenRequest) -> bytes:
-    """The request without its job: the job's bytes stay those that the driver made.
+    """Pack the request without its job, so that the job's bytes stay those of the driver.
 
-    Packed a second time, in the coordinator, functions of modules that the driver registered by
+    If the coordinator packed the job again, functions of modules that the driver registered by
     value would be sent by name and not be found.
     """
     buffer = io.BytesIO()
@@ -79,7 +79,7 @@ def unpack_request(data: bytes, job: bytes) -> OpenRequest:
 
 
 def versions() -> dict[str, str]:
-    """What must be the same in every process of a job: hashes and IPC depend on it.
+    """Versions that all processes of a job must share: hashes and IPC depend on them.
 
     >>> sorted(versions())
     ['polars', 'python', 'raystream']
@@ -89,7 +89,7 @@ def versions() -> dict[str, str]:
 
 
 def differing(theirs: Mapping[str, str]) -> str:
-    """How another process's versions differ from ours, in words; empty: they do not.
+    """How another process's versions differ from ours, as text; empty: they are equal.
 
     >>> differing(versions())
     ''
@@ -112,7 +112,7 @@ class _RequestPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle
         self._job = job
 
     def persistent_id(self, obj: Any) -> str | None:
-        """The job is known by name."""
+        """Refer to the job by name."""
         return _JOB if obj is self._job else None
 
 
@@ -122,6 +122,6 @@ class _RequestUnpickler(pickle.Unpickler):
         self._job = job
 
     def persistent_load(self, pid: Any) -> JobSpec:
-        """The job."""
+        """Resolve the reference to the job."""
         assert pid == _JOB
         return self._job

@@ -1,6 +1,6 @@
-"""A Ray of one node for one process: it starts fast, and listens on loopback only.
+"""A single-node Ray for one process: starts fast, and listens on loopback only.
 
-Ray has no settings for most of it, so some of its functions are replaced while it starts.
+Ray has no settings for most of this, so some of its functions are replaced during the start.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from typing import Any
 import ray
 
 _OBJECT_STORE = 256 * 1024 * 1024
-"""Rows do not go through the object store; snapshots pass it a few segments at a time."""
+"""Rows do not go through the object store; snapshots use it for a few segments at a time."""
 
 _AGENTS = ("--dashboard_agent_command", "--runtime_env_agent_command")
 _FEWER = {"--num_prestart_python_workers": "--num_prestart_python_workers=1"}
-"""A driver waits until so many run: the coordinator's is enough, Ray starts one for each CPU."""
+"""A driver waits for this many workers: the coordinator's is enough; Ray starts one per CPU."""
 
 _NODE_SECONDS = 5.0
 _NODE_PAUSE = 0.02
 
 _started: list[tuple[str, subprocess.Popen[bytes]]] = []
-"""Processes of the newest start."""
+"""Processes of the most recent start."""
 
 _ray: Any = ray  # its stubs are incomplete
 
 
 def start_private_ray() -> None:
-    """Start it and be connected; `address="local"`: never another, whatever the environment says.
+    """Start it and connect; `address="local"`: never another one, whatever the environment says.
 
     Raises:
         Exception: whatever Ray raises when it does not start.
     """
-    # Ray starts workers at nice 15: behind a busy broker on the same cores a subtask got no CPU for
-    # 10 s, and was taken for dead.
+    # Ray starts workers at nice 15: next to a busy broker on the same cores a subtask got no CPU
+    # for 10 s, and was considered dead.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    # While the driver connects; each worker becomes a coordinator or a subtask.
+    # Preloaded while the driver connects; each worker becomes a coordinator or a subtask.
     os.environ.setdefault("RAY_preload_python_modules", "raystream.runtime.ray.subtask")
     only_loopback()
     with lean_start():
@@ -57,15 +57,15 @@ def start_private_ray() -> None:
 
 
 def dead_part() -> str | None:
-    """What of the newest start has ended, which Ray itself notices after 15 s to a minute."""
+    """Part of the newest start that has exited; Ray notices that only after 15 s to a minute."""
     return next((f"its {name}" for name, one in list(_started) if one.poll() is not None), None)
 
 
 def only_loopback() -> None:
-    """Nobody else has business with a private cluster: its services listen on 127.0.0.1.
+    """Make the services of a private cluster listen on 127.0.0.1, since nobody else may use it.
 
-    Ray replaces an address of loopback that it is told by one that others can reach, unless this
-    machine cannot be part of a cluster. It read the variable when it was imported.
+    Ray replaces a given loopback address by one that others can reach, unless this machine cannot
+    be part of a cluster. It read the variable when it was imported.
     """
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     try:
@@ -78,10 +78,11 @@ def only_loopback() -> None:
 
 @contextmanager
 def lean_start() -> Iterator[None]:
-    """Without what nobody asks: most of the CPU of a start, and ports that others may have.
+    """Start Ray without unneeded services, which take most of the CPU of a start.
 
-    An autoscaler of one node, a dashboard that was not wanted and is started all the same, who
-    carries logs to drivers, and the agents (see `resting_agent`).
+    They are the autoscaler (for one node), the dashboard (started although not requested), the log
+    monitor that sends logs to drivers, and the agents (see `resting_agent`). They also take ports
+    that others may use.
     """
     try:
         from ray._private import services, utils
@@ -93,7 +94,7 @@ def lean_start() -> Iterator[None]:
     with ExitStack() as changes:
         for name in ("start_monitor", "start_api_server", "start_log_monitor"):
             changes.enter_context(_replaced(Node, name, lambda _: _nothing))
-        # it imports half a dashboard to give an answer
+        # Ray's own check imports half a dashboard
         told = _replaced(utils, "get_dashboard_dependency_error", lambda _: _no_dashboard)
         changes.enter_context(told)
         changes.enter_context(_replaced(services, "start_ray_process", _lean_raylet))
@@ -115,7 +116,7 @@ def _replaced(owner: Any, name: str, other: Callable[[Any], Any]) -> Iterator[No
 
 
 def _lean_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
-    """What starts a process of Ray."""
+    """Wrap Ray's function that starts a process."""
 
     @wraps(start)
     def start_ray_process(command: list[str], *said: Any, **more: Any) -> Any:
@@ -127,7 +128,7 @@ def _lean_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def lean(part: str) -> str:
-    """A part of the command of a raylet: what it starts as an agent rests, and workers are few.
+    """Change a part of a raylet's command: resting agents, and few prestarted workers.
 
     >>> lean("--node_ip_address=127.0.0.1"), lean("--num_prestart_python_workers=64")
     ('--node_ip_address=127.0.0.1', '--num_prestart_python_workers=1')
@@ -140,7 +141,7 @@ def lean(part: str) -> str:
 
 
 def _promptly(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
-    """What looks for the new node, which sleeps for a second when it comes too early."""
+    """Wrap Ray's lookup of the new node, which sleeps for a second when it is called too early."""
 
     @wraps(get_node)
     def get_node_soon(gcs_address: str, node_id: str) -> Any:
@@ -160,7 +161,7 @@ def _promptly(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
 
 
 def _no_dashboard() -> ImportError:
-    """What Ray finds where it was installed without a dashboard."""
+    """The result that Ray gets where it was installed without a dashboard."""
     return ImportError("a private cluster has none")
 
 

@@ -1,6 +1,6 @@
-"""What answers at an address, asked in milliseconds: Ray itself tries for 20 s and more.
+"""Probe an address within milliseconds: Ray itself tries for 20 s and more.
 
-Ray's C++ prints a line each second meanwhile, 20 for a wrong token, and then hardly says why.
+Ray's C++ code prints a line each second meanwhile, 20 for a wrong token, and then hardly says why.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from raystream.errors import ConfigurationError
 
 _SECONDS = 3.0
 _TLS = ("RAY_TLS_CA_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_SERVER_CERT")
-"""Ray's own variables: the authority, our key, our certificate."""
+"""Ray's own variables: certificate authority, our key, our certificate."""
 _HTTP = b"HTTP/"
 _METHOD = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 _TOKEN = "put the token of the cluster into ~/.ray/auth_token or RAY_AUTH_TOKEN"  # noqa: S105
 
 
 def check_answers(address: str) -> None:
-    """Refuse what is not a head of Ray, and a token that the head does not take.
+    """Refuse an address that is not a Ray head, and a token that the head does not accept.
 
-    What cannot be told for sure (a token, where no gRPC is installed) is left to Ray.
+    What cannot be determined (a token, where gRPC is not installed) is left to Ray.
 
     Args:
         address: `HOST:PORT` of a head.
@@ -44,7 +44,7 @@ def check_answers(address: str) -> None:
 
 
 def _speaks_http(host: str, port: int) -> bool:
-    """A head speaks gRPC: it answers a request of HTTP/1 with frames of HTTP/2, or not at all."""
+    """A head speaks gRPC: it answers an HTTP/1 request with HTTP/2 frames, or not at all."""
     try:
         with socket.create_connection((host, port), timeout=_SECONDS) as link:
             link.settimeout(0.5)
@@ -63,7 +63,7 @@ def _refuses(address: str) -> bool:
     if os.environ.get("RAY_USE_TLS", "0") == "1":
         try:
             credentials = grpc.ssl_channel_credentials(*map(_pem, _TLS))
-        except OSError:  # a file that is missing is told by Ray
+        except OSError:  # Ray reports a missing file
             return False
         made = grpc.secure_channel(address, credentials, options=options)
     else:
@@ -82,7 +82,7 @@ def _pem(variable: str) -> bytes | None:
 
 
 def _headers() -> list[tuple[str, str]]:
-    """Those with which Ray itself would ask."""
+    """The headers that Ray itself would send."""
     try:
         from ray import _raylet
     except ImportError:

@@ -1,4 +1,4 @@
-"""Questions to the coordinator of a job that its driver passes on, and their answers."""
+"""Questions to the coordinator of a job, sent through its driver, and their answers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from raystream.runtime.ray import driver_messages as said
 
 
 class Unanswered(Exception):  # noqa: N818 - a fact
-    """Who was asked is gone; another may be asked again."""
+    """The coordinator is gone; another one may be asked again."""
 
 
 class Questions:
-    """Those that are open: asked by some threads, answered by the one that hears the driver."""
+    """Open questions: asked by some threads, answered by the one that receives from the driver."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,16 +24,16 @@ class Questions:
         self._send: Callable[[said.Ask], None] | None = None
 
     def begin(self, send: Callable[[said.Ask], None]) -> None:
-        """Somebody can be asked.
+        """Start accepting questions.
 
         Args:
-            send: Takes a question.
+            send: Sends a question.
         """
         with self._lock:
             self._send = send
 
     def end(self) -> None:
-        """Nobody can be asked any more."""
+        """Stop accepting questions, and fail the open ones."""
         with self._lock:
             self._send, unanswered = None, list(self._open.values())
             self._open.clear()
@@ -41,11 +41,11 @@ class Questions:
             future.set_exception(Unanswered())
 
     def ask(self, method: str, arguments: tuple[Any, ...]) -> Any:
-        """The answer; waits for it.
+        """Send a question and wait for the answer.
 
         Raises:
-            Unanswered: nobody is there, or went away meanwhile.
-            Exception: what the question led to.
+            Unanswered: there is no coordinator, or it went away meanwhile.
+            Exception: the error of the question.
         """
         future: Future[Any] = Future()
         with self._lock:
@@ -57,7 +57,7 @@ class Questions:
         return future.result()
 
     def answer(self, answer: said.Answer) -> None:
-        """Hand it to who asked."""
+        """Pass an answer to the asking thread."""
         with self._lock:
             future = self._open.pop(answer.number, None)
         if future is None:

@@ -1,4 +1,4 @@
-"""A job as another process sees it: questions to its coordinator, and what silence means."""
+"""A job as seen from another process: questions to its coordinator, and handling of silence."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _errors: Any = ray.exceptions
 NO_CLUSTER = (
     "name its address, or set RAY_ADDRESS; `raystream list --all` shows runs that have ended"
 )
-"""What to do where nothing runs."""
+"""Advice where nothing runs."""
 
 
 def connect_if_there_is_one(address: str | None) -> bool:
-    """Be connected to a standing cluster, as `entry.submit` would be; False: there is none."""
+    """Connect to a standing cluster, as `entry.submit` would; False: there is none."""
     if ray.is_initialized():
         return True
     found = address or os.environ.get("RAY_ADDRESS") or started_head()
@@ -38,10 +38,10 @@ def connect_if_there_is_one(address: str | None) -> bool:
 
 
 def private_runs(name: str | None = None) -> list[KnownRun]:
-    """Runs on private clusters that this user started on this machine, and that live.
+    """Live runs on private clusters that this user started on this machine.
 
     Args:
-        name: Only of this job.
+        name: Only runs of this job.
     """
     return [run for run in registry.known() if run.lives and name in {None, run.job}]
 
@@ -52,7 +52,7 @@ class RemoteJob:
     Args:
         name: Name of the job.
         coordinator: Its actor.
-        address: Of the cluster, for a process that has left it meanwhile.
+        address: Address of the cluster, for a process that has since left it.
     """
 
     def __init__(self, name: str, coordinator: Any, address: str | None = None) -> None:
@@ -62,7 +62,7 @@ class RemoteJob:
 
     @classmethod
     def find(cls, name: str, address: str | None = None) -> Asked | None:
-        """The job of this name, also if it has ended; None: there is no such job, or no cluster."""
+        """The job of this name, even if it has ended; None: there is no such job, or no cluster."""
         mine = supervised.job_of(name)
         if mine is not None and address is None:
             return mine
@@ -91,7 +91,7 @@ class RemoteJob:
             time.sleep(LOOK_S)
 
     def _answer(self, ref: Any) -> Any:
-        """In steps: `ray.get` may not notice an interrupt."""
+        """Wait in steps, since `ray.get` may not notice an interrupt."""
         while not ray.wait([ref], timeout=LOOK_S)[0]:
             pass
         return _get(ref)
@@ -106,7 +106,7 @@ class RemoteJob:
         return found
 
     def _actor(self) -> Any:
-        """The handle; a new one if this process has left the cluster since."""
+        """The actor handle; a new one if this process has left the cluster since."""
         if not ray.is_initialized():
             found = RemoteJob.find(self.name, self._address)
             if not isinstance(found, RemoteJob):
@@ -120,7 +120,7 @@ class RemoteJob:
 
 
 def _told(error: Any, job: str) -> RaystreamError:
-    """What a method raised, without the frames of Ray."""
+    """The exception of a method, without Ray's frames."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, RaystreamError):
         return cause
@@ -131,7 +131,7 @@ def find_job(name: str, address: str | None = None) -> Asked:
     """The job of this name.
 
     Raises:
-        ConfigurationError: no cluster, or no such job; says which there are.
+        ConfigurationError: no cluster, or no such job; names the existing ones.
     """
     found = RemoteJob.find(name, address)
     if found is not None:
@@ -153,7 +153,7 @@ def _here() -> str:
 
 
 def all_jobs(address: str | None = None) -> list[Asked]:
-    """Every job of the cluster and of this process, also ended ones."""
+    """Every job of the cluster and of this process, including ended ones."""
     there = connect_if_there_is_one(address)
     found = {name: RemoteJob.find(name, address) for name in (entry.names() if there else ())}
     mine: dict[str, Asked | None] = {job.name: job for job in supervised.jobs()}

@@ -1,9 +1,9 @@
-"""What a private Ray starts instead of its agents: a small program that rests.
+"""A small idle program that a private Ray starts instead of its agents.
 
-A raylet takes no work before its two agents are there: 3 s of CPU at each start, for metrics that
-nobody collects and for environments that no worker of a job asks for. This program imports neither
-Ray nor raystream, and tells the raylet what it waits for. Whoever does ask for an environment, from
-a function of the user, is served: at the first knock it becomes the real agent.
+A raylet accepts no work before its two agents run: 3 s of CPU at each start, for metrics that
+nobody collects and for runtime environments that no worker of a job requests. This program imports
+neither Ray nor raystream, and gives the raylet the ports that it waits for. If a user function does
+request an environment, it is served: at the first connection this program becomes the real agent.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from collections.abc import Sequence
 
 _LOOK = 0.5
 _NONE = -1
-"""The port of what an installation of Ray without a dashboard does not have."""
+"""Port value of services that a Ray installation without a dashboard does not have."""
 
 _PORTS = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port")
 
 
 def main(command: Sequence[str]) -> None:
-    """The process; it ends with its raylet.
+    """Run the process; it ends with its raylet.
 
     Args:
-        command: Of the agent that it stands for.
+        command: Command line of the agent that it replaces.
     """
     parent = os.getppid()
     if any(part.endswith(os.path.join("dashboard", "agent.py")) for part in command):
@@ -43,7 +43,7 @@ def main(command: Sequence[str]) -> None:
 
 
 def _knocked(command: Sequence[str], parent: int) -> int | None:
-    """The port where somebody wants something; None: the raylet is gone."""
+    """Wait for a connection and return its port; None: the raylet is gone."""
     host = _option(command, "node-ip-address")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as server:
@@ -56,7 +56,7 @@ def _knocked(command: Sequence[str], parent: int) -> int | None:
 
 
 def _persist(command: Sequence[str], name: str, port: int) -> None:
-    """Where the raylet looks for it (ray._raylet.persist_port); whole or not at all."""
+    """Write a port where the raylet looks for it (ray._raylet.persist_port), atomically."""
     path = os.path.join(_option(command, "session-dir"), f"{name}_{_option(command, 'node-id')}")
     with open(f"{path}.new", "w") as file:
         file.write(str(port))
@@ -69,7 +69,7 @@ def _option(command: Sequence[str], name: str) -> str:
 
 
 def _be_called(title: str) -> None:
-    """As `ps` shows the real one."""
+    """Set the process title that `ps` shows for the real agent."""
     with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/self/stat") as stat:
         first, end = map(int, stat.read().rpartition(")")[2].split()[45:47])
         with open("/proc/self/mem", "r+b", 0) as memory:

@@ -1,6 +1,7 @@
-"""The processes of a session: a driver and all that Ray started for it, also when it is gone.
+"""The processes of a session: a driver and all that Ray started for it, even after its end.
 
-Ray's own processes stay in the session of the driver that started them; parents die, sessions last.
+Ray's own processes stay in the session of the driver that started them; parents die, but the
+session remains.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ def members(session: int) -> list[int]:
 
 
 def end_session(session: int, *, but: int | None = None) -> bool:
-    """SIGKILL to every process of a session; whether none is left, after 2 s at most.
+    """Send SIGKILL to every process of a session; returns whether none is left, after at most 2 s.
 
     Args:
-        session: Its id: the pid of the process that began it.
-        but: The pid of one that stays.
+        session: Its id: the pid of the process that started it.
+        but: Pid of a process to spare.
     """
     for _ in range(_TRIES):
         left = [pid for pid in members(session) if pid != but]
@@ -46,7 +47,7 @@ def end_session(session: int, *, but: int | None = None) -> bool:
 
 
 def state_of(pid: int) -> str:
-    """Letter of the state of a process (T: it is stopped); empty: there is none, or no /proc.
+    """Letter of the state of a process (T: stopped); empty: no such process, or no /proc.
 
     >>> state_of(os.getpid()) in ("R", "S", "")
     True

@@ -1,4 +1,4 @@
-"""Is the checkpoint directory the same on every node? If not, a job on several nodes is refused."""
+"""Check that all nodes see the same checkpoint directory; if not, refuse a job on several nodes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from raystream.storage.local import make_directory
 
 _PROBE_SECONDS = 30.0
 _UPLOADED = "working_dir_files"
-"""Folder of Ray's session under which it unpacks the working directories of jobs."""
+"""Folder of Ray's session in which it unpacks the working directories of jobs."""
 
 _remote: Any = ray.remote
 
 
 def check_shared(storage: str, nodes: Sequence[str]) -> None:
-    """Refuse a directory that some node does not see.
+    """Refuse a directory that not all nodes see.
 
     Args:
-        storage: Address of the checkpoint storage; object stores are shared by nature.
+        storage: Address of the checkpoint storage; object stores are always shared.
         nodes: Ids of the nodes the job may run on.
 
     Raises:
-        ConfigurationError: names how many nodes do not see it; or it is inside of the copy of the
-            working directory that Ray made for one job, where the next would not find it.
+        ConfigurationError: with the number of nodes that do not see it; or it is inside the copy of
+            the working directory that Ray made for one job, where the next run would not find it.
     """
     directory = directory_of(storage)
     if directory is None:
@@ -58,7 +58,7 @@ def blind_nodes(probe: Path, nodes: Sequence[str]) -> list[str]:
 
 
 def not_shared(storage: str, blind: int, nodes: int) -> ConfigurationError:
-    """The refusal.
+    """The error for storage that is not shared.
 
     >>> print(not_shared("/tmp/state", 1, 2))
     /tmp/state: 1 of the cluster's 2 nodes do not see this checkpoint storage; use an object store
@@ -76,7 +76,7 @@ def _temporary(storage: str) -> ConfigurationError:
 
 
 def directory_of(storage: str) -> Path | None:
-    """The directory that a storage address means, None for everything that is none.
+    """The directory of a storage address, None if it is not a directory.
 
     >>> str(directory_of("file:///var/state")), directory_of("s3://bucket/state")
     ('/var/state', None)

@@ -1,4 +1,4 @@
-"""How much CPU a subtask reserves: one of every chain shares a slot of 1 CPU (Flink's slots)."""
+"""CPUs that a subtask reserves: one of every chain shares a slot of 1 CPU (Flink's slots)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _HALVINGS = 6
 def cpu_share(chains: int, new: int, free: Sequence[float]) -> float:
     """CPUs that each of `new` processes reserves.
 
-    Where that does not fit, the shares shrink, and vanish when next to nothing is free: a job runs
-    with less, it never waits for a process that cannot be placed.
+    If that does not fit, the shares shrink, down to zero when almost nothing is free: a job runs
+    with less rather than wait for a process that cannot be placed.
 
     Args:
-        chains: Chains of the plan: how many subtasks make up a slot.
-        new: Processes about to be made.
-        free: CPUs that are free on each node that may be used.
+        chains: Number of chains of the plan: that many subtasks make up a slot.
+        new: Processes about to be created.
+        free: Free CPUs of each usable node.
 
     >>> cpu_share(chains=2, new=4, free=[1.0, 1.0]), cpu_share(chains=2, new=4, free=[1.0])
     (0.5, 0.25)

@@ -1,8 +1,8 @@
-"""A snapshot on its way from a subtask to durable storage: a header, then each new segment.
+"""The stream of a snapshot from a subtask to durable storage: a header, then each new segment.
 
-The coordinator pulls it as a Ray stream, so only a few segments exist outside the subtask at a time
-(416 MB went through an object store of 200 MB). A segment leaves the subtask as the very bytes that
-will be stored; a segment that is stored already is only named.
+The coordinator pulls it as a Ray stream, so only a few segments exist outside the subtask at a
+time (416 MB went through an object store of 200 MB). A segment leaves the subtask as the bytes
+that will be stored; a segment that is already stored is only named.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class SnapshotHeader:
     """First item of the stream.
 
     Args:
-        subtask: Whose snapshot it is.
-        checkpoint: Which.
+        subtask: Subtask of the snapshot.
+        checkpoint: Number of the checkpoint.
         steps: State of each step.
-        sizes: Bytes, roughly, of each new segment that follows, in order.
-        counters: What the subtask had counted by then.
+        sizes: Approximate bytes of each new segment that follows, in order.
+        counters: Counters of the subtask at the snapshot.
     """
 
     subtask: SubtaskId
@@ -61,10 +61,10 @@ class NewSegment:
 
 
 class SnapshotStream:
-    """What a subtask has already handed over in this attempt, and what is new.
+    """Segments that a subtask has already sent in this attempt, and the new ones.
 
     Args:
-        request: Segments that it restored as they were are stored already.
+        request: Segments that it restored unchanged are already stored.
     """
 
     def __init__(self, request: OpenRequest) -> None:
@@ -73,7 +73,7 @@ class SnapshotStream:
         self._stored = set(request.kept_segments())
 
     def items(self, snapshot: Snapshot) -> Iterator[SnapshotHeader | NewSegment]:
-        """The header, then every segment that is not stored yet."""
+        """The header, then every segment that is not yet stored."""
         segments = [(step, s) for step, state in snapshot.steps.items() for s in state.segments]
         new = [(step, s) for step, s in segments if (step, s.id) not in self._stored]
         steps = {
@@ -97,7 +97,7 @@ class SnapshotStream:
 
 
 class _Paper:
-    """A store that keeps the one object written to it: the bytes of a segment, to travel."""
+    """A store that keeps the one object written to it: the bytes of a segment to send."""
 
     url = "paper:"
 
@@ -105,17 +105,17 @@ class _Paper:
         self.data = b""
 
     def create(self, key: str, data: bytes) -> Put:
-        """Keep it."""
+        """Keep the object."""
         self.data = data
         return Put.CREATED
 
     def get(self, key: str) -> bytes | None:
-        """Nothing is read back."""
+        """Return None: nothing is read back."""
         return None
 
     def list(self, prefix: str) -> list[str]:
-        """Nothing is listed."""
+        """Return nothing."""
         return []
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Nothing is deleted."""
+        """Do nothing."""

@@ -1,6 +1,6 @@
-"""Pulls the snapshots of all subtasks for one checkpoint, makes them durable: then they are acks.
+"""Pull the snapshots of all subtasks for one checkpoint and make them durable: then ack them.
 
-Small segments are written by this process, large ones by Ray tasks beside the data, a few at a
+Small segments are written by this process, large ones by Ray tasks near the data, a few at a
 time, so that neither this process nor the object store ever holds a whole state.
 """
 
@@ -34,7 +34,7 @@ from raystream.storage.open import job_store
 log = logging.getLogger("raystream.snapshots")
 
 _INLINE = 100 * 1024
-"""Bytes up to which Ray sends a value with the answer, so this process has it anyway."""
+"""Size up to which Ray sends a value with the answer, so this process has it anyway, bytes."""
 
 _MOST_WRITERS = 16
 _BACK_PRESSURE = 2
@@ -52,32 +52,32 @@ class Streamer:
 
 
 class SegmentBook:
-    """Which segments of a subtask are durable in this attempt, and where."""
+    """The segments of each subtask that are durable in this attempt, and their locations."""
 
     def __init__(self) -> None:
         self._refs: dict[SubtaskId, dict[tuple[StepName, str], SegmentRef]] = {}
 
     def opened(self, request: OpenRequest) -> None:
-        """A subtask starts with the segments it restores as they are."""
+        """Record the segments that a subtask restores unchanged."""
         self._refs[request.subtask] = request.kept_segments()
 
     def known(self, subtask: SubtaskId) -> Mapping[tuple[StepName, str], SegmentRef]:
-        """Step and segment id -> where it is."""
+        """Step and segment id -> location."""
         return self._refs.get(subtask, {})
 
     def replace(self, subtask: SubtaskId, refs: dict[tuple[StepName, str], SegmentRef]) -> None:
-        """After a checkpoint only its own segments matter."""
+        """Keep only the segments of the newest checkpoint."""
         self._refs[subtask] = refs
 
 
 class SegmentWriter:
-    """Where segments go: this process's threads or Ray tasks."""
+    """Writes segments, by this process's threads or by Ray tasks."""
 
     def __init__(self, job: JobSpec, store: Store, background: Executor) -> None:
         self._storage, self._job = job.checkpoint.storage, job.name
         self._store = store
         self._background = background
-        # Each writer at work is a process that took 0.8 CPU s to start: half the CPUs are enough.
+        # Each working writer is a process that took 0.8 CPU s to start: half the CPUs are enough.
         self.most = min(_MOST_WRITERS, max(1, cpus() // 2))
 
     def warm_up(self) -> None:
@@ -85,7 +85,7 @@ class SegmentWriter:
         _remote(num_cpus=0)(_nothing).remote()
 
     def here(self, item: NewSegment, then: Callable[[SegmentRef | Exception], None]) -> None:
-        """Write with a thread of this process."""
+        """Write in a thread of this process."""
 
         def write() -> None:
             try:
@@ -98,23 +98,23 @@ class SegmentWriter:
         self._background.submit(write)
 
     def there(self, item: Any, node: str) -> Any:
-        """Write with a task on the node of the data; a reference to the SegmentRef."""
+        """Write in a task on the node of the data; returns a reference to the SegmentRef."""
         near = NodeAffinitySchedulingStrategy(node, soft=True) if node else "DEFAULT"
         task = _remote(num_cpus=0, scheduling_strategy=near, max_retries=3)(write_object)
         return task.remote(self._storage, self._job, item)
 
 
 def write_object(storage: str, job: str, item: NewSegment) -> tuple[StepName, SegmentRef]:
-    """The write task: make a segment durable."""
+    """Make a segment durable (the write task)."""
     put(job_store(storage, job), item)
     return item.step, item.ref
 
 
 def put(store: Store, item: NewSegment) -> None:
-    """Create the segment's object; the same object already there is as good.
+    """Create the segment's object, unless the same object already exists.
 
     Raises:
-        StorageError: another object has its key, or the storage gives no answer.
+        StorageError: another object has its key, or the storage does not answer.
     """
     data = item.data.tobytes()
     for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4):
@@ -130,19 +130,19 @@ def put(store: Store, item: NewSegment) -> None:
 
 
 class SnapshotPull:
-    """One checkpoint of one attempt; `start` returns at once, the rest are events.
+    """Pulls one checkpoint of one attempt; `start` returns at once, outcomes are events.
 
-    While a Ray stream is referred to, its actor keeps a thread for it and serves no other one; so
-    nothing here waits for Python's cyclic collector: the streams are known to the pulling thread
-    alone, and they go with it.
+    While a Ray stream is referenced, its actor keeps a thread for it and serves no other one; so
+    nothing here waits for Python's cyclic collector: only the pulling thread refers to the streams,
+    and they are released with it.
 
     Args:
         attempt: Number of the attempt.
         checkpoint: Number of the checkpoint.
         streamers: Every subtask of the attempt.
-        book: Segments that are durable already.
+        book: Segments that are already durable.
         writer: Makes the new ones durable.
-        post: Takes Acked and Died.
+        post: Receives Acked and Died.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class SnapshotPull:
         self._writer = writer
 
     def start(self) -> None:
-        """Pull in a thread of its own."""
+        """Start pulling in a separate thread."""
         streams, self._streams = self._streams, {}
         threading.Thread(
             target=_pull,
@@ -175,7 +175,7 @@ class SnapshotPull:
         ).start()
 
     def abandon(self) -> None:
-        """The attempt is over: tell nothing more."""
+        """Report nothing more: the attempt is over."""
         self._over.set()
         self._streams = {}
 
@@ -196,11 +196,11 @@ def _until(over: threading.Event, post: Post) -> Post:
 
 
 def _pull(streams: dict[Any, _Inbound], writer: SegmentWriter, over: threading.Event) -> None:
-    """Until every stream has ended and all of it is written, or the attempt is over."""
+    """Pull until every stream has ended and is written, or the attempt is over."""
     everybody = tuple(streams.values())
     try:
         _take_turns(streams, writer, over)
-    except Exception as error:  # noqa: BLE001 - nobody else would notice before the timeout
+    except Exception as error:  # noqa: BLE001 - else unnoticed until the timeout
         # As text: a record with the exception would refer to the streams.
         log.error("the snapshots of a checkpoint cannot be pulled:\n%s", format_exc())  # noqa: TRY400
         what = f"the snapshot cannot be fetched: {told(error)}"
@@ -231,7 +231,7 @@ def _next_item(
     except StopIteration:
         inbound.ended()
         return False
-    except Exception as error:  # noqa: BLE001 - the actor died: its death watch tells more
+    except Exception as error:  # noqa: BLE001 - the actor died: its death watch reports more
         inbound.failed(_death(error))
         return False
     if inbound.next_is_large():
@@ -260,7 +260,7 @@ def _small_item(ref: Any, inbound: _Inbound, writer: SegmentWriter) -> bool:
 
 
 class _Inbound:
-    """What has come of one subtask's snapshot. Completions come from several threads."""
+    """The received part of one subtask's snapshot. Completions come from several threads."""
 
     def __init__(
         self, subtask: SubtaskId, attempt: int, node: str, book: SegmentBook, post: Post
@@ -285,7 +285,7 @@ class _Inbound:
         self._missing = len(header.sizes)
 
     def next_is_large(self) -> bool:
-        """Whether the next item is a segment that should not pass through this process."""
+        """Whether the next item is a segment that should not go through this process."""
         return next(self._sizes, 0) > _INLINE
 
     def stored(self, step: StepName, result: SegmentRef | Exception) -> None:
@@ -349,4 +349,4 @@ def _death(error: Exception) -> Failure:
 
 
 def _nothing() -> None:
-    """Occupies a worker for a moment."""
+    """Occupy a worker for a moment."""

@@ -1,4 +1,4 @@
-"""A run on a cluster through Ray's own job submission: sent, followed, its exit code fetched."""
+"""A run on a cluster through Ray's job submission: submit, follow, and fetch its exit code."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ _REACH_SECONDS = 5.0
 _LOOK = 1.0
 _FAILED = 1
 _NOT_FOUND = 127
-"""What a shell answers to a command that it does not know."""
+"""Exit code of a shell for an unknown command."""
 
 _OURS = frozenset(code for code in ExitCode if code is not ExitCode.DONE)
 """Exit codes of `raystream run`."""
 
 _PATIENCE = {"RAY_JOB_STOP_WAIT_TIME_S": "15"}
-"""Seconds that `ray job stop` leaves for the last commit; Ray's own 3 are few on a busy cluster."""
+"""Seconds that `ray job stop` allows for the last commit; Ray's own 3 are few on a busy cluster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What is to run.
+    """A run to submit.
 
     Args:
-        arguments: Of `raystream`.
-        working_dir: Uploaded; the current directory of the job.
-        environment: Variables of the job.
+        arguments: Arguments of `raystream`.
+        working_dir: Uploaded; becomes the current directory of the job.
+        environment: Environment variables of the job.
     """
 
     arguments: Sequence[str]
@@ -50,7 +50,7 @@ class Submission:
 
     @property
     def entrypoint(self) -> str:
-        """The command. `exec`: the shell that Ray starts shall not be between Ray and us.
+        """The shell command. `exec`, so that the shell that Ray starts is not between Ray and us.
 
         >>> Submission(["run", "my job.yaml"], Path(".")).entrypoint
         "exec raystream run 'my job.yaml'"
@@ -59,7 +59,7 @@ class Submission:
 
 
 class SubmittedJob:
-    """A run that was handed to a cluster.
+    """A run that was submitted to a cluster.
 
     Attributes:
         id: Ray's submission id.
@@ -70,7 +70,7 @@ class SubmittedJob:
         self.id = submission_id
 
     def command(self, verb: str) -> str:
-        """A command of Ray's own that works as it stands, also where the cluster asks for a token.
+        """A `ray job` command that works as it is, even if the cluster requires a token.
 
         Args:
             verb: `logs --follow`, `stop`, ..
@@ -79,18 +79,18 @@ class SubmittedJob:
         return f"{token}ray job {verb} --address {self._client.get_address()} {self.id}"
 
     def follow(self, write: Callable[[str], None]) -> int:
-        """Its output, until it ends; gives the exit code of its `raystream run`.
+        """Follow its output until it ends; returns the exit code of its `raystream run`.
 
         Args:
-            write: Takes text as it comes, some lines at a time.
+            write: Receives the output as it arrives, some lines at a time.
 
         Raises:
-            RaystreamError: it ended before or without our own message; says why.
+            RaystreamError: it ended before or without our own message; the error says why.
         """
         with _explained(self._client.get_address()):
             asyncio.run(self._tail(write))
             while not (status := self._client.get_job_status(self.id)).is_terminal():
-                time.sleep(_LOOK)  # the stream of its output broke, or it is just ending
+                time.sleep(_LOOK)  # the output stream broke, or the job is just ending
             info = self._client.get_job_info(self.id)
         if status.value != "FAILED":
             return 0
@@ -104,7 +104,7 @@ class SubmittedJob:
             async for text in self._client.tail_job_logs(self.id):
                 write(text)
         except RuntimeError:
-            return  # the connection was cut; the job continues
+            return  # the connection broke; the job continues
 
 
 def submit(submission: Submission, address: str | None = None) -> SubmittedJob:
@@ -116,7 +116,8 @@ def submit(submission: Submission, address: str | None = None) -> SubmittedJob:
             $RAY_ADDRESS, else a head that `ray start` started on this machine.
 
     Raises:
-        ConfigurationError: no cluster, it does not let us in, or the directory cannot be uploaded.
+        ConfigurationError: no cluster, it refuses the connection, or the directory cannot be
+            uploaded.
     """
     directory = submission.working_dir.resolve()
     check_working_dir(directory)
@@ -153,7 +154,7 @@ def _check_reachable(address: str) -> None:
 
 
 def _client(address: str) -> Any:
-    """Ray lets the variable win over what its client is told."""
+    """Create a client; Ray lets the variable take precedence over the client's argument."""
     before = os.environ.get(ADDRESS_VARIABLE)
     os.environ[ADDRESS_VARIABLE] = address
     try:

@@ -1,9 +1,10 @@
 """The actor of a subtask: a shell of short calls around an AttemptRun.
 
 A plain class, made an actor at the call site: `ray.remote(**options)(Subtask)`. Its calls run in
-groups of one thread each: `control` (ordered), `query`, `wait` (news and death watch), `snap`. None
-raises: outcomes are values, so no dropped reference of a dead attempt is printed as an error. Every
-call says its attempt; calls of other attempts (a zombie's, or queued while frozen) are refused.
+groups of one thread each: `control` (ordered), `query`, `wait` (news and death watch), `snap`. No
+call raises: outcomes are values, so no dropped reference of a dead attempt is printed as an error.
+Every call carries its attempt; calls of other attempts (a zombie's, or queued while frozen) are
+refused.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _ray_util: Any = ray.util  # has no types
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where a process runs."""
+    """Location of a process."""
 
     node: str
     pid: int
@@ -50,13 +51,13 @@ class Whereabouts:
 
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """All that `open` is told.
+    """Arguments of `open`.
 
     Args:
-        attempt: Number of the attempt; must be higher than any this process has seen.
+        attempt: Number of the attempt; must be higher than any that this process has seen.
         job: Bytes of the job.
         request: Bytes of the OpenRequest without its job.
-        versions: Versions the coordinator runs; this process must run the same.
+        versions: Versions of the coordinator; this process must have the same.
         environment: Variables of the driver: its brokers' address, named points.
         nodes: Ids of the nodes that Ray lists; a subtask whose node is the only one listens on
             loopback.
@@ -72,7 +73,7 @@ class OpenOrder:
 
 @dataclass(frozen=True, slots=True)
 class OpenReply:
-    """It is open: where it runs and where it accepts channels. `warning` may be empty."""
+    """The subtask is open: its process and channel address. `warning` may be empty."""
 
     address: SocketAddress
     whereabouts: Whereabouts
@@ -81,7 +82,7 @@ class OpenReply:
 
 @dataclass(frozen=True, slots=True)
 class PingReply:
-    """It lives; counters of its task."""
+    """The subtask is alive; counters of its task."""
 
     stats: Mapping[str, Any]
 
@@ -90,7 +91,7 @@ class Subtask:
     """A process that runs one subtask at a time; without a role it is a spare."""
 
     def __init__(self) -> None:
-        # A thread that holds the GIL is asked for it sooner: ping p99 5 ms instead of 19 ms.
+        # A thread that holds the GIL is asked for it sooner: ping p99 is 5 ms instead of 19 ms.
         sys.setswitchinterval(0.0005)
         log_to_stderr()
         self._attempt = -1
@@ -100,7 +101,7 @@ class Subtask:
         watch(self._lease, self._end)
 
     def _end(self, code: int) -> None:
-        """Cut off. One subtask of the job sees to the coordinator before, if that is the cause."""
+        """End this cut-off process; one subtask of the job first replaces a frozen coordinator."""
         run = self._run
         if run is not None and self._lease.expired():
             job = run.request.job
@@ -115,7 +116,7 @@ class Subtask:
 
     @ray.method(concurrency_group="control")
     def open(self, order: OpenOrder) -> OpenReply | Failure:
-        """Take a role in an attempt; a run of an older attempt is ended first (reset in place)."""
+        """Take a role in an attempt; first ends a run of an older attempt (reset in place)."""
         if order.attempt <= self._attempt:
             return _refused(order.attempt, self._attempt)
         if different := differing(order.versions):
@@ -127,7 +128,7 @@ class Subtask:
 
     @ray.method(concurrency_group="control")
     def connect(self, attempt: int, addresses: Mapping[SubtaskId, SocketAddress]) -> Failure | None:
-        """Call the downstream subtasks, build the task, restore its state."""
+        """Connect to the downstream subtasks, build the task, restore its state."""
         run = self._current(attempt)
         if run is None:
             return _refused(attempt, self._attempt)
@@ -141,7 +142,7 @@ class Subtask:
 
     @ray.method(concurrency_group="control")
     def start(self, attempt: int) -> Failure | None:
-        """Let it run."""
+        """Start processing."""
         run = self._current(attempt)
         if run is None:
             return _refused(attempt, self._attempt)
@@ -151,22 +152,22 @@ class Subtask:
 
     @ray.method(concurrency_group="control")
     def trigger(self, attempt: int, barrier: Barrier) -> Failure | None:
-        """Inject a barrier; for sources."""
+        """Inject a barrier (sources only)."""
         return self._mail(attempt, Trigger(barrier))
 
     @ray.method(concurrency_group="control")
     def notify_committed(self, attempt: int, checkpoint: int) -> Failure | None:
-        """Phase two is done."""
+        """Notify the task that phase two is done."""
         return self._mail(attempt, Committed(checkpoint))
 
     @ray.method(concurrency_group="control")
     def drain(self, attempt: int, close_windows: bool) -> Failure | None:
-        """Stop reading; for sources."""
+        """Stop reading (sources only)."""
         return self._mail(attempt, Drain(close_windows))
 
     @ray.method(concurrency_group="query")
     def ping(self, attempt: int) -> PingReply | Failure:
-        """Whether this process lives and runs the attempt; renews the lease."""
+        """Answer if this process runs the attempt; renews the lease."""
         run = self._current(attempt)
         if run is None:
             return _refused(attempt, self._attempt)
@@ -175,17 +176,17 @@ class Subtask:
 
     @ray.method(concurrency_group="query")
     def read_logs(self, processes: Sequence[Process], marks: Marks, lines: int) -> list[Piece]:
-        """What processes of this node wrote; see `logs.read_here`."""
+        """Log lines of processes of this node; see `logs.read_here`."""
         return read_here(processes, marks, lines)
 
     @ray.method(concurrency_group="query")
     def tail(self, step: StepName, mark: Mark | None) -> tuple[list[Row], Mark | None]:
-        """Rows that passed a step since; see `Taps.since`."""
+        """Rows that passed a step since the mark; see `Taps.since`."""
         return self._run.tail(step, mark) if self._run is not None else ([], None)
 
     @ray.method(concurrency_group="wait")
     def wait(self, attempt: int) -> News:
-        """Blocks until there is news; its reference fails when this process dies."""
+        """Wait for news; the call's reference fails when this process dies."""
         run = self._current(attempt)
         return run.next_news() if run is not None else Over()
 
@@ -193,14 +194,14 @@ class Subtask:
     def take_snapshot(
         self, attempt: int, checkpoint: int
     ) -> Iterator[SnapshotHeader | NewSegment | Failure | Over]:
-        """Blocks until the barrier is aligned, then streams the snapshot; its end is the ack."""
+        """Wait for the aligned barrier, then stream the snapshot; the stream's end is the ack."""
         run, stream = self._current(attempt), self._stream
         if run is None or stream is None:
             yield _refused(attempt, self._attempt)
             return
         snapshot = run.snapshot(checkpoint)
         if snapshot is None:
-            yield Over()  # why it ended is told by `wait`
+            yield Over()  # `wait` reports why it ended
             return
         try:
             yield from stream.items(snapshot)

@@ -1,7 +1,7 @@
-"""Jobs in the background of this process, each on a private Ray that is kept alive.
+"""Background jobs of this process, each on a private Ray that is kept alive.
 
-A notebook that is connected to a private Ray dies with its raylet. So it stays unconnected: a
-thread keeps a driver at work, as a run in the foreground does, and questions go through it.
+A notebook connected to a private Ray dies with its raylet. So it stays unconnected: a thread keeps
+a driver working, as a foreground run does, and questions go through it.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _jobs: dict[str, SupervisedJob] = {}
 
 
 def job_of(name: str) -> SupervisedJob | None:
-    """The newest one of this name that was started here, also if it has ended."""
+    """The newest job of this name that was started here, even if it has ended."""
     return _jobs.get(name)
 
 
 def jobs() -> list[SupervisedJob]:
-    """Every one that was started here."""
+    """Every job that was started here."""
     return [_jobs[name] for name in sorted(_jobs)]
 
 
 class SupervisedJob:
-    """One run of a job; as `RemoteJob` for those who ask.
+    """One run of a job; for callers the same as `RemoteJob`.
 
     Args:
-        name: Of the job.
-        say: Takes lines for the person who started it.
+        name: Name of the job.
+        say: Receives lines for the person who started it.
     """
 
     def __init__(self, name: str, say: Callable[[str], None]) -> None:
@@ -54,7 +54,7 @@ class SupervisedJob:
         self._over = threading.Event()
 
     def attach(self) -> int:
-        """Wait until its Ray runs; the CPUs of it.
+        """Wait until its Ray runs; returns the number of its CPUs.
 
         Raises:
             RaystreamError: it does not start.
@@ -67,14 +67,14 @@ class SupervisedJob:
         return self._runtime.cpus
 
     def close(self) -> None:
-        """End its Ray."""
+        """Shut down its Ray."""
         self._runtime.close()
 
     def start(self, job: JobSpec) -> None:
-        """Start it; returns when its coordinator was launched.
+        """Start it; returns once its coordinator is launched.
 
         Raises:
-            ConfigurationError: it cannot run so.
+            ConfigurationError: it cannot run as specified.
         """
         self._fingerprint = job.fingerprint
         refused: list[Exception] = []
@@ -91,7 +91,7 @@ class SupervisedJob:
     def _run(self, job: JobSpec, refused: list[Exception]) -> None:
         try:
             self._outcome = self._runtime.run(job, self._note)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the end
+        except Exception as error:  # noqa: BLE001 - any error ends the run
             refused.append(error)
             self._outcome = Outcome("failed", str(error))
         finally:
@@ -102,7 +102,7 @@ class SupervisedJob:
         self._status = status
 
     def ask(self, method: str, *arguments: Any, patience: float = PATIENCE_S) -> Any:
-        """See `asked.Asked.ask`; what is known here is answered at once."""
+        """See `asked.Asked.ask`; what this process knows is answered at once."""
         match method:
             case "outcome":
                 return self._outcome
@@ -118,7 +118,7 @@ class SupervisedJob:
         return self._passed_on(method, arguments, patience)
 
     def _now(self) -> StatusDocument | None:
-        """From who knows best; else the last one, while another Ray is being started."""
+        """Status from the coordinator, or the last one while another Ray is being started."""
         with contextlib.suppress(Unanswered):
             self._status = self._runtime.questions.ask("status", ()) or self._status
             return self._status

@@ -1,4 +1,4 @@
-"""Rows that pass a step, gathered from its subtasks for one look."""
+"""Rows that pass a step, gathered from its subtasks for one request."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ANSWER_SECONDS = 2.0
 _get: Any = ray.get
 
 TailMarks = dict[SubtaskId, Mark | None]
-"""How far each subtask was read."""
+"""Read position in each subtask."""
 
 
 def tappable(chains: Iterable[ChainSpec]) -> list[StepName]:
-    """Steps whose rows can be looked at."""
+    """Steps whose rows can be viewed."""
     return [name for chain in chains for step in chain.steps for name in (step.name, *step.also)]
 
 
@@ -41,12 +41,12 @@ def check(job: JobSpec, step: StepName) -> None:
 def gather(
     subtasks: Mapping[SubtaskId, Any], step: StepName, marks: TailMarks
 ) -> tuple[list[Row], TailMarks]:
-    """Rows of every subtask that answers, and the marks for the next look.
+    """Rows of every subtask that answers, and the marks for the next request.
 
     Args:
-        subtasks: Handles of those that run the step.
+        subtasks: Handles of the subtasks that run the step.
         step: Its name.
-        marks: What the last look gave; empty: the first one, which only begins to pick rows.
+        marks: Result of the last request; empty: the first one, which only starts picking rows.
     """
     refs = {s: handle.tail.remote(step, marks.get(s)) for s, handle in subtasks.items()}
     if refs:
@@ -56,7 +56,7 @@ def gather(
     for subtask, ref in refs.items():
         try:
             found, seen[subtask] = _get(ref, timeout=0)
-        except ray.exceptions.RayError:  # busy, or on its way out: next time
+        except ray.exceptions.RayError:  # busy, or exiting: next time
             continue
         rows += found
     return rows, seen

@@ -1,4 +1,4 @@
-"""Processes that end themselves when they are cut off, and processes to be ended for sure."""
+"""Make processes that are cut off end themselves, and kill processes reliably."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CUT_OFF = 7
 
 
 class Lease:
-    """How long a subtask may live without a word from its coordinator; unlimited before the first.
+    """How long a subtask may live without contact to its coordinator; unlimited before the first.
 
     >>> lease = Lease(); lease.expired()
     False
@@ -28,7 +28,7 @@ class Lease:
         self._until: float | None = None
 
     def renew(self, seconds: float) -> None:
-        """A word from the coordinator arrived."""
+        """Renew the lease on a call from the coordinator."""
         self._until = time.monotonic() + seconds
 
     def expired(self) -> bool:
@@ -37,9 +37,9 @@ class Lease:
 
 
 def watch(lease: Lease, end: Callable[[int], object] = os._exit) -> None:
-    """End this process when its parent (the raylet) is gone or the lease is over.
+    """End this process when its parent (the raylet) is gone or the lease has expired.
 
-    A raylet that is killed leaves its workers running as orphans that nobody can reach any more.
+    A raylet that is killed leaves its workers running as orphans that cannot be reached any more.
     """
     parent = os.getppid()
 
@@ -52,7 +52,7 @@ def watch(lease: Lease, end: Callable[[int], object] = os._exit) -> None:
 
 
 def end_process(pid: int) -> bool:
-    """SIGKILL a Ray worker of this machine by pid; works at once on a stopped process.
+    """Send SIGKILL to a Ray worker of this machine by pid; works at once on a stopped process.
 
     `ray.kill` reports a stopped actor as dead at once, but the process lives 5 s more. Returns
     whether there was such a process.
@@ -65,7 +65,7 @@ def end_process(pid: int) -> bool:
 
 
 def _is_ray_worker(pid: int) -> bool:
-    """The pid may be somebody else's by now; without /proc it is believed."""
+    """Whether the pid is still a Ray worker, as it may have been reused; assumed without /proc."""
     proc = Path("/proc")
     if not (proc / "self").exists():
         return True

@@ -1,7 +1,7 @@
-"""RayWorkers: one actor per subtask, survivors reset in place, the dead replaced by a warm spare.
+"""RayWorkers: one actor per subtask, survivors reset in place, dead ones replaced by a warm spare.
 
 One thread, the desk, owns all of this: calls of the control loop and completions of Ray calls are
-notes put on it, so there are no locks and no call waits. Outcomes are events for the control loop.
+notes put on it, so there are no locks and no call blocks. Outcomes are events for the control loop.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from raystream.runtime.workers import Post
 from raystream.storage.base import Store
 
 _OVER = -2
-"""Number of no attempt: nothing is told any more."""
+"""Attempt number after the end: nothing more is reported."""
 
 _RESET_SECONDS = 2.0
 _SPARE_SECONDS = 3.0
@@ -52,10 +52,10 @@ _START_SECONDS_EACH = 1.5
 _WARM_UP_SECONDS = 1.0
 _ANSWER_SECONDS = 5.0
 _REMEMBERED = 50
-"""Processes whose logs can still be asked for when they are gone."""
+"""Number of dead processes whose logs can still be read."""
 
 _SPARE_AFTER_SECONDS = 3.0
-"""Running so long, a job is not one of those that end before a failure is worth a thought."""
+"""Seconds after which a spare is worth its cost: shorter jobs rarely see a failure."""
 
 _ray: Any = ray  # its stubs are incomplete
 
@@ -104,7 +104,7 @@ class RayWorkers:
         self._desk.put(lambda: self._open(list(requests), avoid))
 
     def connect(self, attempt: int, addresses: Mapping[SubtaskId, Address]) -> None:
-        """Tell every subtask where its targets are: Connected or Died for each."""
+        """Send every subtask the addresses of its targets: Connected or Died for each."""
         plan, known = self._job.plan, dict(addresses)
 
         def connect() -> None:
@@ -116,7 +116,7 @@ class RayWorkers:
         self._desk.put(connect)
 
     def start(self, attempt: int) -> None:
-        """Let every subtask run, sinks first; if it continues, get ready for what may come."""
+        """Start every subtask, sinks first; if the job keeps running, prepare for failures."""
 
         def start() -> None:
             members = dict(self._members(attempt))
@@ -134,7 +134,7 @@ class RayWorkers:
         self._desk.put(lambda: self._trigger(attempt, barrier))
 
     def notify_committed(self, attempt: int, checkpoint: int) -> None:
-        """Phase two is done."""
+        """Notify every subtask that phase two is done."""
 
         def notify() -> None:
             for subtask, worker in self._members(attempt):
@@ -145,7 +145,7 @@ class RayWorkers:
         self._desk.put(notify)
 
     def drain(self, attempt: int, *, close_windows: bool) -> None:
-        """Sources stop reading: Dry for each source."""
+        """Make the sources stop reading: Dry for each source."""
 
         def drain() -> None:
             self._ending = True
@@ -167,7 +167,7 @@ class RayWorkers:
         self._desk.put(ping)
 
     def kill(self, subtasks: Sequence[SubtaskId]) -> None:
-        """End these processes for sure."""
+        """Kill these processes reliably."""
 
         def kill() -> None:
             for worker in [self._seated.pop(s, None) for s in subtasks]:
@@ -177,11 +177,11 @@ class RayWorkers:
         self._desk.put(kill)
 
     def close(self) -> None:
-        """End everything; returns when all processes were told to end."""
+        """End everything; returns when all processes have been told to end."""
         self._desk.close(self._close, timeout=10)
 
     def processes(self) -> tuple[list[Process], dict[str, Any]]:
-        """All that ever had a role, newest last; a living one by node, to read logs there."""
+        """All processes that ever had a role, newest last; by node a living one, to read logs."""
         answer: Future[tuple[list[Process], dict[str, Any]]] = Future()
 
         def look() -> None:
@@ -204,7 +204,7 @@ class RayWorkers:
         return {s: worker.handle for s, worker in seated.items() if s.chain in chains}
 
     def notes(self) -> tuple[str, ...]:
-        """What people should know about the placement."""
+        """Notes about the placement, for people."""
         full = self._actors.full_share()
         if self.share >= full:
             return ()
@@ -229,7 +229,7 @@ class RayWorkers:
     def _expect(
         self, ref: Any, subtask: SubtaskId, attempt: int, event: WorkerEvent | None = None
     ) -> None:
-        """A call that answers None; then `event` is posted."""
+        """Expect a call to answer None, then post `event`; report any other answer as Died."""
 
         def then(result: Any) -> None:
             if result is None:
@@ -253,7 +253,7 @@ class RayWorkers:
     # -- opening -------------------------------------------------------------------------------
 
     def _make_early(self) -> None:
-        """Processes start while recovery looks at the log; `open` tells them what they are."""
+        """Start processes while recovery reads the log; `open` assigns their roles."""
         subtasks = self._job.plan.subtasks()
         self._actors.look(frozenset())
         self.share = self._actors.share(len(subtasks), ())
@@ -279,7 +279,7 @@ class RayWorkers:
                 self._order(request, worker, _RESET_SECONDS)
 
     def _make_room(self, avoid: frozenset[str]) -> None:
-        """Give up who has no role or is on a bad node; see what the others may have."""
+        """Release processes without a role or on a bad node; compute the share of the others."""
         self._actors.look(avoidable(avoid, _alive_nodes()) if avoid else avoid)
         bad = self._actors.avoid
         for subtask, worker in list(self._seated.items()):
@@ -289,7 +289,7 @@ class RayWorkers:
         self.share = self._actors.share(new, list(self._seated.values()))
 
     def _seat(self, request: OpenRequest) -> None:
-        """Give a subtask without a process one that waits, or a new one."""
+        """Give a subtask without a process a waiting one, or a new one."""
         early = self._early.pop(request.subtask, None)
         if early is not None:
             self._take(request, early)
@@ -341,7 +341,7 @@ class RayWorkers:
         if worker.origin != "new":
             self._seat(request)
         elif worker.share and isinstance(result, TimeoutError):
-            self._seat_new(request, 0.0)  # its share may be free nowhere: somebody was faster
+            self._seat_new(request, 0.0)  # its share may not be free any more
         else:
             self._died(subtask, attempt, _failure(result))
 
@@ -354,7 +354,7 @@ class RayWorkers:
             self._writer.warm_up()
 
     def _keep_a_spare(self, attempt: int) -> None:
-        """For the next failure. A short run does without: a process costs 0.7 CPU seconds."""
+        """Create a spare for the next failure; not in a short run: it costs 0.7 CPU seconds."""
         if self._spares or self._ending or attempt != self._attempt:
             return
         spare = self._actors.create("spare", 0)
@@ -378,7 +378,7 @@ class RayWorkers:
     # -- while it runs -------------------------------------------------------------------------
 
     def _watch(self, subtask: SubtaskId, attempt: int, worker: Worker) -> None:
-        """Wait for news; that the call itself fails is the news that the process died."""
+        """Wait for news; if the call itself fails, the process has died."""
 
         def then(news: Any) -> None:
             if isinstance(news, Over):
@@ -424,7 +424,7 @@ class RayWorkers:
 
 
 def _failure(result: Any) -> Failure:
-    """What a call answered instead of success, as a Failure."""
+    """Convert an answer that is not a success into a Failure."""
     if isinstance(result, Failure):
         return result
     if isinstance(result, TimeoutError):
@@ -435,5 +435,5 @@ def _failure(result: Any) -> Failure:
 
 
 def _alive_nodes() -> frozenset[str]:
-    """Nodes that Ray has not given up: with all of them suspect, none is avoided."""
+    """Nodes that Ray lists as alive; if all of them are suspect, none is avoided."""
     return frozenset(node["NodeID"] for node in _ray.nodes() if node["Alive"])

@@ -1,4 +1,4 @@
-"""What `raystream submit` would upload: refused before the upload where it cannot go well."""
+"""Check the upload of `raystream submit`, and refuse it early where it cannot work."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from raystream.errors import ConfigurationError
 
 _MEBIBYTE = 2**20
 LIMIT_MIB = 100
-"""More takes long to zip, and every node that runs a subtask fetches it."""
+"""A larger upload takes long to zip, and every node that runs a subtask fetches it."""
 
 _SHOWN = 3
 _QUIET = logging.getLogger("raystream.submit")
 
 
 def check_working_dir(directory: Path) -> None:
-    """Refuse a directory that is not a code, or whose files hide the standard library.
+    """Refuse a directory that is missing, too large, or hides the standard library.
 
     Args:
-        directory: To be uploaded, without what .gitignore and .rayignore name.
+        directory: To be uploaded, except what .gitignore and .rayignore name.
 
     Raises:
-        ConfigurationError: says what is in the way.
+        ConfigurationError: names the problem.
     """
     if not directory.is_dir():
         what = "there is no such directory"
@@ -39,13 +39,13 @@ def check_working_dir(directory: Path) -> None:
 
 
 def uploaded(directory: Path) -> Counter[str]:
-    """Bytes of what would be uploaded, by entry of the directory; empty if Ray does not tell."""
+    """Bytes to upload, by entry of the directory; empty if Ray does not tell."""
     try:
         from ray._private.ray_constants import get_runtime_env_default_excludes as by_default
         from ray._private.runtime_env import packaging
 
         travel, excluded = packaging._dir_travel, packaging._get_excludes
-    except (ImportError, AttributeError):  # no promise of Ray's: it then has its own limit
+    except (ImportError, AttributeError):  # a private API of Ray; Ray then applies its own limit
         return Counter()
     sizes: Counter[str] = Counter()
 
@@ -70,6 +70,6 @@ def _mib(size: int) -> str:
 
 
 def _names(directory: Path) -> set[str]:
-    """Modules that the directory offers."""
+    """Modules in the directory."""
     files = {path.stem for path in directory.glob("*.py")}
     return files | {path.parent.name for path in directory.glob("*/__init__.py")}
