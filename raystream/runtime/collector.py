@@ -11,7 +11,7 @@ THRESHOLDS = (200_000, 10, 10)
 
 
 def calm() -> None:
-    """Never scan existing objects again and new ones seldom; cycles are still collected."""
+    """Never scan existing objects again and new ones rarely; cycles are still collected."""
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
 

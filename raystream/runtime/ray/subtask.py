@@ -91,7 +91,7 @@ class Subtask:
     """A process that runs one subtask at a time; without a role it is a spare."""
 
     def __init__(self) -> None:
-        # A thread that holds the GIL is asked for it sooner: ping p99 is 5 ms instead of 19 ms.
+        # A thread that holds the GIL must release it sooner: ping p99 is 5 ms instead of 19 ms.
         sys.setswitchinterval(0.0005)
         log_to_stderr()
         self._attempt = -1
