@@ -18,7 +18,7 @@ class Liveness:
 
     While opening, a subtask has a start limit that grows with the number of subtasks; once open, it
     must answer a ping within `timeout`. If the coordinator itself was frozen, every subtask gets
-    the full time again, because nobody can tell which was silent meanwhile.
+    the full time again, because it cannot tell which was silent meanwhile.
 
     Args:
         timeout: Seconds without an answer after which a subtask is silent.

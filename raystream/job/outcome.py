@@ -27,8 +27,8 @@ class Outcome:
         late: Late rows of this run, dropped or sent to `.late`.
         restarts: How often the job was restarted in this run.
         savepoint: Address of the savepoint requested with the stop.
-        refused: The job as written cannot continue from its state, e.g. a wrong option or a step
-            that is gone; nothing was changed.
+        refused: It failed because the job as written cannot continue from its state: a wrong
+            option, a step that is gone; nothing was changed.
         came_from: What the run started from: `nothing`, `checkpoint 41`, a savepoint's address.
         resumed_at: Split -> position at which it resumed, as text.
         ended_by: Who requested the end, if it was requested.

@@ -99,7 +99,7 @@ class LocalWorkers:
     # -- Workers -------------------------------------------------------------------------------
 
     def open(self, requests: Sequence[OpenRequest], avoid: frozenset[str]) -> None:
-        """Drop the last attempt; the tasks are built once all addresses are known."""
+        """Drop the last attempt; `connect` builds the tasks."""
         self.close()
         self._requests = {request.subtask: request for request in requests}
         for request in requests:

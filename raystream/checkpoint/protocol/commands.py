@@ -86,7 +86,7 @@ class Delete(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class CheckPrepared(Command[tuple[Problem, ...]]):
-    """Step 5: check that every transaction is open, has the same identity, and is young enough.
+    """Step 5: check that each transaction is still open, the same one, and young enough.
 
     Args:
         committables: Those of the checkpoint.

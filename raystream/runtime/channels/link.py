@@ -44,7 +44,7 @@ class Link:
         io.add(self)
 
     def send(self, frame: Frame) -> None:
-        """Send, from any thread; never blocks. A broken link drops it and calls `on_break`."""
+        """Send, from any thread; never blocks. A broken link drops it; `on_break` reports that."""
         with self._lock:
             data = memoryview(self._encoder.encode(frame))
             if not self._outbox:

@@ -48,7 +48,7 @@ class AttemptRun:
     """Channels and task of one subtask for one attempt. Every method except `stop` is quick.
 
     Args:
-        request: The subtask, and its state in this attempt.
+        request: Role and state of the subtask in this attempt.
         node: Id of this node.
         host: IP address to listen on.
         point: Named points where tests may kill.

@@ -49,7 +49,7 @@ GROUPS = {"control": 1, "query": 2, "wait": 16, "watch": 16}
 _SEGMENT_WRITERS = 4
 _ANSWER_TRIES = 40
 _ANSWER_PAUSE = 0.05
-"""Seconds between checks whether all answers have left this process."""
+"""Seconds for an answer to leave this process, and between checks for open ones."""
 
 _WATCHED_RECENTLY = 2.0
 _WATCHER_PAUSE = 0.5

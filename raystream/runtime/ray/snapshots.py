@@ -1,4 +1,4 @@
-"""Pull the snapshots of all subtasks for one checkpoint and make them durable: then ack them.
+"""Pull the snapshots of all subtasks for one checkpoint; each is an ack once it is durable.
 
 Small segments are written by this process, large ones by Ray tasks near the data, a few at a
 time, so that neither this process nor the object store ever holds a whole state.
