@@ -154,7 +154,7 @@ class Chain:
             self._passing.extend((index + 1, news) for news in operator.own_news())
 
     def deadline(self, *, may_emit: bool = True) -> float | None:
-        """Earliest time at which a step must be called; without credit, of steps that never emit."""
+        """Earliest deadline of the steps; without credit, only of steps that never emit on time."""
         called = (one for _, one in self._operators if may_emit or not one.emits_on_time)
         times = [operator.deadline() for operator in called]
         return min((time for time in times if time is not None), default=None)

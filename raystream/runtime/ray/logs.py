@@ -74,7 +74,7 @@ class Piece:
 
 
 Marks = Mapping[str, int]
-"""File -> offset at which to continue; a missing file is read from `lines` before its end."""
+"""File -> offset at which to continue; any other file is read from `lines` before its end."""
 
 
 # -- in the processes of a job -----------------------------------------------------------------
