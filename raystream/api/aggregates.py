@@ -1,4 +1,4 @@
-"""`rs.count()`, `rs.sum("amount")`, ..: what is asked of a window."""
+"""Aggregates of a window: `rs.count()`, `rs.sum("amount")`, .."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raystream.graph.aggregates import Aggregate, AggregateKind
 
 @checked
 def count(value: Any = None, *, where: Any = None) -> Aggregate:
-    """How many rows.
+    """Number of rows.
 
     Args:
         value: None: all rows. Else SQL text, an rs.col expression or a function of the row:
@@ -28,7 +28,7 @@ def count(value: Any = None, *, where: Any = None) -> Aggregate:
 
 @checked
 def sum(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
-    """Exact sum of a value over rows, of integers and of decimals; 0 of none.
+    """Exact sum of a value over rows, of integers and of decimals; 0 if there are no rows.
 
     A sum that does not fit its type is an error. `value` and `where` as in `count`.
 
@@ -42,7 +42,7 @@ def sum(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word
 
 @checked
 def min(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
-    """Smallest value of what has an order; `value` and `where` as in `count`.
+    """Smallest value of an orderable type; `value` and `where` as in `count`.
 
     >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 5}, {"n": 3}]))
     >>> rows.window(rs.tumbling("1d")).agg(least=rs.min("n")).collect()["least"].to_list()
@@ -53,7 +53,7 @@ def min(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word
 
 @checked
 def max(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word users know
-    """Greatest value of what has an order (NaN is greatest); `value` and `where` as in `count`.
+    """Greatest value of an orderable type (NaN is greatest); `value` and `where` as in `count`.
 
     >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 5}, {"n": 3}]))
     >>> rows.window(rs.tumbling("1d")).agg(most=rs.max("n")).collect()["most"].to_list()
@@ -64,7 +64,7 @@ def max(value: Any, *, where: Any = None) -> Aggregate:  # noqa: A001 - the word
 
 @checked
 def mean(value: Any, *, where: Any = None) -> Aggregate:
-    """Mean of a value over rows where it is not null; of decimals a decimal, else a float.
+    """Mean of a value over the rows where it is not null; a decimal for decimals, else a float.
 
     `value` and `where` as in `count`.
 
@@ -79,8 +79,8 @@ def mean(value: Any, *, where: Any = None) -> Aggregate:
 def first(value: Any, *, where: Any = None) -> Aggregate:
     """Value of the row with the least event time, null or not; `value` and `where` as in `count`.
 
-    Rows of one event time are in the order of their partition. All `first` of a window with the
-    same `where` are of one row.
+    Rows with the same event time are in the order of their partition. All `first` of a window with
+    the same `where` take the same row.
 
     >>> source = rs.Rows([{"ts": 2, "n": 5}, {"ts": 1, "n": 3}])
     >>> rows = rs.Pipeline("example").read(source, event_time="ts")
@@ -95,8 +95,8 @@ def last(value: Any, *, where: Any = None) -> Aggregate:
     """Value of the row with the greatest event time, null or not.
 
     `value` and `where` as in `count`.
-    Rows of one event time are in the order of their partition. All `last` of a window with the
-    same `where` are of one row.
+    Rows with the same event time are in the order of their partition. All `last` of a window with
+    the same `where` take the same row.
 
     >>> source = rs.Rows([{"ts": 2, "n": 5}, {"ts": 1, "n": 3}])
     >>> rows = rs.Pipeline("example").read(source, event_time="ts")

@@ -1,4 +1,4 @@
-"""Wrong arguments become messages with the user's line and the word that was meant."""
+"""Turn wrong arguments into messages with the user's line and the word that was meant."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ ELSEWHERE: Mapping[str, str] = {
     "every": "it is slide, in rs.hopping(size, slide)",
     "trigger": 'it is emit, in .window(.., emit="on_close" or rs.early("1s"))',
 }
-"""Words of other systems, and where ours is written."""
+"""Words of other systems, and how we write them."""
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """A public function whose wrong arguments are a ConfigurationError at the user's line."""
+    """Wrap a public function: wrong arguments become a ConfigurationError at the user's line."""
     signature = inspect.signature(function)
     known = [name for name in signature.parameters if name != "self"]
     label = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
@@ -41,9 +41,9 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
             raise _translated(label, known, kwargs, error) from None
         try:
             return function(*args, **kwargs)
-        except RaystreamError as error:  # says where by itself: frames of ours only bury it
+        except RaystreamError as error:  # names the line already: our own frames only bury it
             raise error.with_traceback(None) from None
-        except KeyboardInterrupt as stop:  # so do they where somebody pressed stop
+        except KeyboardInterrupt as stop:  # the same when the user pressed stop
             raise stop.with_traceback(None) from None
 
     return call

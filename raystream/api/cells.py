@@ -1,4 +1,4 @@
-"""Which notebook cell is being executed, if any; costs nothing where IPython is not loaded."""
+"""The notebook cell that is being executed, if any; costs nothing if IPython is not loaded."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ class CellRun:
 
 
 def shell() -> Any | None:
-    """IPython's shell, if this code runs below one."""
+    """Return IPython's shell if this code runs under one."""
     module = sys.modules.get("IPython")
     get = getattr(module, "get_ipython", None)
     return get() if get is not None else None
 
 
 def in_notebook() -> bool:
-    """Whether a kernel runs this code, so that outputs may be HTML."""
+    """Whether a kernel runs this code, so that output may be HTML."""
     return hasattr(shell(), "kernel")
 
 
 def current_cell() -> CellRun | None:
-    """The execution in progress; None in scripts and modules that no shell runs.
+    """The current execution; None in scripts and modules that no shell runs.
 
     JupyterLab and VS Code name the cell in their request; nbclient and the terminal do not.
     """
@@ -51,7 +51,7 @@ def current_cell() -> CellRun | None:
 
 
 def at_end_of_cell(then: Callable[[], None]) -> None:
-    """Call this once when the execution in progress has ended; nothing outside of IPython."""
+    """Call this once when the current execution has ended; does nothing outside of IPython."""
     ip = shell()
     if ip is None:
         return
@@ -64,14 +64,14 @@ def at_end_of_cell(then: Callable[[], None]) -> None:
 
 
 def _request(ip: Any) -> Mapping[str, Any]:
-    """What a kernel executes at the moment."""
+    """What the kernel is executing now."""
     kernel = getattr(ip, "kernel", None)
     found = kernel.get_parent("shell") if kernel is not None else None
     return found if isinstance(found, dict) else {}
 
 
 def _text(file: str) -> str:
-    """Of the name that IPython gives the code, what depends on its text only.
+    """The part of the name IPython gives the code that depends on its text only.
 
     >>> _text("<ipython-input-12-0a1b2c>")
     '<ipython-input-0a1b2c>'

@@ -1,4 +1,4 @@
-"""`raystream check`: would this pipeline run here and now? Connects, and changes nothing."""
+"""`raystream check`: would this pipeline run here and now? Connects, but changes nothing."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ Say = Callable[[Finding], None]
 
 
 def check(pipeline: Pipeline, checkpoint_storage: str | None, say: Say) -> list[Finding]:
-    """Look at everything that a run needs; one trouble hides no other.
+    """Check everything that a run needs; one problem does not hide another.
 
     Args:
         pipeline: What would run.
-        checkpoint_storage: Instead of the pipeline's.
-        say: Takes each finding as soon as it is there.
+        checkpoint_storage: Overrides the pipeline's.
+        say: Receives each finding as soon as it is known.
 
     Raises:
-        ConfigurationError: the pipeline as written cannot run, wherever.
+        ConfigurationError: the pipeline as written cannot run anywhere.
     """
     pipeline.plan(parallelism=1)
     with _Check(pipeline, checkpoint_storage, say) as checking:
@@ -46,13 +46,13 @@ def check(pipeline: Pipeline, checkpoint_storage: str | None, say: Say) -> list[
 
 
 def check_brokers_of(pipeline: Pipeline, checkpoint_storage: str | None = None) -> list[Finding]:
-    """What is wrong with the brokers, topics and rights that a run needs, in about half a second.
+    """Find problems with the brokers, topics and rights that a run needs, in about half a second.
 
-    Clusters are asked at the same time. Nothing is changed, and no record is read.
+    Clusters are queried in parallel. Nothing is changed and no record is read.
 
     Args:
         pipeline: What is to run.
-        checkpoint_storage: Instead of the pipeline's.
+        checkpoint_storage: Overrides the pipeline's.
     """
     from raystream.observe.finding import errors
 
@@ -62,16 +62,16 @@ def check_brokers_of(pipeline: Pipeline, checkpoint_storage: str | None = None) 
 
 
 def refuse_unreachable(pipeline: Pipeline, checkpoint_storage: str | None = None) -> None:
-    """Refuse brokers that cannot be reached or do not let us in, and rights that are missing.
+    """Refuse to start if brokers are unreachable or reject us, or if rights are missing.
 
-    What else is wrong, such as a topic that is not there, is told by the plan, with its line.
+    Other problems, such as a missing topic, are reported by the plan, with its line.
 
     Args:
         pipeline: What is to run.
-        checkpoint_storage: Instead of the pipeline's.
+        checkpoint_storage: Overrides the pipeline's.
 
     Raises:
-        ConfigurationError: so it is; in the words of `raystream check`.
+        ConfigurationError: something is wrong; worded as in `raystream check`.
     """
     told = _told(check_brokers_of(pipeline, checkpoint_storage))
     if told:
@@ -79,11 +79,11 @@ def refuse_unreachable(pipeline: Pipeline, checkpoint_storage: str | None = None
 
 
 def why_it_failed(pipeline: Pipeline, checkpoint_storage: str | None = None) -> str:
-    """What a check finds of the brokers after a run has failed; empty: nothing.
+    """What a check of the brokers finds after a run has failed; empty: nothing.
 
     Args:
         pipeline: What ran.
-        checkpoint_storage: Instead of the pipeline's.
+        checkpoint_storage: Overrides the pipeline's.
     """
     try:
         return _told(check_brokers_of(pipeline, checkpoint_storage))
@@ -92,7 +92,7 @@ def why_it_failed(pipeline: Pipeline, checkpoint_storage: str | None = None) -> 
 
 
 def _told(findings: list[Finding]) -> str:
-    """Those that no other message tells, one in a line."""
+    """The findings that no other message reports, one per line."""
     lines = [
         f"{found.about}: {found.said}{f'; {found.what_to_do}' if found.what_to_do else ''}"
         for found in findings
@@ -138,7 +138,7 @@ class _Check:
         self._about_records(readable)
 
     def brokers(self) -> None:
-        """What the brokers alone can tell."""
+        """The checks that need only the brokers."""
         from concurrent.futures import ThreadPoolExecutor
 
         clusters = self._clusters()
@@ -195,7 +195,7 @@ class _Check:
             self._guarded(sink.describe(), lambda: check_sink(sink, asking, self._job()))
 
     def _about_records(self, nodes: list[Node]) -> None:
-        """Newest records fit the columns; what the columns are is told by the first ones."""
+        """Check that the newest records fit the columns; the first records define the columns."""
         learnt: dict[str, Schema] = {}
         for node in nodes:
             self._guarded(_source(node).describe(), lambda node=node: _learn(node, learnt))  # type: ignore[misc]
@@ -254,7 +254,7 @@ class _Check:
         try:
             view = look(self._storage, self._pipeline.name)
         except RaystreamError:
-            view = None  # the probe tells
+            view = None  # the probe reports it
         return JobFacts(
             self._pipeline.name,
             settings.delivery_guarantee,
@@ -266,7 +266,7 @@ class _Check:
     # -- findings ----------------------------------------------------------------------------
 
     def _guarded(self, about: str, checks: Callable[[], Iterator[Finding]]) -> bool:
-        """Note what is found; an error of ours is a finding, too. Whether there was none."""
+        """Add what the checks find; one of our own errors is a finding, too. True: no error."""
         from raystream.connectors.kafka.clients import ClientError
         from raystream.observe.finding import errors
 
@@ -281,7 +281,7 @@ class _Check:
         return not errors(self.findings[before:])
 
     def _found(self, finding: Finding) -> None:
-        if finding not in self.findings:  # two sinks share a job name, two sources a group
+        if finding not in self.findings:  # two sinks share a job name, two sources share a group
             self.findings.append(finding)
             self._say(finding)
 

@@ -1,4 +1,4 @@
-"""A pipeline as a picture: boxes of steps from left to right, made here, without network."""
+"""Draw a pipeline: boxes of steps from left to right, rendered here, without network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TINT = {
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Steps that follow one another, and where the box is drawn."""
+    """A run of consecutive steps, and where its box is drawn."""
 
     steps: tuple[Node, ...]
     column: int
@@ -35,31 +35,31 @@ class Box:
 
     @property
     def kind(self) -> str:
-        """Decides the tint."""
+        """The kind that decides the tint."""
         return _kind(self.steps[0].step)
 
     @property
     def height(self) -> int:
-        """Two lines for each step."""
+        """Height: two lines per step."""
         return 2 * LINE * len(self.steps) + 2 * PADDING
 
     @property
     def left(self) -> int:
-        """Of its left edge."""
+        """X of the left edge."""
         return 1 + self.column * (WIDTH + GAP_X)
 
     @property
     def middle(self) -> int:
-        """Where arrows begin and end."""
+        """Y at which arrows begin and end."""
         return self.top + self.height // 2
 
 
 def picture(graph: LogicalGraph, note: str = "") -> str:
-    """HTML with an inline SVG, readable on light and dark pages; every text is escaped.
+    """Render HTML with an inline SVG, readable on light and dark pages; all text is escaped.
 
     Args:
         graph: May be unfinished.
-        note: A line below it.
+        note: A line below the picture.
     """
     boxes = _boxes(graph)
     title = f"<b>{escape(graph.name)}</b>"
@@ -68,7 +68,7 @@ def picture(graph: LogicalGraph, note: str = "") -> str:
 
 
 def outline(graph: LogicalGraph, error: Exception) -> str:
-    """The steps of a pipeline that cannot be planned yet, as text, and why it cannot.
+    """The steps of a pipeline that cannot be planned yet, as text, with the reason.
 
     Args:
         graph: As far as it is written.
@@ -138,7 +138,7 @@ def _arrows(boxes: Sequence[Box]) -> list[str]:
 
 
 def _boxes(graph: LogicalGraph) -> list[Box]:
-    """Groups in columns by their longest way from a source, one below the other."""
+    """Groups in columns by their longest path from a source, one below the other."""
     columns: dict[int, int] = {}
     heights: dict[int, int] = {}
     boxes = []
@@ -152,7 +152,7 @@ def _boxes(graph: LogicalGraph) -> list[Box]:
 
 
 def _groups(graph: LogicalGraph) -> list[list[Node]]:
-    """Small steps that just follow one another share a box."""
+    """Group the steps: small steps that simply follow one another share a box."""
     users: dict[int, int] = {}
     for node in graph.nodes:
         for edge in node.inputs:
@@ -180,7 +180,7 @@ def _is_small(step: Step) -> bool:
 
 
 def _kind(step: Step) -> str:
-    """Decides the tint."""
+    """The kind that decides the tint."""
     if step.source is not None:
         return "read"
     if step.sink is not None:

@@ -1,8 +1,8 @@
-"""`RAYSTREAM_*`: settings of the environment win over the pipeline's, the command line over both.
+"""`RAYSTREAM_*` variables override the pipeline's settings; the command line overrides both.
 
-One rule for every setting: command line (or an argument of `run`), else the variable, else what
-the pipeline says in Python or YAML, else the default. `RAYSTREAM_BOOTSTRAP_SERVERS` replaces the
-address of every rs.Kafka of the pipeline; with several clusters a warning says so.
+One rule for every setting: the command line (or an argument of `run`), else the variable, else
+what the pipeline sets in Python or YAML, else the default. `RAYSTREAM_BOOTSTRAP_SERVERS` replaces
+the address of every rs.Kafka of the pipeline; with several clusters this logs a warning.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ _OURS = (
     "RAYSTREAM_POINTS",
     "RAYSTREAM_E2E",
 )
-"""Of the command line, secrets of pipeline files, and what tests use: no settings."""
+"""Variables of the command line, secrets of pipeline files, and test variables: not settings."""
 
 
 def in_effect(settings: Settings, environment: Mapping[str, str] | None = None) -> Settings:
-    """The settings of a pipeline with those of the environment on top.
+    """Apply the environment on top of a pipeline's settings.
 
     Args:
         settings: As set in the pipeline.
-        environment: Instead of that of the process.
+        environment: Overrides that of the process.
 
     Raises:
-        ConfigurationError: a variable holds something wrong; it is named.
+        ConfigurationError: a variable has a wrong value; the message names it.
     """
     said = os.environ if environment is None else environment
     changed = {
@@ -55,7 +55,7 @@ def in_effect(settings: Settings, environment: Mapping[str, str] | None = None) 
 
 
 def variable_of(setting: str) -> str:
-    """The variable of a setting.
+    """Name of the variable for a setting.
 
     >>> variable_of("checkpoint_interval")
     'RAYSTREAM_CHECKPOINT_INTERVAL'
@@ -64,11 +64,11 @@ def variable_of(setting: str) -> str:
 
 
 def told_by_environment(graph: LogicalGraph, *, but: tuple[str, ...] = ()) -> str:
-    """What the environment decides in this run, for the first line; empty if nothing.
+    """What the environment sets in this run, for the first line; empty if nothing.
 
     Args:
         graph: Of the pipeline.
-        but: Settings that the command line decides.
+        but: Settings that the command line sets.
     """
     names = [variable_of(name) for name in _READ if name not in but]
     if _addresses(graph):
@@ -78,11 +78,11 @@ def told_by_environment(graph: LogicalGraph, *, but: tuple[str, ...] = ()) -> st
 
 
 def doubts(graph: LogicalGraph, environment: Mapping[str, str] | None = None) -> list[str]:
-    """Warnings: variables that are none of ours, several clusters that become one.
+    """Warnings: unknown variables, several clusters that become one.
 
     Args:
         graph: Of the pipeline.
-        environment: Instead of that of the process.
+        environment: Overrides that of the process.
     """
     said = os.environ if environment is None else environment
     found = [_unknown(name) for name in sorted(said) if _is_unknown(name)]

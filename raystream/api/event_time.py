@@ -1,4 +1,4 @@
-"""What the user may say of event time: what it is made of, its unit, its watermark."""
+"""Event-time options: how it is computed, its unit, its watermark."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from raystream.api.pipeline import Pipeline
 
 UNITS = ("s", "ms", "us", "ns", "iso8601")
-"""As formats.moments knows them."""
+"""The units that formats.moments knows."""
 
 
 def checked_time(value: Any) -> Any:
-    """A column, a path, SQL text or an expression, unchanged.
+    """Return a column, a path, SQL text or an expression unchanged.
 
     Raises:
-        ConfigurationError: none of these.
+        ConfigurationError: it is none of these.
     """
     if isinstance(value, str) and value.strip():
-        return value  # a column may be called in any way: what it means is known with the columns
+        return value  # any column name is allowed: it is checked once the columns are known
     return expression(value, "event_time")
 
 
 def units_at(pipeline: Pipeline, edge: Edge) -> Mapping[str, str]:
-    """The declared units of the columns that these rows still have as they were read."""
+    """The declared units of the columns that are still as they were read."""
     if edge.tag == "errors":
         return {}
     node = pipeline.node(edge)
@@ -47,10 +47,10 @@ def units_at(pipeline: Pipeline, edge: Edge) -> Mapping[str, str]:
 
 
 def checked_unit(said: str | None, event_time: Any, units: Mapping[str, str]) -> str:
-    """The unit of event time: as declared, else what the declared schema says, else `ms`.
+    """Unit of event time: the explicit one, else that of the declared schema, else `ms`.
 
     Raises:
-        ConfigurationError: no unit, or the schema says another.
+        ConfigurationError: not a unit, or the schema declares another one.
     """
     word = None if said is None else chosen(said, "event_time_unit", list(UNITS))
     declared = units.get(event_time) if isinstance(event_time, str) else None
@@ -68,17 +68,18 @@ def new_event_time(
     time_zone: str | None,
     errors: str,
 ) -> WithEventTime:
-    """The step that gives rows another event time; see `Stream.with_event_time`.
+    """Create the step that assigns another event time; see `Stream.with_event_time`.
 
     Args:
-        event_time: What it is made of.
+        event_time: How it is computed.
         watermark: Strategy.
-        unit: As said.
-        units: Declared of the columns that are still those of the source.
-        time_zone: Of times without one.
+        unit: As passed by the user.
+        units: Declared units of the columns that are still those of the source.
+        time_zone: For times without one.
         errors: Policy.
 
     Raises:
+        ConfigurationError: one of the options is invalid.
         ConfigurationError: one of the options is none.
     """
     return WithEventTime(
@@ -91,10 +92,10 @@ def new_event_time(
 
 
 def checked_watermark(value: Any) -> WatermarkStrategy:
-    """A strategy; None: the usual one.
+    """Return the strategy; None: the default one.
 
     Raises:
-        ConfigurationError: something else.
+        ConfigurationError: not a strategy.
     """
     if value is not None and not isinstance(value, WatermarkStrategy):
         text = f"watermark takes rs.Watermark(..), not {value!r}"

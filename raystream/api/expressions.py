@@ -1,4 +1,4 @@
-"""What the user may write where a value is computed: SQL text, an rs.col expression, a function."""
+"""What the user may write for a computed value: SQL text, an rs.col expression, a function."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from raystream.ids import HIDDEN
 
 
 def is_expression(value: Any) -> bool:
-    """Whether this is a Polars expression; does not load Polars to find out."""
+    """Whether this is a Polars expression; does not import Polars to find out."""
     kind = type(value)
     return kind.__name__ == "Expr" and kind.__module__.startswith("polars")
 
 
 def expression(value: Any, what: str) -> Any:
-    """SQL text (checked for syntax) or a Polars expression, unchanged.
+    """Return SQL text (checked for syntax) or a Polars expression unchanged.
 
     Args:
         value: What the user wrote.
         what: What it is for: `filter`, `count(where=)`.
 
     Raises:
-        ConfigurationError: neither of the two, or not SQL.
+        ConfigurationError: it is neither, or invalid SQL.
     """
     if isinstance(value, str):
-        if not value.isidentifier():  # a column may be called like a word of SQL, say order
+        if not value.isidentifier():  # a column name may be an SQL keyword, such as order
             check_sql(value, what)
         return value
     if is_expression(value):
@@ -55,7 +55,7 @@ def check_sql(text: str, what: str) -> None:
 
 
 def check_visible(names: Iterable[str], verb: str) -> None:
-    """Refuse names of new columns that are kept for the engine's own.
+    """Refuse new column names that are reserved for the engine.
 
     Raises:
         ConfigurationError: a name begins with the prefix of hidden columns.
@@ -67,10 +67,10 @@ def check_visible(names: Iterable[str], verb: str) -> None:
 
 
 def named(columns: Any, verb: str, example: str) -> Mapping[str, Any]:
-    """What was given by name, as a dict in front of keywords.
+    """Return what was passed by name as a dict, in front of keywords.
 
     Raises:
-        ConfigurationError: an expression without a name, or anything else that is no dict.
+        ConfigurationError: an expression without a name, or something that is not a dict.
     """
     if columns is None:
         return {}
@@ -81,7 +81,7 @@ def named(columns: Any, verb: str, example: str) -> Mapping[str, Any]:
 
 
 def column_name(value: Any, verb: str) -> str:
-    """A column name.
+    """Check a column name.
 
     Raises:
         ConfigurationError: not a non-empty string.
@@ -93,10 +93,10 @@ def column_name(value: Any, verb: str) -> str:
 
 
 def output_name(value: Any, verb: str) -> str:
-    """Name of the column that an expression makes.
+    """Output name of an expression.
 
     Raises:
-        ConfigurationError: the expression does not tell it.
+        ConfigurationError: the expression has none.
     """
     name = value.meta.output_name(raise_if_undetermined=False)
     if not name:

@@ -1,4 +1,4 @@
-"""Whether two things the user said are the same: steps of a cell that runs again, jobs."""
+"""Whether two definitions are the same: steps of a re-run cell, submitted jobs."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from hashlib import blake2b
 from typing import Any
 
 LONG = 1000
-"""Of longer lists only the ends are looked at: rows in memory may be millions."""
+"""Only the ends of longer lists are compared: rows in memory may be millions."""
 
 DEEP = 12
-"""Values are not followed further; nobody nests options so deep."""
+"""Values are not followed deeper than this; options are never nested so deep."""
 
 _PLAIN = (str, bytes, int, float, bool, type(None), Enum)
 
 
 def fingerprint(*values: Any) -> str:
-    """The same text for values that mean the same; where they were written does not count.
+    """Same text for values that mean the same; where they were written is ignored.
 
-    Functions are the same if their code is, with what it closes over and, for functions of a
-    notebook or script, the functions and plain values it names.
+    Functions are the same if their code is, together with their closures and, for functions of a
+    notebook or script, the functions and plain values they refer to.
 
     >>> fingerprint(lambda row: row["a"]) == fingerprint(lambda row: row["a"])
     True
@@ -48,7 +48,7 @@ def _parts(value: Any, depth: int, above: set[int]) -> Iterator[str]:
 
 
 def _inside(value: Any) -> Iterator[Any]:
-    """What a value is made of."""
+    """The parts of a value."""
     if isinstance(value, types.FunctionType):
         yield from _function(value)
     elif isinstance(value, types.CodeType):

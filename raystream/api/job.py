@@ -1,4 +1,4 @@
-"""`rs.Job`: a handle of a job on a Ray cluster, wherever it was started."""
+"""`rs.Job`: a handle to a job on a Ray cluster, wherever it was started."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from raystream.runtime.ray.asked import Asked
 
 LOOK_S = 0.3
-"""Pause between two looks at a job that is waited for."""
+"""Pause between two polls of a job that is waited for."""
 
 PROGRESS_S = 2.5
-"""Counters are up to a second old, so rates over less say nothing."""
+"""Counters are up to a second old, so rates over a shorter time are meaningless."""
 
 
 class Job:
-    """A job that runs on a Ray cluster, or has run there; made by `p.submit()` and `rs.job(name)`.
+    """A job that runs or has run on a Ray cluster; made by `p.submit()` and `rs.job(name)`.
 
-    It lives apart from this object: what is asked here can be interrupted, and the object be
-    deleted, without any effect on the job. In a notebook it shows itself as a card.
+    The job lives apart from this object: interrupting a call or deleting the object has no effect
+    on it. In a notebook it is shown as a card.
 
     >>> job = rs.job("requests-per-minute")
     >>> job, job.status().state
@@ -55,14 +55,14 @@ class Job:
         return f"Job({self.name!r}{f', {self._outcome.kind}' if self._outcome else ''})"
 
     def _repr_html_(self) -> str:
-        """The card of this moment, for notebooks that do not show a live one."""
+        """The card as of now, for notebooks that do not show a live one."""
         from raystream.observe.card import card
 
         before = self._last
         return card(self.status(), before)
 
     def _ipython_display_(self) -> None:
-        """In a notebook, the live card; in a terminal, a line."""
+        """Show the live card in a notebook, a line in a terminal."""
         if not in_notebook():
             from raystream.observe.live_line import live_line
 
@@ -76,7 +76,7 @@ class Job:
     # -- questions -----------------------------------------------------------------------------
 
     def status(self) -> StatusDocument:
-        """All there is to know at this moment; after the end its last state, with the outcome.
+        """Full status as of now; after the end the last status, with the outcome.
 
         Raises:
             RaystreamError: the job is gone from the cluster, and this object never saw it.
@@ -94,10 +94,10 @@ class Job:
         return self._last
 
     def progress(self) -> dict[str, Any]:
-        """The time since the last look as a plain dict, like `lastProgress` of Spark.
+        """Progress since the last call as a plain dict, like `lastProgress` of Spark.
 
-        Rates are of some seconds, for which the first call waits; `why_waiting` says what the
-        job waits for.
+        Rates are over some seconds, which the first call waits for; `why_waiting` says what the job
+        waits for.
 
         Raises:
             RaystreamError: as `status`.
@@ -110,14 +110,14 @@ class Job:
         before = self._last or self.status()
         now, deadline = self.status(), time.monotonic() + PROGRESS_S
         while now.state != "ended" and now.uptime_s - before.uptime_s < PROGRESS_S:
-            if time.monotonic() >= deadline:  # it does not run yet, or began again
+            if time.monotonic() >= deadline:  # it does not run yet, or has restarted
                 break
             time.sleep(LOOK_S)
             now = self.status()
         return progress(now, before if before.run == now.run else None)
 
     def outcome(self) -> Outcome | None:
-        """How the job ended; None while it runs.
+        """How the job ended; None while it is running.
 
         Raises:
             RaystreamError: as `status`.
@@ -130,13 +130,13 @@ class Job:
         return self._outcome
 
     def wait(self, timeout: float | None = None) -> Outcome | None:
-        """Wait for the end. An interrupt ends the waiting, never the job.
+        """Wait for the end. An interrupt ends the wait, never the job.
 
         Args:
-            timeout: Seconds; None: as long as it takes.
+            timeout: Seconds; None: no limit.
 
         Returns:
-            How it ended; None: not yet.
+            How it ended; None: it has not ended yet.
 
         Raises:
             RaystreamError: as `status`.
@@ -168,14 +168,14 @@ class Job:
     def tail(
         self, step: str, *, limit: int | None = None, timeout: float | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Rows that leave a step (or enter a sink), live; a sample of them where there are many.
+        """Rows that leave a step (or enter a sink), live; a sample if there are many.
 
-        The job does not wait for who looks: what is not fetched in time is passed over.
+        The job does not wait for the reader: rows not fetched in time are skipped.
 
         Args:
             step: Name of a step, as in `p.explain()` and `job.status()`.
-            limit: Stop after so many rows.
-            timeout: Stop after so many seconds.
+            limit: Stop after this many rows.
+            timeout: Stop after this many seconds.
 
         Raises:
             ConfigurationError: there is no such step.
@@ -188,10 +188,10 @@ class Job:
         return tail(self, step, limit, timeout)
 
     def logs(self, lines: int = 100) -> list[str]:
-        """The newest lines of what the job's processes wrote.
+        """Newest lines of the logs of the job's processes.
 
         Args:
-            lines: How many at most.
+            lines: Maximum number.
 
         >>> job.logs(20)
         ['counts[1] | started']
@@ -210,16 +210,16 @@ class Job:
         savepoint: str | bool = False,
         timeout: float | None = None,
     ) -> Outcome | None:
-        """End the job with a last commit, and wait until it has ended.
+        """Stop the job after a last commit, and wait until it has ended.
 
         Args:
-            drain: Close every window first (event time goes to infinity); without it, windows
-                that are open stay in the last checkpoint and the next run continues with them.
-            savepoint: Keep the last checkpoint as a savepoint: True, or where to.
+            drain: Close every window first (event time goes to infinity); otherwise open windows
+                stay in the last checkpoint and the next run continues with them.
+            savepoint: Keep the last checkpoint as a savepoint: True, or the target address.
             timeout: Seconds to wait; the job ends also if it takes longer.
 
         Returns:
-            How it ended; None: not yet.
+            How it ended; None: it has not ended yet.
 
         Raises:
             RaystreamError: as `status`.
@@ -242,7 +242,7 @@ class Job:
 
     @checked
     def cancel(self) -> Outcome | None:
-        """End the job at once, without a last commit; the next run continues from the last one.
+        """End the job without a last commit; the next run continues from the last checkpoint.
 
         >>> job.cancel().kind
         'cancelled'
@@ -257,10 +257,10 @@ class Job:
 
     @checked
     def savepoint(self, target: str | None = None) -> str:
-        """Make a checkpoint that is kept until somebody deletes it, complete in itself.
+        """Make a checkpoint that is kept until it is deleted by hand, complete in itself.
 
         Args:
-            target: Where to; default: below the job's storage.
+            target: Address; default: below the job's storage.
 
         Returns:
             Its address, for `from_savepoint=` of another run.
@@ -277,7 +277,7 @@ class Job:
 
     @checked
     def checkpoint(self) -> int:
-        """Make a checkpoint now and wait until its output is committed; its number.
+        """Make a checkpoint now and wait until its output is committed; returns its number.
 
         Raises:
             RaystreamError: it could not be made.
@@ -288,7 +288,7 @@ class Job:
         return int(self._ask("checkpoint"))
 
     def rows_since(self, step: str, marks: Any) -> tuple[list[dict[str, Any]], Any]:
-        """For `tail`: rows that passed since the look that gave `marks`, and the next marks."""
+        """For `tail`: rows since the call that returned `marks`, and the next marks."""
         return self._ask_or_last("tail", ([], marks), step, marks)  # type: ignore[no-any-return]
 
     # -- inside --------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ class Job:
         return self._remote.ask(method, *arguments)
 
     def _ask_or_last(self, method: str, last: Any, *arguments: Any) -> Any:
-        """The answer; of a job that is gone, what is known of it."""
+        """The answer; for a job that is gone, what is known of it."""
         from raystream.runtime.ray.asked import Gone
 
         try:
@@ -314,7 +314,7 @@ class Job:
             return last
 
     def _of_the_past(self) -> Outcome | None:
-        """How this run ended, from the job's storage: its coordinator goes some time after it."""
+        """How this run ended, from storage: the coordinator exits some time after the end."""
         if self._last is None:
             return None
         from raystream.api.past import past_of
@@ -324,7 +324,7 @@ class Job:
 
     @contextmanager
     def just_looking(self, ending: bool = False) -> Iterator[None]:
-        """An interrupt of a cell is no error; a script that is interrupted goes no further."""
+        """Swallow an interrupt in a cell; in a script it ends the script."""
         try:
             yield
         except KeyboardInterrupt:
@@ -335,13 +335,13 @@ class Job:
 
 
 def _caller(verb: str) -> str:
-    """Who asks for the end of a job, for its past."""
+    """Who asked for the end of the job, for its history."""
     import getpass
     import socket
 
     try:
         user = getpass.getuser()
-    except (OSError, KeyError):  # no such user is known here
+    except (OSError, KeyError):  # the user is not known here
         user = "somebody"
     return f"{verb} by {user} on {socket.gethostname()}"
 
@@ -351,7 +351,7 @@ def _named(outcome: Outcome | None) -> Outcome | None:
 
 
 def _in_cells(status: StatusDocument) -> StatusDocument:
-    """With the names of this notebook's cells where the cluster only knows IPython's files."""
+    """Put the names of this notebook's cells where the cluster only knows IPython's files."""
     restarts = tuple(
         replace(
             each, cause=in_cells(each.cause), lines=tuple(in_cells(line) for line in each.lines)
@@ -363,14 +363,14 @@ def _in_cells(status: StatusDocument) -> StatusDocument:
 
 @checked
 def job(name: str, *, address: str | None = None) -> Job:
-    """A job by its name, also from another process than the one that started it.
+    """Get a job by name, also from another process than the one that started it.
 
     Args:
         name: Of the pipeline.
         address: Of the Ray cluster. Default: RAY_ADDRESS, else a head on this machine.
 
     Raises:
-        ConfigurationError: no cluster, or no such job; says which there are.
+        ConfigurationError: no cluster, or no such job; the message lists the jobs there are.
 
     >>> rs.job("requests-per-minute").status().state
     'running'
@@ -390,7 +390,7 @@ def job(name: str, *, address: str | None = None) -> Job:
 
 @checked
 def jobs(*, address: str | None = None) -> list[Job]:
-    """Every job of a cluster by name, also those that have ended; none where there is no cluster.
+    """Every job of a cluster by name, also those that have ended; empty if there is no cluster.
 
     Args:
         address: As for `job`.

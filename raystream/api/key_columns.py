@@ -1,4 +1,4 @@
-"""What `key_by` was given: names, expressions and functions, as key columns."""
+"""Turn the arguments of `key_by` (names, expressions, functions) into key columns."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from raystream.api.origin import wrong
 
 
 def key_columns(keys: tuple[Any, ...], computed: Mapping[str, Any]) -> dict[str, Any]:
-    """Key column -> how it is computed, None if it is there already.
+    """Map each key column to how it is computed, None if the column exists.
 
     Args:
         keys: Column names, rs.col expressions, or functions of the row.
         computed: Keys to compute under a name.
 
     Raises:
-        ConfigurationError: it is not a key, or two have one name; at the user's line.
+        ConfigurationError: not a key, or two keys with the same name; at the user's line.
     """
     named: dict[str, Any] = {}
     for key in keys:
@@ -39,7 +39,7 @@ def key_columns(keys: tuple[Any, ...], computed: Mapping[str, Any]) -> dict[str,
 
 
 def check_function(value: object, verb: str) -> None:
-    """Refuse what cannot be called.
+    """Refuse what is not callable.
 
     Raises:
         ConfigurationError: at the user's line.

@@ -1,4 +1,4 @@
-"""Columns that are not declared: from the job's last checkpoint, else from the first records."""
+"""Undeclared columns: from the job's last checkpoint, else from the first records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from raystream.storage.base import Store
 
 LOOK_SECONDS = 1.0
-"""Pause between two looks at a source that has no records yet."""
+"""Pause between two polls of a source that has no records yet."""
 
 
 def newest_base(store: Store) -> Checkpoint | Restore | None:
@@ -49,18 +49,18 @@ def learn_schemas(
     say: Callable[[str], None],
     wait: Callable[[float], None],
 ) -> dict[str, Schema]:
-    """Columns of each read; without an entry where a bounded source is empty.
+    """Columns of each read; no entry for an empty bounded source.
 
     Args:
         reads: Reads whose columns are not declared.
         known: Columns in the last checkpoint, by step name.
-        bounded: Take an empty source as it is; else wait for its first records.
-        say: Takes what is waited for.
-        wait: Sleeps some seconds.
+        bounded: Accept an empty source; else wait for its first records.
+        say: Receives messages about what is waited for.
+        wait: Sleeps for some seconds.
 
     Raises:
-        NoColumns: there are records, and none of them tells columns; where bad records do not
-            stop the job, a run without end waits for better ones.
+        NoColumns: there are records, but none of them yields columns; an unbounded run that does
+            not fail on bad records waits for better ones.
     """
     found = {node.name: known[node.name] for node in reads if node.name in known}
     for node in reads:
@@ -79,16 +79,16 @@ def learn_schemas(
 def learn_types(
     graph: LogicalGraph, reads: Mapping[str, Schema], header: Mapping[str, Any], *, bounded: bool
 ) -> dict[str, Schema]:
-    """Types of what functions without declared columns give, by step: kept, else learnt.
+    """Column types returned by functions without declared columns, by step: kept, else learnt.
 
     Args:
         graph: What is to run.
         reads: Columns of each read that are not declared.
-        header: What the last checkpoint says of its job; empty if there is none.
-        bounded: The run ends with what is there now; without rows nothing need be known.
+        header: Job header of the last checkpoint; empty if there is none.
+        bounded: The run ends with what is there now; without rows no types are needed.
 
     Raises:
-        ConfigurationError: a function gives nothing that tells its columns.
+        ConfigurationError: a function returns nothing that yields columns.
     """
     from raystream.plan.learning import learn_functions
     from raystream.plan.planner import used
@@ -113,7 +113,7 @@ def _first_rows(node: Node, job: str) -> pl.DataFrame | None:
 
 
 def _look(step: Any, *, bounded: bool) -> Schema | None:
-    """Columns, None while there are none; bad records alone are waited behind if they may be."""
+    """Columns, None while there are none; waits past bad records only if the policy allows them."""
     from raystream.data.inference import NoColumns
     from raystream.graph.policies import ErrorPolicy
 

@@ -14,7 +14,7 @@ EVERY_S = 1.0
 
 
 class LiveCard:
-    """One place in a notebook.
+    """One card in a notebook.
 
     Args:
         job: Whose card it is.
@@ -27,7 +27,7 @@ class LiveCard:
         self._over = threading.Event()
 
     def update(self) -> bool:
-        """Bring it up to date; False: the job has ended, there is nothing more to show."""
+        """Update the card; False: the job has ended, there is nothing more to show."""
         from raystream.observe.card import card
 
         status = self._job.status()
@@ -44,17 +44,17 @@ class LiveCard:
         return status.state != "ended"
 
     def keep_up(self) -> None:
-        """Show it, and keep it up to date while the notebook continues."""
+        """Show the card, and update it while the notebook continues."""
         if self.update():
             threading.Thread(target=self._run, name="raystream-card", daemon=True).start()
 
     def end(self) -> None:
-        """It stays as it is: the newest card of a job is the live one."""
+        """Stop updating: only the newest card of a job is live."""
         self._over.set()
 
     def _run(self) -> None:
         try:
             while not self._over.wait(EVERY_S) and self.update():
                 pass
-        except Exception:  # noqa: BLE001 - the job, Ray or the kernel is gone; the last card stays
+        except Exception:  # the job, Ray or the kernel is gone; the last card stays
             return

@@ -1,4 +1,4 @@
-"""The live view of a running job on a terminal; elsewhere one plain line now and then."""
+"""The live view of a running job on a terminal; elsewhere one plain line from time to time."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from raystream.observe.status import StatusDocument
 
 LOOK_BACK_S = 5.0
-"""Rates are means over so many seconds."""
+"""Rates are means over this many seconds."""
 
 LINE_EVERY_S = 10.0
-"""Between two lines where there is no terminal: enough for a log."""
+"""Seconds between two lines if there is no terminal: enough for a log."""
 
 _STYLES = {"good": "green", "fair": "yellow", "bad": "red", "bold": "bold", "faint": "dim"}
 
 
 class Memory:
-    """Documents of the last seconds, for rates."""
+    """Status documents of the last seconds, for rates."""
 
     def __init__(self) -> None:
         self._seen: deque[StatusDocument] = deque()
 
     def before(self, status: StatusDocument) -> StatusDocument | None:
-        """A document of some seconds ago; remembers this one."""
+        """Return a document of some seconds ago; remembers this one."""
         seen = self._seen
         if seen and seen[-1].uptime_s > status.uptime_s:
             seen.clear()  # the coordinator was restarted
         then = status.uptime_s - LOOK_BACK_S
-        # the nearest, not the first before it: counts come once a second, documents at odd times
+        # the nearest, not the first one before: counts come once a second, documents irregularly
         while len(seen) > 1 and abs(seen[1].uptime_s - then) <= abs(seen[0].uptime_s - then):
             seen.popleft()
         seen.append(status)
@@ -48,7 +48,7 @@ class PlainLines:
     """One line every ten seconds, and one at each restart: for logs and for dumb terminals.
 
     Args:
-        file: Where to; None: standard error, whatever that is when a line is due.
+        file: Target; None: standard error at the time a line is due.
     """
 
     def __init__(self, file: TextIO | None = None) -> None:
@@ -58,7 +58,7 @@ class PlainLines:
         self._restarts = 0
 
     def update(self, status: StatusDocument) -> None:
-        """Say it if it is time."""
+        """Print the line if it is due."""
         before = self._memory.before(status)
         if self._due is None:
             self._due = status.uptime_s + LINE_EVERY_S
@@ -70,17 +70,17 @@ class PlainLines:
         self._restarts = status.restart_count
 
     def end(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: no cleanup is needed."""
 
 
 class LiveView:
-    """One view of a job that is drawn again with each status, at the bottom of a terminal.
+    """A view of a job that is redrawn with each status, at the bottom of a terminal.
 
-    What the process prints meanwhile appears above it. `end` leaves the last view where it is and
-    gives the cursor back; call it in a `finally`.
+    What the process prints meanwhile appears above it. `end` leaves the last view in place and
+    restores the cursor; call it in a `finally`.
 
     Args:
-        console: Where to draw; a console that is not a terminal gets plain lines.
+        console: Console to draw on; one that is not a terminal gets plain lines.
     """
 
     def __init__(self, console: Console) -> None:
@@ -105,7 +105,7 @@ class LiveView:
             self._live.update(drawn(lines[: self._console.size.height - 1]), refresh=True)
 
     def end(self) -> None:
-        """Leave the last view; the cursor is as before. Any number of times."""
+        """Leave the last view in place and restore the cursor. Idempotent."""
         live, self._live = self._live, None
         if live is not None:
             with self._turn:
@@ -118,7 +118,7 @@ class LiveView:
         live = Live(
             console=self._console,
             auto_refresh=False,
-            # what goes to a pipe must not end on the terminal
+            # output for a pipe must not end up on the terminal
             redirect_stdout=sys.stdout.isatty(),
             redirect_stderr=sys.stderr.isatty(),
             vertical_overflow="crop",
@@ -129,7 +129,7 @@ class LiveView:
         return live
 
     def _take_turns(self) -> None:
-        """Threads print above the view only between two frames.
+        """Let threads print above the view only between two frames.
 
         Rich counts the lines to erase before it draws and notes the new count while it draws: a
         thread that prints in between erases too few lines, or one too many.
@@ -154,7 +154,7 @@ class LiveView:
 
 
 def drawn(lines: list[Line]) -> Text:
-    """The lines as one text for a console: cut at its right edge, never wrapped."""
+    """Join the lines into one text for a console: cut at its right edge, never wrapped."""
     from rich.text import Text
 
     text = Text(no_wrap=True, overflow="ellipsis", end="")
@@ -166,7 +166,7 @@ def drawn(lines: list[Line]) -> Text:
 
 
 def printable(text: str) -> str:
-    r"""Without characters that a terminal would obey: causes may quote what a user's job read.
+    r"""Replace characters that a terminal would obey: causes may quote data that a job read.
 
     >>> printable("a\x1b[31mb\nc")
     'a [31mb c'

@@ -1,4 +1,4 @@
-"""What pipelines and steps are called: names of the user are checked, others made from content."""
+"""Names of pipelines and steps: the user's are checked, automatic ones come from content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHORT = 40  # leaves room for a suffix
 
 
 def check_name(name: object, what: str) -> str:
-    """The name, if it is one.
+    """Check a name.
 
     Raises:
         ConfigurationError: not 1 to 60 of A-Z a-z 0-9 _ -.
@@ -31,7 +31,7 @@ def check_name(name: object, what: str) -> str:
 
 
 def check_free(name: str, nodes: Sequence[Node]) -> None:
-    """Refuse a name that another step was given.
+    """Refuse a name that another step has.
 
     Raises:
         ConfigurationError: names both lines.
@@ -43,7 +43,7 @@ def check_free(name: str, nodes: Sequence[Node]) -> None:
 
 
 def automatic(step: Step) -> str:
-    """Name from verb and content, so that an edit elsewhere does not change it.
+    """Make a name from verb and content, so that an edit elsewhere does not change it.
 
     >>> from raystream.operators.filter.step import Filter
     >>> automatic(Filter("status >= 400"))
@@ -54,7 +54,7 @@ def automatic(step: Step) -> str:
 
 
 def slug(text: str) -> str:
-    """Text with everything that a name cannot hold as one dash.
+    """Replace everything that a name cannot contain by one dash.
 
     >>> slug("kafka topic requests")
     'kafka-topic-requests'
@@ -63,10 +63,10 @@ def slug(text: str) -> str:
 
 
 def with_final_names(nodes: Sequence[Node]) -> tuple[Node, ...]:
-    """Nodes whose automatic names are unique.
+    """Make automatic names of nodes unique.
 
-    Steps with the same content are told apart by what is above them, all of them, so that a new
-    twin never takes over the name (and the state) of an old one.
+    Steps with the same content are told apart by all steps above them, so that a new twin never
+    takes over the name (and the state) of an old one.
 
     Raises:
         ConfigurationError: two steps have the same content and the same input.

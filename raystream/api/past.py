@@ -1,4 +1,4 @@
-"""Runs that are over, from the checkpoint storages that this user's runs are known to use."""
+"""Ended runs, from the checkpoint storages that this user's runs are known to use."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 
 def past_of(name: str, storage: str | None = None) -> list[PastRun]:
-    """The runs of a job that its storage knows, the newest first.
+    """The runs of a job that its storage knows, newest first.
 
     Args:
         name: Name of the job.
-        storage: Where its checkpoints are. Default: where runs of this user on this machine had
-            them, RAYSTREAM_CHECKPOINT_STORAGE, ~/.raystream/checkpoints.
+        storage: Checkpoint storage. Default: those of this user's runs on this machine,
+            RAYSTREAM_CHECKPOINT_STORAGE, ~/.raystream/checkpoints.
     """
     found = (run for place in _storages(name, storage) for run in _runs(place, name))
     return sorted(found, key=lambda run: -run.started_at_ms)
 
 
 def all_past(storage: str | None = None) -> list[PastRun]:
-    """The runs of every job, as `past_of`, the newest first."""
+    """The runs of every job, like `past_of`, newest first."""
     jobs = {(place, job) for place in _storages(None, storage) for job in _jobs(place)}
     found = (run for place, job in jobs for run in _runs(place, job))
     return sorted(found, key=lambda run: -run.started_at_ms)
 
 
 def logs_of(run: PastRun, storage: str | None = None) -> Sequence[str]:
-    """What the processes of a run wrote last; none where nobody kept it."""
+    """Last log lines of the processes of a run; empty if they were not kept."""
     from raystream.runtime.past import past_logs
     from raystream.storage.open import job_store
 
@@ -63,7 +63,7 @@ def _absolute(place: str) -> str:
 
 
 def _runs(place: str, job: str) -> list[PastRun]:
-    """None where the storage is gone: it is looked at, not made."""
+    """Runs in a storage; empty if the storage is gone: it is not created by looking."""
     from raystream.runtime.past import past_runs
     from raystream.storage.open import job_store
 
@@ -76,7 +76,7 @@ def _runs(place: str, job: str) -> list[PastRun]:
 
 
 def _jobs(place: str) -> Iterator[str]:
-    """Names of the jobs that have a part of a storage."""
+    """Names of the jobs in a storage."""
     from raystream.job.past import RUNS
     from raystream.runtime.registry import known
     from raystream.storage.open import open_store

@@ -1,6 +1,6 @@
-"""Words of Flink, Kafka Streams, Bytewax, Quix Streams and Spark: ours for them, or "not yet".
+"""Words of Flink, Kafka Streams, Bytewax, Quix Streams and Spark: our word, or "not yet".
 
-A word is looked up without case and underscores: `groupBy`, `group_by` and `groupby` are one.
+Lookup ignores case and underscores: `groupBy`, `group_by` and `groupby` are one word.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RENAMED: Mapping[str, str] = {
     "Flow": "Pipeline",
     "Dataflow": "Pipeline",
 }
-"""Names of other systems for things that rs has under another name."""
+"""Names in other systems of things that rs has under another name."""
 
 _OURS = (
     (".key_by(..)", "groupby groupbykey keyby keyon rekey selectkey groupon partitionby"),
@@ -104,7 +104,7 @@ _LACKING = (
 NOT_YET: Mapping[str, str] = {
     word: f"{what} not in this version" for what, words in _LACKING for word in words.split()
 }
-"""Words of other systems for what this version lacks."""
+"""Names in other systems of things that this version lacks."""
 
 
 def _bare(word: str) -> str:
@@ -122,7 +122,7 @@ _PIPELINE = dict(_table(*_OF_A_PIPELINE))
 
 
 def no_verb(name: str, known: list[str]) -> AttributeError:
-    """The error for a verb that streams do not have, with the one that was probably meant.
+    """The error for a verb that streams do not have; names the verb that was probably meant.
 
     >>> print(no_verb("groupBy", []))
     a stream has no 'groupBy'; it is .key_by(..)
@@ -133,7 +133,7 @@ def no_verb(name: str, known: list[str]) -> AttributeError:
 
 
 def no_verb_of_window(name: str, known: list[str]) -> AttributeError:
-    """The same of a stream behind `.window(..)`.
+    """The same for a windowed stream.
 
     >>> print(no_verb_of_window("count", []))
     a windowed stream has no 'count'; it is .agg(n=rs.count())
@@ -142,7 +142,7 @@ def no_verb_of_window(name: str, known: list[str]) -> AttributeError:
 
 
 def no_verb_of_pipeline(name: str, known: list[str]) -> AttributeError:
-    """The same of a pipeline, where verbs of streams are tried, too.
+    """The same for a pipeline; verbs of streams are considered, too.
 
     >>> print(no_verb_of_pipeline("filter", []))
     a pipeline has no 'filter'; verbs follow a read: p.read(..).filter(..)

@@ -1,4 +1,4 @@
-"""`rs.Pipeline`: collects the steps that the user's verbs add; touches no network."""
+"""`rs.Pipeline`: collects the steps that the user's verbs add; uses no network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of a Pipeline besides its steps; seconds."""
+    """Settings of a Pipeline besides its steps; times in seconds."""
 
     delivery_guarantee: DeliveryGuarantee
     checkpoint_interval: float
@@ -42,7 +42,7 @@ class Settings:
 
 
 class Pipeline:
-    """A job: what is read, what happens to it, where it is written.
+    """A job: what is read, how it is processed, where it is written.
 
     Args:
         name: Identity of the job in storage and transactions: 1 to 60 of A-Z a-z 0-9 _ -.
@@ -55,7 +55,7 @@ class Pipeline:
         parallelism: Subtasks of each chain. Default: what the cluster has, at most the partitions
             of the source.
 
-    $RAYSTREAM_<OPTION>, where set, takes precedence over this (see api.environment).
+    $RAYSTREAM_<OPTION>, if set, overrides these (see api.environment).
 
     Raises:
         ConfigurationError: a wrong name, word or duration.
@@ -100,7 +100,7 @@ class Pipeline:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Only called for what is not there: tells what was probably meant."""
+            """Only called for missing attributes: the error names what was probably meant."""
             raise no_verb_of_pipeline(name, dir(type(self)))
 
     def __repr__(self) -> str:
@@ -108,14 +108,14 @@ class Pipeline:
         return f"Pipeline({self.name!r}, {len(self._said)} steps)"
 
     def _repr_html_(self) -> str:
-        """The picture that notebooks show; also of a pipeline that is not complete."""
+        """The picture that notebooks show; also for an incomplete pipeline."""
         from raystream.api.draw import picture
 
         graph, error = self._drawable()
         return picture(graph, f"not complete: {error}" if error else "")
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """What a notebook shows as text: the plan, or the steps so far."""
+        """The text that a notebook shows: the plan, or the steps so far."""
         from raystream.api.draw import outline
         from raystream.plan.explain import text
 
@@ -123,12 +123,12 @@ class Pipeline:
         return {"text/plain": outline(graph, error) if error else text(self.plan(), self.name)}
 
     def _drawable(self) -> tuple[LogicalGraph, Exception | None]:
-        """The steps so far, and why they cannot be planned if so."""
+        """The steps so far, and the error if they cannot be planned."""
         nodes = tuple(self._said.nodes())
         try:
             self.plan()
             return self.graph(), None
-        except Exception as error:  # noqa: BLE001 - a cell that only looks at `p` never fails
+        except Exception as error:  # a cell that only displays `p` never fails
             return LogicalGraph(self.name, nodes), error
 
     @checked
@@ -145,7 +145,7 @@ class Pipeline:
         name: str | None = None,
         parallelism: int | None = None,
     ) -> Stream:
-        """Rows of a source.
+        """Read rows of a source.
 
         Args:
             source: `kafka.topic(..)`, `rs.Files(..)`, `rs.Rows(..)`, `rs.Datagen(..)`.
@@ -158,8 +158,8 @@ class Pipeline:
             watermark: `rs.Watermark(..)`. Default: 10 s out of order, idle after 30 s.
             schema: dict, dataclass, TypedDict or Polars schema. Default: learnt once from the
                 first records, and kept with the checkpoint.
-            errors: Records that do not decode or fit: `fail`, `skip`, or `dlq` (then write
-                `.errors` somewhere).
+            errors: Records that do not decode or do not fit the schema: `fail`, `skip`, or `dlq`
+                (then write `.errors` somewhere).
             name: Identity of this step in checkpoints.
             parallelism: Subtasks of this step; at most one per partition has work.
 
@@ -203,22 +203,23 @@ class Pipeline:
             How it ended: finished, or stopped.
 
         Args:
-            until: None: for ever. `"latest"`: to what is there now; closes every window, commits.
+            until: None: run forever. `"latest"`: up to what is there now; closes every window,
+                commits.
             local: One process without Ray.
             address: Ray cluster. Default: RAY_ADDRESS, a head on this machine, else a private one.
-            checkpoint_storage: Instead of the pipeline's.
-            parallelism: Instead of the pipeline's.
-            from_scratch: Forget the last checkpoint; without it the job continues from there.
+            checkpoint_storage: Overrides the pipeline's.
+            parallelism: Overrides the pipeline's.
+            from_scratch: Ignore the last checkpoint; otherwise the job continues from it.
             from_savepoint: Address of a savepoint to start from, also one of a job of another name,
                 parallelism or with fewer steps. It may be deleted after the first checkpoint.
             claim: The savepoint is deleted after the first checkpoint.
-            allow_non_restored_state: State of steps that the job no longer has is left behind.
+            allow_non_restored_state: Drop the state of steps that the job no longer has.
             accept_loss: Continue without output that the broker has aborted (after a run that
-                failed and said so); which records these are is kept in the storage.
+                failed with that message); the list of these records is kept in the storage.
 
         Raises:
             ConfigurationError: the job as written cannot run.
-            JobFailed: it ended with an error that a restart does not cure.
+            JobFailed: it ended with an error that a restart does not fix.
             Superseded: a newer run of the same job took over.
 
         >>> p, out = Pipeline("example", checkpoint_storage="memory://run"), rs.Collect()
@@ -261,22 +262,23 @@ class Pipeline:
     ) -> Job:
         """Start the job on a Ray cluster and return at once; made for notebooks.
 
-        On a standing cluster (`ray start --head`) the job continues when this process ends, and
-        `rs.job(name)` finds it again. Where there is none, a private one is started, and the job
-        ends with this process. If the same job runs already, it is returned as it is.
+        On a long-running cluster (`ray start --head`) the job continues when this process ends, and
+        `rs.job(name)` finds it again. If there is none, a private one is started, and the job ends
+        with this process. If the same job is already running, it is returned as it is.
 
         Returns:
             The running job.
 
         Args:
-            until: None: for ever. `"latest"`: to what is there now; closes every window, commits.
-            address: See `run`, as all that follows.
-            checkpoint_storage: Instead of the pipeline's.
-            parallelism: Instead of the pipeline's.
-            from_scratch: Forget the last checkpoint; without it the job continues from there.
+            until: None: run forever. `"latest"`: up to what is there now; closes every window,
+                commits.
+            address: See `run`, also for all that follow.
+            checkpoint_storage: Overrides the pipeline's.
+            parallelism: Overrides the pipeline's.
+            from_scratch: Ignore the last checkpoint; otherwise the job continues from it.
             from_savepoint: Address of a savepoint to start from.
             claim: The savepoint is deleted after the first checkpoint.
-            allow_non_restored_state: State of steps that the job no longer has is left behind.
+            allow_non_restored_state: Drop the state of steps that the job no longer has.
             accept_loss: Continue without output that the broker has aborted.
 
         Raises:
@@ -309,15 +311,15 @@ class Pipeline:
     def show(self, limit: int = 10, *, sink: str | None = None, timeout: Duration = "10s") -> None:
         """Show the first rows that would enter each sink, computed here from a sample.
 
-        Reads what the sources hold now (a Kafka topic from its first record also where the job
-        would start with the latest), until there are rows enough or the time is up; then event
-        time goes to infinity, so that windows close, the last of them with a part of their rows.
-        Writes to no sink, commits nothing, has no group and no checkpoints.
+        Reads what the sources hold now (a Kafka topic from its first record even if the job would
+        start with the latest) until there are enough rows or the time is up; then event time goes
+        to infinity, which closes the windows, the last of them with only part of their rows. Writes
+        to no sink, commits nothing, has no consumer group and no checkpoints.
 
         Args:
             limit: Rows of each sink.
             sink: Only this one: its topic or the name of its step.
-            timeout: Longest time to read.
+            timeout: Maximum time to read.
 
         Raises:
             ConfigurationError: the job as written cannot run, or has no such sink.
@@ -338,12 +340,12 @@ class Pipeline:
     def collect(
         self, limit: int = 1000, *, sink: str | None = None, timeout: Duration = "10s"
     ) -> pl.DataFrame:
-        """The rows that `show` shows, as a Polars frame.
+        """Collect the rows that `show` shows, as a Polars frame.
 
         Args:
-            limit: Rows at most.
-            sink: Which one, where there are several: its topic or the name of its step.
-            timeout: Longest time to read.
+            limit: Maximum number of rows.
+            sink: Which one, if there are several: its topic or the name of its step.
+            timeout: Maximum time to read.
 
         Raises:
             ConfigurationError: as `show`; or there are several sinks and none was named.
@@ -362,10 +364,10 @@ class Pipeline:
 
     @checked
     def explain(self, *, parallelism: int | None = None, format: str = "text") -> str:  # noqa: A002
-        """Chains, subtasks and exchanges as text or mermaid; touches no network.
+        """Chains, subtasks and exchanges as text or mermaid; uses no network.
 
         Args:
-            parallelism: Instead of the pipeline's (default here: 1).
+            parallelism: Overrides the pipeline's (default here: 1).
             format: `text` or `mermaid`.
 
         >>> p = Pipeline("example")
@@ -382,10 +384,10 @@ class Pipeline:
     def plan(
         self, *, parallelism: int | None = None, learnt: Mapping[str, Any] | None = None
     ) -> PhysicalPlan:
-        """The physical plan, made without network; unknown source schemas are open.
+        """Physical plan, made without network; unknown source schemas are open.
 
         Args:
-            parallelism: Instead of the pipeline's; 1 if neither is given.
+            parallelism: Overrides the pipeline's; 1 if neither is given.
             learnt: Schemas by name of the reading step.
 
         >>> p = Pipeline("example")
@@ -419,7 +421,7 @@ class Pipeline:
         name: str | None = None,
         parallelism: int | None = None,
     ) -> Edge:
-        """Add a step; gives its main output. For verbs, not for users."""
+        """Add a step and return its main output. For verbs, not for users."""
         origin = origin_of_call()
         label = automatic(step) if name is None else check_name(name, "step")
         self._said.enter()
@@ -444,7 +446,7 @@ class Pipeline:
         return Edge(kept.id)
 
     def schema(self, edge: Edge) -> Schema | None:
-        """Columns of an output, as far as they are known while building."""
+        """Columns of an output, as far as they are known at build time."""
         return self._schemas.get(edge)
 
     def node(self, edge: Edge) -> Node:
@@ -452,7 +454,7 @@ class Pipeline:
         return self._said.node(edge)
 
     def _outputs(self, node: Node) -> Mapping[str, Schema]:
-        """Columns of each output of a step; empty where they are not known while building."""
+        """Columns of each output of a step; empty if they are not known at build time."""
         inputs = [self._schemas.get(edge) for edge in node.inputs]
         known = [schema for schema in inputs if schema is not None]
         if len(known) < len(inputs) or (not inputs and node.step.untyped()):
@@ -465,7 +467,7 @@ class Pipeline:
 
 
 def declared(schema: Any) -> Schema:
-    """A declared schema as a Schema; wrong ones are errors at the user's line."""
+    """Parse a declared schema; wrong ones are errors at the user's line."""
     from raystream.data.schema import Schema
 
     with at_call():
@@ -473,7 +475,7 @@ def declared(schema: Any) -> Schema:
 
 
 def check_parallelism(value: int | None) -> int | None:
-    """The number, if it is one.
+    """Check the parallelism.
 
     Raises:
         ConfigurationError: not a positive whole number.

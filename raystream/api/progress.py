@@ -1,4 +1,4 @@
-"""What a job that runs in the foreground says to the person who started it."""
+"""What a job in the foreground prints for the person who started it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """A line for the person who started the job; in a notebook, where errors are red, no error."""
+    """Print a line on stderr for the person who started the job; in a notebook as normal output."""
     from raystream.api.cells import in_notebook
 
     print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
@@ -24,7 +24,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def patiently(text: str, after: float = 3.0) -> Iterator[None]:
-    """Say this if the block takes longer than `after` seconds: nobody should see silence."""
+    """Print this if the block takes longer than `after` seconds, to avoid silence."""
     timer = threading.Timer(after, say, (text,))
     timer.daemon = True
     timer.start()
@@ -35,7 +35,7 @@ def patiently(text: str, after: float = 3.0) -> Iterator[None]:
 
 
 class Progress:
-    """Shows each status of a job that runs in the foreground.
+    """Show each status of a job that runs in the foreground.
 
     On a terminal one live view, elsewhere a line every ten seconds.
     """
@@ -57,7 +57,7 @@ class Progress:
         self._view.update(status)
 
     def _warn(self, status: StatusDocument) -> None:
-        """Fields that no column takes are reported once."""
+        """Report once the fields that no column takes."""
         from raystream.observe.unknown import told
 
         for step in status.steps:
@@ -67,7 +67,7 @@ class Progress:
                 say(f"warning: {told(step.description or step.name, fresh)}")
 
     def end(self) -> None:
-        """Leave the last view where it is."""
+        """Leave the last view in place."""
         if self._view is not None:
             self._view.end()
 

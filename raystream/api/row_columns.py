@@ -22,7 +22,7 @@ class RowColumns:
 
     @property
     def described(self) -> str:
-        """What `explain` says of it.
+        """Text for `explain`.
 
         >>> RowColumns({"size": len}).described
         'with size = len(row)'
@@ -34,7 +34,7 @@ class RowColumns:
         return "with " + ", ".join(f"{column} = {name}(row)" for column, name in named.items())
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """The row with the computed columns."""
+        """Return the row with the computed columns."""
         return {**row, **{name: function(row) for name, function in self.functions.items()}}
 
 
@@ -42,7 +42,7 @@ def returned(function: Callable[..., Any]) -> Any:
     """The annotated return type of a function, or None."""
     try:
         hints = typing.get_type_hints(function, include_extras=True)
-    except Exception:  # noqa: BLE001 - an annotation that cannot be read tells nothing
+    except Exception:  # an annotation that cannot be read is ignored
         return None
     return hints.get("return")
 
@@ -54,7 +54,7 @@ def returned_value(function: Callable[..., Any]) -> Any:
 
 
 def returned_types(functions: Mapping[str, Callable[[dict[str, Any]], Any]]) -> dict[str, Any]:
-    """Type of each column that a function computes, as far as it is annotated; else None."""
+    """Annotated type of each column that a function computes; None if it has no annotation."""
     told = {column: returned_value(function) for column, function in functions.items()}
     if not any(told.values()):
         return dict.fromkeys(functions)

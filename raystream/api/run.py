@@ -33,7 +33,7 @@ DEFAULT_STORAGE = "~/.raystream/checkpoints"
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What `Pipeline.run` was told, which documents it; `on_status` replaces the live line."""
+    """Options of `Pipeline.run`, which documents them; `on_status` replaces the live line."""
 
     until: str | None = None
     local: bool = False
@@ -61,7 +61,7 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
         StorageError: its storage cannot be used.
     """
     check_start(options)
-    pipeline.plan(parallelism=1)  # what is wrong whatever the sources hold, before any network
+    pipeline.plan(parallelism=1)  # report mistakes before any network call
     storage = storage_of(pipeline, options)
     say_where(pipeline, options, storage)
     try:
@@ -75,7 +75,7 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
 
 
 def successful(outcome: Outcome) -> Outcome:
-    """The outcome, unless it is an error: a script that ends quietly would look like a success.
+    """Return the outcome unless it is an error: a script that ends quietly would look successful.
 
     Raises:
         ConfigurationError: the job as written cannot continue from where it is.
@@ -94,11 +94,11 @@ def successful(outcome: Outcome) -> Outcome:
 def storage_of(pipeline: Pipeline, options: RunOptions) -> str:
     """Address of the checkpoint storage; a path is absolute.
 
-    The first of: said to `run`, $RAYSTREAM_CHECKPOINT_STORAGE, said to the pipeline,
+    The first of: the argument of `run`, $RAYSTREAM_CHECKPOINT_STORAGE, the pipeline's setting,
     ~/.raystream/checkpoints.
 
     Raises:
-        ConfigurationError: it has a password in it.
+        ConfigurationError: the address contains a password.
     """
     from raystream.storage.open import refuse_credentials, refuse_mistyped
 
@@ -110,7 +110,7 @@ def storage_of(pipeline: Pipeline, options: RunOptions) -> str:
 
 
 def say_where(pipeline: Pipeline, options: RunOptions, storage: str) -> None:
-    """The first line of a run: where its checkpoints are, and what the environment decides."""
+    """Print the first line of a run: checkpoint storage, and what the environment sets."""
     graph = pipeline.graph()
     by_command = ("checkpoint_storage", "parallelism")
     said = told_by_environment(graph, but=tuple(n for n in by_command if getattr(options, n)))
@@ -121,16 +121,16 @@ def say_where(pipeline: Pipeline, options: RunOptions, storage: str) -> None:
 
 
 def _short(path: str) -> str:
-    """As people write it; and what a notebook keeps tells no home directory."""
+    """Abbreviate as people do; output kept in a notebook then reveals no home directory."""
     home = os.path.expanduser("~")
     return f"~{path.removeprefix(home)}" if path.startswith(f"{home}{os.sep}") else path
 
 
 @contextmanager
 def _runtime(pipeline: Pipeline, options: RunOptions) -> Iterator[Runtime]:
-    """Be connected to Ray, or run in this process: on demand, or where there is no Ray.
+    """Connect to Ray, or run in this process: on request, or if Ray is not installed.
 
-    The brokers are asked while Ray starts.
+    The brokers are checked while Ray starts.
     """
     from raystream.api.check import refuse_unreachable
 
@@ -157,11 +157,11 @@ def _has_ray() -> bool:
 
 
 def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -> JobSpec | None:
-    """The planned job, after all questions to the world; None: there is nothing to read.
+    """Plan the job after all external look-ups; None: there is nothing to read.
 
     Args:
-        pipeline: What the user said.
-        options: How it is to run.
+        pipeline: The pipeline.
+        options: Run options.
         storage: Address of the checkpoint storage.
         cpus: Of the cluster.
 
@@ -178,7 +178,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
     savepoint = opened(options)
     base = start_of(store, savepoint, options)
     header = {} if base is None else base.job
-    # before the types are learnt: a source that holds no rows then has none within its ends either
+    # before the types are learnt: a source without rows now then ends without rows, too
     ends = discovered(reads(graph), base, bounded=True, say=say) if options.bounded else {}
     learnt = _learnt(graph, header, options)
     splits = ends or discovered(reads(graph), base, bounded=options.bounded, say=say)
@@ -217,12 +217,12 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
         claim=options.claim,
         allow_non_restored_state=options.allow_non_restored_state,
         store_id=identity,
-        run=secrets.token_hex(8),  # a restarted coordinator knows by it what this run has done
+        run=secrets.token_hex(8),  # by it a restarted coordinator recognises what this run has done
     )
 
 
 def _warn_of_times(planned: PhysicalPlan, job: str) -> None:
-    """Event time of the first records that can hardly be meant; a start that looks finds out."""
+    """Warn of suspicious event time in the first records."""
     from raystream.api.sample_read import look_at
     from raystream.api.suspect import suspicion
 
@@ -232,7 +232,7 @@ def _warn_of_times(planned: PhysicalPlan, job: str) -> None:
         try:
             look = look_at(spec.step, spec.read, job, spec.name, records=20, seconds=2.0)
         except (RaystreamError, OSError):
-            continue  # what cannot be read is told by the run itself
+            continue  # the run itself reports what cannot be read
         doubt = suspicion(spec.step, look, time.time() * 1000)
         if doubt is not None:
             say(f"warning: {spec.step.source.describe()}: {doubt[0]}; {doubt[1]}")
@@ -250,7 +250,7 @@ def _learnt(
 
 
 def _nothing_known(graph: LogicalGraph, learnt: Mapping[str, Schema]) -> bool:
-    """Every source has undeclared columns and no record that could tell them."""
+    """Whether every source has undeclared columns and no record to learn them from."""
     from raystream.plan.planner import reads, reads_to_learn
 
     every = reads_to_learn(graph)
@@ -259,7 +259,7 @@ def _nothing_known(graph: LogicalGraph, learnt: Mapping[str, Schema]) -> bool:
 
 
 def _default(cpus: int, caps: Mapping[str, int | None]) -> int:
-    """What the cluster has, at most what the widest source can use."""
+    """Default parallelism: what the cluster has, at most what the widest source can use."""
     known = [cap for cap in caps.values() if cap is not None]
     if len(known) < len(caps) or not known:
         return max(1, cpus)
@@ -284,7 +284,7 @@ def _run(job: JobSpec, runtime: Runtime, options: RunOptions) -> Outcome:
 
 
 def _explained(outcome: Outcome, pipeline: Pipeline, options: RunOptions) -> Outcome:
-    """With what a check finds of the brokers, if the run failed for something outside."""
+    """Add what a check of the brokers finds, if the run failed for an external reason."""
     from raystream.api.check import why_it_failed
 
     if outcome.kind != "failed" or outcome.refused:

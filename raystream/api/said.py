@@ -1,4 +1,4 @@
-"""The steps that were said, in order; those of a notebook cell that runs again are said anew."""
+"""The steps of a pipeline, in order; re-running a notebook cell replaces its steps."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from raystream.graph.logical import Edge, Node
 class Said:
     """Steps of one pipeline.
 
-    When a cell adds steps in a new execution, those of its earlier executions are in question: a
-    step that is written again unchanged stays, with all that hangs on it. What was not said again
-    when the cell ends, or somebody looks at the pipeline, is gone, with all that hangs on it.
-    Outside of notebooks steps are only added.
+    When a cell adds steps in a new execution, the steps of its earlier executions become
+    uncertain: a step that is added again unchanged stays, with everything downstream of it. Steps
+    that were not added again when the cell ends, or when the pipeline is read, are removed with
+    everything downstream. Outside of notebooks steps are only added.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Said:
         self._next = 0
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of steps."""
         return len(self._nodes)
 
     def nodes(self) -> list[Node]:
@@ -37,18 +37,18 @@ class Said:
         return list(self._nodes.values())
 
     def present(self) -> list[Node]:
-        """All steps, those in question too; a cell that is half done settles nothing."""
+        """All steps, including uncertain ones; a half-executed cell settles nothing."""
         return list(self._nodes.values())
 
     def certain(self) -> list[Node]:
-        """Those that are not in question."""
+        """The steps that are not uncertain."""
         return [node for node in self._nodes.values() if node.id not in self._in_question]
 
     def node(self, edge: Edge) -> Node:
         """The step with this output.
 
         Raises:
-            ConfigurationError: its cell has run again and said something else.
+            ConfigurationError: its cell was re-run and no longer adds it.
         """
         node = self._nodes.get(edge.source)
         if node is None:
@@ -57,7 +57,7 @@ class Said:
         return node
 
     def enter(self) -> None:
-        """A step is about to be added: notice that its cell runs again."""
+        """Called before a step is added: detects that its cell is being re-run."""
         now = current_cell()
         if any(asked != now for asked in self._in_question.values()):
             self._settle()
@@ -73,7 +73,7 @@ class Said:
         self._in_question.update(dict.fromkeys(again, now))
 
     def add(self, node: Node) -> Node:
-        """Keep a step, whose id is set here; one that was there before keeps its id."""
+        """Add a step and set its id; one that was there before keeps its id."""
         for edge in node.inputs:
             self.node(edge)
         number = self._again(node)
@@ -89,12 +89,12 @@ class Said:
         return kept
 
     def _again(self, node: Node) -> int | None:
-        """Number of the step in question that is written again."""
+        """Number of the uncertain step that is added again."""
         candidates = [self._nodes[number] for number in self._in_question]
         return next((old.id for old in candidates if _same(old, node)), None)
 
     def _settle(self) -> None:
-        """What is still in question was not said again."""
+        """Remove the steps that are still uncertain."""
         gone = {number: self._nodes[number] for number in self._in_question}
         self._in_question = {}
         if not gone:

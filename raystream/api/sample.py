@@ -1,4 +1,4 @@
-"""`show` and `collect`: a pipeline run in this process on a sample, without a trace elsewhere."""
+"""`show` and `collect`: run a pipeline in this process on a sample, without side effects."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from raystream.runtime.local import LocalRuntime
 
 CLOSING_S = 10.0
-"""When the time is up, windows get so long to close."""
+"""Seconds that windows get to close when the time is up."""
 
 NO_CHECKPOINT_S = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What reached one end.
+    """Rows that reached one end.
 
     Args:
-        label: What people call the end: the topic of a sink, or the name of its step.
+        label: Name of the end for people: the topic of a sink, or the name of its step.
         frame: Its rows.
         more: There may be more rows than these.
-        note: How it came about, in words.
+        note: How the sample was made, in words.
     """
 
     label: str
@@ -53,10 +53,10 @@ def sample(
     """Run a pipeline on what its sources hold now.
 
     Args:
-        pipeline: Whose sinks write nothing.
+        pipeline: The pipeline; its sinks write nothing.
         end: An output of a step, the name of a sink, or None: all sinks.
-        limit: Enough rows of each end.
-        timeout: Longest time to read; then event time goes to infinity, which closes windows.
+        limit: Rows wanted of each end.
+        timeout: Maximum time to read; then event time goes to infinity, which closes windows.
 
     Raises:
         ConfigurationError: the pipeline cannot run, or has no such sink.
@@ -72,7 +72,7 @@ def sample(
 
 
 def _cut(graph: LogicalGraph, end: Edge | str | None) -> tuple[LogicalGraph, list[Tray]]:
-    """What leads to the ends, with trays in the place of sinks."""
+    """The part of the graph that leads to the ends, with trays in place of sinks."""
     from raystream.api.sample_ends import Tray
 
     if isinstance(end, Edge):
@@ -92,7 +92,7 @@ def _cut(graph: LogicalGraph, end: Edge | str | None) -> tuple[LogicalGraph, lis
 
 
 def only_sink(pipeline: Pipeline) -> str | None:
-    """Name of the sink, if there is but one.
+    """Name of the sink, if there is only one.
 
     Raises:
         ConfigurationError: there are several.
@@ -106,7 +106,7 @@ def only_sink(pipeline: Pipeline) -> str | None:
 
 
 def label(node: Node) -> str:
-    """What people call a sink: its topic if it has just one and the step no name, else the step."""
+    """Name of a sink for people: its only topic if the step is unnamed, else the step."""
     topics = topics_of(node.step.sink)
     return str(topics[0]) if len(topics) == 1 and not node.named else node.name
 
@@ -131,14 +131,14 @@ def _above(graph: LogicalGraph, ends: Sequence[Node]) -> LogicalGraph:
 
 
 def _lenient(node: Node, asked: set[Edge]) -> Node:
-    """Dead letters that nobody asks for are skipped, as in the job."""
+    """Skip dead letters that are not requested, as in the job."""
     if node.step.errors is not ErrorPolicy.DLQ or Edge(node.id, "errors") in asked:
         return node
     return replace(node, step=node.step.but(errors=ErrorPolicy.SKIP))
 
 
 def _sampled(node: Node) -> Node:
-    """A read of what is there."""
+    """Turn a read into one of what is there now."""
     from raystream.api.sample_ends import SampledSource
 
     if node.step.source is None:
@@ -147,7 +147,7 @@ def _sampled(node: Node) -> Node:
 
 
 class _Sampling:
-    """One run in this process: to the ends of the sources, to enough rows, or to the time limit."""
+    """One run in this process: until the sources end, there are enough rows, or the time is up."""
 
     def __init__(
         self, graph: LogicalGraph, trays: Sequence[Tray], limit: int, longest: float
@@ -187,12 +187,12 @@ class _Sampling:
             with patiently(f"waiting for an answer from {source.describe()}"):
                 splits[node.name] = tuple(source.discover(bounded=True))
         never = CheckpointSettings("memory://sample", NO_CHECKPOINT_S)
-        name = "raystream"  # of a sample: the job's own name would be its group
+        name = "raystream"  # of a sample: the job's own name would be its consumer group
         job = JobSpec(name, planned, never, splits, nothing, bounded=True)
         return LocalRuntime(job, store=MemoryStore(name))
 
     def _fill(self, runtime: LocalRuntime) -> bool:
-        """Whether the time was up."""
+        """Run; returns whether the time was up."""
         from raystream.api.run import successful
         from raystream.job.messages import StopKind
 

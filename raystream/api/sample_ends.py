@@ -1,4 +1,4 @@
-"""The ends of a sample: sources that publish nothing, and trays in the place of sinks."""
+"""The ends of a sample: sources that publish nothing, and trays in place of sinks."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 class SampledSource:
-    """A source of which only what is there now is read; nobody hears of it.
+    """A source that reads only what is there now and publishes nothing.
 
     Args:
-        source: What the user reads. A Kafka topic is read without its group, and from its first
-            record also where the job would start with the latest.
+        source: What the user reads. A Kafka topic is read without its consumer group, and from its
+            first record even if the job would start with the latest.
     """
 
     def __init__(self, source: Any) -> None:
@@ -42,13 +42,13 @@ class SampledSource:
         self.endless = False
 
     def __getattr__(self, name: str) -> Any:
-        """The traits of the source that its rows depend on, where it has them."""
+        """Traits of the source that its rows depend on, if it has them."""
         if name in {"metadata_columns", "topics"}:
             return getattr(self._source, name)
         raise AttributeError(name)
 
     def discover(self, *, bounded: bool) -> list[Split]:
-        """All splits with their present ends; without ends where there are none."""
+        """All splits with their current ends; without ends if there are none."""
         source = self._source
         if isinstance(source, KafkaTopic):
             self.endless = True
@@ -59,15 +59,15 @@ class SampledSource:
         self.endless = any(split.end is None for split in splits)
         try:
             return source.discover(bounded=True) if self.endless else splits
-        except ConfigurationError:  # made-up rows have no latest one
+        except ConfigurationError:  # generated rows have no latest one
             return splits
 
     def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
-        """None: a sample is of what is there."""
+        """Return none: a sample covers only what is there now."""
         return []
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> Any:
-        """A reader that publishes no positions."""
+        """Return a reader that publishes no positions."""
         source, self.rows = self._source, 0
         if isinstance(source, KafkaTopic) and source.group_id is not None:
             start = "earliest"  # splits know their starts; `committed` would need the group
@@ -75,16 +75,16 @@ class SampledSource:
         return _SampledReader(source.reader(ctx, options), self)
 
     def learn(self) -> Schema | None:
-        """As the source."""
+        """Delegate to the source."""
         found: Schema | None = self._source.learn()
         return found
 
     def describe(self) -> str:
-        """As the source."""
+        """Delegate to the source."""
         return str(self._source.describe())
 
     def max_parallelism(self) -> int | None:
-        """One subtask reads everything."""
+        """Return 1: one subtask reads everything."""
         return 1
 
 
@@ -102,12 +102,12 @@ class _SampledReader:
         return chunk
 
     def committed(self, positions: Mapping[SplitId, Position]) -> None:
-        """Nobody hears of it."""
+        """Publish nothing."""
 
 
 @dataclass(slots=True, eq=False)
 class Tray:
-    """Takes the rows that would enter a sink."""
+    """Collects the rows that would enter a sink."""
 
     label: str
     frames: list[pl.DataFrame] = field(default_factory=list)
@@ -115,7 +115,7 @@ class Tray:
     schema: Schema | None = None
 
     def frame(self, limit: int) -> pl.DataFrame:
-        """The first rows, with the columns of the plan where there are none."""
+        """The first rows; an empty frame with the planned columns if there are none."""
         import polars as pl
 
         if self.frames:
@@ -123,19 +123,19 @@ class Tray:
         return pl.DataFrame(schema=dict(self.schema.columns) if self.schema else {})
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
-        """Nothing can be wrong."""
+        """Return no problems."""
         return []
 
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
-        """Begins again: when a step has failed, the sample is read again from its start."""
+        """Start over: when a step has failed, the sample is read again from its start."""
         self.frames, self.height, self.schema = [], 0, options.schema
         return _TrayWriter(self)
 
     def committer(self, ctx: CommitterContext) -> None:
-        """Nothing is committed."""
+        """Commit nothing."""
 
     def describe(self) -> str:
-        """For people."""
+        """Description for people."""
         return "a sample"
 
 

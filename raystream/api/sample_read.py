@@ -1,4 +1,4 @@
-"""A look at the newest records of a source, decoded as the job would: how many fit."""
+"""Sample the newest records of a source, decoded as the job would, and count how many fit."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from raystream.operators.step import Step
 
 RECORDS = 200
-"""Looked at per split: the newest of a Kafka partition, the first of anything else."""
+"""Records sampled per split: the newest of a Kafka partition, the first of anything else."""
 
 SECONDS = 10.0
 
 FIRST = 1000
-"""Rows of a split from which is learnt what functions give."""
+"""Rows of a split used to learn the return types of functions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look found.
+    """Result of sampling a source.
 
     Args:
-        looked: Records looked at.
+        looked: Records sampled.
         failed: How many did not decode or fit.
         first: Where the first of them is, and why.
         earliest_ms: Least event time, epoch ms; None: no column holds it, or there was no row.
         latest_ms: Greatest.
-        numbers: Both as they are written, where they are numbers.
+        numbers: Both as they are written, if they are numbers.
         unknown: Fields that no column takes, and how often they were seen.
     """
 
@@ -56,15 +56,15 @@ def look_at(
     records: int = RECORDS,
     seconds: float = SECONDS,
 ) -> Look:
-    """Read some records and leave no trace: no position is published.
+    """Read some records without side effects: no position is published.
 
     Args:
         read: The options of the source.
-        options: Columns, as the plan asks for them.
+        options: Columns, as the plan needs them.
         job: Name of the job.
         step: Name of the step.
-        records: Looked at per split.
-        seconds: For how long, at most.
+        records: Records per split.
+        seconds: Maximum time.
 
     Raises:
         RaystreamError: the source cannot be read.
@@ -100,7 +100,7 @@ def _chunks_of(
 
 
 def first_rows(read: Step, options: ReadOptions, job: str, step: str) -> pl.DataFrame | None:
-    """The first rows that are there, with their hidden columns; None if there are none.
+    """The first rows there are, with their hidden columns; None if there are none.
 
     Args:
         read: The options of the source; no position is published.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Shown:
-    """What can be looked at before anything runs."""
+    """A preview that works before anything runs."""
 
     _pipeline: Pipeline
     _edge: Edge
@@ -24,8 +24,8 @@ class Shown:
         """Show the first rows of this stream, computed here from a sample; see `Pipeline.show`.
 
         Args:
-            limit: Rows at most.
-            timeout: Longest time to read.
+            limit: Maximum number of rows.
+            timeout: Maximum time to read.
 
         >>> rs.Pipeline("example").read(rs.Rows([{"n": 1}])).show()
         read-memory: 1 row
@@ -39,11 +39,11 @@ class Shown:
 
     @checked
     def collect(self, limit: int = 1000, *, timeout: Duration = "10s") -> pl.DataFrame:
-        """The rows that `show` shows, as a Polars frame.
+        """Collect the rows that `show` shows, as a Polars frame.
 
         Args:
-            limit: Rows at most.
-            timeout: Longest time to read.
+            limit: Maximum number of rows.
+            timeout: Maximum time to read.
 
         >>> rs.Pipeline("example").read(rs.Rows([{"n": 1}])).collect().to_dicts()
         [{'n': 1}]

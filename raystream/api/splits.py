@@ -23,16 +23,16 @@ def discovered(
     bounded: bool,
     say: Callable[[str], None],
 ) -> dict[str, tuple[Split, ...]]:
-    """Splits of each source; says so where there are none.
+    """Splits of each source; reports sources that have none.
 
     Args:
         nodes: The sources.
-        base: What the job continues from; None: from nothing.
+        base: What the job continues from; None: it starts without a checkpoint.
         bounded: Whether the run ends by itself.
-        say: Takes lines for the person who started the run.
+        say: Receives lines for the person who started the run.
 
     Raises:
-        ConfigurationError: one cannot be read from where the source says, and has no position.
+        ConfigurationError: one cannot be read from its configured start, and has no position.
     """
     found = {}
     for node in nodes:
@@ -66,7 +66,7 @@ def _headers(base: Checkpoint | Restore | None, step: str) -> list[Mapping[str, 
 
 
 def _check(splits: Sequence[Split], source: Any, headers: Sequence[Mapping[str, Any]]) -> None:
-    """A saved position wins over the start, and what is newer is read from its very begin."""
+    """A saved position overrides the start; newer splits are read from their very beginning."""
     saved = {split for header in headers for split in header.get("positions", ())}
     same = bool(headers) and all(h.get("source") == source.describe() for h in headers)
     new = made_since(splits, saved, same_source=same)

@@ -1,4 +1,4 @@
-"""Where a run starts from: its last checkpoint, a savepoint, or nothing; checked before it runs."""
+"""Where a run starts from: its last checkpoint, a savepoint, or no checkpoint; checked first."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenedSavepoint:
-    """A savepoint that is there: its absolute address and what it holds."""
+    """An existing savepoint: its absolute address and its content."""
 
     address: str
     content: Checkpoint
 
 
 def check_start(options: RunOptions) -> None:
-    """Refuse what contradicts itself.
+    """Refuse contradictory options.
 
     Raises:
-        ConfigurationError: from scratch and from a savepoint, or a claim of no savepoint.
+        ConfigurationError: from scratch and from a savepoint, or a claim without a savepoint.
     """
     if options.from_savepoint is not None and not options.from_savepoint.strip():
         what = "from_savepoint is empty"
@@ -41,7 +41,7 @@ def check_start(options: RunOptions) -> None:
 
 
 def opened(options: RunOptions) -> OpenedSavepoint | None:
-    """The savepoint that was asked for, read.
+    """Open and read the requested savepoint.
 
     Raises:
         ConfigurationError: there is none at this address.
@@ -60,7 +60,7 @@ def opened(options: RunOptions) -> OpenedSavepoint | None:
 def start_of(
     store: Store, savepoint: OpenedSavepoint | None, options: RunOptions
 ) -> Checkpoint | Restore | None:
-    """What the run continues from; None: it starts with nothing.
+    """What the run continues from; None: it starts without a checkpoint.
 
     Raises:
         StorageError: the newest record is damaged.
@@ -79,14 +79,14 @@ def tell_left_behind(
     store: Store,
     say: Callable[[str], None],
 ) -> None:
-    """Say what a start leaves behind, before it runs.
+    """Report the state that a start drops, before the run.
 
     Args:
         base: What the run continues from.
-        savepoint: To start from, if from one.
+        savepoint: The savepoint to start from, if any.
         plan: What is to run.
         store: The job's storage.
-        say: Takes warnings.
+        say: Receives warnings.
     """
     from raystream.plan.restore import new_aggregates, removed_splits, removed_steps
     from raystream.storage.open import open_store
@@ -118,7 +118,7 @@ def tell_left_behind(
 
 
 def _held(base: Checkpoint | Restore, step: str, store: Store) -> str:
-    """How much state a step has, in rows and bytes; it is read to be counted, piece by piece.
+    """Size of a step's state in rows and bytes; it is read piece by piece to be counted.
 
     A row of state is a partial aggregate of one key and pane, or whatever the step keeps as one.
     """

@@ -14,7 +14,7 @@ from raystream.units import Duration, milliseconds
 
 
 class StateVerbs(Shown):
-    """What a stream does with rows that came before."""
+    """Verbs of a stream that depend on earlier rows."""
 
     def _then(
         self,
@@ -23,7 +23,7 @@ class StateVerbs(Shown):
         parallelism: int | None,
         key: tuple[str, ...] | None = None,
     ) -> typing.Self:
-        """The stream behind a step; without `key` with that of this one."""
+        """Append a step and return its stream; without `key` it has the key of this one."""
         raise NotImplementedError
 
     @checked
@@ -34,16 +34,16 @@ class StateVerbs(Shown):
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
-        """The first row of each value of these columns; its duplicates are counted and left out.
+        """Keep the first row of each value of these columns; duplicates are counted and dropped.
 
-        The first is the one that arrives first. What has passed is state, in checkpoints: with
-        `within` as long as the watermark has not passed it by so much, else for ever. Rows that
-        come later than that pass again. Null is a value like any other. Of a window with
-        rs.early only final rows count.
+        The first is the one that arrives first. The values seen are state, kept in checkpoints:
+        with `within` until the watermark has passed them by that much, else forever. Rows that come
+        later than that pass again. Null is a value like any other. Of a window with rs.early only
+        final rows count.
 
         Args:
             columns: Names of the columns that are compared.
-            within: A row is a duplicate if its event time is at most so far behind that of the
+            within: A row is a duplicate if its event time is at most this far behind that of the
                 row which passed, such as "1h"; default: whenever it comes.
 
         >>> rows = [{"order": 1, "n": 1}, {"order": 1, "n": 2}, {"order": 2, "n": 3}]

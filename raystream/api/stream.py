@@ -1,4 +1,4 @@
-"""A stream: what every verb is called on and gives back."""
+"""A stream: the object that every verb is called on and returns."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ Row = dict[str, Any]
 
 
 class Stream(StateVerbs):
-    """Rows on their way; every verb adds a step to the pipeline and gives the stream behind it.
+    """A stream of rows; every verb adds a step to the pipeline and returns the stream behind it.
 
     Every verb takes `name=` (identity of the step in checkpoints) and `parallelism=` (its
     subtasks; default: as the step above). Verbs that compute take `errors=`: what happens to a row
-    that cannot be computed, because a function raises or gives what does not fit: `fail` (the
-    job), `skip` (counted as skipped_rows) or `dlq` (the stream's `.errors` gives these rows as
-    dead letters, in the same transactions as all others).
+    that cannot be computed, because a function raises or returns something that does not fit:
+    `fail` (the job), `skip` (counted as skipped_rows) or `dlq` (the stream's `.errors` has these
+    rows as dead letters, in the same transactions as all others).
 
     >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "n": 1}, {"shop": "b", "n": 2}]))
     >>> rows.filter("n > 1").with_columns(double="n * 2").collect().to_dicts()
@@ -76,7 +76,7 @@ class Stream(StateVerbs):
         self._dead: tuple[Edge, ...] = (Edge(edge.source, "errors"),)
 
     def __repr__(self) -> str:
-        """The step that makes these rows."""
+        """Name of the step that produces these rows."""
         tag = "" if self._edge.tag == "main" else f".{self._edge.tag}"
         try:
             name = self._pipeline.node(self._edge).name
@@ -84,10 +84,10 @@ class Stream(StateVerbs):
             name = "of a step that was replaced"
         return f"<{type(self).__name__} {name}{tag}>"
 
-    if not TYPE_CHECKING:  # type checkers are to complain about wrong verbs themselves
+    if not TYPE_CHECKING:  # type checkers must report wrong verbs themselves
 
         def __getattr__(self, name: str) -> Any:
-            """Only called for what is not there: tells the verb that was probably meant."""
+            """Only called for missing attributes: the error names the verb probably meant."""
             raise no_verb(name, dir(type(self)))
 
     @checked
@@ -99,7 +99,7 @@ class Stream(StateVerbs):
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
-        """Rows for which `condition` is true.
+        """Keep the rows for which `condition` is true.
 
         Args:
             condition: SQL text (`"status >= 400"`), an rs.col expression, or a function of the
@@ -122,7 +122,7 @@ class Stream(StateVerbs):
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
-        """Only these columns; without all columns of the key the stream has no key any more.
+        """Keep only these columns; unless all key columns are kept, the stream loses its key.
 
         Args:
             columns: Names, or rs.col expressions (their output names are the new columns).
@@ -141,7 +141,7 @@ class Stream(StateVerbs):
     def drop(
         self, *columns: str, name: str | None = None, parallelism: int | None = None
     ) -> typing.Self:
-        """All columns but these; a stream that loses a column of its key has no key any more.
+        """Drop these columns; a stream that loses a key column loses its key.
 
         Args:
             columns: Names.
@@ -169,14 +169,14 @@ class Stream(StateVerbs):
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
-        """Another event time, and watermarks from here on; those from above end here.
+        """Assign another event time; new watermarks start here, those from above end here.
 
         Args:
-            event_time: As of `Pipeline.read`.
+            event_time: As for `Pipeline.read`.
             watermark: Of all rows of a subtask together.
-            event_time_unit: As of `Pipeline.read`. None: what the schema of the source says of this
-                column, if it is still as it was read, else `ms`.
-            time_zone: As of `Pipeline.read`.
+            event_time_unit: As for `Pipeline.read`. None: what the schema of the source declares
+                for this column, if it is still as it was read, else `ms`.
+            time_zone: As for `Pipeline.read`.
             errors: Rows without a time: `fail`, `skip`, or `dlq`.
 
         >>> rows = rs.Pipeline("example").read(rs.Rows([{"shipped_at": 1_700_000_000}]))
@@ -199,7 +199,7 @@ class Stream(StateVerbs):
         parallelism: int | None = None,
         **more: Any,
     ) -> typing.Self:
-        """Columns added or replaced.
+        """Add or replace columns.
 
         Args:
             columns: Column name -> SQL text, rs.col expression or function of the row. Needed only
@@ -237,7 +237,7 @@ class Stream(StateVerbs):
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
-        """Each row (a dict) becomes another.
+        """Map each row (a dict) to another.
 
         Args:
             function: dict -> dict.
@@ -262,11 +262,11 @@ class Stream(StateVerbs):
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
-        """Each row (a dict) becomes any number of rows.
+        """Map each row (a dict) to any number of rows.
 
         Args:
             function: dict -> iterable of dicts.
-            schema: As for `map`; a return annotation is for instance `Iterator[Order]`.
+            schema: As for `map`; a return annotation is for example `Iterator[Order]`.
 
         >>> rows = rs.Pipeline("example").read(rs.Rows([{"text": "to be"}]))
         >>> rows.flat_map(lambda row: ({"word": w} for w in row["text"].split())).collect().rows()
@@ -288,17 +288,17 @@ class Stream(StateVerbs):
         name: str | None = None,
         parallelism: int | None = None,
     ) -> typing.Self:
-        """Each batch of rows (a frame) becomes another.
+        """Map each batch of rows (a frame) to another.
 
-        Where the frame has as many rows as before, row i is the same record as before: it keeps
-        its event time and message key. Else rows take the latest event time and have no message
+        If the returned frame has as many rows as before, row i stays the same record: it keeps its
+        event time and message key. Otherwise rows take the latest event time and have no message
         key.
 
         Args:
             function: Frame -> frame.
             batch_format: `polars`, `pandas` or `pyarrow`.
             schema: Columns of the new rows. Default: learnt by calling it before the run.
-            errors: See Stream. Where the function raises and this is not `fail`, it is called again
+            errors: See Stream. If the function raises and this is not `fail`, it is called again
                 for parts of the batch, to find the rows.
 
         >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 2}]))
@@ -314,7 +314,7 @@ class Stream(StateVerbs):
     def union(
         self, *others: Stream, name: str | None = None, parallelism: int | None = None
     ) -> Stream:
-        """Rows of this and other streams with the same columns.
+        """Merge rows of this and other streams with the same columns.
 
         Args:
             others: Streams of the same pipeline.
@@ -338,10 +338,10 @@ class Stream(StateVerbs):
         parallelism: int | None = None,
         **computed: Any,
     ) -> KeyedStream:
-        """Name the key: rows with equal keys meet in one place, and it is the message key.
+        """Set the key: rows with equal keys go to the same subtask, and it is the message key.
 
-        `key_by()` without columns removes the key: a window behind it has one group for all
-        rows. The rows of `agg` are still keyed as those in front of it.
+        `key_by()` without columns removes the key: a window behind it has one group for all rows.
+        The rows of `agg` are still keyed as those in front of it.
 
         Args:
             keys: Column names, rs.col expressions, or a function of the row (its column is
@@ -375,14 +375,14 @@ class Stream(StateVerbs):
         name: str | None = None,
         parallelism: int | None = None,
     ) -> WindowedStream:
-        """Cut event time into windows; per key, or without key_by one group for all rows.
+        """Cut event time into windows, per key; without key_by one group for all rows.
 
         Args:
             window: `rs.tumbling("1m")`, `rs.hopping("10m", "1m")`, `rs.cumulative("1d", "1h")`.
             emit: `"on_close"`: one row per key and window, when the window is over.
                 `rs.early("1s")`: also rows with `final` = false while it is open.
-            allowed_lateness: How long after its end a window still takes late rows.
-            errors: See Stream; of rows whose aggregates cannot be computed.
+            allowed_lateness: How long after its end a window still accepts late rows.
+            errors: See Stream; for rows whose aggregates cannot be computed.
             name: Identity of the aggregation in checkpoints.
             parallelism: Subtasks of the aggregation.
 
@@ -403,7 +403,7 @@ class Stream(StateVerbs):
 
     @checked
     def write(self, sink: Any, *, name: str | None = None, parallelism: int | None = None) -> None:
-        """Rows go to a sink.
+        """Write the rows to a sink.
 
         Args:
             sink: `kafka.topic(..)`, `rs.Files(..)`, `rs.Collect()`.
@@ -418,10 +418,10 @@ class Stream(StateVerbs):
 
     @property
     def errors(self) -> Stream:
-        """Records of a read, or rows of a step, that its `errors="dlq"` lets go.
+        """Records of a read, or rows of a step, that `errors="dlq"` diverts.
 
         Raises:
-            ConfigurationError: nothing comes out: there is no such policy.
+            ConfigurationError: the step has no such policy, so there would be none.
 
         >>> source = rs.Payloads([b"not JSON"])
         >>> bad = rs.Pipeline("example").read(source, schema={"n": "int"}, errors="dlq").errors
@@ -437,7 +437,7 @@ class Stream(StateVerbs):
         """Rows that came too late for their window.
 
         Raises:
-            ConfigurationError: this is not the stream made by agg.
+            ConfigurationError: this is not the stream returned by agg.
 
         >>> rows = rs.Pipeline("example").read(rs.Rows([{"ts": 1}]), event_time="ts")
         >>> rows.window(rs.tumbling("1m")).agg(n=rs.count()).late.collect().height
@@ -450,7 +450,7 @@ class Stream(StateVerbs):
     def step(
         self, step: Step, *others: Stream, name: str | None = None, parallelism: int | None = None
     ) -> typing.Self:
-        """A verb of another package, by its step; see docs/extending.md.
+        """Apply a verb of another package, by its step; see docs/extending.md.
 
         Args:
             step: A value of a subclass of `raystream.operators.step.Step`.

@@ -1,4 +1,4 @@
-"""`p.submit()`: a job that runs in the background; the same cell again changes nothing."""
+"""`p.submit()`: run a job in the background; running the same cell again changes nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def submit(pipeline: Pipeline, options: RunOptions) -> Job:
     from raystream.runtime.ray.remote_job import RemoteJob
 
     check_start(options)
-    pipeline.plan(parallelism=1)  # what is wrong whatever the sources hold, before any network
+    pipeline.plan(parallelism=1)  # report mistakes before any network call
     storage = storage_of(pipeline, options)
     same = _same(pipeline, options, storage)
     refuse_unreachable(pipeline, options.checkpoint_storage)
@@ -54,7 +54,7 @@ def submit(pipeline: Pipeline, options: RunOptions) -> Job:
 
 
 def _supervised(pipeline: Pipeline, options: RunOptions, storage: str, same: str) -> Job:
-    """On a private Ray that this process keeps alive, and to which it is not connected."""
+    """Run on a private Ray that this process keeps alive but is not connected to."""
     from raystream.runtime.ray.supervised import SupervisedJob, job_of
 
     known = job_of(pipeline.name)
@@ -78,16 +78,16 @@ def _supervised(pipeline: Pipeline, options: RunOptions, storage: str, same: str
 
 
 def _same(pipeline: Pipeline, options: RunOptions, storage: str) -> str:
-    """Equal for a second submission of the same job; where a run starts from does not count."""
+    """Fingerprint of a submitted job; ignores where the run starts from."""
     steps = [(n.name, n.step, n.inputs, n.parallelism) for n in pipeline.graph().nodes]
     return fingerprint(steps, pipeline.settings, storage, options.parallelism, options.until)
 
 
 def _running(job: Job, remote: Asked, same: str) -> Job:
-    """The job that runs already, if it is what was submitted.
+    """Return the job that already runs, if it is the one that was submitted.
 
     Raises:
-        ConfigurationError: it is another one.
+        ConfigurationError: it is a different job.
     """
     if remote.ask("fingerprint") == same:
         say(f"{job.name} is already running, unchanged: this is that job")

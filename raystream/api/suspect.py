@@ -1,4 +1,4 @@
-"""Event time that can hardly be meant: what it looks like in truth, and which option helps."""
+"""Implausible event time: what it probably is, and which option helps."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nan
 
 
 def suspicion(step: TimedStep, look: Look, wall_ms: float) -> tuple[str, str] | None:
-    """What is strange about the event time of the records looked at, and what helps.
+    """What is implausible about the event time of the sampled records, and what helps.
 
     Args:
         step: The options of event time.
-        look: What was found.
-        wall_ms: Now.
+        look: The sampled records.
+        wall_ms: Current time.
 
     >>> from raystream.api.sample_read import Look
     >>> from raystream.operators.read.step import Read
@@ -57,7 +57,7 @@ def _advice(step: TimedStep, look: Look) -> str:
 
 
 def moment(ms: int) -> str:
-    """For people.
+    """A time for people.
 
     >>> moment(0)
     '1970-01-01 00:00:00 UTC'

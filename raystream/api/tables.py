@@ -11,11 +11,11 @@ from raystream.api.cells import in_notebook
 from raystream.api.sample import Sample
 
 WIDTH = 160
-"""Characters of a line of text where no terminal is that wide."""
+"""Characters per line of text if no terminal is wider."""
 
 
 def show(samples: Sequence[Sample]) -> None:
-    """Show them, each with its name if there are several."""
+    """Show the samples, each with its name if there are several."""
     tables = Tables(samples)
     if in_notebook():
         from IPython.display import display
@@ -27,7 +27,7 @@ def show(samples: Sequence[Sample]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Samples as people see them."""
+    """Samples as shown to people."""
 
     samples: Sequence[Sample]
 
@@ -39,7 +39,7 @@ class Tables:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """What JupyterLab, VS Code and nbconvert show."""
+        """HTML for JupyterLab, VS Code and nbconvert."""
         parts = [f"<b>{escape(_title(each))}</b>{_html(each)}" for each in self.samples]
         return f"<div>{''.join(parts)}<small>{escape(self.samples[0].note)}</small></div>"
 
@@ -53,7 +53,7 @@ def _title(sample: Sample) -> str:
 def _text(sample: Sample) -> str:
     import polars as pl
 
-    if not sample.frame.width:  # nobody knows the columns yet
+    if not sample.frame.width:  # the columns are not known yet
         return ""
     wide = max(WIDTH, get_terminal_size().columns)
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_width_chars=wide):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 LOOK_S = 0.3
-"""Pause after a look that found no new row."""
+"""Pause after a poll that found no new row."""
 
 
 def tail(job: Job, step: str, limit: int | None, timeout: float | None) -> Iterator[Row]:

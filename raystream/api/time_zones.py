@@ -1,4 +1,4 @@
-"""Names of time zones, checked where the user wrote them."""
+"""Time zone names, checked at the user's line."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from raystream.api.origin import wrong
 
 
 def known_zone(name: object) -> str:
-    """The name, if it is one.
+    """Check a time zone name.
 
     Raises:
-        ConfigurationError: no zone of this name is known.
+        ConfigurationError: there is no zone of this name.
 
     >>> known_zone("Europe/Berlin")
     'Europe/Berlin'

@@ -1,7 +1,7 @@
-"""Transactions of jobs on the brokers, beside what checkpoint storage says about them.
+"""Transactions of jobs on the brokers, compared with checkpoint storage.
 
-Two looks are needed to know what an open transaction is: the brokers know that it is open, and a
-manifest without `done` names it if its output is part of a checkpoint (kafka-transactions.md 8).
+To classify an open transaction both are needed: the brokers know that it is open, and a manifest
+without `done` names it if its output is part of a checkpoint (kafka-transactions.md 8).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FENCE_TRIES = 40
 _PAUSE_S = 0.25
 _HANGING_PAUSE_S = 2.0
-"""Between two looks: a transaction that is just being ended is not there any more."""
+"""Seconds between two looks: a transaction that was just being ended is gone by the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Where:
     Args:
         clusters: Kafka clusters, with the security to use.
         storage: Checkpoint storage, or None: unknown.
-        jobs: Job as it stands in transactional ids -> its name in the storage, where they differ
+        jobs: Job as written in transactional ids -> its name in the storage, if they differ
             (`transactional_id_prefix`).
-        topics: Topics that the pipeline writes, if one is known.
+        topics: Topics that the pipeline writes, if a pipeline is known.
     """
 
     clusters: tuple[Kafka, ...]
@@ -55,8 +55,8 @@ class Seen:
         details: As the brokers describe it.
         id: Its name in parts.
         view: The log of its job; None: not in this storage, or no storage is known.
-        named: What the newest checkpoint says of it, as long as it is not done.
-        trouble: Why the storage could not be asked.
+        named: Its entry in the newest checkpoint, until that is done.
+        trouble: Why the storage could not be read.
     """
 
     details: TransactionDetails
@@ -66,7 +66,7 @@ class Seen:
     trouble: str = ""
 
     def fate(self) -> str:
-        """What becomes of it, in words."""
+        """What will happen to it, in words."""
         if not self.details.open:
             return "ended"
         if self.named is not None and self.view is not None:
@@ -79,7 +79,7 @@ class Seen:
 
 
 def where_of(pipeline: Any, storage: str) -> Where:
-    """Where the transactions of a pipeline are.
+    """Where to find the transactions of a pipeline.
 
     Args:
         pipeline: With Kafka sinks.
@@ -115,20 +115,20 @@ class Transactions:
         self._inspections = [self._connect(kafka) for kafka in where.clusters]
 
     def __enter__(self) -> Transactions:
-        """Itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Leave the brokers."""
+        """Disconnect from the brokers."""
         self._stack.close()
 
     @property
     def jobs(self) -> Mapping[str, str]:
-        """Job as it stands in transactional ids -> its name, where they differ."""
+        """Job as written in transactional ids -> its name, if they differ."""
         return self._where.jobs
 
     def seen(self, *, every: bool = False) -> list[Seen]:
-        """Transactions of raystream; with `every` those that have ended, too.
+        """Transactions of raystream; with `every` also those that have ended.
 
         Raises:
             RaystreamError: a broker does not answer.
@@ -145,7 +145,7 @@ class Transactions:
         """One transaction.
 
         Raises:
-            ConfigurationError: no broker knows it, or it is none of raystream.
+            ConfigurationError: no broker knows it, or it is not raystream's.
         """
         if _parsed(tid) is None:
             what = f"{tid} is not a transaction of raystream"
@@ -156,9 +156,10 @@ class Transactions:
         raise ConfigurationError(_nobody_knows(tid), what_to_do="see `raystream txn list --all`")
 
     def hanging(self) -> list[Held]:
-        """What partitions wait for and no coordinator is going to end (KAFKA-12671, KAFKA-20734).
+        """Transactions that block partitions and that no coordinator will end.
 
-        Two looks: what is just being ended is not counted.
+        See KAFKA-12671 and KAFKA-20734. Looks twice: a transaction that is just being ended is not
+        counted.
         """
         found: list[Held] = []
         for one in self._inspections:
@@ -173,7 +174,7 @@ class Transactions:
         """Abort a transaction by InitProducerId: its producer can write no more.
 
         Raises:
-            RaystreamError: the broker does not do it.
+            RaystreamError: the broker fails to do it.
         """
         code = 0
         for one in self._inspections:
@@ -188,7 +189,7 @@ class Transactions:
         raise RaystreamError(what, what_to_do="the job may need WRITE to its TransactionalId")
 
     def end_hanging(self, one: Held) -> None:
-        """Write the abort marker that a hanging transaction waits for.
+        """Write the abort marker for a hanging transaction.
 
         Raises:
             ConfigurationError: it may have been committed.
@@ -211,7 +212,7 @@ class Transactions:
                     raise RaystreamError(what, place, "it needs ClusterAction on the cluster")
 
     def forget(self) -> None:
-        """Read the storage again when it is next asked about."""
+        """Discard what was read of the storage, so that it is read again."""
         self._views.clear()
 
     def _connect(self, kafka: Kafka) -> KafkaPythonInspection:
@@ -242,7 +243,7 @@ class Transactions:
         return Seen(details, parts, view, named, trouble)
 
     def _view(self, parts: TransactionalId) -> tuple[LogView | None, str]:
-        """The log that a transaction belongs to: of its job, and of the same store."""
+        """The log that a transaction belongs to: of its job and of the same store."""
         if parts.job not in self._views:
             self._views[parts.job] = self._looked(parts.job)
         view, trouble = self._views[parts.job]
@@ -282,12 +283,12 @@ def _nobody_knows(tid: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """What the person who aborts has said.
+    """What the person who aborts has confirmed.
 
     Args:
         not_running: No process of the job is left.
-        storage_is_gone: The checkpoint storage of the job does not exist any more.
-        address: Of the Ray cluster to ask whether the job runs.
+        storage_is_gone: The checkpoint storage of the job no longer exists.
+        address: Ray cluster on which to check whether the job runs.
     """
 
     not_running: bool = False
@@ -296,21 +297,21 @@ class Abort:
 
 
 def abort(transactions: Transactions, tids: Sequence[str], said: Abort) -> list[str]:
-    """End open transactions that no checkpoint names; all of them, or none.
+    """End open transactions that no checkpoint names; either all of them or none.
 
-    A transaction of the newest attempt may only go after the log was sealed as a recovery would:
-    then not even a job that does run could name it any more.
+    A transaction of the newest attempt may only be aborted after the log was sealed as a recovery
+    would: then even a job that is running could not name it any more.
 
     Args:
-        transactions: Where they are.
+        transactions: The transactions of the jobs.
         tids: Transactional ids.
-        said: What the person has said.
+        said: What the person has confirmed.
 
     Returns:
-        What was done, a line for each.
+        What was done, one line each.
 
     Raises:
-        ConfigurationError: one of them must not be aborted: nothing was done.
+        ConfigurationError: one of them must not be aborted; nothing was done.
         RaystreamError: storage or brokers fail.
     """
     seen = [transactions.of(tid) for tid in tids]
@@ -389,7 +390,7 @@ def _named(one: Seen) -> ConfigurationError:
 
 
 def _runs(view: LogView, address: str | None) -> bool:
-    """Whether a Ray cluster that is there runs the job of this log."""
+    """Whether a reachable Ray cluster runs the job of this log."""
     from raystream.runtime.ray.remote_job import RemoteJob
 
     try:
@@ -402,7 +403,7 @@ def _runs(view: LogView, address: str | None) -> bool:
 
 
 def _seal(view: LogView) -> None:
-    """Take the log over, as the next start of the job would: nothing older adds a slot to it."""
+    """Take over the log, as the next start of the job would: nothing older can append to it."""
     import secrets
 
     from raystream.checkpoint.protocol.recover import claim_attempt, seal_log

@@ -1,4 +1,4 @@
-"""Modules of the user that other processes cannot import by name travel whole, by value."""
+"""Send user modules that other processes cannot import by name by value."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def look_in(directory: str) -> None:
 def load_file(path: str) -> ModuleType:
     """Load a Python file of the user, whatever its name is.
 
-    A name that a library has, or a module that is loaded already, stays what it is: then the file
-    is loaded under a private name.
+    If its name is that of a library, or of a module that is already loaded, the file is loaded
+    under a private name.
 
     Args:
         path: The file.
@@ -52,14 +52,14 @@ def load_file(path: str) -> ModuleType:
 
 
 def import_module(name: str, directories: Sequence[str]) -> ModuleType:
-    """Import a module by its name; one beside the job that is called as a library is, too.
+    """Import a module by name, also one beside the job that has the name of a library.
 
     Args:
         name: `package.module`.
         directories: Where the user's modules are.
 
     Raises:
-        ModuleNotFoundError: there is none.
+        ModuleNotFoundError: there is no such module.
         Exception: what the user's code raises.
     """
     if name in RESERVED:
@@ -77,13 +77,13 @@ def _name_for(name: str, path: str) -> str:
 
 
 def send_by_value(module: ModuleType) -> None:
-    """Functions of this module, and of those beside it, travel whole to other processes.
+    """Send functions of this module, and of those beside it, to other processes by value.
 
-    A worker has the working directory on its path, and what is installed; the directory of a file
-    in a folder of it is on the driver's alone.
+    A worker has the working directory and the installed packages on its path; the directory of a
+    file in a subfolder is on the driver's path only.
 
     Args:
-        module: Of the user, imported a moment ago.
+        module: A module of the user that was just imported.
     """
     import cloudpickle
 
@@ -95,7 +95,7 @@ def send_by_value(module: ModuleType) -> None:
 
 
 def _directory(module: ModuleType) -> str | None:
-    """From where a module or package was imported."""
+    """Directory from which a module or package was imported."""
     file = getattr(module, "__file__", None)
     if not isinstance(file, str):
         return None

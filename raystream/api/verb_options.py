@@ -1,4 +1,4 @@
-"""What the options of a stream's verbs mean, and which side outputs its step has."""
+"""Options of a stream's verbs, and the side outputs of their steps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def selected(columns: Sequence[Any]) -> set[str]:
     """Names of the columns behind a select.
 
     Raises:
-        ConfigurationError: one of them is no name or named expression, or is hidden.
+        ConfigurationError: one of them is not a name or a named expression, or is hidden.
     """
     names = set()
     for column in columns:
@@ -50,7 +50,7 @@ def policy_of(errors: str) -> ErrorPolicy:
 
 
 def declared_or_annotated(schema: Any, annotation: Any) -> Any:
-    """Columns that a function gives: declared, else those of its return annotation, else None."""
+    """Columns that a function returns: declared, else from its return annotation, else None."""
     if schema is not None:
         return declared(schema)
     structured = typing.is_typeddict(annotation) or hasattr(annotation, "__dataclass_fields__")
@@ -58,7 +58,7 @@ def declared_or_annotated(schema: Any, annotation: Any) -> Any:
 
 
 def check_step(step: object, others: int) -> None:
-    """Refuse what is no step with an operator, and inputs that it does not read.
+    """Refuse an object that is not a step with an operator, and inputs that it does not read.
 
     Raises:
         ConfigurationError: at the user's line, with what to write.
@@ -72,7 +72,7 @@ def check_step(step: object, others: int) -> None:
 
 
 def key_behind(step: Step, keys: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The key of what a step gives, where the columns are not known yet.
+    """The key of a step's output, if the columns are not known yet.
 
     Args:
         step: Any.

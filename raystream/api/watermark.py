@@ -1,4 +1,4 @@
-"""`rs.Watermark`: how a source tells event time."""
+"""`rs.Watermark`: the watermark strategy of a source."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def Watermark(  # noqa: N802 - a value to the user: rs.Watermark(..)
     idle_timeout: Duration | None = "30s",
     max_future: Duration | None = "1h",
 ) -> WatermarkStrategy:
-    """How a source tells event time; one immutable value, per split (Flink's bounded disorder).
+    """Watermark strategy of a source, per split; immutable (Flink's bounded out-of-orderness).
 
     Args:
         out_of_orderness: How much older than the newest row a row may be and still be on time.
-        idle_timeout: A split read to its end and empty for so long no longer holds event time
-            back. None: it always does.
+        idle_timeout: A split that is read to its end and empty for this long no longer delays the
+            watermark. None: it always does.
         max_future: Rows further ahead of the wall clock go to the dead letters, if there are any,
             else are dropped and counted. None: no limit.
 

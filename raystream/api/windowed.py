@@ -1,4 +1,4 @@
-"""A stream cut into windows: what is left is to say what to compute."""
+"""A stream cut into windows, on which `agg` says what to compute."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from raystream.operators.window.step import WindowAggregate
 
 
 class WindowedStream:
-    """Made by `.window(..)`; `.agg(..)` is its only verb."""
+    """Returned by `.window(..)`; `.agg(..)` is its only verb."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class WindowedStream:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Only called for what is not there: tells what was probably meant."""
+            """Only called for missing attributes: the error names what was probably meant."""
             raise no_verb_of_window(name, dir(type(self)))
 
     def agg(
@@ -50,11 +50,11 @@ class WindowedStream:
         With `emit=rs.early(..)` also the column `final`. Late rows are in `.late` of the result.
 
         Args:
-            aggregates: The same as a mapping, for names that are no Python words.
+            aggregates: The same as a mapping, for names that are not Python identifiers.
             columns: Output column -> `rs.count()`, `rs.sum("amount")`, ..
 
         Raises:
-            ConfigurationError: no aggregate, or a column that is there already.
+            ConfigurationError: not an aggregate, or a column that already exists.
 
         >>> rows = rs.Pipeline("example").read(rs.Rows([{"ts": 1, "n": 2}] * 3), event_time="ts")
         >>> rows.window(rs.tumbling("1m")).agg(n=rs.count(), total=rs.sum("n")).collect().to_dicts()
@@ -86,7 +86,7 @@ class WindowedStream:
                 raise wrong(text, "give the aggregate another name")
 
     def _with_computed(self, every: Mapping[str, Aggregate]) -> tuple[Edge, dict[str, Aggregate]]:
-        """Functions of the row inside aggregates become columns in front of the window."""
+        """Turn functions of the row inside aggregates into columns in front of the window."""
         functions: dict[str, Callable[[dict[str, Any]], Any]] = {}
         resolved = {}
         for column, aggregate in every.items():

@@ -1,4 +1,4 @@
-"""Windows and when they emit, from durations."""
+"""Windows and their emission, from durations."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ Offset = Duration | int | datetime
 """Where windows start: a duration or ms from the epoch, or a moment (a datetime with a zone)."""
 
 MOST_WINDOWS = 100_000
-"""Windows that a row may be in: each is a row of the result."""
+"""Maximum number of windows that a row may be in: each is a row of the result."""
 
 _DAY_MS = 86_400_000
 
 
 @checked
 def tumbling(size: Duration, *, offset: Offset = 0, time_zone: str | None = None) -> Tumbling:
-    """Windows that touch: each row is in one.
+    """Adjacent windows that do not overlap: each row is in one.
 
     Args:
         size: Length.
         offset: A window starts here, and every `size` before and after.
-        time_zone: IANA name, `Europe/Berlin`: days, and hours within them, are those that its
-            clocks show (a day has 23, 24 or 25 hours). `size` is then whole days, or divides a
-            day; `offset` a duration by the clocks. Default: UTC.
+        time_zone: IANA name, `Europe/Berlin`: days, and hours within them, follow its clocks (a day
+            has 23, 24 or 25 hours). `size` is then whole days, or divides a day; `offset` is a
+            duration by the clocks. Default: UTC.
 
     Raises:
-        ConfigurationError: no length that windows can have.
+        ConfigurationError: windows cannot have this length.
 
     >>> tumbling("1m")
     Tumbling(size_ms=60000, offset_ms=0)
@@ -51,7 +51,7 @@ def hopping(
 
     Args:
         size: Length; a multiple of `slide`.
-        slide: Distance of their starts.
+        slide: Distance between their starts.
         offset: A window starts here, and every `slide` before and after.
         time_zone: As for `tumbling`; `slide` is then whole days.
 
@@ -100,7 +100,7 @@ def cumulative(
 
 @checked
 def early(every: Duration) -> Early:
-    """Also emit open windows, with `final` = false, every so often by the wall clock.
+    """Also emit open windows, with `final` = false, at this interval by the wall clock.
 
     >>> early("1s")
     Early(every_ms=1000)
@@ -109,7 +109,7 @@ def early(every: Duration) -> Early:
 
 
 def emission(value: str | Emit) -> Emit:
-    """What `emit=` says.
+    """Parse `emit=`.
 
     Raises:
         ConfigurationError: neither rs.early(..) nor `on_close`.
