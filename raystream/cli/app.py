@@ -35,7 +35,7 @@ class Verbs(click.Group):
     """The verbs, in the order of SECTIONS."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the verbs, those of no section last."""
+        """Names of the verbs; those of no section come last."""
         ordered = [name for names in SECTIONS.values() for name in names]
         return sorted(self.commands, key=lambda name: (*ordered, name).index(name))
 
@@ -49,20 +49,20 @@ class Verbs(click.Group):
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave the process with its exit code.
+    """Run the command line and exit with its exit code.
 
     Args:
-        arguments: Instead of those of the process.
+        arguments: Overrides those of the process.
     """
-    gc.set_threshold(50_000)  # hardly anything that a short verb makes is garbage: 30 ms of 340
+    gc.set_threshold(50_000)  # a short verb creates hardly any garbage: saves 30 ms of 340
     given = None if arguments is None else list(arguments)
     verbs = app()
     code = exit_code_of(lambda: verbs.main(given, prog_name="raystream", standalone_mode=False))
     if arguments is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # all is said and done: Ctrl-C while the interpreter ends its threads is not a traceback
+        # everything is done: Ctrl-C while the interpreter exits must not print a traceback
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     if arguments is None and _only_looked():
-        # the private Ray that was looked at may be gone with its run: leaving it waits for the dead
+        # the private Ray may have ended with its run: disconnecting would wait for it
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -55,7 +55,7 @@ def _show(finding: Finding) -> None:
 
 
 def _nothing(finding: Finding) -> None:
-    """The whole document is printed at the end."""
+    """Print nothing: the whole document is printed at the end."""
 
 
 def _document(finding: Finding) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Completion in bash, zsh and fish: `--show-completion` prints it, `--install-completion` keeps it.
+"""Completion in bash, zsh and fish: `--show-completion` prints, `--install-completion` installs it.
 
-What completes are verbs, options, their words and files. Names of jobs do not: asking a Ray cluster
+Completes verbs, options, their values and files, but not names of jobs: querying a Ray cluster
 takes longer than a person waits for a key.
 """
 
@@ -20,7 +20,7 @@ _ZSH_FIRST = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit 
 
 
 def add_completion(app: click.Group) -> None:
-    """Add the two options; they are in the documents, not in --help.
+    """Add the two options; they are documented, but not shown in --help.
 
     Args:
         app: The command.
@@ -53,7 +53,7 @@ def _install(context: click.Context, option: click.Parameter, said: str | None) 
 
 
 def script(command: click.Command, shell: str) -> str:
-    """What the shell must run to complete `raystream`.
+    """The script that a shell must run to complete `raystream`.
 
     Args:
         command: The command.
@@ -66,17 +66,17 @@ def script(command: click.Command, shell: str) -> str:
 
 
 def install(command: click.Command, shell: str) -> Path:
-    """Write the script into the home directory, once into what the shell runs at its start.
+    """Write the script into the home directory, and load it once in the shell's startup file.
 
     Args:
         command: The command.
         shell: bash, zsh or fish.
 
     Returns:
-        Where the script is.
+        Path of the script.
     """
     home = Path.home()
-    if shell == "fish":  # looks into this directory by itself
+    if shell == "fish":  # fish loads this directory by itself
         return _written(home / ".config/fish/completions/raystream.fish", script(command, shell))
     path = _written(home / f".config/raystream/completion.{shell}", script(command, shell))
     start, line = home / _START_FILES[shell], f'. "{path}"'

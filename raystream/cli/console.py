@@ -1,4 +1,4 @@
-"""What goes to a terminal: colours only there, tables that are plain text where nobody looks."""
+"""Terminal output: colours only on a terminal, plain-text tables elsewhere."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ STATES = {
     "superseded": "red",
     "cancelled": "yellow",
 }
-"""Colours of the states of a job, and of bad ends."""
+"""Colours of the states of a job, and of bad outcomes."""
 
 PROCESSES = ("cyan", "magenta", "blue", "green", "yellow")
 
 
 def in_colour(stream: Any = None) -> bool:
-    """Whether a stream gets colours: a terminal that knows them, if the user does not object.
+    """Whether a stream gets colours: a terminal that supports them, unless the user disabled them.
 
     Args:
         stream: Default: standard output.
@@ -42,7 +42,7 @@ def in_colour(stream: Any = None) -> bool:
 
 
 def on_terminal(stream: Any = None) -> bool:
-    """Whether somebody looks at a stream.
+    """Whether a stream is a terminal.
 
     Args:
         stream: Default: standard output.
@@ -51,7 +51,7 @@ def on_terminal(stream: Any = None) -> bool:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """The terminal as rich sees it, with our rule for colours.
+    """Rich console for the terminal, with our rule for colours.
 
     Args:
         stderr: Standard error instead of standard output.
@@ -68,7 +68,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def painted(text: str, colour: str | None, stream: Any = None) -> str:
-    """The text in a colour, where colours are shown.
+    """The text in a colour, if colours are shown.
 
     Args:
         text: What to write.
@@ -79,7 +79,7 @@ def painted(text: str, colour: str | None, stream: Any = None) -> str:
 
 
 def state(word: str) -> str:
-    """A state or an end, in its colour.
+    """A state or an outcome, in its colour.
 
     Args:
         word: See STATES.
@@ -88,7 +88,7 @@ def state(word: str) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with the cells of each column below one another; colours take no room.
+    """Align the cells of each column; colours take no width.
 
     Args:
         rows: The first is the header.
@@ -108,7 +108,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows on standard output: plain columns, on a terminal with a bold header.
+    """Print rows on standard output: plain columns, with a bold header on a terminal.
 
     Args:
         rows: The first is the header.

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and every error as one message on standard error."""
+"""Exit codes of commands; every error is one message on standard error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IN_HELP = f"Exit codes: {'; '.join(f'{int(code)} {said}' for code, said in MEANI
 
 
 def exit_code_of(action: Callable[[], object]) -> int:
-    """Do it; what it returns, or the exit code of its error, whose message is printed.
+    """Run the action and return its exit code; prints the message of an error.
 
     Args:
         action: Returns an exit code, or None for 0.
@@ -37,7 +37,7 @@ def exit_code_of(action: Callable[[], object]) -> int:
         return error.exit_code
     except RaystreamError as error:
         return _told(str(error), error.exit_code)
-    except BrokenPipeError:  # as click does when it meets it first: without a word
+    except BrokenPipeError:  # exit silently, as click does if it sees the error first
         write_nowhere()
         return int(FAILED)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""What went wrong, for a terminal: one message, the user's own line, no traceback."""
+"""Errors for a terminal: one message, the user's own line, no traceback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 def of_user_code(error: BaseException) -> str:
-    """An error that the user's file raised, in at most 10 lines that end on the cause.
+    """Format an error that the user's file raised, in at most 10 lines that end on the cause.
 
     Args:
         error: With its traceback.

@@ -1,4 +1,4 @@
-"""Verbs on pipeline files: validate, lint, test, schema, init. None touches a network."""
+"""Verbs on pipeline files: validate, lint, test, schema, init. None uses a network."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def init(kinds: str, small: bool) -> None:
 
 
 def _compiled(path: str, param: Mapping[str, str]) -> tuple[Any | None, list[Problem]]:
-    """The file, or all that is wrong with it."""
+    """The compiled file, or everything that is wrong with it."""
     from raystream.config.load import Loading, load
     from raystream.config.place import InvalidFile
 

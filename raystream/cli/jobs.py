@@ -1,6 +1,6 @@
 """Verbs on jobs that run on a Ray cluster: list, status, stop, cancel, savepoint, checkpoint.
 
-None of them starts a Ray of its own: where there is none, there are no jobs.
+None of them starts its own Ray: if there is no cluster, there are no jobs.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def list_jobs(
 
 
 def _past(name: str | None, storage: str | None, living: set[str]) -> list[PastRun]:
-    """Runs that are over, the newest first."""
+    """Ended runs, newest first."""
     from raystream.api.past import all_past, past_of
 
     found = all_past(storage) if name is None else past_of(name, storage)
@@ -206,7 +206,7 @@ def _tell_past(run: PastRun, *, watch: bool, as_json: bool) -> int:
 
 
 def _place(uri: str) -> str:
-    """A path means what it means here, where it was typed."""
+    """Make a path absolute: it is relative to where the command was typed."""
     if not uri or "://" in uri:
         return uri
     return os.path.abspath(os.path.expanduser(uri))
@@ -222,7 +222,7 @@ def _watch(job: Job) -> int:
 
 
 def _ended(name: str, outcome: Outcome | None, *, as_json: bool) -> int:
-    """Say how it ended; the exit code."""
+    """Print how it ended; returns the exit code."""
     if as_json:
         print(json.dumps(None if outcome is None else asdict(outcome), indent=1))
     if outcome is None:

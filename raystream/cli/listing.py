@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 HEADER = ("NAME", "STATE", "UPTIME", "READ", "ROWS/S", "WRITTEN", "CHECKPOINT", "RESTARTS")
 HOW = 60
-"""Characters of why a run ended, in a table."""
+"""Maximum characters of the reason why a run ended, in a table."""
 
 LOOK_S = 1.2
-"""Between two looks of which rates are made: a job publishes its status about once a second."""
+"""Seconds between two samples for rates: a job publishes its status about once a second."""
 
 
 def as_rows(jobs: Sequence[tuple[StatusDocument, StatusDocument]]) -> list[tuple[str, ...]]:
     """The table of `raystream list`, with its header.
 
     Args:
-        jobs: Each now and a moment before.
+        jobs: Each as of now and a moment before.
     """
     return [HEADER, *(_row(now, before) for now, before in jobs)]
 
@@ -54,8 +54,8 @@ def past_rows(
     """The table of `raystream list --all`, with its header.
 
     Args:
-        jobs: Those that are there, each now and a moment before.
-        runs: Those that are over.
+        jobs: Existing jobs, each as of now and a moment before.
+        runs: Ended runs.
     """
     living = [(row[:4], row[5], row[6], "-", now.message) for now, row in _rows_of(jobs)]
     past = [(_first_of(run), *_rest_of(run)) for run in runs]
@@ -81,14 +81,14 @@ def _rest_of(run: PastRun) -> tuple[str, ...]:
 
 
 def _how(run: PastRun) -> str:
-    """Why it ended in one short line: the last error, or who asked for it."""
+    """Why it ended, in one short line: the last error, or who asked for it."""
     lines = run.document().message.splitlines()
     text = (run.outcome.ended_by if run.outcome else "") or (lines[0] if lines else "")
     return text if len(text) <= HOW else f"{text[: HOW - 2]}.."
 
 
 def past_document(run: PastRun) -> dict[str, Any]:
-    """A run that is over in `raystream list --all --json`.
+    """An ended run in `raystream list --all --json`.
 
     Args:
         run: The run.
@@ -106,7 +106,7 @@ def past_document(run: PastRun) -> dict[str, Any]:
 
 
 def show_past(run: PastRun) -> None:
-    """Print how a run that is over ended.
+    """Print how an ended run ended.
 
     Args:
         run: The run.
@@ -141,7 +141,7 @@ def as_document(now: StatusDocument, before: StatusDocument) -> dict[str, Any]:
 
 
 def show(now: StatusDocument, before: StatusDocument | None = None) -> None:
-    """Print one job for people, as the live view shows it.
+    """Print one job for people, like the live view.
 
     Args:
         now: Its status.
@@ -164,5 +164,5 @@ def _last_checkpoint(now: StatusDocument) -> str:
     done = now.checkpoint
     if not done.number:
         return "-"
-    old = done.age_s is None or now.state == "ended"  # how old it was then says nothing
+    old = done.age_s is None or now.state == "ended"  # its age at that time is meaningless
     return f"{done.number}" + ("" if old else f", {duration(done.age_s or 0.0)} ago")

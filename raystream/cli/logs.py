@@ -1,4 +1,4 @@
-"""`raystream logs`: what the processes of a job wrote."""
+"""`raystream logs`: the output of a job's processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.5
 NEW_LINES = 1000
-"""Of a process that is seen for the first time while its job is followed."""
+"""Lines of a process that appears for the first time while its job is followed."""
 
 
 def add_log_verbs(app: click.Group) -> None:
@@ -85,7 +85,7 @@ def logs(
 
 
 def _of_ray(name: str, lines: int) -> list[Piece]:
-    """What Ray itself said to the newest run of the job in the foreground, on this machine."""
+    """Output of Ray itself in the newest foreground run of the job, on this machine."""
     from raystream.runtime.ray.driver_log import last_lines, log_of
     from raystream.runtime.ray.logs import Piece
 
@@ -94,7 +94,7 @@ def _of_ray(name: str, lines: int) -> list[Piece]:
 
 
 def _of_the_past(name: str, storage: str | None, lines: int) -> list[Piece]:
-    """What the last run kept of its logs, in the storage of its checkpoints."""
+    """Log lines that the last run kept, in its checkpoint storage."""
     from raystream.api.past import logs_of, past_of
     from raystream.runtime.ray.logs import Piece
 

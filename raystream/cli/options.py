@@ -1,4 +1,4 @@
-"""Options and arguments that several verbs share, so that they read the same everywhere."""
+"""Options and arguments shared by several verbs, so that they read the same everywhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 def _params(
     context: click.Context, option: click.Parameter, given: Sequence[str]
 ) -> dict[str, str]:
-    """`NAME=VALUE` of each `--param` as a map."""
+    """Parse the `NAME=VALUE` of each `--param` into a dict."""
     found = {}
     for text in given:
         name, equals, value = text.partition("=")

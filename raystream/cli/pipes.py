@@ -1,7 +1,7 @@
-"""Readers that go away: `raystream logs NAME | head`, `raystream run .. 2>&1 | tee log`.
+"""Pipes whose reader goes away: `raystream logs NAME | head`, `raystream run .. 2>&1 | tee log`.
 
-A command that only shows something is done when nobody reads on. A run is not: nobody's job ends
-because of who reads its words.
+A command that only prints something is done when its reader is gone. A run is not: a job does not
+end because its output is no longer read.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ STANDARD = (1, 2)
 
 
 def write_nowhere(*descriptors: int) -> None:
-    """From now on what is written there goes nowhere.
+    """Discard everything written to these descriptors from now on.
 
     Args:
-        descriptors: Of the streams; none: standard output and error.
+        descriptors: Of the streams; default: standard output and error.
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in descriptors or STANDARD:
@@ -29,7 +29,7 @@ def write_nowhere(*descriptors: int) -> None:
 
 @contextlib.contextmanager
 def going_on() -> Iterator[None]:
-    """What is printed when nobody reads any more is dropped, and raises nothing."""
+    """Drop output once its reader is gone, without an error."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (
         stream if stream is None or stream.isatty() else Dropping(stream) for stream in before
@@ -41,7 +41,7 @@ def going_on() -> Iterator[None]:
 
 
 class Dropping:
-    """A text stream whose reader may go away.
+    """A text stream that drops output once its reader is gone.
 
     Args:
         stream: The real one.
@@ -51,7 +51,7 @@ class Dropping:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """As the real one."""
+        """Write like the real stream."""
         try:
             self._stream.write(text)
         except BrokenPipeError:
@@ -59,12 +59,12 @@ class Dropping:
         return len(text)
 
     def flush(self) -> None:
-        """As the real one."""
+        """Flush like the real stream."""
         try:
             self._stream.flush()
         except BrokenPipeError:
             write_nowhere(self._stream.fileno())
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else is that of the real one."""
+        """Delegate everything else to the real stream."""
         return getattr(self._stream, name)

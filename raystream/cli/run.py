@@ -70,14 +70,14 @@ def run(target: str, param: dict[str, str], **said: Any) -> int:
 
 
 def tell(outcome: Outcome) -> None:
-    """How it ended, on standard error.
+    """Print how it ended on standard error.
 
     Args:
-        outcome: The end.
+        outcome: The outcome.
     """
     good = outcome.exit_code == ExitCode.DONE
     parts: list[str] = [outcome.kind]
-    if good or outcome.came_from:  # else nobody is left who could tell what is committed
+    if good or outcome.came_from:  # else no process is left that knows what is committed
         only = "" if good else "committed: "
         parts += [f"{only}read {outcome.rows_in}", f"written {outcome.rows_out}"]
     parts += [f"late {outcome.late}"] if outcome.late else []

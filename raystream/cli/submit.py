@@ -1,4 +1,4 @@
-"""`raystream submit`: a pipeline with its directory to a cluster, which runs it."""
+"""`raystream submit`: send a pipeline with its directory to a cluster and run it there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from raystream.errors import ConfigurationError
 
 _ELSEWHERE = ("target", "local", "address")
 _OF_RUN = [option for option in run.params if option.name not in _ELSEWHERE]
-"""What `raystream run` takes, `raystream submit` hands on."""
+"""Options of `raystream run` that `raystream submit` passes on."""
 
 
 def add_submit_verb(app: click.Group) -> None:
@@ -99,12 +99,12 @@ def _write(text: str) -> None:
 
 
 def _handed_on(context: click.Context, said: Mapping[str, Any]) -> list[str]:
-    """The options of `raystream run` that were written, as they were written."""
+    """The options of `raystream run` given on the command line, as they were typed."""
     arguments: list[str] = []
     for option in _OF_RUN:
         name = option.name or ""
         if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
-            continue  # what the environment said here is not said to the cluster
+            continue  # values of the local environment are not passed to the cluster
         value, flag = said[name], option.opts[0]
         if isinstance(value, Mapping):
             arguments += [part for k, v in value.items() for part in (flag, f"{k}={v}")]
@@ -116,7 +116,7 @@ def _handed_on(context: click.Context, said: Mapping[str, Any]) -> list[str]:
 
 
 def _variables(names: Sequence[str]) -> dict[str, str]:
-    """Values of the variables that were named.
+    """Values of these variables.
 
     >>> _variables(["NO_SUCH_VARIABLE"])
     Traceback (most recent call last):
@@ -141,11 +141,11 @@ def _check_storage(address: str | None) -> None:
 
 
 def _inside(target: str, working_dir: Path) -> str:
-    """The target as the run will see it, whose directory is the working directory."""
+    """The target relative to the working directory of the run."""
     place, colon, name = (target, "", "") if is_yaml(target) else target.rpartition(":")
     place = place or name
     if not place.endswith((".py", ".yaml", ".yml")):
-        return target  # a module is looked for in the working directory
+        return target  # a module is imported from the working directory
     path, root = Path(place).resolve(), working_dir.resolve()
     if not path.is_file():
         text = f"there is no file {place}"
@@ -160,7 +160,7 @@ def _inside(target: str, working_dir: Path) -> str:
 
 
 def _check_target(target: str, params: Mapping[str, str]) -> None:
-    """Mistakes of a pipeline file are reported here; code is loaded where it will run."""
+    """Report mistakes in a pipeline file here; code is loaded where it will run."""
     if is_yaml(target):
         from raystream.config.load import Loading, load
 

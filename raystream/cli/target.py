@@ -1,4 +1,4 @@
-"""`FILE.py:p`, `package.module:p` or `FILE.yaml` -> the Pipeline it names."""
+"""Load the Pipeline named by `FILE.py:p`, `package.module:p` or `FILE.yaml`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ FORM = "write FILE.py:name or package.module:name, or FILE.yaml"
 
 
 class BrokenFile(ConfigurationError):
-    """The user's file raised when it was loaded; `what` shows the user's own lines."""
+    """The user's file raised while it was loaded; `what` shows the user's own lines."""
 
 
 def loaded(target: str, params: Mapping[str, str] | None = None) -> Any:
-    """`load`, with what the user's code raises as a few lines that end on the cause.
+    """Call `load`; an error of the user's code becomes a few lines that end on the cause.
 
     Args:
         target: See `load`.
-        params: Of a YAML file.
+        params: For a YAML file.
 
     Raises:
         ConfigurationError: no such target, or its code raised.
@@ -44,7 +44,7 @@ def load(target: str, params: Mapping[str, str] | None = None) -> Any:
     Args:
         target: `FILE.py:p`, `package.module:p`; without `:p` the only pipeline of the module;
             or `FILE.yaml`.
-        params: Of a YAML file.
+        params: For a YAML file.
 
     Raises:
         ConfigurationError: no such file, module or pipeline.

@@ -43,7 +43,7 @@ _servers = click.option("--bootstrap-servers", metavar="HOST:PORT", help="Broker
 
 
 def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say where to look."""
+    """Add the options that say where to look."""
     for option in reversed((_file, _servers, options.checkpoint_storage, options.param)):
         function = option(function)
     return function

@@ -1,4 +1,4 @@
-"""`raystream status --watch`: a job in view until it ends."""
+"""`raystream status --watch`: show a job until it ends."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.5
 PIPED_S = 2.0
-"""Between two lines where they go to a file or a pipe."""
+"""Seconds between two lines that go to a file or a pipe."""
 
 
 def watch(job: Job) -> int:
-    """Show a job until it ends; its exit code, 0 if it is not known.
+    """Show a job until it ends; returns its exit code, 0 if that is unknown.
 
     Args:
         job: The job.

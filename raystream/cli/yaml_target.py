@@ -1,4 +1,4 @@
-"""`FILE.yaml` as what a verb works on."""
+"""`FILE.yaml` as the target of a verb."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ENDINGS = (".yaml", ".yml")
 
 
 def is_yaml(target: str) -> bool:
-    """Whether a target is a pipeline file; `FILE.yaml:p` is one, too, for its message.
+    """Whether a target is a pipeline file; also true for `FILE.yaml:p`, to report it properly.
 
     >>> is_yaml("job.yaml"), is_yaml("job.yaml:p"), is_yaml("job.py:p")
     (True, True, False)
@@ -20,14 +20,14 @@ def is_yaml(target: str) -> bool:
 
 
 def load_yaml(target: str, params: Mapping[str, str]) -> Any:
-    """The pipeline of a file.
+    """Load the pipeline of a file.
 
     Args:
         target: Its path.
         params: `${param:name}` -> text.
 
     Raises:
-        ConfigurationError: the file is wrong: every mistake of it.
+        ConfigurationError: the file is wrong; lists every mistake.
     """
     if not target.endswith(ENDINGS):
         file = target.rpartition(":")[0]
@@ -39,14 +39,14 @@ def load_yaml(target: str, params: Mapping[str, str]) -> Any:
 
 
 def as_python(target: str, pipeline: Any) -> str:
-    """The pipeline of a file as Python.
+    """Render the pipeline of a file as Python.
 
     Args:
         target: Its path.
         pipeline: As loaded from there.
 
     Raises:
-        ConfigurationError: the target is Python already.
+        ConfigurationError: the target is already Python.
     """
     if not is_yaml(target):
         text = f"--as python is for FILE.yaml, and {target} is Python"

@@ -1,1 +1,1 @@
-"""What is seen of a running job: counters, status, culprit."""
+"""Observability of a running job: counters, status, bottlenecks."""

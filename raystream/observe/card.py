@@ -42,7 +42,7 @@ _ENDS = {"finished": GOOD, "stopped": GOOD, "failed": BAD, "superseded": FAIR, "
 
 
 def card(status: StatusDocument, before: StatusDocument | None = None) -> str:
-    """HTML of a job for `_repr_html_`: stands alone, no script, everything escaped.
+    """HTML of a job for `_repr_html_`: self-contained, no script, everything escaped.
 
     Args:
         status: Now.
@@ -86,7 +86,7 @@ def _health(status: StatusDocument) -> Iterator[str]:
         yield lines
     if status.restart_count:
         last = status.restarts[-1] if status.restarts else None
-        told = last is None or last.cause in status.message  # a job that failed says it above
+        told = last is None or last.cause in status.message  # a failed job says it above
         cause = "" if last is None or told else f"; last cause: {last.cause}"
         counted = "1 restart" if status.restart_count == 1 else f"{status.restart_count} restarts"
         yield text(f"{counted}{cause}", f"color:{BAD}")

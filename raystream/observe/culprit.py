@@ -1,4 +1,4 @@
-"""Says in words what slows a job down: a slow step, sink or source, skew, a watermark, an ack."""
+"""Explain what slows a job down: a slow step, sink or source, skew, a watermark, an ack."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from raystream.observe.waiting import event_time
 from raystream.observe.words import count, duration, listed, percent
 
 SLOW = 0.8
-"""A subtask that works (or waits) more than this share of the time is worth a sentence."""
+"""A subtask that is busy (or waiting) for more than this share of the time is reported."""
 
 SKEWED = 1.8
 """Rows of the busiest subtask over the median (of two subtasks it cannot exceed 2)."""
 
 STARVED_ROWS = 10_000
-"""So many rows are left to read while a source waits: the system it reads from is slow."""
+"""With this many rows left to read, a waiting source means that the system it reads is slow."""
 
 LONG_CHECKPOINT_S = 5.0
-"""A checkpoint that takes longer than this, and than its interval, is worth a sentence."""
+"""A checkpoint that takes longer than this, and than its interval, is reported."""
 
 STORING_S = 3.0
-"""State that all subtasks have handed in, and that is not stored for so long, waits for storage."""
+"""State handed in by all subtasks but not stored for this long waits for storage."""
 
 DEAR_ROW_MS = 1.0
-"""A row that costs so much is worth a word: columns cost a thousandth of it."""
+"""A row that costs this much is reported: columns cost a thousandth of it."""
 
 FUNCTIONS = ("row_functions", "map_batches")
-"""Verbs of steps that run Python of the user."""
+"""Verbs of steps that run Python code of the user."""
 
 OLD_TRANSACTION = 0.5
-"""Share of the broker's limit beyond which an open transaction is worth a sentence."""
+"""Share of the broker's limit beyond which an open transaction is reported."""
 
 
 def culprits(status: StatusDocument) -> tuple[str, ...]:
@@ -56,11 +56,11 @@ def culprits(status: StatusDocument) -> tuple[str, ...]:
 
 
 def with_silences(status: StatusDocument, found: Sequence[Silence]) -> StatusDocument:
-    """The same with others that do not answer.
+    """Add other systems that do not answer to the status.
 
     Args:
         status: Any status document.
-        found: Who was found besides those that it names.
+        found: Silences besides those in the status.
 
     >>> with_silences(StatusDocument("sale", "running"), [Silence("storage /s", 12.0)]).culprits
     ('storage /s has not answered for 12 s',)
@@ -76,7 +76,7 @@ def with_silences(status: StatusDocument, found: Sequence[Silence]) -> StatusDoc
 def slowest(chains: Sequence[ChainStatus], steps: Sequence[StepStatus] = ()) -> str:
     """The last busy chain behind a back-pressured one, or a chain that is simply full.
 
-    Where functions of the user run in it, they are named: most often it is they.
+    The user's functions that run in it are named: usually they are the reason.
     """
     busy = [chain for chain in chains if chain.busy >= SLOW]
     if not busy:
@@ -90,7 +90,7 @@ def slowest(chains: Sequence[ChainStatus], steps: Sequence[StepStatus] = ()) -> 
 
 
 def _work(chain: ChainStatus) -> str:
-    """How busy it is: on how many subtasks, and what a row costs where that is much.
+    """How busy a chain is: on how many subtasks, and the cost per row if it is high.
 
     >>> _work(ChainStatus("geo", 0.97, ms_per_row=20.4))
     'busy 97 %, 20 ms a row'
@@ -110,7 +110,7 @@ def _in_it(chain: ChainStatus, steps: Sequence[StepStatus]) -> str:
 
 
 def _skewed(chain: ChainStatus) -> str:
-    """One subtask works and the others do not, for its keys have most of the rows."""
+    """One subtask is busy and the others are not, because its keys have most of the rows."""
     if len(chain.subtasks) < 2 or chain.skew is None or chain.skew < SKEWED:
         return ""
     worst = max(chain.subtasks, key=lambda each: each.busy)
@@ -126,7 +126,7 @@ def _skewed(chain: ChainStatus) -> str:
 
 
 def slow_sink(status: StatusDocument) -> str:
-    """A chain whose own sink takes no more rows, most of the time."""
+    """A chain whose own sink accepts no more rows most of the time."""
     full = [chain for chain in status.chains if chain.sink_wait >= 1 - SLOW]
     if not full:
         return ""
@@ -159,7 +159,7 @@ def _what(steps: Sequence[StepStatus], otherwise: str) -> str:
 
 
 def slow_checkpoint(status: StatusDocument) -> str:
-    """The running checkpoint takes long: whose ack is missing."""
+    """The running checkpoint takes long: names whose ack is missing."""
     checkpoint = status.checkpoint
     seconds = checkpoint.running_s or 0.0
     if checkpoint.running is None or seconds < max(LONG_CHECKPOINT_S, checkpoint.interval_s):

@@ -11,7 +11,7 @@ def entries(before: StatusDocument | None, now: StatusDocument) -> list[str]:
     """One line per event, oldest first.
 
     Args:
-        before: The document that was looked at last; None: there was none.
+        before: The previous document; None: there was none.
         now: The newest document.
 
     >>> a = StatusDocument("sale", "deploying", attempt=1)
@@ -53,5 +53,5 @@ def _checkpoints(last: StatusDocument, now: StatusDocument) -> list[str]:
 
 
 def _notes(last: StatusDocument, now: StatusDocument) -> list[str]:
-    """Without who is slow now: that changes with every look, and `status` tells it."""
+    """New notes, except bottlenecks: those change all the time, and `status` shows them."""
     return [note for note in now.notes if note not in last.notes and note not in now.culprits]

@@ -1,4 +1,4 @@
-"""What a check found: one line that says what, and what to do about it."""
+"""A finding of a check: one line that says what was found, and what to do about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is: an error keeps the job from running, a warning may one day."""
+    """Severity: an error prevents the job from running, a warning may do so later."""
 
     OK = "ok"
     WARNING = "warning"
@@ -17,13 +17,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was checked.
 
     Args:
-        level: How bad.
-        about: What was looked at: `topic counts`.
+        level: Severity.
+        about: What was checked: `topic counts`.
         said: What was found.
-        what_to_do: Advice; empty where all is well.
+        what_to_do: Advice; empty if all is well.
     """
 
     level: Level
@@ -32,7 +32,7 @@ class Finding:
     what_to_do: str = ""
 
     def __str__(self) -> str:
-        """One line.
+        """Format as one line.
 
         >>> print(Finding(Level.ERROR, "topic cuonts", "there is none", "did you mean 'counts'?"))
         error    topic cuonts: there is none; did you mean 'counts'?
@@ -42,20 +42,20 @@ class Finding:
 
 
 def ok(about: str, said: str) -> Finding:
-    """All is well."""
+    """A finding that all is well."""
     return Finding(Level.OK, about, said)
 
 
 def warning(about: str, said: str, what_to_do: str = "") -> Finding:
-    """The job runs, but."""
+    """A finding with which the job still runs."""
     return Finding(Level.WARNING, about, said, what_to_do)
 
 
 def error(about: str, said: str, what_to_do: str = "") -> Finding:
-    """The job cannot run, or would fail."""
+    """A finding with which the job cannot run, or would fail."""
     return Finding(Level.ERROR, about, said, what_to_do)
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
-    """Those that keep the job from running."""
+    """The findings that prevent the job from running."""
     return [one for one in findings if one.level is Level.ERROR]

@@ -1,4 +1,4 @@
-"""The status of what flows: steps, chains, their subtasks, the splits of the sources, samples."""
+"""Status of the data flow: steps, chains, their subtasks, the splits of the sources, samples."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SampleStatus:
-    """One of the last rows that a step left out.
+    """One of the last rows that a step dropped.
 
     Args:
         kind: Counter it belongs to: late_rows, dlq_rows, future_rows, skipped_rows, filtered_rows,
             duplicate_rows.
         at_ms: When it was taken, epoch ms.
-        row: The row as JSON, or the raw record; cut after some 200 characters.
+        row: The row as JSON, or the raw record; cut after about 200 characters.
         reason: Why, where a reason is known.
         origin: Where the record came from, where known: `topic requests, partition 3, offset 17`.
     """
@@ -36,20 +36,20 @@ class StepStatus:
         chain: Chain (and so actors) it runs in.
         parallelism: Number of subtasks.
         rows_in: Rows that came into the step (a source has none).
-        rows_out: Rows that it handed on or wrote.
+        rows_out: Rows that it emitted or wrote.
         late_rows: Rows behind the watermark, dropped or sent to `.late`.
         dlq_rows: Records that went to the dead letters.
         future_rows: Rows beyond max_future.
-        skipped_rows: Records that `errors: skip` left out.
-        filtered_rows: Rows that a filter left out.
-        duplicate_rows: Rows that a dedupe left out.
-        bytes_in: Bytes that came in: of a source the payloads it read, else memory of the rows.
-        bytes_out: Bytes handed on: of a sink the payloads it wrote, else memory of the rows.
+        skipped_rows: Records that `errors: skip` dropped.
+        filtered_rows: Rows that a filter dropped.
+        duplicate_rows: Rows that a dedupe dropped.
+        bytes_in: Bytes that came in: payloads read by a source, else memory of the rows.
+        bytes_out: Bytes emitted: payloads written by a sink, else memory of the rows.
         verb: read, filter, key_by, window_aggregate, write, ..
         description: What a source or sink is, for people: `kafka topic requests`.
         counters: All counters of the step by name (rows_in, rows_out, late_rows, ..).
-        samples: The last few rows that it left out, newest last.
-        unknown_fields: Fields seen in records that no column takes, at least so many.
+        samples: The last few rows that it dropped, newest last.
+        unknown_fields: Fields seen in records that no column takes; a lower bound.
         unknown_names: The names of the first of them.
     """
 
@@ -75,12 +75,12 @@ class StepStatus:
 
     @property
     def is_source(self) -> bool:
-        """Whether it reads."""
+        """Whether it is a source."""
         return bool(self.counters.get("is_source"))
 
     @property
     def is_sink(self) -> bool:
-        """Whether it writes."""
+        """Whether it is a sink."""
         return bool(self.counters.get("is_sink"))
 
 
@@ -90,15 +90,15 @@ class SubtaskStatus:
 
     Args:
         index: 0-based.
-        busy: Share of the time between the last two looks that it worked, 0..1.
-        backpressured: Share that it waited for somebody downstream.
+        busy: Share of the time since the previous report that it worked, 0..1.
+        backpressured: Share that it waited for a downstream subtask.
         idle: Share that it had nothing to do.
         sink_wait: Share that it waited for its own sink (part of `backpressured`).
         rows: Rows that came into the chain here, in this attempt.
-        watermark_ms: Its event time, None before the first.
-        held_back_by: Who holds it back.
+        watermark_ms: Its watermark, None before the first.
+        held_back_by: What holds the watermark back.
         state_bytes: Memory of its state.
-        node: Where it runs, if known.
+        node: Node it runs on, if known.
     """
 
     index: int
@@ -115,18 +115,18 @@ class SubtaskStatus:
 
 @dataclass(frozen=True, slots=True)
 class ChainStatus:
-    """How a chain spends its time and where its event time is.
+    """How a chain spends its time and where its watermark is.
 
     Args:
         name: Name of the chain.
-        busy: Share of the time since the last look that its busiest subtask worked, 0..1.
+        busy: Share of the time since the previous report that its busiest subtask worked, 0..1.
         backpressured: The same for waiting on credit downstream.
         watermark_ms: Least watermark over its subtasks (epoch ms), None before the first.
-        held_back_by: Who holds it back: a split or a channel, or None.
+        held_back_by: What holds it back: a split or a channel, or None.
         sink_wait: The same for waiting on its own sink.
         skew: Rows of the busiest subtask over their median (1.0: even); None: too few rows.
         state_bytes: Memory of the state of all subtasks.
-        ms_per_row: Milliseconds of work for each row since the last look; None: no row came.
+        ms_per_row: Milliseconds of work per row since the previous report; None: no row came.
         subtasks: Every subtask, by index.
     """
 
@@ -153,14 +153,14 @@ class SplitStatus:
         lag_rows: Rows not read yet, None if the source does not know.
         lag_seconds: Age of the newest row read while there is more to read; 0 at the end; None
             before the first row.
-        watermark_ms: Its event time, epoch ms; None before its first row.
+        watermark_ms: Its watermark, epoch ms; None before its first row.
         idle: It has been empty for the idle timeout and does not delay the watermark.
         quiet_seconds: How long it has been read to its end; None: there is more to read.
-        holds_back: Event time of the job stands where it is because of this split.
-        silent: Who does not answer for it (`broker kafka-2:9092`): it is neither at its end nor
+        holds_back: This split holds back the watermark of the job.
+        silent: What does not answer for it (`broker kafka-2:9092`): it is neither at its end nor
             idle; empty: it can be read.
         silent_seconds: For how long.
-        position: Where reading continues, in the source's own words (JSON): `{"offset": 17, ..}`.
+        position: Where reading continues, in the source's own format (JSON): `{"offset": 17, ..}`.
     """
 
     split: str

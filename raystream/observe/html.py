@@ -1,4 +1,4 @@
-"""Pieces of HTML that read well on light and on dark ground: no script, no style sheet, escaped."""
+"""Pieces of HTML, readable on light and dark backgrounds: no script, no style sheet, escaped."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def text(value: object, style: str = "") -> str:
 
 
 def faint(value: object) -> str:
-    """What is of less interest."""
+    """Text of minor interest."""
     return text(value, f"color:{FAINT}")
 
 
 def code(value: object) -> str:
-    """What a machine wrote: a row, an address, a name."""
+    """Machine-written text: a row, an address, a name."""
     return text(value, "font-family:ui-monospace,Menlo,Consolas,monospace;word-break:break-all")
 
 
 def section(question: str, parts: Iterable[str]) -> str:
-    """A question and its answer, of pieces that are HTML already."""
+    """A question and its answer; the pieces are HTML already."""
     head = f"margin-top:8px;font-weight:600;color:{FAINT};font-size:11px"
     body = "".join(f"<div>{part}</div>" for part in parts if part)
     return f'<div style="{head}">{text(question)}</div>{body}' if body else ""
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; heads are text, cells are HTML already; nothing if there are no rows."""
+    """A table; heads are text, cells are HTML already; empty if there are no rows."""
     body = "".join(_row("td", row) for row in rows)
     if not body:
         return ""

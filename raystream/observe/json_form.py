@@ -1,4 +1,4 @@
-"""Frozen dataclasses <-> JSON types, by their annotations; what is not known is left out."""
+"""Convert frozen dataclasses to and from JSON types by their annotations; skip unknown fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def to_json(value: Any) -> Any:
-    """JSON types: a dataclass by its field names, tuples as lists.
+    """Convert to JSON types: a dataclass by its field names, tuples as lists.
 
     >>> from raystream.observe.flow import EdgeStatus
     >>> to_json((EdgeStatus("read", "count", "hash"),))
@@ -25,7 +25,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: type[T], document: Mapping[str, Any]) -> T:
-    """The dataclass again; unknown fields (of a newer raystream) are ignored, at any depth.
+    """Rebuild the dataclass; unknown fields (of a newer raystream) are ignored, at any depth.
 
     Raises:
         ValueError: a field without a default is missing.

@@ -23,9 +23,10 @@ _ARGUMENT = re.compile(r"^    (\w+): (.*?)(?=^    \w+: |^\S|\Z)", re.MULTILINE |
 
 
 def status_schema() -> dict[str, Any]:
-    """The schema: what is checked in as configs/status.schema.json.
+    """The schema; it is checked in as configs/status.schema.json.
 
-    A document has all fields. Others may be added without a new version: unknown ones are allowed.
+    A document has all fields. New fields may be added without a new version: unknown ones are
+    allowed.
 
     >>> status_schema()["required"][:3]
     ['job', 'state', 'uptime_s']
@@ -61,7 +62,7 @@ def _type(shape: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         name = shape.__name__  # type: ignore[union-attr]
         if name not in definitions:
             definitions[name] = _object(shape, definitions)  # type: ignore[arg-type]
-        # a reference beside other words is ignored in draft-07
+        # draft-07 ignores a reference next to other keywords
         return {"allOf": [{"$ref": f"#/definitions/{name}"}]}
     origin, arguments = get_origin(shape), get_args(shape)
     if origin is tuple:
@@ -74,7 +75,7 @@ def _type(shape: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arguments(kind: type) -> dict[str, str]:
-    """Field -> what the docstring says of it."""
+    """Description of each field from the docstring."""
     _, found, rest = inspect.cleandoc(kind.__doc__ or "").partition("Args:\n")
     text = rest.partition("\n\n")[0]
     return {name: " ".join(said.split()) for name, said in _ARGUMENT.findall(text)} if found else {}

@@ -9,20 +9,20 @@ from raystream.observe.waiting import FOR_DATA, why_waiting
 from raystream.observe.words import count, duration
 
 WIDTH = 80
-"""Columns of a terminal that nobody has widened: a longer line would wrap."""
+"""Columns of a default terminal: a longer line would wrap."""
 
 NAME, SHORT_NAME = 24, 10
-"""Characters of the job's name at most: it must leave room for what happens."""
+"""Maximum characters of the job's name: it must leave room for events."""
 
 LEAST_REASON = 25
-"""What is wrong is cut to fit, but never to less than this."""
+"""The problem is cut to fit, but never to less than this."""
 
 RECENT_S = 60.0
-"""A restart that is so long ago, of a job that runs, is told by its number alone."""
+"""A restart of a running job that is this long ago is shown as a number only."""
 
 
 def live_line(status: StatusDocument, before: StatusDocument | None = None) -> str:
-    """The job in one line of at most 80 characters: what is wrong first, then what fits.
+    """Format the job as one line of at most 80 characters: problems first, then what fits.
 
     Args:
         status: Now.
@@ -53,7 +53,7 @@ def live_line(status: StatusDocument, before: StatusDocument | None = None) -> s
 
 
 def cut(text: str, most: int) -> str:
-    """At most so many characters, the end of a longer text left out.
+    """Shorten to at most this many characters; cuts off the end.
 
     >>> cut("KeyError: 'ip' in a row", 12)
     'KeyError: ..'
@@ -72,7 +72,7 @@ def _flow(status: StatusDocument, before: StatusDocument | None) -> list[str]:
 
 
 def _more(status: StatusDocument) -> list[str]:
-    """What is told if there is any, the most important first."""
+    """Optional parts, the most important first."""
     counted = {
         "dead letters": status.total("dlq_rows"),
         "lag": sum(status.lag.values()),
@@ -90,7 +90,7 @@ def _quiet(status: StatusDocument) -> str:
 
 
 def _restarts(status: StatusDocument) -> str:
-    """Number of restarts and what was wrong last."""
+    """Number of restarts and the last cause."""
     if not status.restart_count:
         return ""
     last = status.restarts[-1] if status.restarts else None

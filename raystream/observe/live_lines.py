@@ -1,4 +1,4 @@
-"""The live view of a job as a few short lines of styled text; whoever has a terminal draws them."""
+"""The live view of a job as a few short lines of styled text, to be drawn on a terminal."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ DROPPED_LABELS = {
     "filtered_rows": "filtered",
     "duplicate_rows": "duplicates",
 }
-"""Counter -> what people call it."""
+"""Counter -> its name for people."""
 
 _MEANT = {"filtered_rows", "duplicate_rows"}
-"""Rows that are left out as the user asked for."""
+"""Rows that are dropped because the user asked for it."""
 
 _STATES = {"running": "good", "failing": "bad", "ended": "bold"}
 
 
 def live_lines(status: StatusDocument, before: StatusDocument | None = None) -> list[Line]:
-    """At most 20 lines, most of them shorter than 80 characters.
+    """Format the job as at most 20 lines, most of them shorter than 80 characters.
 
     Args:
         status: Now.
@@ -154,7 +154,7 @@ def _unknown(status: StatusDocument) -> Iterator[Line]:
     """Fields that no column takes."""
     for step in status.steps:
         if step.unknown_names:
-            seen = f"seen at least {count(step.unknown_fields)}"  # of JSON a sample is looked at
+            seen = f"seen at least {count(step.unknown_fields)}"  # JSON is only sampled
             text = f"{step.name}  {fields(step.unknown_names)}   {seen}"
             yield _labelled("unknown", text, "fair")
 

@@ -1,4 +1,4 @@
-"""Counters of one task: plain numbers that the processing thread raises and a ping reads."""
+"""Counters of one task: plain numbers, written by the processing thread and read by a ping."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from raystream.ids import SplitId, StepName
 from raystream.observe.samples import Samples
 
 UNFIT_COUNTERS = ("dlq_rows", "future_rows", "skipped_rows")
-"""Records that are in no row: written as dead letters, beyond max_future, left out by `skip`."""
+"""Records that are in no row: written as dead letters, beyond max_future, dropped by `skip`."""
 
 NULLED = "nan_as_null"
-"""Counter of a sink: NaN and infinities that its format holds as null."""
+"""Counter of a sink: NaN and infinities written as null because the format has none."""
 
 REJECTED = "rejected_rows"
-"""Records that a source read and gave on as no row, whatever became of them; each once."""
+"""Records that a source read but emitted as no row, for whatever reason; each counted once."""
 
 KEPT_CHECKPOINTS = 4
-"""Checkpoints whose times a task remembers: a ping comes every second or so."""
+"""Checkpoints whose times a task keeps: a ping comes about every second."""
 
 ROW_COUNTERS = ("rows_in", "rows_out", "late_rows", "dlq_rows", "future_rows", "skipped_rows")
-"""Counters of a step that are always shown, also when they are 0 (api-and-yaml.md 4.5)."""
+"""Counters of a step that are always shown, even if they are 0 (api-and-yaml.md 4.5)."""
 
 
 class TaskMetrics:
-    """What one subtask counts, per step and for itself.
+    """Metrics of one subtask, per step and for itself.
 
     One thread writes, others may read `to_dict` at any time: each value is a single number, so a
-    reader sees some recent one. Costs a dict update per batch and step.
+    reader sees a recent one. Costs a dict update per batch and step.
 
     Args:
         steps: Names of the chain's steps, first to last.
-        samples: Of rows that its steps leave out.
+        samples: Samples of the rows that its steps drop.
 
     >>> metrics = TaskMetrics(["read", "count"])
     >>> metrics.counter("read")("rows_out", 20_000)
@@ -111,11 +111,11 @@ class TaskMetrics:
             self.sink_wait_seconds += seconds
 
     def took(self, checkpoint: int, **times: float) -> None:
-        """Times of a checkpoint in this task.
+        """Record the times of a checkpoint in this task.
 
         Args:
             checkpoint: Its number.
-            times: align_s, sync_s, flush_s: seconds; handed_in_ms: when, epoch ms.
+            times: align_s, sync_s, flush_s: seconds; handed_in_ms: epoch ms.
         """
         known = {**self.checkpoints, checkpoint: {**self.checkpoints.get(checkpoint, {}), **times}}
         self.checkpoints = dict(sorted(known.items())[-KEPT_CHECKPOINTS:])

@@ -1,4 +1,4 @@
-"""A plain dict of the last seconds of a job, shaped like Spark's `lastProgress`.
+"""The last seconds of a job as a plain dict, shaped like Spark's `lastProgress`.
 
 | Spark | here |
 |---|---|
@@ -26,11 +26,11 @@ from raystream.observe.words import LAST_INSTANT
 
 
 def progress(status: StatusDocument, before: StatusDocument | None = None) -> dict[str, Any]:
-    """What happened between two status documents, and what the job waits for.
+    """Summarize what happened between two status documents, and what the job waits for.
 
     Args:
         status: Now.
-        before: An earlier document of the same run, for what is per second; None: those are None.
+        before: An earlier document of the same run, for rates; None: rates are None.
 
     >>> told = progress(StatusDocument("sale", "deploying"))
     >>> told["why_waiting"], told["rows_in_per_second"]
@@ -64,7 +64,7 @@ def progress(status: StatusDocument, before: StatusDocument | None = None) -> di
 
 
 def iso(ms: int | None) -> str | None:
-    """Epoch ms as ISO 8601 in UTC; None for what is not a time of people.
+    """Epoch ms as ISO 8601 in UTC; None for values that are not a real time.
 
     >>> iso(1_700_000_000_123), iso(None), iso(2**63 - 1)
     ('2023-11-14T22:13:20.123Z', None, None)

@@ -1,4 +1,4 @@
-"""What flowed per second between two status documents of a job."""
+"""Rates per second between two status documents of a job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from raystream.observe.status import StatusDocument
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Per second; None: not known, for there is no earlier document of the same attempt.
+    """Rates per second; None: unknown, as there is no earlier document of the same attempt.
 
     Args:
         seconds: Between the two documents.
@@ -27,7 +27,7 @@ class Rates:
 
 
 def rates(now: StatusDocument, before: StatusDocument | None) -> Rates:
-    """Rates between two documents; counters that went back (a restart) tell nothing.
+    """Rates between two documents; None if counters went back (a restart).
 
     >>> from raystream.observe.flow import StepStatus
     >>> def at(uptime: float, rows: int) -> StatusDocument:

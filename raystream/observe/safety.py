@@ -1,4 +1,4 @@
-"""The status of what makes a job safe: checkpoints, open transactions, restarts."""
+"""Status of fault tolerance: checkpoints, open transactions, restarts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class RestartStatus:
     Args:
         attempt: Number of the attempt that failed.
         cause: The first cause, in one line.
-        at_s: When, seconds since the job started.
-        at_ms: When, epoch ms.
+        at_s: Time, seconds since the job started.
+        at_ms: Time, epoch ms.
         downtime_s: Until the next attempt ran; None: not yet.
         lines: The cause in at most 10 lines, ending on the user's own line if there is one.
-        reason: What was wrong, without who failed and where; empty: `cause` says it.
+        reason: What was wrong, without which task failed and where; empty: see `cause`.
     """
 
     attempt: int
@@ -29,7 +29,7 @@ class RestartStatus:
 
     @property
     def short(self) -> str:
-        """What was wrong, for where there is little room."""
+        """What was wrong, for short displays."""
         return self.reason or self.cause
 
 
@@ -42,14 +42,14 @@ class CheckpointEntry:
         state: running, completed, failed.
         triggered_at_ms: Epoch ms.
         duration_s: Trigger to `done` (or to the failure).
-        align_s: The longest wait of a subtask for the last barrier, behind its first.
-        sync_s: The longest stop of a subtask to take its snapshot.
+        align_s: The longest wait of a subtask from its first barrier to its last.
+        sync_s: The longest pause of a subtask to take its snapshot.
         flush_s: The longest wait for a sink's transaction to be flushed and checked.
-        upload_s: The longest way from a subtask's snapshot to durable state.
+        upload_s: The longest time from a subtask's snapshot to durable state.
         ack_s: Trigger to last ack.
         commit_s: Last ack to `done`: the manifest and the transactions.
-        size_bytes: All state it names.
-        new_bytes: What had to be uploaded for it.
+        size_bytes: Size of all state it names.
+        new_bytes: Bytes uploaded for it.
         final: It ended the run.
         reason: Why it failed.
         savepoint: Address, if it was kept as a savepoint.
@@ -79,20 +79,20 @@ class CheckpointStatus:
     Args:
         number: Last completed (0: none yet).
         completed: How many completed in this run.
-        failed: How many were cut off by a failed attempt.
+        failed: How many were aborted by a failed attempt.
         running: Number of the running one, or None.
         duration_s: Trigger to `done` of the last.
         ack_s: Trigger to last ack.
         commit_s: Last ack to `done`.
-        size_bytes: All state it names.
-        new_bytes: What had to be uploaded for it.
+        size_bytes: Size of all state it names.
+        new_bytes: Bytes uploaded for it.
         age_s: Since it completed.
         running_s: Since the running one was triggered, or None.
         waiting_for: Subtasks whose ack of the running one is missing.
-        storing_s: Since all of `waiting_for` have handed in their state, which is not stored yet;
+        storing_s: Since all of `waiting_for` handed in their state, which is not stored yet;
             None: some of them have not.
-        interval_s: Between triggers, as asked for.
-        timeout_s: From trigger to last ack, as allowed.
+        interval_s: Configured interval between triggers.
+        timeout_s: Configured limit from trigger to last ack.
         history: The last 20 of this run, oldest first.
     """
 

@@ -1,4 +1,4 @@
-"""Samples: a few of the rows that a step leaves out, seldom taken, cut short, never logged."""
+"""Samples of the rows that a step drops: few, taken rarely, cut short, never logged."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from raystream.ids import StepName
 from raystream.time.clock import Clock
 
 KEPT = 3
-"""Samples per step and kind: the newest."""
+"""Samples kept per step and kind: the newest."""
 
 EVERY_S = 1.0
-"""Between two looks at the rows of one step and kind: a job that drops all must not be slower."""
+"""Seconds between samples of one step and kind: a job that drops all rows must not be slower."""
 
 LONGEST = 200
-"""Characters of a row that are kept."""
+"""Characters kept of a row."""
 
 
 class Samples:
-    """What the steps of one subtask left out lately.
+    """Rows that the steps of one subtask dropped recently.
 
     The processing thread adds, others may call `told` at any time.
 
     Args:
-        clock: Time.
+        clock: Clock.
 
     >>> from raystream.time.clock import VirtualClock
     >>> samples = Samples(VirtualClock())
@@ -53,7 +53,7 @@ class Samples:
         return sample
 
     def told(self) -> list[dict[str, Any]]:
-        """All samples (JSON types), per step and kind the newest last."""
+        """All samples (JSON types), newest last per step and kind."""
         return [each for kept in list(self._kept.values()) for each in kept]
 
     def _keep(self, step: StepName, kind: str, rows: Iterable[LeftOut]) -> None:
@@ -73,7 +73,7 @@ class Samples:
 
 
 def shortened(text: str, most: int = LONGEST) -> str:
-    """At most so many characters.
+    """Shorten to at most this many characters.
 
     >>> len(shortened("x" * 5000))
     200

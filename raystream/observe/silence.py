@@ -1,4 +1,4 @@
-"""Who does not answer: a broker or a storage that the job waits for, and for how long."""
+"""Systems that do not answer: a broker or a storage that the job waits for, and for how long."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Somebody who owes an answer.
+    """A system that does not answer.
 
     Args:
         who: `broker kafka-2:9092`, `storage s3://bucket/state`.
@@ -26,7 +26,7 @@ class Silence:
 
 
 def longest(silences: Iterable[Silence]) -> tuple[Silence, ...]:
-    """Each of them once, with its longest silence, the longest first.
+    """Each system once, with its longest silence, longest first.
 
     >>> longest([Silence("a", 3.0), Silence("b", 9.0), Silence("a", 5.0)])
     (Silence(who='b', seconds=9.0), Silence(who='a', seconds=5.0))
@@ -38,11 +38,11 @@ def longest(silences: Iterable[Silence]) -> tuple[Silence, ...]:
 
 
 def said(silences: Sequence[Silence], most: int = 3) -> str:
-    """Who has not answered, in a few words; empty if everybody answers.
+    """Which systems have not answered, in a few words; empty if all answer.
 
     Args:
-        silences: The longest first.
-        most: Names that are told.
+        silences: Longest first.
+        most: Maximum number of names.
 
     >>> said([Silence("broker kafka-2:9092", 12.3)])
     'broker kafka-2:9092 has not answered for 12 s'
@@ -57,7 +57,7 @@ def said(silences: Sequence[Silence], most: int = 3) -> str:
 
 
 def brief(silences: Sequence[Silence]) -> str:
-    """The same for one line: several of one kind are counted.
+    """Like `said`, for one line: several of one kind are counted.
 
     >>> brief([Silence("broker a:1", 12.3), Silence("broker b:1", 9.0)])
     '2 brokers have not answered for 12 s'
@@ -69,7 +69,7 @@ def brief(silences: Sequence[Silence]) -> str:
 
 
 def named(names: Sequence[str], most: int = 3) -> str:
-    """Names of one kind, the kind said once.
+    """Names, with their kind only once if they share it.
 
     >>> named(["partition in/0", "partition in/1"]), named(["broker a:1", "storage /s"])
     ('partitions in/0, in/1', 'broker a:1, storage /s')
@@ -81,7 +81,7 @@ def named(names: Sequence[str], most: int = 3) -> str:
 
 
 def why_silent(status: StatusDocument) -> str:
-    """Who has not answered, and who waits for it; empty if everybody answers.
+    """What has not answered, and what waits for it; empty if all answer.
 
     >>> from raystream.observe.status import SplitStatus, StatusDocument
     >>> held = SplitStatus("in/0", silent="broker a:1", silent_seconds=12.0)

@@ -31,12 +31,12 @@ DROPPED = (
     "filtered_rows",
     "duplicate_rows",
 )
-"""Counters of rows that do not reach the sink, in the order in which people ask."""
+"""Counters of rows that do not reach the sink, in the order of interest."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusDocument:
-    """All there is to know about a job from outside, at one moment.
+    """Complete external status of a job at one moment.
 
     Args:
         job: Its name.
@@ -47,12 +47,12 @@ class StatusDocument:
         restarts: Failed attempts of this run, oldest first, at most the last 20.
         steps: Every step, in the order of the plan.
         chains: Every chain, in topological order.
-        lag: Rows not read yet, per split, where the source knows.
-        watermark_ms: Event time of the job: the least of its chains, epoch ms; None: not yet.
+        lag: Rows not read yet, per split, if the source knows.
+        watermark_ms: Watermark of the job: the least of its chains, epoch ms; None: not yet.
         checkpoint: Checkpoints of this run.
         open_transactions: Transactions that hold rows and are not committed.
         oldest_transaction_s: Age of the oldest of them.
-        notes: What people should know: smaller CPU shares, suspects, who holds event time back.
+        notes: Notes for people: smaller CPU shares, suspects, what holds the watermark back.
         outcome: How it ended, or None.
         version: Of this document; see STATUS_VERSION.
         message: How it ended, for people: the first cause in at most 10 lines.
@@ -61,16 +61,16 @@ class StatusDocument:
         run: Random id of this run.
         raystream_version: Version of raystream that runs it.
         delivery_guarantee: exactly_once, at_least_once, none.
-        parallelism: The widest chain.
+        parallelism: Of the widest chain.
         bounded: It ends when everything is read.
         storage: Where its checkpoints are; without credentials.
         came_from: What the run started from: `nothing`, `checkpoint 17`, a savepoint's address.
-        resumed_at: Split -> position that the run resumed at, as text; of more than 100 the first.
-        splits: Splits of the sources; of those with more than 1,000 in a subtask the lowest.
+        resumed_at: Split -> position that the run resumed at, as text; only the first 100.
+        splits: Splits of the sources; only the lowest if a subtask has more than 1,000.
         edges: The edges between the chains.
         transactions: The open transactions, oldest first.
-        silences: Brokers and storage that have not answered for some seconds, the longest first.
-        culprits: Who holds the job back, in words, the most useful first (also among the notes).
+        silences: Brokers and storage that have not answered for some seconds, longest first.
+        culprits: What slows the job down, in words, most useful first (also among the notes).
 
     >>> StatusDocument.from_dict(StatusDocument("sale", "running").to_dict()).state
     'running'
@@ -111,14 +111,14 @@ class StatusDocument:
 
     @property
     def rows_read(self) -> int:
-        """Records that all sources read, also those that became no row, such as dead letters."""
+        """Records that all sources read, also those that became no row (dead letters)."""
         return sum(
             step.rows_out + step.counters.get(REJECTED, 0) for step in self.steps if step.is_source
         )
 
     @property
     def rows_written(self) -> int:
-        """Rows that all sinks took."""
+        """Rows that all sinks accepted."""
         return sum(step.rows_in for step in self.steps if step.is_sink)
 
     @property
@@ -141,7 +141,7 @@ class StatusDocument:
         return sum(step.counters.get(counter, 0) for step in self.steps)
 
     def ended(self, outcome: str, message: str = "") -> StatusDocument:
-        """The same after the end: what was in progress is over.
+        """The document after the end: what was in progress is over.
 
         Args:
             outcome: How it ended, if the document does not say it yet.
@@ -171,7 +171,7 @@ class StatusDocument:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> StatusDocument:
-        """The document again; fields of a newer raystream are ignored, at any depth.
+        """Rebuild the document; fields of a newer raystream are ignored, at any depth.
 
         Raises:
             ValueError: a field without a default is missing.

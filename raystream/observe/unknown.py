@@ -1,4 +1,4 @@
-"""Fields that no column takes: counted by name as they are found, told in one line per source."""
+"""Fields that no column takes: counted by name, reported in one line per source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNKNOWN = "unknown_fields"
 """Counter of all of them."""
 
 MOST_NAMES = 20
-"""Names that a subtask counts by themselves; of more only their number is known."""
+"""Names that a subtask counts separately; the rest is only counted in total."""
 
 _NAMED = "unknown_field "
 _SHOWN = 5
@@ -39,7 +39,7 @@ class UnknownNames:
 
 
 def names_apart(counters: Mapping[str, int]) -> tuple[dict[str, int], tuple[str, ...]]:
-    """The counters of a step without those of single fields, and the names of these fields.
+    """Split the counters of a step: those without single fields, and the names of these fields.
 
     >>> names_apart({"rows_out": 5, "unknown_fields": 3, "unknown_field age": 3})
     ({'rows_out': 5, 'unknown_fields': 3}, ('age',))
@@ -60,7 +60,7 @@ def unknown_notes(status: StatusDocument) -> list[str]:
 
 
 def told(source: str, names: tuple[str, ...]) -> str:
-    """What people should know of the unknown fields of a source.
+    """The message about unknown fields of a source.
 
     >>> told("kafka topic sales", ("age", "city"))
     'kafka topic sales: no column takes the fields age, city; declare them in schema= to use them'

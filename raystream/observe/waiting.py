@@ -1,4 +1,4 @@
-"""Says in words why event time stands still, or why nothing flows: what keeps a window open."""
+"""Explain why the watermark does not advance, or why nothing flows: what keeps a window open."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from raystream.observe.status import StatusDocument
 from raystream.observe.words import count, duration, instant, listed, split_name
 
 NEAR_MS = 1_000
-"""Splits that are so near one another do not wait for each other."""
+"""Splits this close to one another do not wait for each other."""
 
 SPREAD_MS = 60_000
-"""A split that is so far behind the furthest one is worth a sentence."""
+"""A split this far behind the furthest one is reported."""
 
 FOR_DATA = "waiting for data"
-"""How the sentence begins when the job is healthy and no records arrive."""
+"""Start of the sentence when the job is healthy and no records arrive."""
 
 QUIET_S = 5.0
-"""After so many seconds without data the sentence says since when."""
+"""After this many seconds without data the sentence names the time of the last row."""
 
 _STATES = {
     "recovering": "Recovering: finishing pending commits",
@@ -30,7 +30,7 @@ _STATES = {
 
 
 def why_waiting(status: StatusDocument) -> str:
-    """Why nothing comes out now, in one sentence; empty if nothing waits.
+    """Why no output comes now, in one sentence; empty if nothing waits.
 
     >>> from raystream.observe.flow import SplitStatus
     >>> quiet = SplitStatus("requests/3", lag_rows=0, watermark_ms=190_000, quiet_seconds=40.0)
@@ -51,11 +51,11 @@ def why_waiting(status: StatusDocument) -> str:
 
 
 def event_time(status: StatusDocument, *, always: bool = False) -> str:
-    """Who holds event time back, and why.
+    """What holds the watermark back, and why.
 
     Args:
         status: Any status.
-        always: Also where the splits are near one another, so that it does not matter.
+        always: Also if the splits are so close to one another that it does not matter.
     """
     if not status.splits:
         return _of_chains(status.chains)
@@ -91,7 +91,7 @@ def _silent(silent: Sequence[SplitStatus]) -> str:
 
 
 def _since(status: StatusDocument) -> str:
-    """When the last row came, of those that are still told: a silent source closes no window."""
+    """Time of the last row among the splits still reported: a silent source closes no window."""
     quiet = [s.quiet_seconds for s in status.splits if s.quiet_seconds is not None]
     told = quiet and len(quiet) == len(status.splits) and status.at_ms
     if not told or min(quiet) < QUIET_S:
@@ -110,7 +110,7 @@ def _all_read(splits: Sequence[SplitStatus]) -> str:
 
 
 def _of_chains(chains: Sequence[ChainStatus]) -> str:
-    """The chain nearest to a source whose watermark is held back by somebody it can name."""
+    """The chain nearest to a source whose watermark is held back by something it can name."""
     held = [chain for chain in chains if chain.held_back_by]
     if not held:
         return ""

@@ -1,4 +1,4 @@
-"""Numbers, times and places in words for people."""
+"""Format numbers, times and places for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 KILO = 1000
 
 LAST_INSTANT = 253_402_300_799_000
-"""Last millisecond of the year 9999; what is later means the end of a bounded input."""
+"""Last millisecond of the year 9999; later times mean the end of a bounded input."""
 
 
 def count(n: int) -> str:
@@ -71,7 +71,7 @@ def percent(share: float) -> str:
 
 
 def instant(ms: int | None, near_ms: int = 0) -> str:
-    """Event time in UTC: of today only the time, else with the date.
+    """Event time in UTC: only the time if it is today, else with the date.
 
     Args:
         ms: Epoch ms; None: not known yet.
@@ -118,7 +118,7 @@ def resumed(came_from: str, positions: Mapping[str, str], most: int = 2) -> str:
     Args:
         came_from: `checkpoint 41`, the address of a savepoint, `nothing`.
         positions: Split -> position there.
-        most: Positions that are shown.
+        most: Maximum number of positions shown.
 
     >>> resumed("checkpoint 41", {"in/0": "120", "in/1": "80", "in/2": "7"})
     'resumed from checkpoint 41, positions in/0 120, in/1 80 and 1 more'
@@ -133,7 +133,7 @@ def resumed(came_from: str, positions: Mapping[str, str], most: int = 2) -> str:
 
 
 def age(seconds: float) -> str:
-    """How old event time is; empty for times that are not of our days, such as those of tests.
+    """Age of event time; empty if the time is not realistic, as in tests.
 
     >>> age(75), age(1.7e9)
     ('1 min 15 s', '')
