@@ -1,1 +1,1 @@
-"""One operator per file: its columns in and out, and its work."""
+"""Operators, one per file: input and output columns, and processing."""

@@ -1,4 +1,4 @@
-"""A step as the calls of Python's API that make it: `explain --as python` writes them."""
+"""A step as calls of Python's API; `explain --as python` prints them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OTHER_STREAMS = object()
-"""Argument: the streams of all inputs but the first."""
+"""Argument: the streams of all inputs except the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,9 @@ class Call:
 
     Args:
         verb: Name of the method.
-        arguments: In order; plain values, or those below.
+        arguments: Positional; plain values, or those below.
         options: Keywords of the method.
-        columns: Keywords that are columns: a map where a name is no Python word.
+        columns: Keywords that are columns: a map if a name is not a Python identifier.
     """
 
     verb: str
@@ -50,14 +50,14 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A dataclass of another package, made by its fields."""
+    """A dataclass of another package, built from its fields."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """Columns that were declared; not those that their source makes of metadata."""
+    """Declared columns, without those that their source derives from metadata."""
 
     schema: Any
     source: Any = None

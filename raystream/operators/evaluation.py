@@ -1,4 +1,4 @@
-"""Expressions over the rows of a step: rows that cannot be computed go by the step's policy."""
+"""Evaluate expressions on rows; the step's error policy handles rows that cannot be computed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from raystream.expressions.polars_tree import COMPUTE_ERRORS
 
 
 class Errors(Protocol):
-    """What a step does with rows that it cannot compute."""
+    """The error policy of a step."""
 
     def without(self, frame: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
-        """The rows without a reason; the others go by the policy."""
+        """The rows without a reason; the policy handles the others."""
         ...
 
 
 class Evaluation:
-    """Computes all rows at once; which rows cannot be computed is known before.
+    """Computes all rows at once, after finding the rows that cannot be computed.
 
     Args:
-        expressions: What is computed.
-        compute: Rows with hidden columns -> what the step gives.
+        expressions: The expressions.
+        compute: Rows with hidden columns -> output of the step.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Evaluation:
         self._compute = compute
 
     def of(self, frame: pl.DataFrame, errors: Errors) -> pl.DataFrame:
-        """What is computed of the rows that can be.
+        """Compute the rows that can be computed.
 
         Args:
             frame: User columns and hidden columns.
-            errors: Takes the others.
+            errors: Handles the others.
         """
         if self._error is not None and not self._all_fit(frame):
             told = self._reasons(frame, self._error)
@@ -63,7 +63,7 @@ class Evaluation:
         return pl.concat(told) if told else pl.Series("reason", [], pl.String())
 
     def _all_fit(self, frame: pl.DataFrame) -> bool:
-        """Whether the least and the greatest of the columns tell that no row can fail."""
+        """Whether the least and greatest values of the columns prove that no row can fail."""
         if not self._never:
             return False
         names = [name for name in self._reads if frame.schema[name].is_integer()]
@@ -77,7 +77,7 @@ class Evaluation:
         return all(never(limits) for never in self._never)
 
     def _alone(self, frame: pl.DataFrame, error: BaseException) -> pl.Series:
-        """Why each row fails: an rs.col expression tells only that one of them does."""
+        """Why each row fails: an rs.col expression only reports that one of them does."""
         found = reasons(frame, self._computed)
         if found.null_count() == frame.height:
             raise error

@@ -1,4 +1,4 @@
-"""What steps with an event time have in common: its options."""
+"""Options common to steps with an event time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from raystream.graph.policies import WatermarkStrategy
 
 
 class TimedStep(Protocol):
-    """A step that says what event time is made of."""
+    """A step that defines event time."""
 
     @property
     def event_time(self) -> Any:
@@ -17,22 +17,22 @@ class TimedStep(Protocol):
 
     @property
     def event_time_unit(self) -> str:
-        """How it is written: s, ms, us, ns, iso8601."""
+        """Its unit: s, ms, us, ns, iso8601."""
         ...
 
     @property
     def time_zone(self) -> str | None:
-        """Of times written without one (IANA name)."""
+        """Time zone of times written without one (IANA name)."""
         ...
 
     @property
     def watermark(self) -> WatermarkStrategy:
-        """How far event time is."""
+        """The watermark strategy."""
         ...
 
 
 def time_options(step: TimedStep) -> dict[str, Any]:
-    """Options of Python's API that are not the usual ones."""
+    """Options of Python's API that are not the default."""
     found: dict[str, Any] = {}
     if step.event_time_unit != "ms":
         found["event_time_unit"] = step.event_time_unit

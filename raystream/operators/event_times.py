@@ -23,11 +23,11 @@ class Timed:
     """Event time of some rows.
 
     Args:
-        times: Int64, epoch ms; null where there is none of the years 1 to 9999, and
-            `formats.moments.TOO_LATE` where it is later.
-        values: What it was made of.
+        times: Int64, epoch ms; null if it is not within the years 1 to 9999, and
+            `formats.moments.TOO_LATE` if it is later.
+        values: The values it was computed from.
         unit: Of the values.
-        errors: String, null where the value could be computed; None: it always can.
+        errors: String, null if the value could be computed; None: it always can.
     """
 
     times: pl.Series
@@ -36,7 +36,7 @@ class Timed:
     errors: pl.Series | None = None
 
     def unusable(self) -> pl.Series:
-        """Boolean: rows without a time that event time can have."""
+        """Boolean: rows without a valid event time."""
         return (self.times > LATEST_MS).fill_null(value=True)
 
     def reason(self, row: int) -> str:
@@ -117,7 +117,7 @@ def _expression(
 def _path(
     written: Any, columns: Mapping[str, pl.DataType]
 ) -> tuple[pl.Expr, pl.DataType, frozenset[str]] | None:
-    """A field within an object: `meta.ts`; a column of just that name comes first."""
+    """A field within an object: `meta.ts`; a column with exactly that name takes precedence."""
     if not isinstance(written, str) or written in columns or "." not in written:
         return None
     first, *rest = written.split(".")
@@ -136,7 +136,7 @@ def _path(
 
 
 def times_of(step: TimedStep, schema: Schema) -> EventTimes:
-    """How event time is found in these columns.
+    """How to compute event time from these columns.
 
     Raises:
         ConfigurationError: no such column, or it holds no times.

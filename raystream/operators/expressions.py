@@ -1,4 +1,4 @@
-"""What operators with expressions share: columns that exist, errors, hidden columns."""
+"""Shared by operators with expressions: column checks, errors, hidden columns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_columns(names: list[str], columns: Mapping[str, pl.DataType]) -> None:
 
 @contextmanager
 def naming(verb: str) -> Iterator[None]:
-    """Say what an expression is for, unless a column does not exist: that is said plainly."""
+    """Add what an expression is for to its error, unless a column does not exist."""
     try:
         yield
     except ConfigurationError as error:
@@ -37,7 +37,7 @@ def naming(verb: str) -> Iterator[None]:
 
 @contextmanager
 def configuration_errors(verb: str) -> Iterator[None]:
-    """Turn what Polars says about an expression into a ConfigurationError of one line."""
+    """Turn Polars errors about an expression into a ConfigurationError of one line."""
     try:
         yield
     except pl.exceptions.PolarsError as error:
@@ -46,11 +46,11 @@ def configuration_errors(verb: str) -> Iterator[None]:
 
 
 def split_hidden(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The user's columns and the hidden ones."""
+    """Split into the user's columns and the hidden ones."""
     hidden = [name for name in frame.columns if name.startswith(HIDDEN)]
     return frame.drop(hidden), frame.select(hidden)
 
 
 def join_hidden(user: pl.DataFrame, hidden: pl.DataFrame) -> pl.DataFrame:
-    """Both again, row by row."""
+    """Join both again, row by row."""
     return user.hstack(hidden.get_columns()) if hidden.width else user

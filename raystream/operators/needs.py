@@ -1,4 +1,4 @@
-"""Which columns an expression reads: what the source must decode, and no more."""
+"""Which columns an expression reads, so that the source decodes only those."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ Needed = frozenset[str] | None
 """Names of columns, or None: all of them."""
 
 Columns = Sequence[Collection[str]]
-"""Names of the columns of each input, as far as they are known."""
+"""Names of the columns of each input, as far as known."""
 
 
 def roots(written: Any, columns: Iterable[str] = ()) -> Needed:
-    """Columns that an expression reads; None if that depends on the columns there are.
+    """Columns that an expression reads; None if that depends on the existing columns.
 
     Args:
         written: SQL text, pl.Expr or function.
-        columns: Columns that exist: text that is exactly one of them is that column.
+        columns: Existing columns: text that is exactly one of them is that column.
 
     >>> sorted(roots("status >= 400 and path like '/api/%'"))
     ['path', 'status']
@@ -41,12 +41,12 @@ def _of_text(written: str, known: frozenset[str]) -> Needed:
         return frozenset([written])
     try:
         return columns_of(parse(written), known)
-    except BadExpression:  # a column called like a word of SQL, not known yet
+    except BadExpression:  # a column named like an SQL keyword, not known yet
         return None
 
 
 def roots_of_time(written: Any, known: Iterable[str]) -> Needed:
-    """As `roots`, of an event time: a path into a column reads the column.
+    """Like `roots`, for an event time: a path into a column reads the column.
 
     >>> roots_of_time("at.when", ["at"])
     frozenset({'at'})

@@ -1,4 +1,4 @@
-"""What an operator is: batches and watermarks in, batches out, snapshots between them."""
+"""Operator interface: batches and watermarks in, batches out, snapshots between them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from raystream.time.watermark import Idle, Watermark
 
 
 class Output(Protocol):
-    """Where an operator puts rows; `tag` names a side output (`late`, `errors`)."""
+    """Where an operator emits rows; `tag` names a side output (`late`, `errors`)."""
 
     def emit(self, batch: Batch, tag: str = "") -> None:
-        """Hand on a batch (dropped and counted by the engine if nobody consumes the tag)."""
+        """Emit a batch (dropped and counted by the engine if the tag has no consumer)."""
         ...
 
     def consumed(self, tag: str) -> bool:
-        """Whether somebody consumes this side output."""
+        """Whether this side output has a consumer."""
         ...
 
 
@@ -41,13 +41,13 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a step starts from.
+    """State that a step restores from.
 
     Args:
         states: States of the old subtasks, by index.
-        redistribute: False: `states` holds just the state of this very subtask, keep its segment
-            ids. True: it holds all old subtasks' states; take the rows whose key is owned by this
-            subtask, under new segment ids. Segments are read while they are gone through: take them
+        redistribute: False: `states` holds only the state of this very subtask; keep its segment
+            ids. True: it holds the states of all old subtasks; take the rows whose key this
+            subtask owns, under new segment ids. Segments are read during iteration: take them
             one by one, and keep only what is owned.
     """
 
@@ -56,7 +56,7 @@ class Restored:
 
 
 class Operator:
-    """Base with the answers of an operator that keeps nothing. One instance per subtask.
+    """Base class with the defaults of a stateless operator. One instance per subtask.
 
     The engine calls it from one thread: open, restore?, then process/on_watermark/on_time/snapshot
     in any order, close.
@@ -65,66 +65,66 @@ class Operator:
     ctx: SubtaskContext
     output: Output
     emits_on_time: ClassVar[bool] = True
-    """Whether `on_time` may give out rows: then it is called when those behind have room."""
+    """Whether `on_time` may emit rows: then it is called when downstream has room."""
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Once, before anything else."""
+        """Called once, before anything else."""
         self.ctx = ctx
         self.output = output
 
     def restore(self, restored: Restored) -> None:
-        """Take over state; called at most once, after open."""
+        """Restore state; called at most once, after open."""
 
     def process(self, batch: Batch, port: int = 0) -> None:
-        """Rows arrive.
+        """Process rows.
 
         Args:
             batch: Rows of one input.
-            port: Number of the input, in the order in which the step was given them.
+            port: Number of the input, in the order of the step's inputs.
         """
         raise NotImplementedError
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
-        """Event time moved; the engine hands it on when this has returned and nothing is pending.
+        """Process a watermark; the engine forwards it once this returned and nothing is pending.
 
-        Where much is to be given out, give out one piece and leave the rest to `proceed`.
+        If there is much to emit, emit one piece and leave the rest to `proceed`.
         """
 
     def passes(self, news: Watermark | Idle) -> bool:
-        """Whether this is told on, once the step has seen it."""
+        """Whether this is forwarded downstream after the step has seen it."""
         return True
 
     def own_news(self) -> Iterable[Watermark | Idle]:
-        """What those behind are to be told by this step itself; asked after rows and when quiet."""
+        """Watermarks that this step itself emits; polled after rows and when quiet."""
         return ()
 
     def on_quiet(self, now: float) -> None:
-        """Nothing waits in front of the task (monotonic seconds); called again and again."""
+        """No input is waiting for the task (monotonic seconds); called repeatedly."""
 
     def has_more(self) -> bool:
-        """Whether `proceed` has something to give out; until it has not, nothing else comes."""
+        """Whether `proceed` has something to emit; while it has, nothing else is delivered."""
         return False
 
     def proceed(self) -> None:
-        """Give out the next piece; called while those behind have room."""
+        """Emit the next piece; called while downstream has room."""
 
     def deadline(self) -> float | None:
-        """Monotonic time (ctx.clock.now()) at which `on_time` wants to be called, or None."""
+        """Monotonic time (ctx.clock.now()) at which to call `on_time`, or None."""
         return None
 
     def on_time(self, now: float) -> None:
         """The deadline passed."""
 
     def has_room(self) -> bool:
-        """False: give me no more rows now (a sink whose buffers are full)."""
+        """Whether it accepts rows now; False for a sink whose buffers are full."""
         return True
 
     def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
-        """State as of now, immutable; None if the step keeps nothing."""
+        """State as of now, immutable; None if the step has no state."""
         return None
 
     def gauges(self) -> Mapping[str, float]:
-        """Present values for the status: `state_bytes`, .. (may be costly)."""
+        """Current values for the status: `state_bytes`, .. (may be costly)."""
         return {}
 
     def transactions(self) -> Sequence[TransactionStatus]:
@@ -132,18 +132,18 @@ class Operator:
         return ()
 
     def silent(self) -> Sequence[Silence]:
-        """Those that this step waits for, and that do not answer."""
+        """Systems that this step waits for and that do not answer."""
         return ()
 
     def committed(self, checkpoint: int) -> None:
-        """Checkpoint is committed."""
+        """The checkpoint is committed."""
 
     def close(self) -> None:
         """Release everything; also called after a failure."""
 
 
 def create(step: Step) -> Operator:
-    """A new operator for one subtask, not split; its module is imported here.
+    """Create the operator of an unsplit step for one subtask; its module is imported here.
 
     Raises:
         TypeError: the engine runs the step itself.

@@ -1,4 +1,4 @@
-"""The verbs there are: ours, and those of other packages, by entry points."""
+"""Registry of verbs: ours, and those of other packages, by entry points."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ OURS: tuple[type[Step], ...] = (
 
 
 def formless() -> list[str]:
-    """Words of the verbs without a form of their own in pipeline files: their fields are it."""
+    """Verbs without their own form in pipeline files: their fields are the form."""
     return [word for word, step in verbs().items() if not step.form]
 
 
 @cache
 def verbs() -> Mapping[str, type[Step]]:
-    """Every verb that a user can say, by its word.
+    """Every verb that users can call, by its word.
 
     Raises:
-        ConfigurationError: an entry point cannot be loaded, is no Step, or has the word of another.
+        ConfigurationError: an entry point cannot be loaded, is not a Step, or duplicates a word.
 
     >>> verbs()["filter"].__name__
     'Filter'

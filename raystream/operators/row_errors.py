@@ -27,15 +27,15 @@ class BadRow:
     """A row and why it cannot be computed.
 
     Args:
-        row: User columns, as the step was given them.
+        row: User columns, as input to the step.
         reason: Why.
-        cause: What the user's function raised.
+        cause: Exception of the user's function.
         where: The line at which it raised.
         advice: What helps, if the policy is `fail`.
-        kind: What is raised then, if the function raised nothing.
+        kind: Exception class to raise then, if the function raised nothing.
         time: Event time, epoch ms.
-        key: Message key, where the row still carries it.
-        place: Its number (data.batch.PLACE), where it carries one.
+        key: Message key, if the row still has it.
+        place: Its number (data.batch.PLACE), if it has one.
     """
 
     row: Row
@@ -50,7 +50,7 @@ class BadRow:
 
 
 class RowErrors:
-    """What a step does with rows that it cannot compute.
+    """Applies the policy of a step to rows that it cannot compute.
 
     Args:
         policy: The user's choice for this step.
@@ -68,14 +68,14 @@ class RowErrors:
         self._tag = tag
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Once, when the operator is opened."""
+        """Called once, when the operator is opened."""
         self._ctx = ctx
         self._output = output
         self._where = self._where or ctx.origin
         self._step = self._step or ctx.step
 
     def without(self, frame: pl.DataFrame, reasons: pl.Series) -> pl.DataFrame:
-        """The rows that can be computed; the others go by the policy.
+        """Return the rows that can be computed; the policy handles the others.
 
         Args:
             frame: User columns and hidden columns.
@@ -92,7 +92,7 @@ class RowErrors:
         return frame.filter(good)
 
     def reject(self, bad: Sequence[BadRow]) -> None:
-        """Rows, at least one, go by the policy.
+        """Apply the policy to rows (at least one).
 
         Raises:
             DataError: the policy is `fail`.
@@ -129,7 +129,7 @@ class RowErrors:
         return _Letter(self._origin(), parts, key, value, bad.reason, bad.time)
 
     def _key(self, bad: BadRow) -> bytes | None:
-        """The message key, else the key columns that the row has."""
+        """The message key, else the key columns of the row."""
         if bad.key is not None:
             return bad.key
         key = {name: bad.row[name] for name in self._ctx.keys if name in bad.row}
@@ -149,14 +149,14 @@ class _Letter:
 
 
 def bad_rows(frame: pl.DataFrame, reasons: Sequence[str]) -> list[BadRow]:
-    """Rows of a frame, each with why it cannot be computed.
+    """Rows of a frame, each with the reason why it cannot be computed.
 
     Args:
         frame: User columns and hidden columns, of the bad rows alone.
         reasons: One per row.
     """
     rows = frame.select(c for c in frame.columns if not c.startswith(HIDDEN)).to_dicts()
-    if not rows:  # no user columns: there are rows all the same
+    if not rows:  # no user columns: there are rows nevertheless
         rows = [{} for _ in reasons]
     origins = zip(*(_hidden(frame, name) for name in (TIME, MESSAGE_KEY, PLACE)), strict=True)
     return [
@@ -166,19 +166,19 @@ def bad_rows(frame: pl.DataFrame, reasons: Sequence[str]) -> list[BadRow]:
 
 
 def shown_row(bad: BadRow) -> str:
-    """The row for a message, cut short, without what is secret by its name."""
+    """The row for a message, cut short, without values whose names suggest secrets."""
     return shortened(row_json(redacted(bad.row)))
 
 
 def reject_raised(
     errors: RowErrors, frame: pl.DataFrame, told: Mapping[int, Raised]
 ) -> pl.DataFrame:
-    """The rows of a frame for which the user's function did not raise; the others go by policy.
+    """Return the rows for which the user's function did not raise; the policy handles the others.
 
     Args:
         errors: The policy.
         frame: User columns and hidden columns.
-        told: What it raised, by number of the row.
+        told: Exceptions by row number.
     """
     order = sorted(told)
     rows = bad_rows(frame[order], [told[index].reason for index in order])
@@ -192,12 +192,12 @@ def reject_raised(
 
 
 def _hidden(frame: pl.DataFrame, name: str) -> Sequence[Any]:
-    """Values of a hidden column, None where the rows do not carry it."""
+    """Values of a hidden column, None if the rows do not have it."""
     if name not in frame.columns:
         return [None] * frame.height
     return frame.get_column(name).to_list()
 
 
 def places(frame: pl.DataFrame) -> Sequence[int]:
-    """Numbers of all rows that carry one."""
+    """Numbers of all rows that have one."""
     return [place for place in _hidden(frame, PLACE) if place is not None]

@@ -1,4 +1,4 @@
-"""Names of the side outputs of steps that were fused into one."""
+"""Names of side outputs of steps that were fused into one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ERRORS = "errors"
 
 
 def dead_letters_of(name: StepName) -> str:
-    """Output for the dead letters of a step that became a part of another.
+    """Output for the dead letters of a step that was fused into another.
 
     >>> dead_letters_of("parse")
     'errors of parse'

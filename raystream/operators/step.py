@@ -1,8 +1,8 @@
-"""Step: what the plan, `explain`, names, a restore and the runtime ask of any verb.
+"""Step: the interface of a verb for the plan, `explain`, names, a restore and the runtime.
 
-Whoever asks never looks at the type of a step: every question is a member here, with the answer of
-a step that is nothing special. A verb is a frozen dataclass below this class, in a folder of its
-own, whose operator is imported only where it runs.
+Callers never check the type of a step: every property is a member here, with a default. A verb is
+a frozen dataclass below this class, in its own folder, whose operator is imported only where it
+runs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RowFunction = Callable[[dict[str, Any]], Any]
 
 
 class Inputs(StrEnum):
-    """How many streams a step reads."""
+    """Number of streams that a step reads."""
 
     NONE = "none"
     ONE = "one"
@@ -36,7 +36,7 @@ class Inputs(StrEnum):
 
 
 class UserCode(StrEnum):
-    """Code of the user that a step calls, of which nobody knows how long it takes."""
+    """How a step calls code of the user, whose duration is unknown."""
 
     NONE = "none"
     ROWS = "rows"
@@ -44,22 +44,22 @@ class UserCode(StrEnum):
 
 
 class Step:
-    """A verb with its options. The members below are asked; what is not overridden is usual.
+    """A verb with its options; subclasses override the members that differ from the default.
 
     Attributes:
         word: The verb, in snake case: in the status, in names, in the registry.
         form: Name of its own form in pipeline files (config/model.py); empty: its fields are the
             options below its word.
-        inputs: How many streams it reads.
-        operator: `module:Class` of what runs, imported in the subtask; empty: the engine itself.
+        inputs: Number of streams it reads.
+        operator: `module:Class` that runs, imported in the subtask; empty: the engine itself.
         user_code: What the user's functions are called with.
         keeps_state: Its state is in checkpoints under its name, and closes with event time.
-        keeps_records: Every row that leaves it is one of its input, with its record's metadata.
-        counts_rows: A row that comes twice, in place of itself, would be counted twice.
+        keeps_records: Every output row is an input row, with its record's metadata.
+        counts_rows: A row that is emitted again to replace itself would be counted twice.
         source: What it reads from (a connectors.base.Source), for a step without input.
         sink: What it writes to (a connectors.base.Sink), for a step without output.
-        schema: Declared or learnt columns of what it gives, or None.
-        event_time: What event time is made of from here on, or None; with its unit, time zone
+        schema: Declared or learnt output columns, or None.
+        event_time: How event time is computed from here on, or None; with its unit, time zone
             and watermark.
         errors: Policy for rows that cannot be computed; None: there are none.
     """
@@ -86,7 +86,7 @@ class Step:
     errors: ErrorPolicy | None = None
 
     def but(self, **changes: Any) -> Self:
-        """The same step with other options."""
+        """Copy of the step with other options."""
         return cast("Self", dataclasses.replace(cast("Any", self), **changes))
 
     # -- columns: asked by plan/schemas ------------------------------------------------------
@@ -95,7 +95,7 @@ class Step:
         """Columns of every output by tag: `main`, then those of `side_tags`, then `errors`.
 
         Args:
-            inputs: Columns of its inputs, in order; open where only rows tell them.
+            inputs: Columns of its inputs, in order; open if only rows reveal them.
 
         Raises:
             ConfigurationError: the step does not fit the columns; without `where`.
@@ -108,7 +108,7 @@ class Step:
         return found
 
     def _main(self, inputs: Sequence[Schema]) -> Schema:
-        """A key stays where its columns do; open are columns that only rows tell."""
+        """The key is kept if its columns are; open columns are those that only rows reveal."""
         from raystream.data.schema import Schema
 
         step, key = self.resolved(inputs), self.key(inputs)
@@ -119,7 +119,7 @@ class Step:
         return found.with_key(key if set(key) <= set(found.columns) else ())
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
-        """Columns of `main`, where those of all inputs are known.
+        """Columns of `main`, if those of all inputs are known.
 
         Raises:
             ConfigurationError: as `outputs`.
@@ -127,15 +127,15 @@ class Step:
         return inputs[0]
 
     def declared(self) -> Schema | None:
-        """Columns that it gives whatever its inputs have, or None."""
+        """Output columns that do not depend on the inputs, or None."""
         return None
 
     def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """The key of its rows, before it is seen whether the columns are still there."""
+        """The key of its rows, before checking that its columns still exist."""
         return inputs[0].key
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
-        """Of these columns of its input, those that its rows have as they came."""
+        """The given input columns that its rows keep unchanged."""
         return frozenset()
 
     # -- push-down: asked by plan/columns, plan/row_order, plan/message_keys --------------------
@@ -146,68 +146,68 @@ class Step:
         """Columns that it needs of each input; None: all of them.
 
         Args:
-            wanted: By tag, what is needed of its outputs.
+            wanted: By tag, the columns needed of its outputs.
             inputs: Names of the columns of each input, as far as known.
         """
         return [None] * len(inputs)
 
     def own_needs(self, columns: Schema) -> frozenset[str]:
-        """Columns of a record that a source step needs for itself."""
+        """Columns of a record that a source step itself needs."""
         return frozenset()
 
     def needs_order(self, asked: Collection[str]) -> bool:
         """Whether rows must carry their place in the input to this step.
 
         Args:
-            asked: Tags of its outputs whose rows must.
+            asked: Tags of its outputs whose rows must carry it.
         """
         return "main" in asked
 
     def gives_dead_letters(self) -> bool:
-        """Whether its dead letters are wanted."""
+        """Whether its dead letters are consumed."""
         return self.errors is ErrorPolicy.DLQ
 
     # -- what runs: asked by plan/rewrite and plan/chains ----------------------------------------
 
     def routing(self, port: int) -> tuple[str, ...] | None:
-        """Columns by which rows of an input must meet; None: they come as they are."""
+        """Columns by which rows of an input are partitioned; None: no repartitioning."""
         return None
 
     def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
-        """How many subtasks it gets.
+        """Number of subtasks.
 
         Args:
-            asked: What the user said of it.
-            default: Where nothing is said.
+            asked: What the user set.
+            default: Used if nothing is set.
             inputs: Of each input.
-            cap: How many can have work, where the source knows.
+            cap: How many can have work, if the source knows.
         """
         return asked or max(inputs)
 
     def resolved(self, inputs: Sequence[Schema]) -> Step:
-        """The step with what only its input tells."""
+        """The step completed with what only its input reveals."""
         return self
 
     def alone(self) -> Step:
-        """The step that runs, where it is not split."""
+        """The step that runs if it is not split."""
         return self
 
     def expand(self, inputs: Sequence[Schema], asked: Collection[str]) -> tuple[Step, ...]:
-        """The steps that run instead: the last behind the exchange, those before it in front.
+        """The steps that run instead: the last after the exchange, the others before it.
 
         Args:
             inputs: Columns of its inputs.
-            asked: Tags of its outputs that somebody reads.
+            asked: Tags of its outputs that are consumed.
 
         Returns:
-            None at all where rows may pass as they are.
+            Empty if rows may pass unchanged.
         """
         return (self.resolved(inputs).alone(),)
 
     def fused(
         self, behind: Step, mine: tuple[StepName, str], other: tuple[StepName, str]
     ) -> Step | None:
-        """One step in place of this and the one behind it, or None.
+        """Fuse this step and the next one, or None.
 
         Args:
             behind: The next step, its only reader.
@@ -219,11 +219,11 @@ class Step:
     # -- what its function gives: asked by plan/learning ------------------------------------
 
     def untyped(self) -> bool:
-        """Whether only a call of the user's function, or a record, tells the columns."""
+        """Whether only a call of the user's function, or a record, reveals the columns."""
         return False
 
     def typed(self, found: Schema) -> Step:
-        """The step with types that were learnt, where nobody declared them."""
+        """The step with learnt types, if they are not declared."""
         return self
 
     def tried(self, frame: Any) -> Tried:
@@ -235,35 +235,35 @@ class Step:
         raise NotImplementedError(self.word)
 
     def before_functions(self) -> Step | None:
-        """What it computes without the user's functions, as a step; None: nothing."""
+        """A step for what it computes without the user's functions; None: nothing."""
         return None
 
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
-        """The user's functions, as they were given."""
+        """The user's functions, unwrapped."""
         return ()
 
     def how_to_declare(self) -> str:
-        """Advice where types are not known."""
+        """Advice on declaring types."""
         return ""
 
     # -- checkpoints: asked by plan/restore --------------------------------------------------
 
     def meaning(self) -> dict[str, Any]:
-        """What its state means, as JSON, for people and for comparison: kept in checkpoints."""
+        """Meaning of its state, as JSON, for people and for comparison: kept in checkpoints."""
         return {"kind": type(self).__name__}
 
     def given_types(self, name: StepName) -> dict[StepName, Schema]:
-        """Types of what functions give, declared or learnt, in the form of `typed`."""
+        """Return types of functions, declared or learnt, in the form of `typed`."""
         return {}
 
     # -- rows: asked by plan/finality and runtime/first_rows ------------------------------------
 
     def gives_again(self) -> bool:
-        """Whether a later row may take the place of one that was given out."""
+        """Whether a later row may replace one that was emitted."""
         return False
 
     def told_by_rows(self) -> bool:
-        """Whether the columns of one batch tell if it fits."""
+        """Whether the columns of one batch show if it fits."""
         return True
 
     # -- words: asked by explain, names, the picture, explain --as python ----------------------
@@ -273,11 +273,11 @@ class Step:
         return self.word
 
     def label(self) -> tuple[str, str]:
-        """Verb and content, of which an automatic name is made."""
+        """Verb and content, for an automatic name."""
         return self.word, ""
 
     def detail(self) -> str:
-        """What tells twins with the same label apart; names and so checkpoints depend on it."""
+        """Distinguishes twins with the same label; names and so checkpoints depend on it."""
         return ""
 
     def calls(self) -> tuple[Call, ...]:

@@ -1,6 +1,6 @@
-"""A function called once with a few rows: what it gave tells its types, and is what comes out.
+"""Call a function once with a few rows: its results reveal its types, and become its output.
 
-Functions may cost or have side effects, so no row is given to one twice before the run.
+Functions may be costly or have side effects, so no row is passed to one twice before the run.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ import polars as pl
 from raystream.operators.user_code import Raised
 
 Values = Mapping[str, Sequence[Any]]
-"""Values of each column, from whatever rows the function gave."""
+"""Values of each column, from the rows that the function returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What one call, or one for each row, of the user's functions of a step gave.
+    """Results of the user's functions of a step: of one call, or of one for each row.
 
     Args:
-        values: Of each column that the functions make.
-        frame: The same where the function gives columns itself.
-        rows: How many rows it gave.
-        reason: Why it gave none, or no columns; empty if nothing is to be said.
-        replayed: The step, with functions that give the same again, in the same order, once.
+        values: Of each column that the functions return.
+        frame: The same if the function returns columns itself.
+        rows: Number of rows returned.
+        reason: Why it returned none, or no columns; empty if there is nothing to report.
+        replayed: The step, with functions that return the same again, in the same order, once.
     """
 
     values: Values
@@ -37,11 +37,11 @@ class Tried:
 
 
 class Replayed:
-    """Gives, call by call, what a function gave before.
+    """Returns, call by call, what a function returned before.
 
     Args:
-        results: What it gave.
-        bad: What it raised, and for which row.
+        results: Its results.
+        bad: Its exceptions, with the row of each.
 
     >>> again = Replayed([1, 3], [])
     >>> again({}), again({})
@@ -64,7 +64,7 @@ class Replayed:
 
 
 def _in_order(results: Iterable[Any], bad: Sequence[Raised]) -> list[Any]:
-    """What came of each row: a result, or what was raised."""
+    """Outcome of each row: a result, or an exception."""
     whole = list(results)
     for one in bad:
         whole.insert(one.index, one)

@@ -1,4 +1,4 @@
-"""Errors of the user's functions, told at the user's own line; calls of them row by row."""
+"""Errors of the user's functions, reported at the user's own line; row-by-row calls."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Any
 from raystream.errors import ConfigurationError, RaystreamError, UserCodeError
 
 _NOT_ITS_OWN = (KeyboardInterrupt, GeneratorExit)
-"""What comes from outside; SystemExit or a panic of Polars is the function's own."""
+"""External interrupts; SystemExit or a panic of Polars is the function's own."""
 
 _OURS = str(Path(__file__).resolve().parents[1])
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """What a function raised.
+    """An exception of a function.
 
     Args:
         index: Number of the row it was called with.
         reason: Type and text.
         where: The last line of the traceback that is neither ours nor a library's: the line that
             its author can change; else where the function was defined.
-        cause: What was raised.
+        cause: The exception.
     """
 
     index: int
@@ -41,7 +41,7 @@ def user_code(function: Callable[..., Any]) -> Iterator[None]:
     """Turn what `function` raises into a UserCodeError; see Raised for its parts.
 
     Raises:
-        UserCodeError: with the type and text of what was raised, which is its cause.
+        UserCodeError: with the type and text of the exception, which is its cause.
     """
     try:
         yield
@@ -53,7 +53,7 @@ def user_code(function: Callable[..., Any]) -> Iterator[None]:
 
 
 def raised(function: Callable[..., Any], error: BaseException, index: int = 0) -> Raised:
-    """What a function raised, for people."""
+    """Describe an exception of a function for people."""
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - the user's own kind of exception
@@ -69,13 +69,13 @@ def called(
     go_on: bool,
     keep: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> tuple[list[Any], list[Raised]]:
-    """The function of each row: results of the rows for which it did not raise, and the others.
+    """Call the function for each row; returns the results, and the rows for which it raised.
 
     Args:
         function: The user's.
-        rows: What it is called with.
-        go_on: Call it for the rows behind one for which it raised, too.
-        keep: What is kept of the results.
+        rows: Its arguments.
+        go_on: Continue after a row for which it raised.
+        keep: Converts the results to what is kept.
 
     >>> results, bad = called(lambda n: 6 // n, [1, 0, 2], go_on=True)
     >>> results, [(one.index, one.reason) for one in bad]
@@ -107,7 +107,7 @@ def defined_at(function: Callable[..., Any]) -> str:
 
 
 def untyped(step: str, where: str) -> ConfigurationError:
-    """The error for rows of a function whose types nobody knows: each subtask would find others."""
+    """The error for rows of a function with unknown types: each subtask would infer others."""
     what = f"step {step!r}: the types of what its function gives are not known"
     advice = "there were no rows when the job began: start it again, or declare them: schema="
     return ConfigurationError(what, where, advice)

@@ -1,4 +1,4 @@
-"""Words of steps: durations, functions, ends, as explain and automatic names write them."""
+"""Format durations, functions and connectors for explain and automatic names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def duration(ms: int) -> str:
 
 
 def place(described: str) -> str:
-    """The last part of what a source or sink says of itself.
+    """The last part of the description of a source or sink.
 
     >>> place("kafka topic requests"), place("files /data/in/*.json")
     ('requests', '*.json')
@@ -28,12 +28,12 @@ def place(described: str) -> str:
 
 
 def column(written: Any) -> str:
-    """The name that a selected column has behind the step."""
+    """Output name of a selected column."""
     return written if isinstance(written, str) else str(written.meta.output_name())
 
 
 def function_name(function: object) -> str:
-    """Of a function that has one.
+    """Name of a function, if it has one.
 
     >>> function_name(len), function_name(lambda row: row)
     ('len', '')
@@ -43,7 +43,7 @@ def function_name(function: object) -> str:
 
 
 def function(verb: str, given: object) -> str:
-    """What a step with one function does.
+    """Description of a step with one function.
 
     >>> function("map", len)
     'map len'

@@ -1,4 +1,4 @@
-"""Dedupe: looks the columns of each row up in a table of those that passed."""
+"""Dedupe: look up the columns of each row in a table of those that passed."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from raystream.state.redistribute import owned
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
 DUPLICATES = "duplicate_rows"
-"""Counter of rows that did not pass."""
+"""Counter of dropped duplicates."""
 
 _ROW = f"{HIDDEN}row"
 
 
 class Dedupe(Operator):
-    """A row passes if no row with its columns has passed whose time + `within` reaches its own.
+    """Pass a row unless a row with its columns has passed whose time + `within` reaches its own.
 
-    What has passed is forgotten once the watermark is `within` behind it: a row that comes later
-    than that passes again. Early rows of a window are left out, they are not the last word.
+    Passed keys are dropped once the watermark is `within` past them: a row that comes later than
+    that passes again. Early rows of a window are dropped, as they are not final.
     """
 
     def __init__(self, step: Step) -> None:
@@ -44,13 +44,13 @@ class Dedupe(Operator):
         self._fresh_from: int | None = None
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Segment ids start with the attempt."""
+        """Prefix segment ids with the attempt."""
         super().open(ctx, output)
         if self._step.types is not None:
             self._passed = self._table(self._step.types)
 
     def restore(self, restored: Restored) -> None:
-        """Take what has passed of the keys that are owned."""
+        """Restore the passed keys that this subtask owns."""
         me = self.ctx
         for state in restored.states:
             self._forget_before(state.header.get("fresh_from"))
@@ -65,7 +65,7 @@ class Dedupe(Operator):
             self._passed.expire_before(self._fresh_from)
 
     def process(self, batch: Batch, port: int = 0) -> None:
-        """Give on what is new."""
+        """Emit the rows that are new."""
         frame = final_rows(batch.frame)
         check_columns(self._keys, frame.schema)
         keys = canonical(frame.select(*self._keys, TIME), self._keys)
@@ -82,23 +82,23 @@ class Dedupe(Operator):
         self.ctx.sample(DUPLICATES, lambda: left_out(duplicates, "a row like it has passed"))
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
-        """Forget what is too long ago."""
+        """Drop keys that are too old."""
         if self._within is None or isinstance(watermark, Idle) or watermark.time == END_OF_TIME:
             return
         self._forget_before(watermark.time - self._within)
 
     def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
-        """What has passed, and from which time on it counts."""
+        """The passed keys, and the time from which on they count."""
         if self._passed is None:
             return None
         return StepState(self._passed.snapshot(), {"fresh_from": self._fresh_from})
 
     def gauges(self) -> Mapping[str, float]:
-        """Memory of what has passed."""
+        """Memory of the passed keys."""
         return {"state_bytes": 0 if self._passed is None else self._passed.size_bytes()}
 
     def _new(self, keys: pl.DataFrame, passed: KeyedTable) -> Mask:
-        """Which rows pass; a second round only where a batch is longer than `within`."""
+        """Mask of rows that pass; a second round only if a batch spans more than `within`."""
         new = np.zeros(keys.height, np.bool_)
         left = np.arange(keys.height)
         while len(left):
@@ -112,7 +112,7 @@ class Dedupe(Operator):
         return new
 
     def _first(self, rows: pl.DataFrame) -> Mask:
-        """The first row of each key."""
+        """Mask of the first row of each key."""
         groups = rows.with_row_index(_ROW).group_by(self._keys).agg(pl.col(_ROW).first())
         first = np.zeros(rows.height, np.bool_)
         first[groups[_ROW].to_numpy()] = True
@@ -133,7 +133,7 @@ class Dedupe(Operator):
             self._passed.expire_before(self._fresh_from)
 
     def _made(self, frame: pl.DataFrame) -> KeyedTable:
-        """The table; of rows whose types only they tell, it is made with the first of them."""
+        """The table; if only rows reveal its types, it is created with the first of them."""
         types = {name: frame.schema[name] for name in self._keys}
         if self._passed is None:
             self._passed = self._table(types)

@@ -1,4 +1,4 @@
-"""Dedupe: of rows that are equal in some columns the first."""
+"""Dedupe: the first of all rows that are equal in some columns."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Dedupe(Step):
     Args:
         columns: Names, at least one.
         within_ms: How far in event time behind a row that passed another is its duplicate; None:
-            for ever.
-        types: Of the columns, where they are known; who owns a key depends on them.
+            no limit.
+        types: Of the columns, if known; the owner of a key depends on them.
 
     >>> Dedupe(("order", "shop"), 3_600_000).words()
     'first row of each order, shop within 1h'
@@ -40,7 +40,7 @@ class Dedupe(Step):
     types: Any = None
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
-        """As they came."""
+        """The columns of the input."""
         from raystream.operators.expressions import check_columns
 
         check_columns(list(self.columns), inputs[0].columns)
@@ -51,26 +51,26 @@ class Dedupe(Step):
         return frozenset(names)
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
-        """What is wanted, and the columns that are compared."""
+        """The requested columns, and those that are compared."""
         return [either(wanted["main"], frozenset(self.columns))]
 
     def routing(self, port: int) -> tuple[str, ...] | None:
-        """Equal rows meet."""
+        """Equal rows go to the same subtask."""
         return self.columns
 
     def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
-        """Its rows are shared out anew."""
+        """Any parallelism: its rows are repartitioned."""
         return asked or default
 
     def resolved(self, inputs: Sequence[Schema]) -> Step:
-        """With the types of the columns."""
+        """Add the types of the columns."""
         known = inputs[0].columns
         if inputs[0].open or not set(self.columns) <= known.keys():
             return self
         return self.but(types={name: known[name] for name in self.columns})
 
     def meaning(self) -> dict[str, Any]:
-        """What is compared; `within` may change between runs."""
+        """The compared columns; `within` may change between runs."""
         types = {name: str(kind) for name, kind in (self.types or {}).items()}
         found: dict[str, Any] = {"kind": "Dedupe", "keys": list(self.columns)}
         return {**found, "key types": types} if types else found

@@ -37,15 +37,15 @@ class Drop(Step):
         return schema.project(name for name in schema.columns if name not in self.columns)
 
     def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """Gone if one of its columns goes."""
+        """The key, unless one of its columns is dropped."""
         return inputs[0].key if set(self.columns).isdisjoint(inputs[0].key) else ()
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
-        """Those that stay."""
+        """The columns that are kept."""
         return frozenset(names) - set(self.columns)
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
-        """What is wanted, and the dropped ones: that they are there is checked when it runs."""
+        """The requested columns, and the dropped ones, whose existence is checked at run time."""
         return [either(wanted["main"], frozenset(self.columns))]
 
     def words(self) -> str:

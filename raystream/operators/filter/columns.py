@@ -1,4 +1,4 @@
-"""The condition of a filter over the columns there are."""
+"""Compile the condition of a filter for the input columns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def condition_of(step: Filter, columns: Mapping[str, pl.DataType]) -> Compiled:
     """The condition, compiled.
 
     Raises:
-        ConfigurationError: it names a missing column, or is not true or false.
+        ConfigurationError: it names a missing column, or is not boolean.
     """
     with naming("filter"):
         found = compiled(step.condition, columns)

@@ -23,7 +23,7 @@ class Filter(Operator):
         self._evaluation: Evaluation | None = None
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Rows of which the condition cannot be told go by the policy."""
+        """The policy handles rows for which the condition cannot be computed."""
         super().open(ctx, output)
         self._errors.open(ctx, output)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Filter(Step):
-    """Rows for which `condition` (Expression) is true; `errors`: rows without an answer.
+    """Rows for which `condition` (Expression) is true; `errors`: rows that cannot be computed.
 
     >>> Filter("n > 1").words(), Filter("n > 1").needs({"main": frozenset("a")}, [("a", "n")])
     ('filter n > 1', [frozenset({'a', 'n'})])
@@ -42,7 +42,7 @@ class Filter(Step):
         return frozenset(names)
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
-        """What is wanted, and what the condition reads."""
+        """The requested columns, and those that the condition reads."""
         return [either(wanted["main"], roots(self.condition, inputs[0]))]
 
     def words(self) -> str:

@@ -14,7 +14,7 @@ from raystream.operators.key_by.step import KeyBy, is_function
 
 
 def output_schema(step: KeyBy, schema: Schema) -> Schema:
-    """The columns, keyed; open if a function computes a key of a type not known.
+    """The columns, keyed; open if a function computes a key of unknown type.
 
     Raises:
         ConfigurationError: a key is not a column.

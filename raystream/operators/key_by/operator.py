@@ -1,4 +1,4 @@
-"""KeyBy: names the key of the rows; computed keys become columns. The exchange is the engine's."""
+"""KeyBy: set the key of the rows; computed keys become columns. The engine does the exchange."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class KeyBy(Operator):
         self.output.emit(Batch(canonical(keyed, self._step.keys)))
 
     def _called(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.Series]]:
-        """The rows whose functions gave a key, and the keys."""
+        """The rows whose functions returned a key, and the keys."""
         functions = self._step.key_functions()
         if not functions or not frame.height:
             return frame, []
@@ -84,7 +84,7 @@ class KeyBy(Operator):
     def _fitted(
         self, frame: pl.DataFrame, made: Mapping[str, list[Any]]
     ) -> tuple[pl.DataFrame, list[pl.Series]]:
-        """The rows whose keys are of the types of their columns; the others go by the policy."""
+        """The rows whose keys fit the types of their columns; the policy handles the others."""
         types = self._step.types
         fitted = {name: fit_values(name, made[name], types[name]) for name in made}
         if all(column is not None for column, _ in fitted.values()):
@@ -98,7 +98,7 @@ class KeyBy(Operator):
 
 
 def _evaluation(step: Step, batch: Batch) -> Evaluation:
-    """Keys beside the rows, so that functions see the columns as they came in."""
+    """Compute keys beside the rows, so that functions see the input columns."""
     made = compiled_keys(step, batch.user_frame().schema)
     values = [found.value.alias(_KEY + name) for name, found in made.items()]
     return Evaluation(list(made.values()), lambda frame: frame.with_columns(values))

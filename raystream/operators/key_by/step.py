@@ -1,4 +1,4 @@
-"""KeyBy: names the key of the rows; computed keys become columns."""
+"""KeyBy: set the key of the rows; computed keys become columns."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ class KeyBy(Step):
         return output_schema(self, inputs[0])
 
     def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """What it says."""
+        """The key columns."""
         return self.keys
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
-        """Those that are not replaced by a computed key."""
+        """The columns that no computed key replaces."""
         return frozenset(names) - self.computed.keys()
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
-        """What is wanted, the keys, and what the computed ones read."""
+        """The requested columns, the keys, and what computed keys read."""
         main = wanted["main"]
         rest = None if main is None else (main | set(self.keys)) - set(self.computed)
         return [every([rest, *(roots(value, inputs[0]) for value in self.computed.values())])]
 
     def expand(self, inputs: Sequence[Schema], asked: Collection[str]) -> tuple[Step, ...]:
-        """Nothing, where the plan knows the key and nothing is computed, or seen at run time."""
+        """No steps if the plan knows the key and nothing is computed, or checked at run time."""
         from raystream.data.keys import is_canonical
 
         (schema,) = inputs
@@ -69,7 +69,7 @@ class KeyBy(Step):
         return (self,)
 
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
-        """Those that compute a key."""
+        """The functions that compute a key."""
         return tuple(self.key_functions().values())
 
     def key_functions(self) -> dict[str, Callable[..., Any]]:
@@ -83,11 +83,11 @@ class KeyBy(Step):
         return self.but(keys=tuple(others), computed=others) if others else None
 
     def untyped(self) -> bool:
-        """Only a call tells the type of a key."""
+        """Whether only a call reveals the type of a key."""
         return not self.key_functions().keys() <= self.types.keys()
 
     def typed(self, found: Schema) -> Step:
-        """The types of computed keys, where nobody declared them."""
+        """Set the types of computed keys that are not declared."""
         return self.but(types={**found.columns, **self.types})
 
     def given_types(self, name: StepName) -> dict[StepName, Schema]:
@@ -121,7 +121,7 @@ class KeyBy(Step):
 
 
 def is_function(how: object) -> bool:
-    """Whether this is code of the user, not an expression.
+    """Whether this is a function of the user, not an expression.
 
     >>> is_function(len), is_function("n + 1"), is_function(rs.col("n"))
     (True, False, False)

@@ -1,4 +1,4 @@
-"""Functions that compute a key, tried with a few rows: what they give tells its type."""
+"""Call key functions with a few rows: their results reveal the types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the function of map_batches makes of a frame, and the columns of it."""
+"""Apply the function of map_batches to a frame, and determine the columns of the result."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from raystream.operators.user_code import defined_at, user_code
 
 
 def frame_of(step: MapBatches, user: pl.DataFrame) -> pl.DataFrame:
-    """What the function makes of some rows.
+    """Apply the function to some rows.
 
     Raises:
-        UserCodeError: it raised, or gave no frame.
+        UserCodeError: it raised, or returned no frame.
     """
     with user_code(step.function):
         result = step.function(_given(user, step.batch_format))
@@ -35,7 +35,7 @@ def frame_of(step: MapBatches, user: pl.DataFrame) -> pl.DataFrame:
 
 
 def tried_batch(step: MapBatches, user: pl.DataFrame) -> Tried:
-    """Call the function with some rows: what it gives tells its columns.
+    """Call the function with some rows: its result reveals the columns.
 
     Args:
         step: Whose types are not known.

@@ -22,11 +22,11 @@ from raystream.operators.user_code import Raised, untyped
 class MapBatches(Operator):
     """Calls the function with the user's columns of each batch.
 
-    A result of as many rows as came in keeps their hidden columns, row by row. Any other number of
-    rows takes the latest event time of the batch (it is known only after all of its rows).
+    A result with as many rows as the input keeps their hidden columns, row by row. Otherwise rows
+    take the latest event time of the batch (the result is known only after all of its rows).
 
-    Where the function raises and the policy is not `fail`, it is called again for parts of the
-    batch, until just the rows for which it raises are left.
+    If the function raises and the policy is not `fail`, it is called again for parts of the
+    batch, until only the rows for which it raises are left.
     """
 
     def __init__(self, step: Step) -> None:
@@ -43,7 +43,7 @@ class MapBatches(Operator):
         self._errors.open(ctx, output)
 
     def process(self, batch: Batch, port: int = 0) -> None:
-        """Emit what the function makes of the batch."""
+        """Emit the function's result for the batch."""
         frame = batch.frame
         try:
             result = frame_of(self._step, split_hidden(frame)[0])
@@ -53,7 +53,7 @@ class MapBatches(Operator):
         self._emit(frame, result)
 
     def _failed(self, frame: pl.DataFrame, error: UserCodeError) -> None:
-        """Find the rows for which the function raises, by halves: it is called again for parts."""
+        """Find the rows for which the function raises by bisection; calls it again for parts."""
         if self._errors.policy is ErrorPolicy.FAIL:
             (first,) = bad_rows(frame.head(1), [""])
             what = f"{error.what}, in a batch of {frame.height} rows from {shown_row(first)}"
@@ -77,7 +77,7 @@ class MapBatches(Operator):
             self.output.emit(Batch(whole))
 
     def _fit(self, whole: pl.DataFrame, result: pl.DataFrame) -> pl.DataFrame:
-        """The rows in the types of the columns; those that would change go by the policy."""
+        """Cast the rows to the types of the columns; the policy handles rows that would change."""
         if self._columns is None:
             raise untyped(self.ctx.step, self.ctx.origin)
         if list(result.schema.items()) == list(self._columns.items()):
@@ -99,7 +99,7 @@ def _number(frame: pl.DataFrame) -> pl.Series:
 
 
 def _of_no_row(hidden: pl.DataFrame, height: int) -> pl.DataFrame:
-    """Hidden columns of rows that come from no single row: the latest time, all else null.
+    """Hidden columns of rows that come from no single row: the latest time, everything else null.
 
     Rows of one batch are all final or all not (operators/window/operator.py).
     """

@@ -48,11 +48,11 @@ class MapBatches(Step):
         return None if self.schema is None else Schema.of(self.schema)
 
     def untyped(self) -> bool:
-        """Only a call tells the columns."""
+        """Whether only a call reveals the columns."""
         return self.schema is None
 
     def typed(self, found: Schema) -> Step:
-        """All columns, where nobody declared them."""
+        """Set all columns, if they are not declared."""
         return self.but(schema=found) if self.schema is None else self
 
     def tried(self, frame: Any) -> Tried:
@@ -62,7 +62,7 @@ class MapBatches(Step):
         return tried_batch(self, frame)
 
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
-        """The one."""
+        """The function."""
         return (self.function,)
 
     def given_types(self, name: StepName) -> dict[StepName, Schema]:
@@ -75,7 +75,7 @@ class MapBatches(Step):
         return 'declare them: schema={"id": "int", ..}'
 
     def words(self) -> str:
-        """As it was always written."""
+        """In the established format."""
         return "mapbatches"
 
     def label(self) -> tuple[str, str]:

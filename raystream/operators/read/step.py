@@ -1,4 +1,4 @@
-"""Read: rows of a source; what runs is runtime/source."""
+"""Read: rows of a source; its runtime is runtime/source."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Read(Step):
     """Rows of a source. `source` is a connectors.base.Source.
 
     Args:
-        source: Where from.
+        source: The source.
         event_time: Column, path into one, or Expression; None: the record's own timestamp.
         schema: Declared schema (data.schema.Schema) or None: learnt once.
         watermark: Per split.
         errors: Policy for records that do not decode or fit.
-        event_time_unit: How event time is written: s, ms, us, ns, iso8601.
+        event_time_unit: Unit of event time: s, ms, us, ns, iso8601.
         time_zone: Of event time written without one (IANA name).
 
     >>> Read(rs.Rows([{"n": 1}])).words()
@@ -46,14 +46,14 @@ class Read(Step):
     time_zone: str | None = None
 
     def outputs(self, inputs: Sequence[Schema]) -> dict[str, Schema]:
-        """The columns that were declared or learnt; event time must be found in them."""
+        """The declared or learnt columns; event time must be computable from them."""
         from raystream.formats.rejects import DEAD_LETTER_SCHEMA
 
         self.own_needs(self.schema)
         return {"main": self.schema, "errors": DEAD_LETTER_SCHEMA}
 
     def own_needs(self, columns: Schema) -> frozenset[str]:
-        """What event time is made of."""
+        """The columns that event time is computed from."""
         from raystream.operators.event_times import times_of
 
         if self.event_time is None or columns.open:
@@ -66,11 +66,11 @@ class Read(Step):
         return wanted if cap is None else min(wanted, cap)
 
     def untyped(self) -> bool:
-        """Only records tell the columns."""
+        """Whether only records reveal the columns."""
         return self.schema is None
 
     def meaning(self) -> dict[str, Any]:
-        """Positions are of this source."""
+        """The source, to which the positions belong."""
         return {"kind": "Read", "source": self.source.describe()}
 
     def words(self) -> str:

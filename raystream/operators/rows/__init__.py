@@ -1,1 +1,1 @@
-"""Map, FlatMap, FilterRows: the user's functions of rows, fused where they are neighbours."""
+"""Map, FlatMap, FilterRows: the user's row functions; adjacent ones are fused."""

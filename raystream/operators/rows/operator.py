@@ -1,4 +1,4 @@
-"""RowFunctions: neighbouring map, flat_map and filter on dicts, fused; rows are made once."""
+"""RowFunctions: adjacent map, flat_map and filter on dicts, fused; rows are built once."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Rows:
     """Rows inside the step.
 
     Args:
-        rows: As the next function is given them.
-        sources: Which row of the batch each came from; None: all, in order.
-        frame: The same as columns, where a function made them.
+        rows: Input of the next function.
+        sources: Row of the batch that each came from; None: all, in order.
+        frame: The same as columns, if a function produced them.
     """
 
     rows: list[Any]
@@ -55,9 +55,9 @@ class Rows:
 class RowFunctions(Operator):
     """Calls the functions, one after the other, on all rows of a batch.
 
-    Output rows inherit the hidden columns (event time) of the row they came from. What a function
-    gives has the types of its step before the next one sees it. Rows for which a function raises,
-    or that do not fit, go by the policy of that step.
+    Output rows inherit the hidden columns (event time) of their source row. The result of a
+    function is cast to the types of its step before the next function sees it. The policy of
+    that step handles rows for which a function raises, or that do not fit.
     """
 
     def __init__(self, step: Step) -> None:
@@ -72,7 +72,7 @@ class RowFunctions(Operator):
             errors.open(ctx, output)
 
     def process(self, batch: Batch, port: int = 0) -> None:
-        """Emit what the functions make of the rows."""
+        """Emit the results of the functions."""
         frame, reasons = batch.frame, finer_than_python(batch.frame)
         if reasons is not None:
             frame = self._errors[0].without(frame, reasons)
@@ -123,7 +123,7 @@ class RowFunctions(Operator):
         return rows.take(kept)
 
     def _fitted(self, number: int, step: Map | FlatMap, rows: Rows, frame: pl.DataFrame) -> Rows:
-        """The rows in the types of their columns, without those that do not fit."""
+        """Cast the rows to the types of their columns, without those that do not fit."""
         schema = self._schemas[number]
         if schema is None:
             raise untyped(self.ctx.step, self.ctx.origin)
@@ -153,7 +153,7 @@ def _declared(function: RowStep) -> Schema | None:
 
 
 def _errors(step: Step, number: int) -> RowErrors:
-    """The first function has the name of the step, and its side output."""
+    """The first function has the name and the side output of the step."""
     policy = step.functions[number].errors
     if not step.said:
         return RowErrors(policy)
@@ -162,19 +162,19 @@ def _errors(step: Step, number: int) -> RowErrors:
 
 
 class Listed:
-    """A flat_map that is through with a row when it returns: a row fails as a whole."""
+    """A flat_map whose results are collected when it returns: a row fails as a whole."""
 
     def __init__(self, function: Callable[[Row], Any]) -> None:
         self._function = function
         self.__code__ = getattr(function, "__code__", None)
 
     def __call__(self, row: Row) -> list[Any]:
-        """All rows that it gives for this one."""
+        """All rows that it returns for this one."""
         return [r.copy() if type(r) is dict else _own(r) for r in self._function(row)]
 
 
 def own_rows(results: Iterable[Any]) -> Iterator[Any]:
-    """What a function gives, at once copied: it may give the same dict again, changed."""
+    """Copy the results at once: a function may yield the same dict again, changed."""
     return (r.copy() if type(r) is dict else _own(r) for r in results)
 
 
@@ -211,7 +211,7 @@ def _checked(step: Map | FlatMap, made: Rows, errors: RowErrors, frame: pl.DataF
 
 
 def as_row(row: Any) -> Row | None:
-    """What a function gave as a row; None if it is none."""
+    """The result of a function as a row; None if it is not one."""
     if isinstance(row, Mapping):
         return dict(row)
     if dataclasses.is_dataclass(row) and not isinstance(row, type):
@@ -222,7 +222,7 @@ def as_row(row: Any) -> Row | None:
 def _without(
     rows: Rows, told: Mapping[int, BadRow], errors: RowErrors, frame: pl.DataFrame
 ) -> Rows:
-    """The other rows; those told of go by the policy, with what their record carries."""
+    """The other rows; the policy handles those that failed, with what their record carries."""
     records = frame[[rows.source(index) for index in told]]
     whole = bad_rows(records, [bad.reason for bad in told.values()])
     errors.reject(

@@ -1,4 +1,4 @@
-"""Map, FlatMap, FilterRows: functions of rows (dicts); RowFunctions: neighbours fused into one."""
+"""Map, FlatMap, FilterRows: row functions on dicts; RowFunctions: adjacent ones fused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DECLARE_COLUMNS = 'declare them: schema={"id": "int", ..}, or annotate the retu
 
 
 class _OneFunction(Step):
-    """What map, flat_map and filter by a function have in common."""
+    """Common base of map, flat_map and filter by a function."""
 
     __slots__ = ()
 
@@ -31,7 +31,7 @@ class _OneFunction(Step):
     function: RowFunction
 
     def alone(self) -> Step:
-        """Fused with nothing."""
+        """As `RowFunctions`, not fused."""
         return RowFunctions((self,))
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
@@ -43,7 +43,7 @@ class _OneFunction(Step):
         return None if self.schema is None else _schema(self.schema)
 
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
-        """The one."""
+        """The function."""
         return (self.function,)
 
     def given_types(self, name: StepName) -> dict[StepName, Schema]:
@@ -72,8 +72,8 @@ class Map(_OneFunction):
     Args:
         function: Called with each row.
         schema: Declared output Schema or None (learnt before it runs).
-        adds: The function keeps the row and adds just these columns (name -> Polars type, None
-            where it is learnt); the plan turns it into `schema`. None: nothing is known.
+        adds: The function keeps the row and adds only these columns (name -> Polars type, None
+            if it is learnt); the plan turns it into `schema`. None: nothing is known.
         errors: Rows for which the function raises, or that do not fit the columns.
 
     >>> Map(dict).words(), Map(dict).untyped(), Map(dict, {"n": "int"}).untyped()
@@ -90,28 +90,28 @@ class Map(_OneFunction):
     errors: ErrorPolicy = ErrorPolicy.FAIL
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
-        """Those that are not replaced, where it only adds columns."""
+        """The columns that are not replaced, if it only adds columns."""
         return frozenset() if self.adds is None else frozenset(names) - self.adds.keys()
 
     def resolved(self, inputs: Sequence[Schema]) -> Step:
-        """The columns of a map that adds some."""
+        """Resolve the columns of a map that adds some."""
         if self.adds is None or inputs[0].open or None in self.adds.values():
             return self
         return self.but(schema=type(inputs[0])({**inputs[0].columns, **self.adds}))
 
     def untyped(self) -> bool:
-        """Only a call tells the columns."""
+        """Whether only a call reveals the columns."""
         return self.schema is None
 
     def typed(self, found: Schema) -> Step:
-        """All columns, or those that are added, where nobody declared them."""
+        """Set all columns, or those that are added, if they are not declared."""
         if self.adds is not None:
             known = {n: d if d is not None else found.columns.get(n) for n, d in self.adds.items()}
             return self.but(adds=known)
         return self.but(schema=found) if self.schema is None else self
 
     def given_types(self, name: StepName) -> dict[StepName, Schema]:
-        """The columns it gives, or adds."""
+        """The columns it returns, or adds."""
         found = self.declared()
         if found is None:
             return {}
@@ -145,11 +145,11 @@ class FlatMap(_OneFunction):
     errors: ErrorPolicy = ErrorPolicy.FAIL
 
     def untyped(self) -> bool:
-        """Only a call tells the columns."""
+        """Whether only a call reveals the columns."""
         return self.schema is None
 
     def typed(self, found: Schema) -> Step:
-        """All columns, where nobody declared them."""
+        """Set all columns, if they are not declared."""
         return self.but(schema=found) if self.schema is None else self
 
     def tried(self, frame: Any) -> Tried:
@@ -185,12 +185,12 @@ class FilterRows(_OneFunction):
 
 @dataclass(frozen=True, slots=True)
 class RowFunctions(Step):
-    """Neighbouring Map, FlatMap, FilterRows fused by plan/rewrite: converted to dicts once.
+    """Adjacent Map, FlatMap, FilterRows fused by plan/rewrite: rows are converted to dicts once.
 
     Args:
         functions: In order.
         said: Name and place of each in the user's file, for messages and dead letters; empty
-            for one alone, whose name is that of the step.
+            for a single one, whose name is that of the step.
 
     >>> RowFunctions((Map(dict), FilterRows(bool))).words()
     'rows: map dict, filter bool'
@@ -204,7 +204,7 @@ class RowFunctions(Step):
     said: tuple[tuple[StepName, str], ...] = ()
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
-        """Declared columns, those of the input behind filters only, or open: not known yet."""
+        """Declared columns, those of the input after only filters, or open: not known yet."""
         from raystream.data.schema import Schema
 
         if all(isinstance(each, FilterRows) for each in self.functions):
@@ -212,18 +212,18 @@ class RowFunctions(Step):
         return self.declared() or Schema({}, open=True)
 
     def declared(self) -> Schema | None:
-        """What the last function gives that does not only filter."""
+        """Columns of the last function that is not a filter."""
         maps = [each for each in self.functions if not isinstance(each, FilterRows)]
         return maps[-1].declared() if maps else None
 
     def gives_dead_letters(self) -> bool:
-        """Whether those of one of the functions are wanted."""
+        """Whether the dead letters of one of the functions are consumed."""
         return any(each.gives_dead_letters() for each in self.functions)
 
     def fused(
         self, behind: Step, mine: tuple[StepName, str], other: tuple[StepName, str]
     ) -> Step | None:
-        """With the functions of the next step, if it is one of functions."""
+        """Fuse with the functions of the next step, if it is a function step."""
         if not isinstance(behind, RowFunctions):
             return None
         said = (*(self.said or (mine,)), other)

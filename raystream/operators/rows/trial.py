@@ -1,4 +1,4 @@
-"""Functions of rows, tried with a few: what they give tells their columns."""
+"""Call row functions with a few rows: their results reveal the columns."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def tried_rows(
     Args:
         step: Whose types are not known.
         user: The user's columns of some rows.
-        flat: It gives several rows for each.
-        only: The columns that count; None: all.
+        flat: It returns several rows for each.
+        only: The columns to consider; None: all.
     """
     function = Listed(step.function) if flat else step.function
     results, bad = called(function, to_rows(user), go_on=True, keep=iter if flat else own_rows)

@@ -1,4 +1,4 @@
-"""What a filter's function gives, as true or false: Python's truth, where a value has one."""
+"""Truth value of the result of a filter's function, by Python's rules if it has one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def truths(results: Iterable[Any]) -> Iterator[bool]:
     """True or false of each result.
 
     Raises:
-        TypeError: a result says neither: NaN, or a function that was not called.
+        TypeError: a result has none: NaN, or a function that was not called.
 
     >>> list(truths([True, 0, None, "a"]))
     [True, False, False, True]
@@ -27,7 +27,7 @@ def _truth(value: Any) -> bool:
         or isinstance(value, Iterator)
     ):
         if inspect.iscoroutine(value):
-            value.close()  # else Python warns that nobody awaited it
+            value.close()  # else Python warns that it was never awaited
         what = f"a filter's function gave a {type(value).__name__}, not True or False"
         raise TypeError(what)
     true = bool(value)

@@ -1,4 +1,4 @@
-"""The columns that a select makes of those there are."""
+"""Compile the columns of a select for the input columns."""
 
 from __future__ import annotations
 

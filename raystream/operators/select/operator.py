@@ -26,7 +26,7 @@ class Select(Operator):
         self._evaluation: Evaluation | None = None
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Rows that cannot be computed go by the policy."""
+        """The policy handles rows that cannot be computed."""
         super().open(ctx, output)
         self._errors.open(ctx, output)
 

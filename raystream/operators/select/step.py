@@ -38,18 +38,18 @@ class Select(Step):
         return output_schema(self, inputs[0])
 
     def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """Gone unless all of its columns are chosen."""
+        """The key, if all of its columns are selected."""
         key, plain = inputs[0].key, [each for each in self.columns if not _is_several(each)]
-        if len(plain) < len(self.columns):  # it is seen behind it
+        if len(plain) < len(self.columns):  # checked downstream
             return key
         return key if set(key) <= {column(each) for each in plain} else ()
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
-        """Those that are chosen by name."""
+        """The columns that are selected by name."""
         return frozenset(names) & {each for each in self.columns if isinstance(each, str)}
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
-        """What the columns read, wanted or not."""
+        """What the columns read, requested or not."""
         read = (frozenset([c]) if isinstance(c, str) else roots(c) for c in self.columns)
         return [every(read)]
 

@@ -1,4 +1,4 @@
-"""The columns of a union: those that all inputs have."""
+"""The columns of a union: those common to all inputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from raystream.errors import ConfigurationError
 
 
 def output_schema(inputs: Sequence[Schema]) -> Schema:
-    """The columns of the inputs; not null only where it is in all, keyed only if all are alike.
+    """Columns of the inputs; not null only if it is so in all, keyed only if all have the same key.
 
     Raises:
         ConfigurationError: names, order or types differ.

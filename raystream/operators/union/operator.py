@@ -10,9 +10,9 @@ from raystream.operators.union.step import Union as Step
 
 
 class Union(Operator):
-    """Hands rows on; the inputs meet in the engine's gate.
+    """Forwards rows; the inputs meet in the engine's gate.
 
-    Columns that only rows tell (behind a function) are compared here, with those that came first.
+    Columns that only rows reveal (after a function) are compared here with the first ones.
     """
 
     def __init__(self, step: Step) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Union(Step):
     """Rows of several inputs with equal schemas.
 
-    All columns of all inputs are needed: they must stay alike.
+    All columns of all inputs are needed: they must stay equal.
 
     >>> Union().needs({"main": frozenset("a")}, [("a", "b"), ("a", "b")])
     [None, None]
@@ -29,7 +29,7 @@ class Union(Step):
     operator: ClassVar[str] = "raystream.operators.union.operator:Union"
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
-        """Those of the first, if the others have the same."""
+        """The columns of the first, if the others have the same."""
         from raystream.operators.union.columns import output_schema
 
         return output_schema(inputs)

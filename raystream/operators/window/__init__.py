@@ -1,1 +1,1 @@
-"""Windows: partial aggregates before the exchange, merge and close behind it."""
+"""Windows: partial aggregates before the exchange, merge and close after it."""

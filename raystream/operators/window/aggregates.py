@@ -1,9 +1,10 @@
 """How aggregates are computed: per batch (partial), merged, and finished.
 
-Nulls do not count, but for `first` and `last`, which give the value of a row as it is. Of no value
-at all: `count` and `sum` are 0, the others null. Sums of integers and booleans are Int64, of
-decimals decimal(38), all others Float64; an answer that does not fit has a reason instead. NaN is
-a value: sums and means with it are NaN, and it is greater than every number, as in SQL.
+Nulls are not counted, except by `first` and `last`, which return the value of a row as it is.
+Without any value `count` and `sum` are 0, the others null. Sums of integers and booleans are
+Int64, of decimals decimal(38), all others Float64; a result that does not fit has a reason
+instead. NaN is a value: sums and means with it are NaN, and it is greater than every number, as in
+SQL.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from raystream.operators.window.picks import picks, relabelled, upgraded
 from raystream.operators.window.values import Taken, Values
 
 ROWS = f"{HIDDEN}rows"
-"""Int64: how many rows are in a partial."""
+"""Int64: number of rows in a partial."""
 
 _MAIN, _HIGH, _NUMBER = f"{HIDDEN}agg:", f"{HIDDEN}hi:", f"{HIDDEN}num:"
 _SUMS = (AggregateKind.SUM, AggregateKind.MEAN)
@@ -31,11 +32,11 @@ _NULL_OF_NONE = (AggregateKind.MIN, AggregateKind.MAX, AggregateKind.FIRST, Aggr
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Merged partials as rows that go out.
+    """Merged partials as output rows.
 
     Args:
-        frame: What was given, and the aggregates.
-        reasons: Why a row cannot go out, null where it can; None: all can.
+        frame: The input, and the aggregates.
+        reasons: Why a row cannot be emitted, null if it can; None: all can.
     """
 
     frame: pl.DataFrame
@@ -46,7 +47,7 @@ class Aggregation:
     """All aggregates of a window, compiled.
 
     Args:
-        aggregates: Output name -> what is asked.
+        aggregates: Output name -> aggregate.
         columns: Columns of the rows, or None if only partials are merged.
 
     Raises:
@@ -65,11 +66,11 @@ class Aggregation:
             self._kept = self.partial(self.with_values(rows), [pl.lit(0)]).schema
 
     def computed(self, rows: pl.DataFrame, errors: Errors) -> pl.DataFrame:
-        """The rows that can be aggregated, with their values; the others go to `errors`."""
+        """The rows that can be aggregated, with their values; `errors` handles the others."""
         return self._known().computed(rows, errors)
 
     def with_values(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The same of rows that can all be aggregated."""
+        """Same, for rows that can all be aggregated."""
         return self._known().of(rows)
 
     def partial(self, frame: pl.DataFrame, by: Sequence[str | pl.Expr]) -> pl.DataFrame:
@@ -89,13 +90,13 @@ class Aggregation:
         return self._grouped(frame, by, [*parts, pl.col(ROWS).sum()])
 
     def finish(self, frame: pl.DataFrame) -> Finished:
-        """The aggregates of merged partials, beside them."""
+        """Add the aggregates of merged partials."""
         answers = {name: self._answer(name, frame) for name in self._asked}
         columns = [answer.values.alias(name) for name, answer in answers.items()]
         return Finished(frame.hstack(columns), self._unfit(answers))
 
     def restored(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Partials as older versions kept them, as they are kept now; new aggregates begin.
+        """Convert partials of older versions to the current form; new aggregates start empty.
 
         Raises:
             ConfigurationError: an older partial cannot be turned into what is kept now.
@@ -111,7 +112,7 @@ class Aggregation:
         return found
 
     def _with_new(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Aggregates that the state does not have are of no rows so far: 0 or null."""
+        """Aggregates missing in the state start with no rows: 0 or null."""
         kept = self._kept or {}
         frame = relabelled(frame, self._picks)
         adds = []

@@ -1,4 +1,4 @@
-"""The columns of a windowed aggregation: of its result, and of its partials."""
+"""Columns of a windowed aggregation: of its result, and of its partials."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def output_schema(asked: WindowAggregate, schema: Schema) -> Schema:
 
 
 def output_columns(asked: WindowAggregate, *, final: bool) -> list[pl.Expr]:
-    """What is given out of merged and finished rows, with event time."""
+    """Output columns of merged and finished rows, with event time."""
     names = (*asked.keys, WINDOW_START, WINDOW_END, *asked.aggregates)
     columns = [pl.col(name) for name in names]
     if isinstance(asked.emit, Early):
@@ -60,7 +60,7 @@ def _check_names(asked: WindowAggregate) -> None:
 
 
 def local_schema(asked: WindowAggregate, schema: Schema) -> Schema:
-    """The key columns; all else is hidden.
+    """The key columns; everything else is hidden.
 
     Raises:
         ConfigurationError: a key or a column of an aggregate does not exist.

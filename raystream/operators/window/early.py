@@ -1,4 +1,4 @@
-"""Early results: rows of open windows that changed, at most once per interval of wall clock."""
+"""Early results: changed rows of open windows, at most once per interval of wall clock."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MAX_NOTES = 64
 
 
 def final_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows that nothing replaces any more: an early row of a window is not one more row."""
+    """Rows that will not be replaced: an early row of a window is not an additional row."""
     if IS_FINAL not in frame.columns:
         return frame
     return frame.filter(pl.col(IS_FINAL)).drop(IS_FINAL)
 
 
 class ChangedPanes:
-    """Remembers which panes of which keys got rows, and finds the windows that this changed.
+    """Tracks which panes of which keys got rows, and finds the windows that this changed.
 
     Args:
         panes: Panes of the window.
@@ -40,7 +40,7 @@ class ChangedPanes:
         return bool(self._notes)
 
     def note(self, partials: pl.DataFrame) -> None:
-        """These rows went into the state."""
+        """Record rows that were added to the state."""
         if partials.height:
             self._notes.append(partials.select(self._by))
         if len(self._notes) > _MAX_NOTES:
@@ -49,10 +49,10 @@ class ChangedPanes:
     def take(
         self, state: WindowedState, merge: Merge, after: int, until: int | None
     ) -> Iterator[pl.DataFrame]:
-        """Merged partials of the changed windows that end in (after, until]; forgets the changes.
+        """Merged partials of the changed windows that end in (after, until]; clears the changes.
 
-        Of a cumulative window only the first end that is still open is told, if `until` is None.
-        The state must not change before all is taken.
+        Of a cumulative window only the first end that is still open is emitted, if `until` is None.
+        The state must not change before all is consumed.
         """
         if not self._notes:
             return
@@ -95,7 +95,7 @@ class ChangedPanes:
         return windows.join(targets, on=on, how="semi", nulls_equal=True)
 
     def _nearest(self, changed: pl.DataFrame, after: int) -> pl.DataFrame | None:
-        """The windows told early, where not every window of a pane is: cumulative ones."""
+        """Windows emitted early, if not every window of a pane is: cumulative ones."""
         if not self._panes.grows:
             return None
         on = [WINDOW_START, WINDOW_END, *self._keys]

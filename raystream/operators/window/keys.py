@@ -1,4 +1,4 @@
-"""The key that a window groups by must still be there: a step in front may have taken it away."""
+"""Check that the key of a window still exists: an upstream step may have dropped it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""WindowLocal: partials of a batch by pane and key, before the exchange; keeps nothing."""
+"""WindowLocal: partials of a batch by pane and key, before the exchange; stateless."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class WindowLocal(Operator):
         self._errors = RowErrors(step.aggregate.errors)
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Rows that cannot be computed go by the policy of the aggregation."""
+        """The policy of the aggregation handles rows that cannot be computed."""
         super().open(ctx, output)
         self._errors.open(ctx, output)
 

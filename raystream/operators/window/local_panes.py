@@ -1,7 +1,7 @@
-"""Panes of windows whose days are those of a time zone: a pane is as long as the clocks say.
+"""Panes of windows by the days of a time zone: the length of a pane follows its clocks.
 
-As for `window_assign.Panes` a pane is known by its start, so state looks the same. What differs is
-asked of the few panes that there are, never of the rows.
+As for `window_assign.Panes` a pane is identified by its start, so state looks the same. Time zone
+look-ups are made for the few distinct panes, never for rows.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class LocalPanes:
         return self._grid.floor(time)
 
     def next_end(self, time: int) -> int:
-        """The first end of a window behind `time`."""
+        """The first window end after `time`."""
         return self._grid.next(time)
 
     def end(self) -> pl.Expr:
@@ -66,7 +66,7 @@ class LocalPanes:
         return self._grid.next(pane)
 
     def horizon(self, time: int) -> int:
-        """First pane with a window that ends after `time`; all earlier panes are done with."""
+        """First pane with a window that ends after `time`; all earlier panes are complete."""
         if isinstance(self._window, Cumulative):
             return self._whole.floor(time)
         if isinstance(self._window, Hopping):
@@ -90,7 +90,7 @@ class LocalPanes:
         return frame.join(windows, on=PANE).drop(PANE)
 
     def coalesced(self, watermark: int) -> pl.Expr | None:
-        """PANE after `watermark`, where panes became alike: closed ones of a growing window."""
+        """PANE after `watermark`, with merged panes: closed ones of a growing window."""
         if not isinstance(self._window, Cumulative):
             return None
         newest = self.pane_of(self.pane_of(watermark) - 1)

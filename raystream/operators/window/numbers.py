@@ -1,8 +1,8 @@
-"""Exact sums and means: 128 bits of partials for whole numbers, two columns for decimals.
+"""Exact sums and means: 128-bit partials for integers, two columns for decimals.
 
 A sum of 64-bit integers is kept as Int128: 2^64 rows of the greatest value fit. Decimals, and
-integers of 128 bits, are kept as `high * 10^19 + low` with both parts summed apart; neither part
-can overflow. Only what is given out must fit its type, and a row where it does not has a reason.
+128-bit integers, are kept as `high * 10^19 + low` with both parts summed separately; neither part
+can overflow. Only the output must fit its type, and a row where it does not has a reason.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WHOLE = pl.Int64()
 """Type of a sum of integers."""
 
 MEAN_SCALE = 6
-"""Digits behind the point of a mean of decimals, at least."""
+"""Minimum number of decimal places of a mean of decimals."""
 
 _BASE = 10**19
 _EXACT = 2**53
@@ -25,11 +25,11 @@ _WIDE = (pl.Int128(), pl.UInt128())
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an aggregate gives out.
+    """Results of an aggregate.
 
     Args:
         values: One for each group.
-        wrong: True where the answer does not fit its type; None: they all do.
+        wrong: True where the result does not fit its type; None: all fit.
     """
 
     values: pl.Series
@@ -56,13 +56,13 @@ def summed(rows: pl.DataFrame, column: str, main: str, high: str) -> list[pl.Exp
         base = pl.lit(_BASE, dtype)
         low, rest = (value % base).cast(pl.Int128), (value // base).cast(pl.Int128)
         return [low.sum().alias(main), rest.sum().alias(high)]
-    if _fits_64_bits(rows, column):  # a tenth of the time of all grouping
+    if _fits_64_bits(rows, column):  # a tenth of the time of the whole grouping
         return [value.cast(pl.Int64).sum().cast(pl.Int128).alias(main)]
     return [value.cast(pl.Int128).sum().alias(main)]
 
 
 def _fits_64_bits(rows: pl.DataFrame, column: str) -> bool:
-    """Whether no sum of some of these values can leave 64 bits."""
+    """Whether no sum of any of these values can exceed 64 bits."""
     values = rows.get_column(column)
     low, high = values.min(), values.max()
     if not isinstance(low, int) or not isinstance(high, int):  # all null
@@ -88,7 +88,7 @@ def sum_of(frame: pl.DataFrame, main: str, high: str) -> Answer:
 
 
 def mean_of(frame: pl.DataFrame, main: str, high: str, number: str) -> Answer:
-    """The means of merged partials; null where nothing was counted."""
+    """The means of merged partials; null if nothing was counted."""
     dtype = frame.schema[main]
     if dtype.is_float():
         mean = pl.when(pl.col(number) > 0).then(pl.col(main) / pl.col(number))
@@ -101,7 +101,7 @@ def mean_of(frame: pl.DataFrame, main: str, high: str, number: str) -> Answer:
 
 
 def _total(frame: pl.DataFrame, main: str, high: str) -> pl.Series:
-    """Int128 of both parts; null where it has more than 38 digits."""
+    """Int128 of both parts; null if it has more than 38 digits."""
     low = frame.get_column(main)
     if isinstance(low.dtype, pl.Decimal):
         low = low.to_physical().cast(pl.Int128)
@@ -122,7 +122,7 @@ def _as_decimal(digits: pl.Series, scale: int) -> Answer:
 
 
 def _float_mean(totals: pl.Series, counts: pl.Series) -> pl.Series:
-    """The nearest float of the exact quotient: of exact floats their quotient is that."""
+    """The nearest float of the exact quotient: if both are exact floats, their quotient."""
     frame = pl.DataFrame({"total": totals, "count": counts})
     total, count = pl.col("total"), pl.col("count")
     quotient = pl.when(count > 0).then(total.cast(pl.Float64) / count).alias("mean")
@@ -133,7 +133,7 @@ def _float_mean(totals: pl.Series, counts: pl.Series) -> pl.Series:
 
 
 def _decimal_mean(totals: pl.Series, counts: pl.Series, scale: int, wanted: int) -> Answer:
-    """The quotient, rounded half away from zero to `wanted` digits behind the point."""
+    """The quotient, rounded half away from zero to `wanted` decimal places."""
     more = 10 ** (wanted - scale)
     frame = pl.DataFrame({"total": totals, "count": counts.cast(pl.Int128)})
     total, count = pl.col("total"), pl.col("count")

@@ -1,15 +1,15 @@
-"""WindowGlobal: merges partials into state, closes windows by the watermark, tells late rows.
+"""WindowGlobal: merge partials into state, close windows by the watermark, detect late rows.
 
-- A window closes when the watermark reaches its end. With `allowed_lateness` it stays until the
-  watermark reaches end + lateness, and rows that come meanwhile give it out again at once, with
+- A window closes when the watermark reaches its end. With `allowed_lateness` it is kept until the
+  watermark reaches end + lateness, and rows that arrive in between emit it again at once, with
   all that is known: a later row of the same key and window replaces an earlier one.
-- With early results (rs.early) rows of open windows that changed come with `final` = false, and
-  one row with `final` = true when nothing can change it any more, which is at end + lateness.
-- A row is late when all of its windows are closed for good: counted (`late_rows`) and, where
+- With early results (rs.early) changed rows of open windows are emitted with `final` = false, and
+  one row with `final` = true when it can no longer change, which is at end + lateness.
+- A row is late when all of its windows are closed and dropped: it is counted (`late_rows`) and, if
   `.late` is consumed, emitted there. In a window that is closed already it does not count.
 - The end of a bounded input closes everything and leaves, as watermark, the end of the last of
   these windows.
-- Rows that go out have as event time the last millisecond of their window (Flink's rule).
+- Output rows have as event time the last millisecond of their window (Flink's rule).
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class WindowGlobal(Operator):
         self._errors = RowErrors(self._asked.errors)
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Segment ids start with the attempt."""
+        """Prefix segment ids with the attempt."""
         super().open(ctx, output)
         self._errors.open(ctx, output)
         self._state = WindowedState(self._keys, self._aggregation.merge, str(ctx.attempt))
 
     def restore(self, restored: Restored) -> None:
-        """Take the partials of the keys that are owned, and the watermark reached."""
+        """Restore the partials of the owned keys, and the watermark."""
         for state in restored.states:
             watermark = state.header.get("watermark")
             if watermark is not None:
@@ -89,12 +89,12 @@ class WindowGlobal(Operator):
             self._restart(segment.frame)
 
     def _checked(self, segment: Segment) -> Segment:
-        """State whose keys are of another type belongs to other owners."""
+        """State whose keys have another type belongs to other owners."""
         columns = self._step.columns
         for key in self._keys:
             was = segment.frame.schema[key]
             now = was if columns is None else columns.columns.get(key, was)
-            if was != now and not (was.is_integer() and now.is_integer()):  # one owner all the same
+            if was != now and not (was.is_integer() and now.is_integer()):  # the owner is the same
                 what = f"the state is kept by key {key!r} of type {was}, which is {now} now"
                 advice = (
                     f"make it {was} again, or give the step another name and run once with "
@@ -104,7 +104,7 @@ class WindowGlobal(Operator):
         return segment
 
     def process(self, batch: Batch, port: int = 0) -> None:
-        """Rows or partials go into the state; what is late goes its own way."""
+        """Add rows or partials to the state; late ones are split off."""
         partials = self._on_time_partials(batch.frame)
         if not partials.height:
             return
@@ -128,11 +128,11 @@ class WindowGlobal(Operator):
         self.proceed()
 
     def has_more(self) -> bool:
-        """Whether windows that are closed, or early rows that are due, are not all given out."""
+        """Whether closed windows, or early rows that are due, are not all emitted."""
         return self._work is not None
 
     def proceed(self) -> None:
-        """Give out the next slice of them."""
+        """Emit the next slice of them."""
         if self._work is not None and next(self._work, self) is self:
             self._work = None
 
@@ -145,7 +145,7 @@ class WindowGlobal(Operator):
             self._forget(reached - self._lateness)
 
     def deadline(self) -> float | None:
-        """When early rows are due; not before what is given out now is out."""
+        """When early rows are due; not before the current output is complete."""
         return self._due if self._work is None else None
 
     def on_time(self, now: float) -> None:
@@ -157,7 +157,7 @@ class WindowGlobal(Operator):
         self.proceed()
 
     def _drain(self) -> None:
-        """The step before gave two batches at once: what is pending knows the state as it was."""
+        """The previous step emitted two batches at once: pending output is of the earlier state."""
         while self._work is not None:
             self.proceed()
 
@@ -174,7 +174,7 @@ class WindowGlobal(Operator):
         return {"state_bytes": self._state.size_bytes()}
 
     def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
-        """Segments of partials, and the watermark reached."""
+        """Segments of partials, and the watermark."""
         watermark = None if self._watermark == _BEGIN else self._watermark
         return StepState(self._state.snapshot(), {"watermark": watermark})
 
@@ -215,7 +215,7 @@ class WindowGlobal(Operator):
         return frame.filter(~late), frame.filter(late)
 
     def _update_closed(self, partials: pl.DataFrame) -> None:
-        """Rows for windows that were given out but are kept: give them out again."""
+        """Emit windows again that were emitted but are kept."""
         touched = partials.filter(self._panes.end() <= self._watermark)
         if not touched.height:
             return
@@ -263,7 +263,7 @@ class WindowGlobal(Operator):
         return owned(frame, self._keys, me.subtask.index, me.parallelism)
 
     def _restart(self, frame: pl.DataFrame) -> None:
-        """Early rows of restored windows are given out again."""
+        """Emit early rows of restored windows again."""
         if self._every is not None:
             self._note(frame)
 

@@ -2,7 +2,7 @@
 
 A pane is the largest piece of event time that no window divides: the whole of a tumbling window,
 one slide of a hopping one, one step of a cumulative one (Flink's slices). Windows of all three
-kinds end on the grid `offset + n * width`, which makes the rules below the same for all.
+kinds end on the grid `offset + n * width`, so the rules below are the same for all.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ WINDOW_END = "window_end"
 
 
 class Assigner(Protocol):
-    """Panes and windows of one kind of window; what each method does is said at `Panes`."""
+    """Panes and windows of one kind of window; `Panes` documents the methods."""
 
     grows: bool
-    """Whether windows have a common start and ever later ends."""
+    """Whether windows have a common start and increasing ends."""
 
     def pane(self) -> pl.Expr:
         """Column: start of the pane of a row."""
@@ -37,7 +37,7 @@ class Assigner(Protocol):
         ...
 
     def next_end(self, time: int) -> int:
-        """First end of a window behind a time."""
+        """First window end after a time."""
         ...
 
     def end(self) -> pl.Expr:
@@ -61,7 +61,7 @@ class Assigner(Protocol):
         ...
 
     def coalesced(self, watermark: int) -> pl.Expr | None:
-        """PANE, where closed panes became alike."""
+        """PANE, with closed panes merged."""
         ...
 
 
@@ -103,7 +103,7 @@ class Panes:
         return time - (time - self._offset) % self.width
 
     def next_end(self, time: int) -> int:
-        """The first end of a window behind `time`."""
+        """The first window end after `time`."""
         return self.pane_of(time) + self.width
 
     def end(self) -> pl.Expr:
@@ -117,7 +117,7 @@ class Panes:
         return pane + self._span
 
     def horizon(self, time: int) -> int:
-        """First pane with a window that ends after `time`; all earlier panes are done with."""
+        """First pane with a window that ends after `time`; all earlier panes are complete."""
         if isinstance(self._window, Cumulative):
             return time - (time - self._offset) % self._span
         return self.pane_of(time) - self._span + self.width
@@ -134,9 +134,9 @@ class Panes:
 
         Args:
             frame: Rows with PANE.
-            after: Windows that end here or earlier are left out.
-            until: Last end; None: all, but of a cumulative window only the first end that is left
-                (the later ones say nothing more yet).
+            after: Windows that end here or earlier are omitted.
+            until: Last end; None: all, but of a cumulative window only the first remaining end
+                (the later ones do not add anything yet).
 
         Returns:
             The rows with WINDOW_START and WINDOW_END in place of PANE.
@@ -151,7 +151,7 @@ class Panes:
         return self._with_windows(frame, first, last)
 
     def coalesced(self, watermark: int) -> pl.Expr | None:
-        """PANE after `watermark`, where panes became alike: closed ones of a growing window."""
+        """PANE after `watermark`, with merged panes: closed ones of a growing window."""
         if not isinstance(self._window, Cumulative):
             return None
         newest = self.pane_of(watermark) - self.width
@@ -179,6 +179,6 @@ class Panes:
 
 
 def _floor(value: pl.Expr, width: int, offset: int) -> pl.Expr:
-    """The remainder of Polars has the sign of the divisor, so this is right before 1970 too."""
+    """Floor to the grid; Polars' remainder has the sign of the divisor, so also before 1970."""
     moved = value - offset if offset else value
     return value - moved % width

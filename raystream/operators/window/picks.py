@@ -1,9 +1,9 @@
 """First and last: values of one row, chosen by event time, then by its place in the input.
 
-All `last` of a window with the same `where` (and all `first`) are of one and the same row, nulls
-included. Rows of one event time are told apart by data.batch.ORDER, the place of the record in its
-partition; where there is none (the rows come out of another window), by their values. So the
-answer depends neither on the order of arrival nor on how rows were cut into batches.
+All `last` of a window with the same `where` (and all `first`) take the same row, nulls included.
+Rows with the same event time are ordered by data.batch.ORDER, the place of the record in its
+partition; without one (the rows come out of another window), by their values. So the result
+depends neither on the order of arrival nor on how rows were cut into batches.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _AT, _ORDER, _PICK = f"{HIDDEN}at:", f"{HIDDEN}ord:", f"{HIDDEN}pick:"
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """Aggregates whose values are of one row.
+    """Aggregates whose values are from one row.
 
     Args:
         first: The first row, else the last.
@@ -50,7 +50,7 @@ class Pick:
 
         Args:
             values: Output name -> column of the rows.
-            where: Column that tells which rows count; None: all.
+            where: Column of the rows to consider; None: all.
             types: Columns of the rows.
         """
         placed = ORDER in types
@@ -64,7 +64,7 @@ class Pick:
         return self._one(row, by, stable=placed)  # rows of one record are in order
 
     def of_partials(self, types: Mapping[str, pl.DataType]) -> pl.Expr:
-        """The same over partials."""
+        """Same, over partials."""
         known = pl.col(self.at).is_not_null()
         names = [self.at, self.order, *self.columns]
         by = [pl.col(self.at), pl.col(self.order), *(_sortable(c, types[c]) for c in self.columns)]
@@ -80,10 +80,10 @@ class Pick:
 
 
 def picks(aggregates: Mapping[str, Aggregate], prefix: str) -> list[Pick]:
-    """The first and last among aggregates, by row that they are of.
+    """The first and last among aggregates, grouped by the row that they take.
 
     Args:
-        aggregates: Output name -> what is asked.
+        aggregates: Output name -> aggregate.
         prefix: Of the partial columns.
     """
     groups: list[tuple[Aggregate, list[str]]] = []
@@ -102,7 +102,7 @@ def picks(aggregates: Mapping[str, Aggregate], prefix: str) -> list[Pick]:
 
 
 def relabelled(frame: pl.DataFrame, wanted: Sequence[Pick]) -> pl.DataFrame:
-    """Partials whose row is told by another aggregate of the same group than now."""
+    """Relabel partials whose row was named after another aggregate of the same group."""
     names: dict[str, str] = {}
     for pick in wanted:
         if pick.order not in frame.columns:
@@ -113,7 +113,7 @@ def relabelled(frame: pl.DataFrame, wanted: Sequence[Pick]) -> pl.DataFrame:
 
 
 def upgraded(frame: pl.DataFrame, wanted: Sequence[Pick]) -> pl.DataFrame:
-    """Partials of a version that kept no place of the row, and a time for each aggregate."""
+    """Convert partials of a version that kept no place of the row, and a time per aggregate."""
     adds = []
     for pick in wanted:
         if pick.order not in frame.columns:
@@ -132,5 +132,5 @@ def _same_row(one: Aggregate, other: Aggregate) -> bool:
 
 
 def _sortable(column: str, dtype: pl.DataType) -> pl.Expr:
-    """Lists and objects have no order; any fixed one will do."""
+    """Lists and objects have no order; any fixed one is sufficient."""
     return pl.col(column).hash(0) if dtype.is_nested() else pl.col(column)

@@ -1,8 +1,8 @@
-"""Which windows are given out at once: memory stays near the size of the state.
+"""Which windows are emitted at once: memory stays near the size of the state.
 
-A row of the state is in many windows when these overlap, so giving out all that end now would take
-many times the state. Slices are stretches of window ends that take about SLICE_ROWS rows; a single
-window with more keys than that is given out in parts of its keys.
+A row of the state is in many windows when these overlap, so emitting all that end now would take
+many times the state. Slices are ranges of window ends that take about SLICE_ROWS rows; a single
+window with more keys than that is emitted in parts of its keys.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SLICE_ROWS = 100_000
 class Slice:
     """Windows that end in (after, until]; their panes are in [low, until).
 
-    `part` of `parts` says which keys, by hash.
+    Keys are assigned to `part` of `parts` by hash.
     """
 
     after: int
@@ -54,7 +54,7 @@ def slices(
     Args:
         panes: Of the window.
         counts: Rows by pane, rising.
-        after: Windows that end here or earlier are left out.
+        after: Windows that end here or earlier are omitted.
         until: Last end; None: all.
         only: Only windows with one of these panes, rising; None: all with rows.
         by_key: Whether there are keys to divide a large window by.
@@ -84,7 +84,7 @@ def _ends(
     until: int | None,
     only: Sequence[int] | None,
 ) -> Iterator[tuple[int, int, int]]:
-    """Ends of windows that have rows, the first pane of each, and how many rows it has."""
+    """Ends of windows that have rows, the first pane of each, and its number of rows."""
     starts = [pane for pane, _ in counts]
     sums = [0, *accumulate(count for _, count in counts)]
     wanted = starts if only is None else only

@@ -1,4 +1,4 @@
-"""WindowAggregate: aggregates by window and key; and the two steps that it becomes."""
+"""WindowAggregate: aggregates by window and key; and the two steps it expands to."""
 
 from __future__ import annotations
 
@@ -51,38 +51,38 @@ class WindowAggregate(Step):
         return output_schema(self, inputs[0])
 
     def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """That of the window."""
+        """The key of the window."""
         return self.keys
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
-        """The keys, what the aggregates read, and what is wanted of late rows."""
+        """The keys, what the aggregates read, and what is requested of late rows."""
         asked = self.aggregates.values()
         given = [value for a in asked for value in (a.value, a.where) if value is not None]
         read = (roots(value, inputs[0]) for value in given)
         return [every([wanted["late"], frozenset(self.keys), *read])]
 
     def needs_order(self, asked: Collection[str]) -> bool:
-        """For a first or last; and late rows carry it on."""
+        """For a first or last; also if late rows need it."""
         kinds = {aggregate.kind for aggregate in self.aggregates.values()}
         return not kinds.isdisjoint(_PICKS) or "late" in asked
 
     def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
-        """One group for all rows is computed by one subtask."""
+        """Only one subtask if there is no key."""
         return (asked or default) if self.keys else 1
 
     def alone(self) -> Step:
-        """The merge, of rows as they come."""
+        """Merge rows directly."""
         return WindowGlobal(self, pre_aggregated=False)
 
     def expand(self, inputs: Sequence[Schema], asked: Collection[str]) -> tuple[Step, ...]:
-        """Partials in front of the exchange, unless late rows are wanted: whole."""
+        """Partials before the exchange; unless late rows are consumed, which need whole rows."""
         whole = "late" in asked
         columns = None if inputs[0].open else inputs[0]
         merge = WindowGlobal(self, not whole, columns)
         return (merge,) if whole else (WindowLocal(self), merge)
 
     def gives_again(self) -> bool:
-        """A late row gives its window out once more."""
+        """A late row emits its window again."""
         return bool(self.allowed_lateness_ms)
 
     def meaning(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class WindowAggregate(Step):
 
 @dataclass(frozen=True, slots=True)
 class WindowLocal(Step):
-    """Partials before the exchange; made by the plan, never by the user.
+    """Partials before the exchange; added by the plan, never by the user.
 
     >>> WindowLocal(WindowAggregate((), rs.tumbling("1m"), {"n": rs.count()})).words()
     'partial aggregates'
@@ -133,7 +133,7 @@ class WindowLocal(Step):
     aggregate: WindowAggregate
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
-        """The key columns; all else is hidden."""
+        """The key columns; everything else is hidden."""
         from raystream.operators.window.columns import local_schema
 
         return local_schema(self.aggregate, inputs[0])
@@ -160,9 +160,9 @@ class WindowGlobal(Step):
     """Merge after the exchange.
 
     Args:
-        aggregate: What is asked.
+        aggregate: The aggregation.
         pre_aggregated: The input is partials, not rows.
-        columns: Schema of the rows, where it is known; tells what older state must become.
+        columns: Schema of the rows, if known; older state is converted to it.
 
     >>> asked = WindowAggregate((), rs.tumbling("1m"), {"n": rs.count()})
     >>> WindowGlobal(asked, pre_aggregated=True).words()
@@ -179,7 +179,7 @@ class WindowGlobal(Step):
     columns: Any = None
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
-        """As the whole, of whose inputs these columns are."""
+        """As the whole aggregation, whose input has these columns."""
         return self.aggregate.columns_behind(inputs)
 
     def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
@@ -187,7 +187,7 @@ class WindowGlobal(Step):
         return self.aggregate.keys
 
     def routing(self, port: int) -> tuple[str, ...] | None:
-        """Rows of a key meet; without one, all."""
+        """By key; without one all rows go to one subtask."""
         return self.aggregate.keys
 
     def needs_order(self, asked: Collection[str]) -> bool:
@@ -195,15 +195,15 @@ class WindowGlobal(Step):
         return self.aggregate.needs_order(asked)
 
     def told_by_rows(self) -> bool:
-        """Columns of partials are hidden."""
+        """False: columns of partials are hidden."""
         return not self.pre_aggregated
 
     def meaning(self) -> dict[str, Any]:
-        """As the whole, with the types of the key: who owns a key depends on them."""
+        """As the whole, with the types of the key: the owner of a key depends on them."""
         return {"kind": "WindowGlobal", **self.aggregate.meaning(), **self._key_types()}
 
     def _key_types(self) -> dict[str, Any]:
-        """Not in checkpoints of older raystreams."""
+        """Missing in checkpoints of older raystreams."""
         columns, keys = self.columns, self.aggregate.keys
         if columns is None or columns.open or not set(keys) <= set(columns.columns):
             return {}

@@ -1,4 +1,4 @@
-"""What aggregates take of each row: values and conditions, checked, as columns of the batch."""
+"""Inputs of aggregates per row: values and conditions, checked, as columns of the batch."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one aggregate takes.
+    """The input of one aggregate.
 
     Args:
-        column: Holds its values, null where they do not count (for first and last: all values);
+        column: Holds its values, null if they are not counted (for first and last: all values);
             None: every row counts.
         dtype: Their type.
-        where: For first and last: the column that tells which rows count; None: all.
+        where: For first and last: the column of the rows to consider; None: all.
     """
 
     column: str | None
@@ -37,10 +37,10 @@ class Taken:
 class Values:
     """Values and conditions of all aggregates of a window.
 
-    They are columns before rows are grouped: so a constant is one value for each row.
+    They become columns before rows are grouped, so that a constant is one value for each row.
 
     Args:
-        aggregates: Output name -> what is asked.
+        aggregates: Output name -> aggregate.
         columns: Columns of the rows.
 
     Raises:
@@ -58,16 +58,16 @@ class Values:
         self._evaluation = Evaluation(self._computed, self.of)
 
     def computed(self, frame: pl.DataFrame, errors: Errors) -> pl.DataFrame:
-        """The rows that can be computed, with what aggregates take beside them.
+        """The rows that can be computed, with the inputs of aggregates added.
 
         Args:
             frame: User columns and hidden columns.
-            errors: Takes the rows that cannot be computed.
+            errors: Handles the rows that cannot be computed.
         """
         return self._evaluation.of(frame, errors) if self._adds or self._masked else frame
 
     def of(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The rows with what aggregates take beside them.
+        """The rows with the inputs of aggregates added.
 
         Raises:
             polars.exceptions.PolarsError: an rs.col expression cannot be computed for some row.
@@ -82,7 +82,7 @@ class Values:
             return self._where_true(frame.with_columns(self._adds))
 
     def _where_true(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Polars computes both sides of a condition: where it is not true a value may be wrong."""
+        """Polars computes both sides of a condition: if it is not true a value may be wrong."""
         columns = []
         for column, (value, where) in self._masked.items():
             true = frame.select(where.value.alias(column)).to_series().fill_null(value=False)
@@ -128,7 +128,7 @@ class Values:
         return column
 
     def _note_errors(self, value: Compiled | None, where: Compiled | None) -> None:
-        """A value counts only where the condition is true, and only there can it be wrong."""
+        """A value is used only if the condition is true, and only then can it be wrong."""
         if where is not None:
             self._computed.append(where)
         if value is not None and value.error is not None and where is not None:

@@ -1,4 +1,4 @@
-"""The columns that with_columns adds to those there are."""
+"""Compile the columns that with_columns adds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from raystream.operators.with_columns.step import WithColumns
 
 
 def output_schema(step: WithColumns, schema: Schema) -> Schema:
-    """The columns and the new ones behind them.
+    """The input columns, followed by the new ones.
 
     Raises:
         ConfigurationError: an expression names a missing column or does not fit its types.

@@ -15,7 +15,7 @@ from raystream.operators.with_columns.step import WithColumns as Step
 
 
 class WithColumns(Operator):
-    """Computes columns; all expressions see the columns as they came in."""
+    """Computes columns; all expressions see the input columns."""
 
     def __init__(self, step: Step) -> None:
         self._step = step
@@ -23,7 +23,7 @@ class WithColumns(Operator):
         self._evaluation: Evaluation | None = None
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Rows that cannot be computed go by the policy."""
+        """The policy handles rows that cannot be computed."""
         super().open(ctx, output)
         self._errors.open(ctx, output)
 

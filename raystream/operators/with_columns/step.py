@@ -31,17 +31,17 @@ class WithColumns(Step):
     errors: ErrorPolicy = ErrorPolicy.FAIL
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
-        """The columns and the new ones behind them."""
+        """The input columns, followed by the new ones."""
         from raystream.operators.with_columns.columns import output_schema
 
         return output_schema(self, inputs[0])
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
-        """Those that are not replaced."""
+        """The columns that are not replaced."""
         return frozenset(names) - self.columns.keys()
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
-        """What is wanted of the others, and what the new ones read, wanted or not."""
+        """What is requested of the others, and what the new ones read, requested or not."""
         main = wanted["main"]
         rest = None if main is None else main - set(self.columns)
         return [every([rest, *(roots(value, inputs[0]) for value in self.columns.values())])]

@@ -1,9 +1,9 @@
-"""WithEventTime: rows get another event time, and watermarks are told from here on.
+"""WithEventTime: assign another event time to rows, and emit watermarks from here on.
 
-Of what is told above only that it is idle, and its end, pass. The watermark is that of this
-subtask: the highest time of its rows - out-of-orderness - 1 ms; splits are not known here. Until
-its first row it tells nothing; without a row for `idle_timeout`, with nothing waiting in front of
-it, it is idle and does not delay the watermark.
+Of the upstream watermarks only idleness and the end of input pass. The watermark is that of this
+subtask: the highest time of its rows - out-of-orderness - 1 ms; splits are not known here. It
+emits none until its first row; without a row for `idle_timeout`, and with no input waiting, it is
+idle and does not delay the watermark.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class WithEventTime(Operator):
         self._news: list[Watermark | Idle] = []
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Rows without a time go by the policy of the step."""
+        """The step's policy handles rows without a time."""
         super().open(ctx, output)
         self._errors.open(ctx, output)
 
     def restore(self, restored: Restored) -> None:
-        """Event time continues from the subtask that was furthest behind."""
+        """Event time resumes from the subtask that was furthest behind."""
         told = [state.header.get("highest") for state in restored.states]
         known = [highest for highest in told if highest is not None]
         if known and (len(known) == len(told) or restored.redistribute):
@@ -55,7 +55,7 @@ class WithEventTime(Operator):
         self._rested = any(state.header.get("idle") for state in restored.states)
 
     def process(self, batch: Batch, port: int = 0) -> None:
-        """Rows continue with their new time; those that can have none do not."""
+        """Emit the rows with their new time; drop those that have none."""
         frame = self._timed(batch.frame)
         if not frame.height:
             return
@@ -67,22 +67,22 @@ class WithEventTime(Operator):
         self._speak()
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
-        """What is told above is about another event time: see `passes`."""
+        """Ignore upstream watermarks, which are about another event time: see `passes`."""
 
     def passes(self, news: Watermark | Idle) -> bool:
-        """Only the end, and that nothing comes."""
+        """Only the end of input, and idleness."""
         if isinstance(news, Watermark):
             return news.time == END_OF_TIME
         self._idle = True
         return True
 
     def own_news(self) -> Iterator[Watermark | Idle]:
-        """What is to be told behind here; it is taken."""
+        """Watermarks to emit downstream; removes them."""
         while self._news:
             yield self._news.pop(0)
 
     def on_quiet(self, now: float) -> None:
-        """Nothing waits in front of it: after the timeout it is idle."""
+        """No input is waiting: idle after the timeout."""
         timeout = self._strategy.idle_timeout_ms
         if self._quiet_since is None:
             self._quiet_since = now
@@ -93,7 +93,7 @@ class WithEventTime(Operator):
             self._news.append(Idle())
 
     def deadline(self) -> float | None:
-        """When it would be idle: it is asked then whether anything waits."""
+        """When it may become idle: whether input is waiting is checked then."""
         timeout = self._strategy.idle_timeout_ms
         if timeout is None or self._idle or self._quiet_since is None:
             return None
@@ -101,7 +101,7 @@ class WithEventTime(Operator):
         return due if due > self.ctx.clock.now() else None
 
     def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
-        """The highest time; who is idle waits for no timeout again."""
+        """The highest time; an idle subtask need not wait for the timeout again."""
         return StepState(header={"highest": self._highest, "idle": self._idle})
 
     def _speak(self) -> None:

@@ -1,4 +1,4 @@
-"""WithEventTime: rows get another event time, and watermarks are made from here on."""
+"""WithEventTime: assign another event time to rows, and generate watermarks from here on."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WithEventTime(Step):
-    """Rows get another event time, and watermarks are made from here on, per subtask.
+    """Assign another event time to rows, and generate watermarks from here on, per subtask.
 
     Args:
         event_time: Column, path into one, or Expression.
-        watermark: Strategy; it replaces the one above.
+        watermark: Strategy; it replaces the upstream one.
         event_time_unit: As of a Read.
         time_zone: As of a Read.
         errors: Policy for rows without a time.
@@ -42,7 +42,7 @@ class WithEventTime(Step):
     errors: ErrorPolicy = ErrorPolicy.FAIL
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
-        """The same columns; event time must be found in them."""
+        """The same columns; event time must be computable from them."""
         from raystream.operators.event_times import times_of
 
         times_of(self, inputs[0])
@@ -53,7 +53,7 @@ class WithEventTime(Step):
         return frozenset(names)
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
-        """What is wanted, and what event time is made of."""
+        """The requested columns, and those that event time is computed from."""
         return [either(wanted["main"], roots_of_time(self.event_time, inputs[0]))]
 
     def words(self) -> str:

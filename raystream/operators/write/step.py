@@ -1,4 +1,4 @@
-"""Write: rows go to a sink; what runs is runtime/sink."""
+"""Write: rows go to a sink; its runtime is runtime/sink."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Write(Step):
     sink: Any = field()
 
     def outputs(self, inputs: Sequence[Schema]) -> dict[str, Schema]:
-        """What is written; nobody reads it."""
+        """The written columns; they have no consumer."""
         return {"main": inputs[0]}
 
     def words(self) -> str:
