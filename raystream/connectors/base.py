@@ -1,4 +1,4 @@
-"""Sources and sinks as the engine sees them (FLIP-27 and FLIP-143 in small)."""
+"""Sources and sinks as the engine sees them (a small version of FLIP-27 and FLIP-143)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from raystream.observe.safety import TransactionStatus
 from raystream.observe.silence import Silence
 
 Position = Any
-"""JSON value that only the source's own code reads: where to read on in a split."""
+"""JSON value that only the source's own code reads: where to continue in a split."""
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
     """A part of a source read in order; `end` (exclusive) only in a bounded run.
 
-    `needs_position`: what, where and advice of the error if it is to start without a saved one.
+    `needs_position`: what, where and advice of the error for a start without a saved position.
     """
 
     id: SplitId
@@ -38,7 +38,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Rows [first, last) of a chunk's frame come from `split`; `position` is where to read on.
+    """Rows [first, last) of a chunk's frame come from `split`; `position` is where to continue.
 
     A run may be empty (first == last): then only the position moved.
     """
@@ -75,7 +75,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What one poll gave: decoded rows, their runs in frame order, and the rejected records.
+    """Result of one poll: decoded rows, their runs in frame order, and the rejected records.
 
     The frame holds the user columns, and `record_time` (Int64 epoch ms, named data.batch.TIME)
     when the job reads event time from the record timestamp, and data.batch.MESSAGE_KEY on demand.
@@ -95,17 +95,17 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What the plan asks of a reader.
+    """What the plan needs from a reader.
 
     Args:
         schema: Columns to decode (already pushed down).
-        event_time: What event time is made of (a column, if it is called so), or None: fill
+        event_time: How event time is computed (a column, if it has that name), or None: fill
             data.batch.TIME from the record.
         message_key: Carry the record's key in data.batch.MESSAGE_KEY.
-        metadata: Metadata columns asked for: key, timestamp, headers, topic, partition, offset.
+        metadata: Requested metadata columns: key, timestamp, headers, topic, partition, offset.
         row_order: The engine adds data.batch.ORDER from the runs of each chunk.
-        record: All columns of a record, in order, needed or not: CSV counts its fields, and of JSON
-            the fields are reported that no column takes.
+        record: All columns of a record, in order, needed or not: CSV counts its fields, and JSON
+            reports fields that no column takes.
     """
 
     schema: Schema
@@ -127,12 +127,12 @@ class SourceReader(Protocol):
         """Up to max_rows rows, or None if nothing is ready.
 
         Raises:
-            RaystreamError: the source is broken for good (topic re-created, offset gone).
+            RaystreamError: the source is permanently broken (topic re-created, offset gone).
         """
         ...
 
     def caught_up(self, split: SplitId) -> bool:
-        """True if the split was read to its present end and nothing waits (then it may be idle)."""
+        """True if the split was read to its current end and nothing waits (then it may be idle)."""
         ...
 
     def finished(self) -> bool:
@@ -140,11 +140,11 @@ class SourceReader(Protocol):
         ...
 
     def committed(self, positions: Mapping[SplitId, Position]) -> None:
-        """These positions are part of a committed checkpoint (publish offsets for lag tools)."""
+        """Publish positions of a committed checkpoint, for lag tools."""
         ...
 
     def lag(self) -> Mapping[SplitId, int]:
-        """Records between the position and the present end, per split, where known."""
+        """Records between the position and the current end, per split, if known."""
         ...
 
     def close(self) -> None:
@@ -154,10 +154,10 @@ class SourceReader(Protocol):
 
 @runtime_checkable
 class Answered(Protocol):
-    """A SourceReader that knows whether those it reads from answer."""
+    """A SourceReader that knows whether its brokers or servers answer."""
 
     def silent(self) -> Mapping[SplitId, Silence]:
-        """Splits that cannot be read for now, and who does not answer; no network."""
+        """Splits that cannot be read for now, and what does not answer; no network."""
         ...
 
 
@@ -174,7 +174,7 @@ class Source(Protocol):
         ...
 
     def grows(self) -> bool:
-        """Whether a run without end may find more splits: who has none yet waits for them."""
+        """Whether an unbounded run may find more splits: a reader without splits waits."""
         ...
 
     def covers(self, split: SplitId, of: str) -> bool:
@@ -182,7 +182,7 @@ class Source(Protocol):
 
         Args:
             split: Its id.
-            of: How the source was described that had it; empty: not known.
+            of: Description of the source that had it; empty: not known.
         """
         ...
 
@@ -205,7 +205,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """What the plan asks of a writer.
+    """What the plan needs from a writer.
 
     Args:
         schema: User columns of the rows; `schema.key` are the key columns (empty: none).
@@ -218,9 +218,9 @@ class WriteOptions:
     guarantee: str = "exactly_once"
 
     def told_by(self, columns: Schema) -> WriteOptions:
-        """The same with columns that only the rows tell; keys that are none of them are left out.
+        """The same with columns that only the rows reveal; other keys are omitted.
 
-        A row function may have left out a key column.
+        A row function may have dropped a key column.
         """
         key = tuple(name for name in self.schema.key if name in columns.columns)
         return replace(self, schema=columns.with_key(key))
@@ -250,7 +250,7 @@ class SinkWriter(Protocol):
         ...
 
     def poll(self, now: float) -> float | None:
-        """Serve callbacks; raise what went wrong in the background; when to be called again."""
+        """Serve callbacks; raises background errors; returns when to be called again."""
         ...
 
     def oldest_transaction_age_s(self) -> float:
@@ -273,10 +273,10 @@ class Transactional(Protocol):
 
 @runtime_checkable
 class WaitedFor(Protocol):
-    """A SinkWriter that knows whether those it writes to answer."""
+    """A SinkWriter that knows whether the systems it writes to answer."""
 
     def silent(self) -> Sequence[Silence]:
-        """Who does not answer it. Called by the writer's thread."""
+        """Systems that do not answer it. Called by the writer's thread."""
         ...
 
 
@@ -296,11 +296,11 @@ class Committer(Protocol):
         ...
 
     def abort_strays(self, before_attempt: int) -> int:
-        """Abort what attempts < before_attempt left open; how many are left (0: clean)."""
+        """Abort what attempts < before_attempt left open; returns how many remain (0: clean)."""
         ...
 
     def explain(self, committable: Committable) -> str:
-        """For people: what this handle is."""
+        """Describe the handle for people."""
         ...
 
     def close(self) -> None:
@@ -310,7 +310,7 @@ class Committer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CommitterContext:
-    """What a committer gets: the job, its storage id, the name of the sink step."""
+    """Context of a committer: the job, its storage id, the name of the sink step."""
 
     job: str
     store_id: str
@@ -323,7 +323,7 @@ class Sink(Protocol):
     """A sink as the user wrote it: a value, cheap to build and to pickle, no network until used."""
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
-        """At start: broker limits, ACLs, strays of others. Warnings; raises ConfigurationError."""
+        """At start: broker limits, ACLs, foreign stray transactions. Returns warnings."""
         ...
 
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:

@@ -1,4 +1,4 @@
-"""Rows into Python objects, exactly once: for tests, notebooks and runs in one process."""
+"""Collect rows into Python objects, exactly once: for tests, notebooks and local runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from raystream.ids import StepName
 
 @dataclass(slots=True)
 class _Shelf:
-    """What one Collect holds in this process: prepared rows by handle, and committed ones."""
+    """Rows of one Collect in this process: prepared rows by handle, and committed ones."""
 
     prepared: dict[str, tuple[int, pl.DataFrame]] = field(default_factory=dict)
     committed: dict[str, pl.DataFrame] = field(default_factory=dict)
@@ -42,12 +42,12 @@ def _shelf(name: str) -> _Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Sink whose rows can be asked for: exactly once, visible when their checkpoint committed.
+    """Sink that keeps its rows: exactly once, visible when their checkpoint is committed.
 
     The rows live in this process, so it serves runs in one process (`local=True`).
 
     Args:
-        id: Names the rows; a copy of this value (pickled or not) names the same ones.
+        id: Identifies the rows; a copy of this value (pickled or not) refers to the same ones.
 
     >>> Collect("nothing yet").rows()
     []
@@ -76,7 +76,7 @@ class Collect:
         return pl.concat(frames) if frames else pl.DataFrame()
 
     def clear(self) -> None:
-        """Forget everything that was written so far.
+        """Drop everything that was written so far.
 
         >>> out = Collect()
         >>> out.clear()
@@ -86,7 +86,7 @@ class Collect:
         _SHELVES.pop(self.id, None)
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
-        """Nothing can be wrong before the start."""
+        """Return no warnings."""
         return []
 
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
@@ -103,7 +103,7 @@ class Collect:
 
 
 class CollectWriter:
-    """Keeps the rows of one subtask back until their checkpoint commits."""
+    """Holds back the rows of one subtask until their checkpoint is committed."""
 
     def __init__(self, name: str, ctx: SubtaskContext, guarantee: str) -> None:
         self._id = name
@@ -120,11 +120,11 @@ class CollectWriter:
             self._show()
 
     def has_room(self) -> bool:
-        """Memory is all there is."""
+        """Always has room: rows are kept in memory."""
         return True
 
     def prepare(self, checkpoint: int, *, final: bool) -> Future[Committable | None]:
-        """Put the rows on the shelf; without exactly-once they are visible at once."""
+        """Store the prepared rows; without exactly-once they are visible at once."""
         done: Future[Committable | None] = Future()
         if self._guarantee != "exactly_once":
             self._show()
@@ -148,14 +148,14 @@ class CollectWriter:
         self._frames = []
 
     def committed(self, checkpoint: int) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def oldest_transaction_age_s(self) -> float:
-        """No transaction of a broker is ever open here."""
+        """Return 0: it opens no transaction on a broker."""
         return 0.0
 
     def poll(self, now: float) -> float | None:
-        """Nothing happens in the background."""
+        """Do nothing: there is no background work."""
         return None
 
     def close(self) -> None:
@@ -177,7 +177,7 @@ class CollectCommitter:
         return [Problem(c, reason) for c in committables if c.handle not in prepared]
 
     def commit(self, committables: Sequence[Committable]) -> list[Verdict]:
-        """Make rows visible; twice is as good as once."""
+        """Make rows visible; idempotent."""
         return [self._commit(c.handle) for c in committables]
 
     def _commit(self, handle: str) -> Verdict:
@@ -201,7 +201,7 @@ class CollectCommitter:
         return AbortVerdict.ABORTED
 
     def abort_strays(self, before_attempt: int) -> int:
-        """Drop what dead attempts left."""
+        """Drop the rows of dead attempts."""
         prepared = _shelf(self._id).prepared
         for handle, (attempt, _) in list(prepared.items()):
             if attempt < before_attempt and handle.startswith(f"{self._step}-"):

@@ -1,4 +1,4 @@
-"""What every source that has no Kafka record behind it does to its frames."""
+"""Frame handling shared by all sources that have no Kafka record."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def decode_schema(options: ReadOptions) -> Schema:
 
 
 def record_decoder(form: Format, options: ReadOptions, schema: Schema) -> Decoder:
-    """The decoder for records that hold all columns, of which the plan may need a few.
+    """The decoder for records that hold all columns, of which the plan may need only a few.
 
     Args:
         form: Of the records.
-        options: What the plan asked for.
+        options: What the plan needs.
         schema: The columns to decode.
     """
     if isinstance(form, Csv) and options.record:
@@ -42,12 +42,12 @@ def record_decoder(form: Format, options: ReadOptions, schema: Schema) -> Decode
 
 
 def nulled_of(encoder: Encoder) -> int:
-    """How many values an encoder wrote as null since it was asked last; see formats.json."""
+    """Number of values an encoder wrote as null since the last call; see formats.json."""
     return encoder.nulled() if isinstance(encoder, JsonEncoder) else 0
 
 
 class _Watching:
-    """A decoder that tells the fields which no column takes."""
+    """A decoder that reports fields which no column takes."""
 
     def __init__(self, decoder: Decoder, fields: UnknownFields) -> None:
         self.schema = decoder.schema
@@ -60,7 +60,7 @@ class _Watching:
 
 
 def index_of_row(row: int, left_out: Sequence[int]) -> int:
-    """Number of the record that became row `row`, where some records became none.
+    """Number of the record that became row `row`, if some records became none.
 
     Args:
         row: Index in the decoded frame.
@@ -78,12 +78,12 @@ def index_of_row(row: int, left_out: Sequence[int]) -> int:
 
 
 def add_hidden(frame: pl.DataFrame, options: ReadOptions, now_ms: int) -> pl.DataFrame:
-    """The frame with the hidden columns that the plan asked for.
+    """Add the hidden columns that the plan needs.
 
     Args:
         frame: Decoded user columns.
-        options: What the plan asked for.
-        now_ms: Record time of every row, epoch ms, used where no column holds event time.
+        options: What the plan needs.
+        now_ms: Record time of every row, epoch ms, used if no column holds event time.
     """
     hidden = []
     if options.event_time is None:
@@ -101,7 +101,7 @@ def decode_rows(
     Args:
         rows: Dicts; anything else is rejected.
         schema: Columns wanted; other keys of a row are ignored.
-        record: All columns: keys that are none of them are told as unknown. None: nothing is told.
+        record: All columns: keys not among them are reported as unknown. None: no report.
 
     >>> [row.reason for row in decode_rows([{"n": "one"}, 7], Schema({"n": pl.Int64()})).rejected]
     ["column 'n': 'one' is not Int64", 'not a row but int']

@@ -1,4 +1,4 @@
-"""Rows made up from a seed: the same rows in every run, at a given rate."""
+"""Rows generated from a seed: the same rows in every run, at a given rate."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Words = NDArray[np.uint64]  # who only names this source does not wait 80 ms for numpy
+    Words = NDArray[np.uint64]  # code that only names this source does not wait 80 ms for numpy
 
 DEFAULT_SCHEMA: Mapping[str, Any] = {"ts": "int", "key": "string", "value": "int"}
 
 
 @dataclass(frozen=True, slots=True)
 class Datagen:
-    """Source of made-up rows, each a function of (seed, partition, row number) alone.
+    """Source of generated rows, each a function of (seed, partition, row number) alone.
 
     Integers and the numbers in strings (`key-17`) are uniform below `cardinality`, floats uniform
-    in [0, 1). The column that the job reads event time from (and the column `ts`) counts up
-    evenly from `start_ms`, as the rate says.
+    in [0, 1). The column that the job reads event time from (and the column `ts`) increases
+    evenly from `start_ms`, at the rate.
 
     Args:
-        rate: Rows per second over all partitions; None: as fast as they are taken, with event
+        rate: Rows per second over all partitions; None: as fast as they are read, with event
             time as for 1,000 rows per second.
-        seed: Another seed, other rows.
+        seed: Different seeds give different rows.
         schema: Columns as in any declared schema; default `ts: int, key: string, value: int`.
-        rows: Rows in all; None: without end.
+        rows: Total number of rows; None: unbounded.
         partitions: Number of splits.
-        cardinality: How many different values a column has.
+        cardinality: Number of distinct values of a column.
         start_ms: Event time of the first row, epoch ms.
 
     >>> rows = rs.Pipeline("example").read(Datagen(rows=3, cardinality=10))
@@ -72,7 +72,7 @@ class Datagen:
         """One split per partition.
 
         Raises:
-            ConfigurationError: A bounded run of rows without end.
+            ConfigurationError: A bounded run of unbounded rows.
         """
         if bounded and self.rows is None:
             what = "rows without end have no latest one"
@@ -85,15 +85,15 @@ class Datagen:
         return len(range(partition, self.rows, self.partitions))
 
     def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
-        """None: the number of partitions is fixed."""
+        """Return none: the number of partitions is fixed."""
         return []
 
     def grows(self) -> bool:
-        """No."""
+        """Return False: the number of partitions is fixed."""
         return False
 
     def covers(self, split: SplitId, of: str) -> bool:
-        """Every split of made-up rows is."""
+        """Return True for every split."""
         return of in ("", self.describe())
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
@@ -101,7 +101,7 @@ class Datagen:
         return DatagenReader(self, ctx, options)
 
     def learn(self) -> Schema | None:
-        """The schema, known without looking."""
+        """The schema, known without reading."""
         return self._schema
 
     def describe(self) -> str:
@@ -144,7 +144,7 @@ class Datagen:
 
 
 class DatagenReader:
-    """Makes the rows of one subtask's partitions, not sooner than the rate allows."""
+    """Generates the rows of one subtask's partitions, at most at the rate."""
 
     def __init__(self, source: Datagen, ctx: SubtaskContext, options: ReadOptions) -> None:
         self._source = source
@@ -180,7 +180,7 @@ class DatagenReader:
         return due if end is None else min(due, end)
 
     def caught_up(self, split: SplitId) -> bool:
-        """Whether every row that is due was made."""
+        """Whether every row that is due was generated."""
         return self._next[split] >= self._due(split, self._next[split])
 
     def finished(self) -> bool:
@@ -189,10 +189,10 @@ class DatagenReader:
         return all(end is not None and self._next[split] >= end for split, end in ends)
 
     def committed(self, positions: Mapping[SplitId, Position]) -> None:
-        """Nobody watches positions of made-up rows."""
+        """Do nothing: positions of generated rows are not published."""
 
     def lag(self) -> Mapping[SplitId, int]:
-        """Rows due and not made yet."""
+        """Rows due but not generated yet."""
         return {
             split: max(0, self._due(split, done) - done)
             for split, done in self._next.items()
@@ -200,7 +200,7 @@ class DatagenReader:
         }
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing."""
 
 
 def _mix(numbers: Words, salt: int) -> Words:

@@ -1,4 +1,4 @@
-"""One text file read on from a saved position, and what every kind of file gives."""
+"""Read one text file from a saved position; the cursor interface of all kinds of files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from raystream.formats.unknown_fields import beyond
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record of the file that does not fit: its number in words (`line 17`), raw, and why."""
+    """A record of the file that does not fit: its place in words (`line 17`), raw, and why."""
 
     place: str
     value: bytes | None
@@ -39,31 +39,31 @@ class Piece:
 
 
 class Cursor(Protocol):
-    """Where we are in one file."""
+    """Read position in one file."""
 
     def take(self, most: int) -> Piece | None:
         """Up to `most` rows; None if there are none now. Raises `mark.Replaced`."""
         ...
 
     def place(self) -> str:
-        """Of the next record, in words."""
+        """Place of the next record, in words."""
         ...
 
     def waiting(self) -> bool:
-        """Whether rows lie ahead."""
+        """Whether there are rows left to read."""
         ...
 
     def left(self) -> int:
-        """How many rows lie ahead, about."""
+        """Approximate number of rows left."""
         ...
 
 
 class TextCursor:
     """JSON lines, CSV or another format with one record per line.
 
-    A position is [byte, lines, size, mark]: by its size a file that is gone before it was read to
-    its end is not taken for one that was, by its mark (`files.mark`) another file not for this
-    one. Before anything was read it is [0, 0, size]; older ones have less.
+    A position is [byte, lines, size, mark]: the size shows whether a file that is gone had been
+    read to its end, the mark (`files.mark`) whether the file was replaced by another one. Before
+    anything was read it is [0, 0, size]; older ones have fewer parts.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class TextCursor:
         return f"line {self._file.line + 1}"
 
     def waiting(self) -> bool:
-        """Whether whole lines lie ahead."""
+        """Whether there are whole lines left to read."""
         return self._file.waiting()
 
     def left(self) -> int:

@@ -1,4 +1,4 @@
-"""One text file read forward in blocks: whole lines, and the position behind them."""
+"""Read one text file forward in blocks: whole lines, and the position after them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLOCK = 256 * 1024
 
 
 _BOM = b"\xef\xbb\xbf"
-"""What some editors put in front of UTF-8: part of the file, not of its first line."""
+"""Byte order mark that some editors write before UTF-8: part of the file, not of its first line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Lines:
     """Some lines of a file.
 
     Args:
-        payloads: Lines without their line ends; blank lines are left out.
+        payloads: Lines without their line ends; blank lines are omitted.
         numbers: Line number of each payload, 1-based.
-        offset: Byte behind the last of them.
+        offset: Byte after the last of them.
         line: Number of lines before `offset`.
     """
 
@@ -40,9 +40,9 @@ class LineFile:
 
     Args:
         path: The file.
-        offset: Byte to start at: the begin of a line.
-        line: Number of lines before it.
-        end: Byte not to read beyond, or None.
+        offset: Byte to start at: the beginning of a line.
+        line: Number of lines before `offset`.
+        end: Byte to stop at, or None.
         tail: Whether a last line without line end waits for the rest of it.
         crc: Of what was read before, see `Mark`; None: not known.
 
@@ -78,8 +78,8 @@ class LineFile:
         """Up to `most` lines (blank ones included); None if there are none now.
 
         Raises:
-            Replaced: It is another file than the one that was read.
-            RaystreamError: It is gone too early.
+            Replaced: It is not the file that was read before.
+            RaystreamError: It was removed before it was read to its end.
         """
         if not self._lines:
             self._fill()
@@ -103,14 +103,14 @@ class LineFile:
         return Lines([p for _, p in kept], [n for n, _ in kept], self.offset, self.line)
 
     def waiting(self) -> bool:
-        """Whether bytes lie ahead that `take` has not given yet (not counting half a line)."""
+        """Whether there are unread bytes (not counting an incomplete line)."""
         if self._lines:
             return True
         half = len(self._half) if self._tail and self._end is None else 0
         return self.offset + half != self.limit() or self._may_be_another()
 
     def _may_be_another(self) -> bool:
-        """Another file of the same size has nothing to read, so it is looked for."""
+        """Check for replacement even without new bytes: another file may have the same size."""
         if not self.offset:
             return False
         if self._end is not None:
@@ -122,11 +122,11 @@ class LineFile:
         return self._mark.crc()
 
     def seen(self) -> int:
-        """Size of the file as it was seen last, or where this run ends if that is further."""
+        """Size of the file as last seen, or where this run ends if that is further."""
         return max(self._seen, self._end or 0)
 
     def left(self) -> int:
-        """Lines that lie ahead, estimated from those read so far."""
+        """Number of lines left, estimated from those read so far."""
         return (self.limit() - self.offset) * self.line // max(self.offset, 1)
 
     def limit(self) -> int:
@@ -190,7 +190,7 @@ def _when(status: os.stat_result) -> tuple[int, int]:
 
 
 def whole_lines(path: Path) -> int:
-    """Byte behind the last line end of a file (0: there is none)."""
+    """Byte after the last line end of a file (0: there is none)."""
     position = os.stat(path).st_size
     with open(path, "rb") as file:
         while position:
@@ -204,6 +204,6 @@ def whole_lines(path: Path) -> int:
 
 
 def first_lines(path: Path, most: int = 1000) -> list[bytes]:
-    """The first lines of a file, to learn from."""
+    """The first lines of a file, for learning the schema."""
     lines = LineFile(path, 0, 0, None, tail=False).take(most)
     return lines.payloads if lines else []

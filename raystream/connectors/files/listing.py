@@ -1,4 +1,4 @@
-"""Which files a path, directory or glob means, and what they are called as splits."""
+"""Files matched by a path, directory or glob, and their split ids."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What tells a file from another one of the same name: bytes around what was read of it.
+"""Detect that a file was replaced by another of the same name, by bytes around what was read.
 
-A file that is only appended to keeps its first bytes, and those before the place where reading
-continues. A file that took its name has others, however long it is.
+A file that is only appended to keeps its first bytes, and those before the read position. A file
+that took its name has different ones, whatever its length.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SIZE = 256
 
 
 class Replaced(Exception):  # noqa: N818 - a fact about a file, told as a record that does not fit
-    """The file is not the one that was read before; why it is known, in words."""
+    """The file is not the one that was read before; holds the evidence in words."""
 
 
 class Mark:
@@ -44,13 +44,13 @@ class Mark:
         return zlib.crc32(before, zlib.crc32(head))
 
     def crc(self) -> int | None:
-        """Of what lies before the offset; None: nothing does, or it was not looked at."""
+        """Checksum of what is before the offset; None: there is nothing, or it was not read."""
         if not self._known:
             return self._expected
         return self.of(self._head, self._before) if self._offset else None
 
     def behind(self, lines: Sequence[bytes], *, whole: bool) -> None:
-        """These lines were read too; `whole`: a line end stands behind the last one."""
+        """Add lines that were read; `whole`: the last one has a line end."""
         end = b"\n" if whole else b""
         if len(self._head) < SIZE:
             self._head = (self._head + _joined(lines[: SIZE + 1]) + end)[:SIZE]
@@ -63,10 +63,10 @@ class Mark:
 
         Args:
             file: Open; read at other places than its own.
-            half: What was read behind the offset.
+            half: What was read after the offset.
 
         Raises:
-            Replaced: it is another one.
+            Replaced: it is a different file.
         """
         number = file.fileno()
         if not self._known:

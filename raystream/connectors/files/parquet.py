@@ -1,4 +1,4 @@
-"""A Parquet file read on by rows; what its types are not exactly goes by the error policy."""
+"""Read a Parquet file by rows; the error policy handles values that do not fit their types."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from raystream.formats.unknown_fields import beyond
 
 _MAGIC = b"PAR1"
 _BEHIND = 8
-"""Bytes behind the footer: its size and the magic word."""
+"""Bytes after the footer: its size and the magic word."""
 
 _LEAST = 12
-"""Bytes of the smallest file: the magic word twice, and the size of the footer."""
+"""Minimum size of a file: the magic word twice, and the size of the footer."""
 
 
 class ParquetCursor:
-    """Parquet by rows, 64 k rows at a time; a file never changes once it is there.
+    """Parquet by rows, 64 k rows at a time; an existing file never changes.
 
     A position is {row: rows read, rows: rows in all, mark: of its footer}; only the first number in
     older checkpoints.
@@ -45,7 +45,7 @@ class ParquetCursor:
         self._next: int = start["row"] if told else start
         self._mark: int | None = start.get("mark") if told else None
         self._seen: tuple[int, ...] = ()
-        if told and not path.exists():  # the reader tells what is missing
+        if told and not path.exists():  # the reader reports what is missing
             self._end = self._next
         else:
             self._end = parquet_rows(path) if split.end is None else split.end
@@ -56,7 +56,7 @@ class ParquetCursor:
         """Up to `most` rows.
 
         Raises:
-            Replaced: it is another file than the one that was read.
+            Replaced: it is not the file that was read before.
         """
         if self._next >= self._end:
             return None
@@ -67,7 +67,7 @@ class ParquetCursor:
         return self._fit(rows, first)
 
     def _check(self) -> None:
-        """By its footer, which is looked at again if the file was touched."""
+        """Compare its footer, which is read again if the file was touched."""
         with _named(self._path):
             status = os.stat(self._path)
             seen = (status.st_ino, status.st_size, status.st_mtime_ns)
@@ -95,7 +95,7 @@ class ParquetCursor:
         return frame
 
     def _fit(self, rows: pl.DataFrame, first: int) -> Piece:
-        """Columns of the schema; rows with a value that would change, or a missing one, are bad."""
+        """Cast to the schema; rows with a value that would change, or a missing one, are bad."""
         columns, reasons = dict[str, pl.Series](), dict[int, str]()
         for name, kind in self._schema.columns.items():
             if name not in rows.columns:
@@ -145,10 +145,10 @@ class ParquetCursor:
 
 
 def _of_type(column: pl.Series, kind: pl.DataType) -> pl.Series:
-    """The same values, null where one would change.
+    """The same values, null if one would change.
 
-    A datetime is a whole number of milliseconds, where that is declared (or was learnt by an older
-    version), if it has no finer digits.
+    A datetime without finer digits becomes an integer of milliseconds if that is declared (or was
+    learnt by an older version).
     """
     if isinstance(column.dtype, pl.Datetime) and kind.is_integer():
         per_ms, count = _PER_MS[column.dtype.time_unit], column.to_physical()
@@ -170,7 +170,7 @@ def parquet_rows(path: Path) -> int:
     """Number of rows of a Parquet file.
 
     Raises:
-        RaystreamError: it is gone, or no Parquet file.
+        RaystreamError: it is gone, or not a Parquet file.
     """
     with _named(path):
         count: int = pl.scan_parquet(path).select(pl.len()).collect().item()
@@ -190,7 +190,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def footer_mark(path: Path) -> int:
-    """What tells one Parquet file from another: a number made of its footer."""
+    """Fingerprint of a Parquet file: a number computed from its footer."""
     with open(path, "rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - _BEHIND))
@@ -200,7 +200,7 @@ def footer_mark(path: Path) -> int:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a Parquet file was written to its end: what is not is not read yet."""
+    """Whether a Parquet file was completely written: incomplete ones are not read yet."""
     try:
         with open(path, "rb") as file:
             size = file.seek(0, 2)
@@ -211,7 +211,7 @@ def is_whole(path: Path) -> bool:
 
 
 def parquet_schema(path: Path) -> Schema:
-    """Columns of a Parquet file, of its types; categories, and what is always null, are text."""
+    """Columns of a Parquet file, by its types; categories and all-null columns are text."""
     with _named(path):
         kinds = pl.read_parquet_schema(path)
     return Schema.of_frame({name: _learnt(kind) for name, kind in kinds.items()})

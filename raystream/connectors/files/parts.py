@@ -1,4 +1,4 @@
-"""One output file while it is written."""
+"""One output file while it is being written."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Part(Protocol):
         ...
 
     def finish(self, *, sync: bool) -> None:
-        """Write all to the file, close it, and (sync) make it survive a loss of power."""
+        """Write everything to the file, close it, and (sync) make it survive a power loss."""
         ...
 
     def discard(self) -> None:
@@ -56,7 +56,7 @@ class TextPart:
         """Append user columns.
 
         Raises:
-            DataError: a record is not a line, so it would be read as another number of records.
+            DataError: a record is not one line, so it would be read as several records.
         """
         records = _lines(self._encoder.encode(frame))
         text = b"\n".join(records)
@@ -81,7 +81,7 @@ class TextPart:
 
 
 def _lines(records: Sequence[bytes | None]) -> Sequence[bytes]:
-    """The same; blank lines are none to a reader."""
+    """The same records; refuses blank lines, which a reader skips."""
     if all(records):
         return records  # type: ignore[return-value]
     raise _no_line(next(n for n, record in enumerate(records) if not record), "it is empty")
@@ -122,5 +122,5 @@ class ParquetPart:
                 os.fsync(file.fileno())
 
     def discard(self) -> None:
-        """Nothing was written yet."""
+        """Do nothing: nothing was written yet."""
         self._frames = []

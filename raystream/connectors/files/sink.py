@@ -1,4 +1,4 @@
-"""Files written exactly once: hidden until their checkpoint commits, then renamed."""
+"""Write files exactly once: hidden until their checkpoint is committed, then renamed."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Target:
     """A directory that one sink step writes to, and the names of its files.
 
     Args:
-        directory: Where.
+        directory: The directory.
         form: Format of text files; None: Parquet.
-        store_id: Of the job's storage: two jobs never use one name.
+        store_id: Of the job's storage: two jobs never use the same name.
         step: Name of the sink step.
     """
 
@@ -57,7 +57,7 @@ class Target:
         """Path of a part after commit.
 
         Raises:
-            StorageError: this is not a name that this step gives: it may lead anywhere.
+            StorageError: this is not a name that this step creates: it may lead anywhere.
         """
         return self.directory / self._checked(name)
 
@@ -65,7 +65,7 @@ class Target:
         """Path of a part before commit.
 
         Raises:
-            StorageError: this is not a name that this step gives.
+            StorageError: this is not a name that this step creates.
         """
         return self.directory / f".{self._checked(name)}{_PENDING}"
 
@@ -90,7 +90,7 @@ class Target:
         return sorted(self.directory.iterdir()) if self.directory.is_dir() else []
 
     def check(self) -> list[str]:
-        """Make the directory.
+        """Create the directory.
 
         Raises:
             ConfigurationError: It is not a directory, or cannot be written to.
@@ -106,10 +106,10 @@ class Target:
         return []
 
     def rename(self, name: str) -> bool:
-        """Make a part visible, durably; False if it is not there, hidden or visible.
+        """Make a part visible, durably; False if it is neither hidden nor visible.
 
-        A reader may take the visible file away at once, before anybody knows that it committed.
-        So a promise is there first, durably: once only that is left, the file was visible.
+        A reader may remove the visible file at once, before the commit is recorded. So a promise is
+        written first, durably: if only the promise is left, the file was visible.
         """
         hidden = self.hidden(name)
         if hidden.exists():
@@ -124,11 +124,11 @@ class Target:
         return True
 
     def was_shown(self, name: str) -> bool:
-        """Whether a part that is hidden no more was visible, even if a reader took it away."""
+        """Whether a part that is no longer hidden was visible, even if a reader removed it."""
         return self.visible(name).exists() or self._promise(name).exists()
 
     def forget(self, name: str) -> bool:
-        """Remove the promise of a part: its commit is known. Whether it is gone."""
+        """Remove the promise of a part whose commit is recorded. Returns whether it is gone."""
         return _removed(self._promise(name))
 
     def _promise(self, name: str) -> Path:
@@ -136,7 +136,7 @@ class Target:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make names in a directory survive a loss of power."""
+    """Make names in a directory survive a power loss."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -178,7 +178,7 @@ class FilesWriter:
         return TextPart(path, self._target.form, self._options.schema)
 
     def has_room(self) -> bool:
-        """The page cache takes what comes."""
+        """Always has room: the page cache buffers."""
         return True
 
     def prepare(self, checkpoint: int, *, final: bool) -> Future[Committable | None]:
@@ -202,16 +202,16 @@ class FilesWriter:
         return Committable(ctx.step, ctx.subtask.index, part.rows, (name,), name)
 
     def committed(self, checkpoint: int) -> None:
-        """The committer renamed the file, and `done` says so for ever."""
+        """Drop promises: the committer renamed the file, and `done` records that permanently."""
         while self._promised and self._promised[0][0] <= checkpoint:
             self._target.forget(self._promised.popleft()[1])
 
     def oldest_transaction_age_s(self) -> float:
-        """No transaction of a broker is ever open here."""
+        """Return 0: it opens no transaction on a broker."""
         return 0.0
 
     def poll(self, now: float) -> float | None:
-        """Errors come with the future of `prepare`."""
+        """Do nothing: errors are reported by the future of `prepare`."""
         return None
 
     def close(self) -> None:
@@ -224,7 +224,7 @@ class FilesWriter:
 class FilesCommitter:
     """Phase two: a hidden file gets its visible name. A handle is the visible name.
 
-    A handle comes out of storage: one that this step cannot have given is a StorageError.
+    A handle comes from storage: one that this step cannot have created is a StorageError.
     """
 
     def __init__(self, target: Target) -> None:
@@ -240,7 +240,7 @@ class FilesCommitter:
         return [Problem(c, reason) for c in committables if not hidden(c.handle).exists()]
 
     def commit(self, committables: Sequence[Committable]) -> list[Verdict]:
-        """Rename; once renamed it is committed, however often it is asked."""
+        """Rename; idempotent."""
         return [self._commit(committable.handle) for committable in committables]
 
     def _commit(self, name: str) -> Verdict:
@@ -263,7 +263,7 @@ class FilesCommitter:
         return AbortVerdict.ABORTED if gone else AbortVerdict.AGAIN
 
     def abort_strays(self, before_attempt: int) -> int:
-        """Remove what dead attempts left; how many could not be removed."""
+        """Remove the files of dead attempts; returns how many could not be removed."""
         return sum(not _removed(path) for path in self._target.strays(before_attempt))
 
     def explain(self, committable: Committable) -> str:
@@ -271,7 +271,7 @@ class FilesCommitter:
         return f"file {self._target.visible(committable.handle)}"
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 def _removed(path: Path) -> bool:

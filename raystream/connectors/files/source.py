@@ -52,33 +52,33 @@ from raystream.units import Duration, seconds
 
 PARQUET = "parquet"
 _KIND = "files "
-"""Begin of how it is described."""
+"""Prefix of its description."""
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
     """Partitioned files, to read or to write. Each file is a split, read in order.
 
-    Read, a path is a file, a directory (with its sub-directories) or a glob; names that begin
-    with `.` or `_` are skipped. A run that does not tail reads each file to the size it has at
-    the start, and ends. Written, the path is a directory: each checkpoint adds at most one
-    `part-*` file per subtask, renamed from a hidden one when the checkpoint commits, so that no
-    half file is ever visible and each row is in exactly one file.
+    As a source, a path is a file, a directory (with its sub-directories) or a glob; names that
+    begin with `.` or `_` are skipped. A run that does not tail reads each file to the size it has
+    at the start, and ends. As a sink, the path is a directory: each checkpoint adds at most one
+    `part-*` file per subtask, renamed from a hidden one when the checkpoint is committed, so that
+    no half file is ever visible and each row is in exactly one file.
 
-    Text files hold one record per line. CSV has a header line, unless a `Csv(columns=...)` says
-    otherwise. A Parquet file is read once it is whole, and never changes: tailed, new files are
-    waited for. Its types must be those of the columns; values are converted only where none
-    changes, else the row goes by `errors`.
+    Text files hold one record per line. CSV has a header line, unless `Csv(columns=...)` is given.
+    A Parquet file is read once it is complete, and never changes: when tailing, only new files are
+    awaited. Its types must be those of the columns; values are converted only if none changes,
+    else `errors` applies to the row.
 
-    A file whose part that was read has changed is another file: what was not read of the old one
-    is told as a record that does not fit, and goes by `errors` of `read`; behind it the new one is
-    read from its begin.
+    If the part of a file that was read has changed, it is a different file: what was not read of
+    the old one is reported as a record that does not fit, to which `errors` of `read` applies; then
+    the new one is read from its beginning.
 
     Args:
-        path: Where. A relative path is resolved at once.
+        path: Path. A relative path is resolved at once.
         format: `json`, `csv`, `parquet`, or a Format with one record per line.
-        tail: Whether to wait for more lines and more files when all is read; half a line at the
-            end of a file waits for its other half.
+        tail: Whether to wait for more lines and more files when all is read; an incomplete line
+            at the end of a file waits for its rest.
         discovery_interval: How often to look for new files, if the run tails.
 
     Raises:
@@ -98,7 +98,7 @@ class Files:
     discovery_interval: Duration | float = "60s"
 
     def __post_init__(self) -> None:
-        """Resolve the path, so that other processes mean the same, and check the format."""
+        """Resolve the path, so that other processes see the same, and check the format."""
         with at_call():
             _refuse_url(os.fspath(self.path))
         object.__setattr__(self, "path", os.path.abspath(self.path))
@@ -124,7 +124,7 @@ class Files:
         ]
 
     def _files(self) -> dict[SplitId, Path]:
-        """Those that can be read: of Parquet, if it tails, the whole ones."""
+        """Readable files: of Parquet, if it tails, the complete ones."""
         files = self._listing.files()
         if self.format != PARQUET or not self.tail:
             return files
@@ -153,7 +153,7 @@ class Files:
         return self.tail
 
     def covers(self, split: SplitId, of: str) -> bool:
-        """Every name below the directory is; the same name below another one is another file."""
+        """Whether the name is in the directory; elsewhere it is another file."""
         if not of:
             return True
         return of.startswith(_KIND) and Listing(of.removeprefix(_KIND)).base == self._listing.base
@@ -163,7 +163,7 @@ class Files:
         return FilesReader(self, ctx, options)
 
     def path_of(self, split: SplitId) -> Path:
-        """Where a file is."""
+        """Path of a file."""
         return self._listing.resolve(split)
 
     def open(self, split: Split, options: ReadOptions) -> Cursor:
@@ -177,7 +177,7 @@ class Files:
         return TextCursor(path, split, self._format, options, tail=self.tail)
 
     def anew(self, split: SplitId, *, bounded: bool) -> Split:
-        """A file that took the place of another, from its beginning.
+        """Split of a file that replaced another, from its beginning.
 
         >>> from pathlib import Path
         >>> import tempfile
@@ -190,10 +190,10 @@ class Files:
         return Split(split, self._start(path), self._end(path) if bounded else None)
 
     def learn(self) -> Schema | None:
-        """Schema of the first file whose records tell columns; None if there are no records.
+        """Schema of the first file whose records yield columns; None if there are no records.
 
         Raises:
-            NoColumns: No record tells columns.
+            NoColumns: No record yields columns.
         """
         looked_at = 0
         for path in self._files().values():
@@ -221,7 +221,7 @@ class Files:
         return f"{_KIND}{self.path}"
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
-        """Make the directory to write to.
+        """Create the output directory.
 
         Raises:
             ConfigurationError: It is not a directory, or cannot be written to.
@@ -281,12 +281,12 @@ class FilesReader:
         return None
 
     def _lost(self, split: Split) -> Chunk:
-        """A file that went before it was read to its end is reported as a record that is none."""
+        """Report a file that was removed before it was read to its end as a rejected record."""
         bad, position = _missing(split.start)
         return self._told(split.id, bad, position)
 
     def _replaced(self, split: SplitId, cursor: Cursor, why: str) -> Chunk:
-        """What was not read of the old file is lost to us; the new one is read from its begin."""
+        """Report the unread rest of the old file as lost; read the new one from its beginning."""
         anew = self._source.anew(split, bounded=not self._endless)
         self._cursors[split] = self._source.open(anew, self._options)
         reason = (
@@ -310,7 +310,7 @@ class FilesReader:
         return Chunk(frame, (run,), rejected, reject, unknown=piece.unknown)
 
     def caught_up(self, split: SplitId) -> bool:
-        """Whether the file was read to its present end."""
+        """Whether the file was read to its current end."""
         return not self._cursors[split].waiting()
 
     def finished(self) -> bool:
@@ -319,18 +319,18 @@ class FilesReader:
         return not self._endless and not waiting
 
     def committed(self, positions: Mapping[SplitId, Position]) -> None:
-        """Nobody watches positions in files."""
+        """Do nothing: positions in files are not published."""
 
     def lag(self) -> Mapping[SplitId, int]:
-        """Records left per file, about."""
+        """Approximate number of records left per file."""
         return {split: cursor.left() for split, cursor in self._cursors.items()}
 
     def close(self) -> None:
-        """No file is open between polls."""
+        """Do nothing: no file is open between polls."""
 
 
 def _unread(split: Split) -> bool:
-    """Whether more lay ahead when the position was taken."""
+    """Whether there was more to read when the position was taken."""
     start = split.start
     if isinstance(start, Mapping):
         return bool(start["rows"] > start["row"])
@@ -338,7 +338,7 @@ def _unread(split: Split) -> bool:
 
 
 def _missing(start: Position) -> tuple[BadRecord, Position]:
-    """A file that is gone as a record that is none, and the position behind it."""
+    """A rejected record for a file that is gone, and the position after it."""
     behind: Position
     if isinstance(start, Mapping):
         row, rows = start["row"], start["rows"]
@@ -363,7 +363,7 @@ def _rejected(split: SplitId, bad: BadRecord) -> Rejected:
 
 
 def _interval(given: Duration | float) -> float:
-    """Seconds; a number when the value is made again from another of its kind."""
+    """Seconds; a number if the value is rebuilt from another of its kind."""
     interval = given if isinstance(given, float) else seconds(given, "discovery_interval")
     if interval <= 0:
         what = "discovery_interval must be more than 0"

@@ -66,7 +66,7 @@ async def _sock_connect_or_close(
 
 
 # kafka-python 3.0.12 leaves the socket of a refused connection to the garbage collector: one file
-# descriptor per try while a broker is down.
+# descriptor per attempt while a broker is down.
 KafkaNetSocket.sock_connect = _sock_connect_or_close
 
 
@@ -74,7 +74,7 @@ class KafkaPythonTransactions:
     """clients.TransactionAdmin; use it from one thread.
 
     Args:
-        config: Address and security in kafka-python's words.
+        config: Address and security as options of kafka-python.
 
     Raises:
         ClientError: no broker answers, or it refuses us.
@@ -85,7 +85,7 @@ class KafkaPythonTransactions:
         self._manager = self._client._manager
 
     def end(self, identities: Sequence[Identity], *, commit: bool) -> list[int]:
-        """EndTxn once for each, all under way at once."""
+        """EndTxn once for each, all concurrently."""
 
         def request(index: int) -> Any:
             one = identities[index]
@@ -178,7 +178,7 @@ class KafkaPythonTransactions:
     async def _coordinators(
         self, tids: Sequence[str], limit_ms: int = _REQUEST_MS
     ) -> dict[str, tuple[int, int]]:
-        """Asked every time: the client's own cache never forgets a coordinator that moved."""
+        """Looked up every time: the client's own cache never drops a coordinator that moved."""
         question = FindCoordinatorRequest(
             key_type=_TRANSACTION, coordinator_keys=sorted(set(tids)), min_version=4
         )
@@ -199,7 +199,7 @@ class KafkaPythonTransactions:
         return found
 
     async def _descriptions(self, tids: Sequence[str]) -> tuple[list[Any], dict[str, int]]:
-        """What coordinators say; ids whose coordinator is not told, with the error code."""
+        """Descriptions from coordinators; ids whose coordinator is unknown, with the error code."""
         by_node: dict[int, list[str]] = {}
         refused: dict[str, int] = {}
         for tid, (node, code) in (await self._coordinators(tids)).items():
@@ -263,7 +263,7 @@ class KafkaPythonTransactions:
 
 
 def partitions_of(described: Any) -> tuple[Partition, ...]:
-    """What a transaction writes to, from an answer to DescribeTransactions."""
+    """Partitions of a transaction, from an answer to DescribeTransactions."""
     return tuple((each.topic, number) for each in described.topics for number in each.partitions)
 
 
@@ -334,7 +334,7 @@ def _connected(config: Mapping[str, Any]) -> Any:
 
 
 def _dispose(client: Any) -> None:
-    """Close a client whose constructor failed: its thread and sockets are there already."""
+    """Close a client whose constructor failed: its thread and sockets already exist."""
     if hasattr(client, "_net"):
         client._client.close()
         client._net.stop()

@@ -1,4 +1,4 @@
-"""The broker's answers to EndTxn (version <= 4) as verdicts: the table of docs/guarantees.md."""
+"""Map broker answers to EndTxn (version <= 4) to verdicts: the table of docs/guarantees.md."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def commit_verdict(code: int) -> Verdict:
     """What the answer to EndTxn(commit) means.
 
     The same handle committed twice is COMMITTED twice: a broker answers NONE in CompleteCommit.
-    A code of no known meaning is REFUSED: stop and report, never taken for a loss.
+    An unknown code is REFUSED: stop and report, never treat it as a loss.
 
     >>> commit_verdict(0).value, commit_verdict(51).value, commit_verdict(49).value
     ('committed', 'busy', 'unknown')
@@ -77,7 +77,7 @@ def commit_verdict(code: int) -> Verdict:
 def abort_verdict(code: int) -> AbortVerdict:
     """What the answer to EndTxn(abort) means.
 
-    NONE and a newer epoch prove that nothing was committed; INVALID_TXN_STATE says that it was.
+    NONE and a newer epoch prove that nothing was committed; INVALID_TXN_STATE means that it was.
     Any other final answer proves nothing, which counts as committed.
 
     >>> abort_verdict(90).value, abort_verdict(48).value, abort_verdict(49).value

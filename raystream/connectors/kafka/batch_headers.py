@@ -1,4 +1,4 @@
-"""Headers of record batches as they lie in a log, for what a consumer cannot tell (KIP-98)."""
+"""Parse record batch headers of a log, for what a consumer cannot report (KIP-98)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LEAST = (14, 22, 49)
 
 
 def first_damage(data: bytes, offset: int) -> tuple[int, str] | None:
-    """Where the first batch that no consumer can read lies, and what is wrong with it.
+    """Find the first batch that no consumer can read, and what is wrong with it.
 
-    A batch cut off at the end of the answer is whole in the log, but for the first: brokers send
+    A batch cut off at the end of the answer is complete in the log, except the first: brokers send
     that one whole, however long it is (KIP-74).
 
     Args:
-        data: What a broker answered to a fetch, from the batch that holds `offset` on.
-        offset: What was asked for.
+        data: A broker's answer to a fetch, starting with the batch that holds `offset`.
+        offset: The requested offset.
 
     >>> first_damage(bytes(80), 7)
     (7, 'its length is 0')
@@ -50,6 +50,6 @@ def _wrong(length: int, magic: int) -> str | None:
 
 
 def _behind(data: bytes, at: int, base: int, magic: int) -> int:
-    """The offset behind a batch; a record of an old format may hold others within."""
+    """Offset after a batch; a record of an old format may contain others."""
     delta = _LAST_DELTA.unpack_from(data, at + _LAST_DELTA_AT)[0] if magic == 2 else 0
     return int(base + delta + 1)

@@ -1,7 +1,7 @@
-"""Would a job run on these brokers: topics, rights, limits; asked without changing anything.
+"""Check whether a job would run on these brokers: topics, rights, limits; changes nothing.
 
-Rights are told by the brokers themselves (KIP-430). For those that no answer tells, requests are
-sent that the brokers refuse anyway, but only after they have looked at the rights.
+The brokers report rights themselves (KIP-430). For rights that no answer reports, requests are
+sent that the brokers refuse anyway, but only after they have checked the rights.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class JobFacts:
 
     Args:
         name: Job.
-        guarantee: Of the pipeline; that of a topic wins.
+        guarantee: Of the pipeline; that of a topic takes precedence.
         interval_s: Time between checkpoints.
-        timeout_s: How long one may take.
+        timeout_s: Checkpoint timeout.
         store_id: Of its checkpoint storage; empty: it has none yet.
     """
 
@@ -74,7 +74,7 @@ def check_brokers(asking: KafkaPythonInspection, address: str) -> Iterator[Findi
 
 
 def check_source(topic: KafkaTopic, asking: KafkaPythonInspection, job: str) -> Iterator[Finding]:
-    """Topics are there and may be read, also with the group of the job.
+    """Check that topics exist and may be read, also with the group of the job.
 
     Args:
         topic: The source.
@@ -99,7 +99,7 @@ def check_source(topic: KafkaTopic, asking: KafkaPythonInspection, job: str) -> 
 def check_sink(
     topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts
 ) -> Iterator[Finding]:
-    """The topic is there and may be written, and transactions can be made and last long enough.
+    """Check that the topic exists and may be written, and transactions work and last long enough.
 
     Args:
         topic: The sink.
@@ -200,7 +200,7 @@ def _transactional_id(
 
 
 def _timeouts(topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts) -> Iterator[Finding]:
-    """A transaction older than half its limit is not committed: too little would be left."""
+    """A transaction older than half its limit is not committed: too little time would be left."""
     about = f"transactions to {topic.topics[0]}"
     told = asking.broker_settings().get(_LIMIT)
     most = int(told) if told is not None else None

@@ -1,4 +1,4 @@
-"""All that raystream asks of a Kafka client: the real ones and the broker model provide it."""
+"""Kafka client interface of raystream: implemented by the real clients and the broker model."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ UNKNOWN_PARTITION = -190
 UNKNOWN_TOPIC = -188
 AUTHENTICATION = -169
 NO_ANSWER = -1000
-"""Code of an answer that never came: connection lost, no coordinator, time out."""
+"""Code for a missing answer: connection lost, no coordinator, timeout."""
 
 
 class ClientError(Exception):
-    """What a client reported, with the three flags of librdkafka that say what may be done.
+    """Error of a client, with the three flags of librdkafka that say what may be done.
 
     Args:
         code: Kafka error code; librdkafka's own ones are below -100.
         name: Its name, such as `INVALID_TRANSACTION_TIMEOUT`.
         text: For people; holds no secrets.
         retriable: The same call may be repeated.
-        fatal: The instance is of no more use.
+        fatal: The instance is unusable.
         abort: The transaction can only be aborted.
     """
 
@@ -54,7 +54,7 @@ class ClientError(Exception):
 
 
 class MessageError(Protocol):
-    """An event in the place of a message."""
+    """An event in place of a message."""
 
     def code(self) -> int:
         """Error code."""
@@ -110,7 +110,7 @@ class Message(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A place in a partition: `offset` is the next to read, `epoch` the leader epoch before it."""
+    """A position in a partition: `offset`: next to read, `epoch`: the leader epoch before it."""
 
     topic: str
     partition: int
@@ -119,7 +119,7 @@ class Place:
 
 
 class Consumer(Protocol):
-    """A consumer with places given by hand; never part of a group."""
+    """A consumer with manually assigned positions; never part of a group."""
 
     def consume(self, count: int, timeout: float) -> Sequence[Message]:
         """Up to `count` records and events; waits `timeout` seconds for the first of them."""
@@ -138,15 +138,15 @@ class Consumer(Protocol):
         ...
 
     def last_known_end(self, topic: str, partition: int) -> int | None:
-        """High watermark as the last fetch told it; no network."""
+        """High watermark of the last fetch; no network."""
         ...
 
     def group_offsets(self, places: Sequence[Place]) -> list[Place]:
-        """Offsets committed by the group; -1 where there is none. Network."""
+        """Offsets committed by the group; -1 if there is none. Network."""
         ...
 
     def at_time(self, places: Sequence[Place], epoch_ms: int) -> list[Place]:
-        """First offset with a timestamp >= epoch_ms; -1 where there is none. Network."""
+        """First offset with a timestamp >= epoch_ms; -1 if there is none. Network."""
         ...
 
     def publish(self, places: Sequence[Place]) -> None:
@@ -154,7 +154,7 @@ class Consumer(Protocol):
         ...
 
     def complaint(self) -> ClientError | None:
-        """An error of the whole client that waiting does not cure, such as a wrong password."""
+        """An error of the whole client that waiting does not fix, such as a wrong password."""
         ...
 
     def silent(self) -> Mapping[tuple[str, int], Silence]:
@@ -168,7 +168,7 @@ class Consumer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Rows on their way out, column by column; None: the record has none in any row.
+    """Outgoing rows, column by column; None: the record has none in any row.
 
     Args:
         values: Payloads.
@@ -196,7 +196,7 @@ class Undelivered:
     Args:
         name: Of the error, such as `MSG_SIZE_TOO_LARGE`.
         text: For people.
-        place: Topic, partition and what tells the record apart; empty if no record is meant.
+        place: Topic, partition and what identifies the record; empty if no record is meant.
     """
 
     name: str
@@ -215,7 +215,7 @@ class Undelivered:
 
 @dataclass(frozen=True, slots=True)
 class ProducerStatistics:
-    """What a sample of a producer's statistics says about its transaction.
+    """State of a producer's transaction in a sample of its statistics.
 
     Args:
         producer_id: -1 while it has none.
@@ -246,7 +246,7 @@ class Producer(Protocol):
         ...
 
     def produce(self, topic: str, messages: Messages, first: int) -> int:
-        """Queue messages from index `first` on; the index of the first that found no room."""
+        """Queue messages from index `first` on; returns the index of the first that did not fit."""
         ...
 
     def poll(self, timeout_s: float) -> None:
@@ -254,7 +254,7 @@ class Producer(Protocol):
         ...
 
     def flush(self, timeout_s: float) -> int:
-        """Wait until all is delivered or failed; how many still are under way."""
+        """Wait until all is delivered or failed; returns how many are still in flight."""
         ...
 
     def delivery_errors(self) -> list[Undelivered]:
@@ -274,27 +274,27 @@ class Producer(Protocol):
         ...
 
     def silent(self) -> Sequence[Silence]:
-        """Brokers that this producer waits for, and that do not answer; no network."""
+        """Brokers that this producer waits for and that do not answer; no network."""
         ...
 
 
 class Cluster(Protocol):
-    """What the brokers know about topics and their own limits. Every call is network."""
+    """Metadata of topics, and broker limits. Every call is network."""
 
     def partitions(self) -> Mapping[str, Sequence[int]]:
-        """Topic -> partition numbers, of all topics we may see."""
+        """Topic -> partition numbers, of all visible topics."""
         ...
 
     def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
-        """Topic -> id, which changes when a topic is deleted and made again."""
+        """Topic -> id, which changes when a topic is deleted and re-created."""
         ...
 
     def broker_setting(self, name: str) -> str | None:
-        """A setting of a broker, or None if we may not ask."""
+        """A setting of a broker, or None without permission."""
         ...
 
     def topic_setting(self, topic: str, name: str) -> str | None:
-        """A setting of a topic in force, or None if we may not ask."""
+        """An effective setting of a topic, or None without permission."""
         ...
 
 
@@ -313,7 +313,7 @@ Partition = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class TransactionState:
-    """What DescribeTransactions says: `code` 0 or an error, and then nothing else counts."""
+    """Result of DescribeTransactions: `code` 0 or an error, and then nothing else is valid."""
 
     code: int
     state: str = ""
@@ -334,14 +334,14 @@ class OpenOnPartition:
 
 @dataclass(frozen=True, slots=True)
 class PartitionState:
-    """What DescribeProducers says of a partition: `code` 0 or an error, then nothing else."""
+    """DescribeProducers of one partition: `code` 0 or an error, and then nothing else is valid."""
 
     code: int
     open: tuple[OpenOnPartition, ...] = ()
 
 
 class TransactionAdmin(Protocol):
-    """Transactions of dead producers. Each call looks coordinators up anew and never raises."""
+    """Transactions of dead producers. Each call looks up coordinators again and never raises."""
 
     def end(self, identities: Sequence[Identity], *, commit: bool) -> list[int]:
         """EndTxn (version <= 4) once for each; error codes, or NO_ANSWER."""
@@ -360,11 +360,11 @@ class TransactionAdmin(Protocol):
         ...
 
     def producers(self, partitions: Sequence[Partition]) -> dict[Partition, PartitionState]:
-        """What is open on each of these partitions, as its leader sees it."""
+        """Open transactions on each of these partitions, as its leader sees them."""
         ...
 
     def mark(self, one: OpenOnPartition, partition: Partition, *, commit: bool) -> int:
-        """WriteTxnMarkers: end what is open on a partition, past its coordinator; an error code."""
+        """WriteTxnMarkers: end a transaction without its coordinator; an error code."""
         ...
 
     def fence(self, tids: Sequence[str]) -> list[int]:
@@ -378,12 +378,12 @@ class TransactionAdmin(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LogBytes:
-    """What lies in a partition's log: `code` 0 or an error, and then nothing else counts.
+    """Bytes of a partition's log: `code` 0 or an error, and then nothing else is valid.
 
     Args:
         code: Kafka error code, or NO_ANSWER.
         stable: Last stable offset.
-        data: Record batches, from the one that holds the offset asked for on.
+        data: Record batches, starting with the one that holds the requested offset.
     """
 
     code: int
@@ -395,7 +395,7 @@ class RawLog(Protocol):
     """Logs of partitions, byte by byte."""
 
     def read(self, places: Sequence[Place], limit: int) -> Mapping[Partition, LogBytes]:
-        """About `limit` bytes from each place on; places that nobody answered for may miss."""
+        """About `limit` bytes from each position on; positions without an answer may be missing."""
         ...
 
     def close(self) -> None:
@@ -404,7 +404,7 @@ class RawLog(Protocol):
 
 
 class Clients(Protocol):
-    """Makes clients. The configurations are those of librdkafka, or of kafka-python."""
+    """Factory of clients. The configurations are those of librdkafka, or of kafka-python."""
 
     def consumer(self, config: Mapping[str, Any]) -> Consumer:
         """A consumer."""

@@ -42,7 +42,7 @@ class KafkaCommitter:
 
     Args:
         ctx: Job, store, step.
-        job: Job as it stands in transactional ids: with the prefix of the sink.
+        job: Job as written in transactional ids: with the prefix of the sink.
         admin: Transaction administration, connected.
         sleep: Waits some seconds, between tries to fence or to describe.
     """
@@ -64,7 +64,7 @@ class KafkaCommitter:
     def check(self, committables: Sequence[Committable]) -> list[Problem]:
         """Step 5: one DescribeTransactions: open, same identity, younger than half its limit.
 
-        Asked again for some seconds while a coordinator moves or does not answer.
+        Repeated for some seconds while a coordinator moves or does not answer.
         """
         handles = [self._handle(one) for one in committables]
         states = self._described([handle.identity.tid for handle in handles])
@@ -78,8 +78,8 @@ class KafkaCommitter:
     def commit(self, committables: Sequence[Committable]) -> list[Verdict]:
         """EndTxn(commit) once for each; the same handle may be committed again at any time.
 
-        COMMITTED is said when readers can see it: the markers are on the partitions. A coordinator
-        that is BUSY for minutes is wedged: `explain` then says what to do.
+        COMMITTED means that readers can see it: the markers are on the partitions. A coordinator
+        that is BUSY for minutes is stuck: `explain` then says what to do.
         """
         verdicts = [commit_verdict(code) for code in self._end(committables, commit=True)]
         ended = [
@@ -97,10 +97,10 @@ class KafkaCommitter:
     def abort_strays(self, before_attempt: int) -> int:
         """Fence every open transaction of this job and store opened by an attempt < before_attempt.
 
-        Every former step and parallelism is meant: names are parsed, not made up.
+        Covers every former step and parallelism: names are parsed, not constructed.
 
         Returns:
-            How many are still open; 1 if the brokers could not be asked.
+            How many are still open; 1 if the brokers could not be reached.
         """
         try:
             strays = [str(one) for one in self._open_ids() if self._is_stray(one, before_attempt)]
@@ -112,7 +112,7 @@ class KafkaCommitter:
                 break
             codes = self._admin.fence(strays)
             strays = [tid for tid, code in zip(strays, codes, strict=True) if code != NONE]
-            if NO_ANSWER in codes:  # a broker is away: a commit may wait for its turn
+            if NO_ANSWER in codes:  # a broker is away: a commit may be waiting
                 break
             if strays:
                 self._sleep(0.05)
@@ -126,7 +126,7 @@ class KafkaCommitter:
         return len(left) + len(unmarked)
 
     def explain(self, committable: Committable) -> str:
-        """What the handle is, and what the broker said last."""
+        """Describe the handle, and the broker's last answer."""
         identity = Handle.from_text(committable.handle).identity
         where = ", ".join(committable.partitions) or "no known partition"
         text = (
@@ -145,9 +145,9 @@ class KafkaCommitter:
         self._admin.close()
 
     def _handle(self, one: Committable) -> Handle:
-        """The handle, if it is one that this step gave out.
+        """Parse the handle, if this step created it.
 
-        Only the prefix of the sink may have been another one.
+        Only the prefix of the sink may have changed.
         """
         handle = Handle.from_text(one.handle)
         tid = parse(handle.identity.tid)
@@ -191,10 +191,10 @@ class KafkaCommitter:
 
 
 def foreign_transactions(admin: TransactionAdmin, job: str, store_id: str) -> list[str]:
-    """Open transactions of the same job name with another store: somebody else's job.
+    """Open transactions of the same job name with another store: a different job.
 
     Raises:
-        ClientError: the brokers could not be asked.
+        ClientError: the brokers could not be reached.
     """
     return of_other_storage(admin.ongoing(), job, store_id)
 

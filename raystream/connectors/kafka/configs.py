@@ -1,4 +1,4 @@
-"""Configurations of the consumers and producers that raystream makes."""
+"""Configurations of the consumers and producers that raystream creates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONSUMER: Mapping[str, Any] = {
     "queued.min.messages": 100000,
     "statistics.interval.ms": 1000,
 }
-"""hot-path.md 4: a queue that is refilled at once, read_committed, no offsets of its own."""
+"""hot-path.md 4: a queue that is refilled at once, read_committed, no auto-commit."""
 
 CONSUMER_FIXED = frozenset(
     {
@@ -48,7 +48,7 @@ PRODUCER: Mapping[str, Any] = {
     "delivery.report.only.error": True,
     "statistics.interval.ms": 1000,
 }
-"""hot-path.md 7 and rule R8; `murmur2_random` places keys as Java does."""
+"""hot-path.md 7 and rule R8; `murmur2_random` partitions keys as Java does."""
 
 PRODUCER_FIXED = frozenset(
     {
@@ -65,20 +65,20 @@ PRODUCER_FIXED = frozenset(
 )
 
 MESSAGE_BYTES = 1_000_000
-"""`message.max.bytes` of librdkafka, where nothing else is said."""
+"""Default `message.max.bytes` of librdkafka."""
 
 _MOST_BYTES = 1_000_000_000
 """Its highest value."""
 
 STATISTICS_MS = 50
-"""How often a transactional producer tells its identity: bounds the wait at pre-commit."""
+"""How often a transactional producer reports its identity: bounds the wait at pre-commit."""
 
 MESSAGE_TIMEOUT_MS = 120_000
 """Longest time a record may wait for its broker; shorter if the transaction's limit is."""
 
 
 def transactional(tid: str, timeout_ms: int) -> dict[str, Any]:
-    """What makes a producer that of one transaction.
+    """Configuration of a producer for one transaction.
 
     >>> transactional("a.00000000.1.w.0.0", 60000)["message.timeout.ms"]
     30000
@@ -92,11 +92,11 @@ def transactional(tid: str, timeout_ms: int) -> dict[str, Any]:
 
 
 def fitted(largest: int | None, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Sizes that fit what a topic takes: a batch is refused as a whole if it is too large.
+    """Size limits that fit a topic's: a batch that is too large is refused as a whole.
 
     Args:
         largest: `max.message.bytes` of the topic; None: not known.
-        own: The user's `producer_config`; what it says of single records stays.
+        own: The user's `producer_config`; its limits for single records are kept.
 
     >>> fitted(32_768, {})["batch.size"], fitted(10_485_760, {})["message.max.bytes"]
     (32768, 10485760)

@@ -1,4 +1,4 @@
-"""Consumer, producer and cluster questions by confluent-kafka (librdkafka); its only importer."""
+"""Consumer, producer and cluster client by confluent-kafka (librdkafka); its only importer."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from raystream.observe.silence import Silence
 T = TypeVar("T")
 
 log = logging.getLogger("raystream.kafka")
-log.addHandler(logging.NullHandler())  # else each failed try to connect is printed
+log.addHandler(logging.NullHandler())  # else each failed connection attempt is printed
 
 NETWORK_S = 30.0
-"""How long a question to the cluster may take."""
+"""Maximum time of a request to the cluster."""
 
 TRY_S = 2.0
-"""How long one try of it may take."""
+"""Maximum time of one attempt."""
 
 FIRST_TRY_S = 0.7
-"""The same where a person waits to hear what is wrong."""
+"""The same if a person waits for the answer."""
 
 _KEPT = 10
-"""Reasons that are kept; the record that is most likely to be the cause comes first."""
+"""Maximum number of kept reasons; the most likely culprit comes first."""
 
 _LASTING = frozenset(
     {
@@ -67,7 +67,7 @@ def _as_client_error(cause: ck.KafkaError) -> ClientError:
 
 
 def _told(text: str) -> clients.Undelivered:
-    """A line of librdkafka's log that ends on the name of an error."""
+    """Parse a line of librdkafka's log that ends with the name of an error."""
     names = re.findall(r"\((_?[A-Z][A-Z0-9_]+)[,)]", text)
     return clients.Undelivered(names[-1] if names else "CLIENT", text)
 
@@ -75,7 +75,7 @@ def _told(text: str) -> clients.Undelivered:
 def _refused(
     error: ck.KafkaException, topic: str, messages: clients.Messages, index: int
 ) -> ClientError:
-    """A record that the client did not take; after a failed transaction it takes none."""
+    """A record that the client refused; after a failed transaction it refuses all."""
     told = _translated(error)
     if told.name in PASSING:
         return told
@@ -89,16 +89,16 @@ def _call(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
         return function(*args, **named)
     except ck.KafkaException as error:
         raise _translated(error) from None
-    except TimeoutError:  # of a future: it has no text
+    except TimeoutError:  # a future's timeout has no text
         what = f"no answer within {NETWORK_S:g} s"
         raise ClientError(clients.NO_ANSWER, "_TIMED_OUT", what, retriable=True) from None
 
 
 def _made(kind: Callable[[dict[str, Any]], T], option: str, config: dict[str, Any]) -> T:
-    """A client; a setting that librdkafka does not take is the user's mistake, not the network's.
+    """Create a client; a setting that librdkafka refuses is the user's mistake, not the network's.
 
     Raises:
-        ConfigurationError: with what librdkafka says of it.
+        ConfigurationError: with librdkafka's message.
     """
     try:
         return kind(config)
@@ -111,7 +111,7 @@ def _made(kind: Callable[[dict[str, Any]], T], option: str, config: dict[str, An
 
 
 class _Complaints:
-    """Errors of the whole client, kept apart so that the client is in no reference cycle."""
+    """Errors of the whole client, kept separately so that the client is in no reference cycle."""
 
     def __init__(self) -> None:
         self.lasting: ClientError | None = None
@@ -176,7 +176,7 @@ class ConfluentConsumer:
         return low, high
 
     def last_known_end(self, topic: str, partition: int) -> int | None:
-        """High watermark as the last fetch told it."""
+        """High watermark of the last fetch."""
         one = ck.TopicPartition(topic, partition)
         try:
             _, high = _call(self._consumer.get_watermark_offsets, one, cached=True)
@@ -201,7 +201,7 @@ class ConfluentConsumer:
             log.warning("offsets could not be published: %s", error)
 
     def complaint(self) -> ClientError | None:
-        """An error that waiting does not cure."""
+        """An error that waiting does not fix."""
         return self._complaints.lasting
 
     def silent(self) -> Mapping[tuple[str, int], Silence]:
@@ -209,12 +209,12 @@ class ConfluentConsumer:
         return self._hearing.silent
 
     def close(self) -> None:
-        """Leave."""
+        """Close."""
         self._consumer.close()
 
 
 class _Reports:
-    """What callbacks of a producer leave behind, kept apart so that it is in no cycle."""
+    """Results of a producer's callbacks, kept separately so that it is in no reference cycle."""
 
     def __init__(self) -> None:
         self.errors: list[clients.Undelivered] = []
@@ -227,7 +227,7 @@ class _Reports:
         self.failure: clients.Undelivered | None = None
 
     def log(self, level: int, pattern: str, *parts: object) -> None:
-        """In the place of a logger: why a transaction failed is told nowhere else."""
+        """Act as a logger: only the log says why a transaction failed."""
         if parts and parts[0] == "TXNERR":
             self.failure = self.failure or _told(str(parts[-1]))
         log.log(level, pattern, *parts)
@@ -329,7 +329,7 @@ class ConfluentProducer:
         _call(self._producer.poll, timeout_s)
 
     def flush(self, timeout_s: float) -> int:
-        """Wait for deliveries; how many are left."""
+        """Wait for deliveries; returns how many are left."""
         left: int = _call(self._producer.flush, timeout_s)
         return left
 
@@ -354,7 +354,7 @@ class ConfluentProducer:
         return None if sample is None else _parsed(sample)
 
     def silent(self) -> Sequence[Silence]:
-        """Brokers that it waits for; a sample is parsed for each call, so call it seldom."""
+        """Brokers that it waits for; parses a sample on each call, so call it rarely."""
         reports = self._reports
         sample, reports.newest = reports.newest, None
         if sample is not None:
@@ -386,11 +386,11 @@ def first_answer(
 
     Args:
         config: Address and security.
-        patience_s: How long at most.
-        hopeless: Asked after a try without an answer: waiting does not help.
+        patience_s: Maximum time.
+        hopeless: Called after an attempt without an answer: True if waiting does not help.
 
     Raises:
-        ClientError: there is none: the cause that the client itself heard, if it heard one.
+        ClientError: there is none: the cause reported by the client itself, if any.
     """
     heard: list[ck.KafkaError] = []
     settings: dict[str, Any] = {"error_cb": heard.append, "logger": log, **config}
@@ -410,14 +410,14 @@ def first_answer(
             return
 
 
-def _no_tls(error: ck.KafkaError) -> bool:  # the other end hangs up on TLS
+def _no_tls(error: ck.KafkaError) -> bool:  # the other end closes on TLS
     return "SSL_HANDSHAKE" in error.str() and "PLAINTEXT" in error.str()
 
 
 _NOT_TOLD = frozenset(
     {ck.KafkaError.CLUSTER_AUTHORIZATION_FAILED, ck.KafkaError.UNSUPPORTED_VERSION}
 )
-"""Of a broker's settings: not allowed to see them, or too old to tell them."""
+"""Error codes for a broker's settings: not permitted, or too old to report them."""
 
 
 class ConfluentCluster:
@@ -437,7 +437,7 @@ class ConfluentCluster:
         }
 
     def topic_ids(self, topics: Sequence[str]) -> Mapping[str, str]:
-        """Topic -> id; topics that do not exist are left out."""
+        """Topic -> id; topics that do not exist are omitted."""
         wanted = ck.TopicCollection(list(topics))
         futures = self._admin.describe_topics(wanted, request_timeout=NETWORK_S)
         ids = {}
@@ -450,7 +450,7 @@ class ConfluentCluster:
         return ids
 
     def broker_setting(self, name: str) -> str | None:
-        """A setting of some broker; None if this user may not see it. Asked until it is answered.
+        """A setting of some broker; None without permission. Repeated until it is answered.
 
         Raises:
             ClientError: no broker answers.
@@ -473,7 +473,7 @@ class ConfluentCluster:
         return None if entry is None else entry.value
 
     def topic_setting(self, topic: str, name: str) -> str | None:
-        """A setting of a topic in force, or None if it is not told."""
+        """An effective setting of a topic, or None if it is not reported."""
         resource = ConfigResource(ResourceType.TOPIC, topic)
         future = self._admin.describe_configs([resource], request_timeout=NETWORK_S)[resource]
         try:
@@ -483,7 +483,7 @@ class ConfluentCluster:
         return None if entry is None else entry.value
 
     def _listed(self) -> Any:
-        """Topics and brokers; in short tries, so that a wrong password shows at once."""
+        """Topics and brokers; in short attempts, so that a wrong password shows at once."""
         deadline = time.monotonic() + NETWORK_S
         while True:
             try:

@@ -1,4 +1,4 @@
-"""`rs.Kafka` and its topics: values that say what to connect to; nothing is connected yet."""
+"""`rs.Kafka` and its topics: configuration values; nothing is connected yet."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ Starting = str | Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Kafka:
-    """A Kafka cluster: address and security, said once for sources, sinks and transactions.
+    """A Kafka cluster: address and security, configured once for sources, sinks and transactions.
 
     Args:
         bootstrap_servers: `host:port`, several with commas or as a list. The environment variable
-            RAYSTREAM_BOOTSTRAP_SERVERS, where set, replaces it when clients are made.
-        consumer_config: Settings of librdkafka's consumer that are passed through.
-        producer_config: Settings of librdkafka's producer that are passed through.
-        clients: Other clients than the real ones; the simulation uses it.
+            RAYSTREAM_BOOTSTRAP_SERVERS, if set, replaces it when clients are created.
+        consumer_config: Settings passed to librdkafka's consumer.
+        producer_config: Settings passed to librdkafka's producer.
+        clients: Replaces the real clients; the simulation uses it.
         security: `security_protocol`, `sasl_mechanism`, `sasl_username`, `sasl_password`,
             `sasl_kerberos_service_name`, `ssl_ca_location`, `ssl_certificate_location`,
             `ssl_key_location`, `ssl_key_password`, `ssl_check_hostname`. A value may be a
@@ -103,7 +103,7 @@ class Kafka:
         object.__setattr__(self, "clients", clients or _real_clients())
 
     def __repr__(self) -> str:
-        """As it was written, secrets hidden."""
+        """As written, with secrets hidden."""
         options = dict(shown(self.security))
         for name, config in (
             ("consumer_config", self.consumer_config),
@@ -136,7 +136,7 @@ class Kafka:
 
         Args:
             name: Topic; a source may read a list of them, or `rs.pattern("orders-.*")`: all topics
-                with such a name, also those that are made while the job runs.
+                with such a name, also those that are created while the job runs.
             topics: The same, by this name.
             format: `json`, `raw`, or a format value.
             starting_offsets: For a source without a checkpoint: `earliest`, `latest`,
@@ -144,18 +144,18 @@ class Kafka:
             group_id: Group that positions are published to after each commit, for lag tools.
                 Default: the name of the job.
             metadata: Columns filled from the record: key, timestamp, headers, topic, partition,
-                offset. They win over fields of the payload with the same name.
+                offset. They take precedence over payload fields with the same name.
             key: For a sink: column that becomes the message key. Default: the key columns.
             timestamp: For a sink: column with the record timestamp, epoch ms. Default: now.
-            headers: For a sink: columns that become headers of the record, and are no part of its
+            headers: For a sink: columns that become record headers and are not part of its
                 payload. A column that a source has filled by metadata=["headers"] gives all the
                 headers that were read.
             delivery_guarantee: `exactly_once`, `at_least_once`, `none`. Default: the pipeline's.
             transaction_timeout: How long a transaction may stay open before the broker aborts it.
                 Default: 15 minutes, or the broker's `transaction.max.timeout.ms` if less.
-            transactional_id_prefix: Put in front of transactional ids, for access rules.
+            transactional_id_prefix: Prefix of transactional ids, for access rules.
             discovery_interval: For a source: how often to look for new partitions and topics.
-            unknown: Nothing: any other option is refused.
+            unknown: None allowed: any other option is refused.
 
         Raises:
             ConfigurationError: an unknown option or value.
@@ -197,26 +197,26 @@ class Kafka:
         return Settings(self.bootstrap_servers, self.security)
 
     def consumer(self, group_id: str) -> Consumer:
-        """A consumer, made now."""
+        """Create a consumer."""
         own = pass_through(CONSUMER, self.consumer_config, CONSUMER_FIXED, "consumer_config")
         address = self.settings().for_librdkafka()
         return self.clients.consumer({**own, **address, "group.id": group_id})
 
     def producer(self, special: Mapping[str, Any]) -> Producer:
-        """A producer, made now."""
+        """Create a producer."""
         own = pass_through(PRODUCER, self.producer_config, PRODUCER_FIXED, "producer_config")
         return self.clients.producer({**own, **self.settings().for_librdkafka(), **special})
 
     def cluster(self) -> Cluster:
-        """Questions to the cluster, connected now."""
+        """Connect a cluster client."""
         return self.clients.cluster(self.settings().for_librdkafka())
 
     def transactions(self) -> TransactionAdmin:
-        """Transaction administration, connected now."""
+        """Connect a client for transaction administration."""
         return self.clients.transactions(self.settings().for_kafka_python())
 
     def raw_log(self) -> RawLog:
-        """Bytes of logs, connected now."""
+        """Connect a client for raw logs."""
         return self.clients.raw_log(self.settings().for_kafka_python())
 
 
@@ -289,7 +289,7 @@ class KafkaTopic:
         return KafkaSource(self).discover_new(known)
 
     def grows(self) -> bool:
-        """Partitions may be added at any time, topics too where a pattern names them."""
+        """Return True: partitions may be added at any time, with a pattern also topics."""
         return True
 
     def covers(self, split: SplitId, of: str) -> bool:
@@ -310,7 +310,7 @@ class KafkaTopic:
         return KafkaSource(self).learn()
 
     def max_parallelism(self) -> int | None:
-        """Number of partitions; no limit where more topics may come. Blocking, network."""
+        """Number of partitions; no limit if more topics may come. Blocking, network."""
         if self.pattern is not None:
             return None
         from raystream.connectors.kafka.source import KafkaSource
@@ -318,7 +318,7 @@ class KafkaTopic:
         return KafkaSource(self).max_parallelism()
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
-        """Limits, topic, strays of others. Blocking, network."""
+        """Check limits, topic, foreign stray transactions. Blocking, network."""
         from raystream.connectors.kafka.sink import KafkaSink
 
         return KafkaSink(self).check(job, store_id, step)

@@ -1,4 +1,4 @@
-"""Failures of Kafka by what follows: another attempt may succeed, or it cannot."""
+"""Classify Kafka failures: another attempt may succeed, or it cannot."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PASSING = frozenset(
     UNSTABLE_OFFSET_COMMIT UNKNOWN_TOPIC_ID
     """.split()
 )
-"""Names of errors that another attempt may not meet again; whatever else is refused stays so."""
+"""Names of errors that another attempt may not hit again; all others are permanent."""
 
 ADVICE = {
     "MSG_SIZE_TOO_LARGE": "raise max.message.bytes of the topic{limit}, and message.max.bytes in "
@@ -47,7 +47,7 @@ ADVICE["RECORD_LIST_TOO_LARGE"] = ADVICE["MSG_SIZE_TOO_LARGE"]
 
 
 class KafkaFailure(RaystreamError, ConnectionError):
-    """Brokers did not answer, or did not do what was asked: infrastructure, so try again.
+    """Brokers did not answer or did not do what was requested: infrastructure, so retry.
 
     >>> str(KafkaFailure("2 records were not delivered in time", "topic counts"))
     'topic counts: 2 records were not delivered in time'
