@@ -43,7 +43,7 @@ def _number(split: SplitId) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Items:
-    """Items dealt out to partitions in turn; position of a split = number of its items read."""
+    """Items distributed round-robin; position of a split = number of its items read."""
 
     items: Sequence[Any]
     partitions: int
@@ -62,7 +62,7 @@ class _Items:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Source of dict rows that are there from the start; a run over them ends by itself.
+    """Source of dict rows that exist from the start; a run over them ends by itself.
 
     Args:
         rows: Dicts, or a Polars frame. Anything but a sequence is read to its end at once, so
@@ -90,15 +90,15 @@ class Rows:
         return self._items().splits()
 
     def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
-        """None: rows in memory do not grow."""
+        """Return none: rows in memory do not grow."""
         return []
 
     def grows(self) -> bool:
-        """No."""
+        """Return False: rows in memory do not grow."""
         return False
 
     def covers(self, split: SplitId, of: str) -> bool:
-        """Every split of rows in memory is."""
+        """Return True for every split."""
         return not of or of.endswith(" in memory")
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
@@ -150,15 +150,15 @@ class Payloads:
         return self._items().splits()
 
     def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
-        """None: records in memory do not grow."""
+        """Return none: records in memory do not grow."""
         return []
 
     def grows(self) -> bool:
-        """No."""
+        """Return False: records in memory do not grow."""
         return False
 
     def covers(self, split: SplitId, of: str) -> bool:
-        """Every split of rows in memory is."""
+        """Return True for every split."""
         return not of or of.endswith(" in memory")
 
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
@@ -168,7 +168,7 @@ class Payloads:
         return MemoryReader(ctx, options, self._items(), decoder.decode)
 
     def learn(self) -> Schema | None:
-        """What the format makes of the first 1,000 records."""
+        """Schema of the first 1,000 records."""
         return format_by_name(self.format).infer(self.payloads[:1000])
 
     def describe(self) -> str:
@@ -247,11 +247,11 @@ class MemoryReader:
         return all(self.caught_up(split) for split in self._next)
 
     def committed(self, positions: Mapping[SplitId, Position]) -> None:
-        """Nobody watches the positions of rows in memory."""
+        """Do nothing: positions of rows in memory are not published."""
 
     def lag(self) -> Mapping[SplitId, int]:
         """Rows left per split."""
         return {split: self._ends[split] - done for split, done in self._next.items()}
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Do nothing."""

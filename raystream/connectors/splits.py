@@ -1,4 +1,4 @@
-"""Which subtask reads a split, and where it reads on: checkpoint positions win over starts."""
+"""Which subtask reads a split, and where it continues: saved positions override starts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _LAST_NUMBER = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
 def owner(split: SplitId, parallelism: int) -> int:
     """Index of the subtask that reads a split; the same in every process and attempt.
 
-    Ids that differ only in their last number (`requests/3`, `part-0003.jsonl`) are dealt out in
-    turn, so that the partitions of one topic spread evenly.
+    Ids that differ only in their last number (`requests/3`, `part-0003.jsonl`) are assigned
+    round-robin, so that the partitions of one topic spread evenly.
 
     Args:
         split: Id of the split.
@@ -43,13 +43,13 @@ def owned(splits: Iterable[Split], index: int, parallelism: int) -> list[Split]:
 
 
 def merge(saved: Iterable[Mapping[SplitId, Position]]) -> dict[SplitId, Position]:
-    """Positions of all former subtasks as one map, whatever the parallelism was then.
+    """Merge positions of all former subtasks into one map, whatever the parallelism was then.
 
     Args:
         saved: Per former subtask: split -> position.
 
     Raises:
-        StorageError: Two subtasks claim one split: the checkpoint is damaged.
+        StorageError: Two subtasks have the same split: the checkpoint is damaged.
 
     >>> merge([{"t/0": 5}, {"t/1": 7}])
     {'t/0': 5, 't/1': 7}
@@ -66,11 +66,11 @@ def merge(saved: Iterable[Mapping[SplitId, Position]]) -> dict[SplitId, Position
 def resume(
     run: Iterable[Split], positions: Mapping[SplitId, Position], *, bounded: bool
 ) -> list[Split]:
-    """Every split of the job, each at the place where it is to be read on.
+    """Every split of the job, each with the position where it continues.
 
-    A saved position wins over the start of the run; the end is always that of the run. A split
+    A saved position overrides the start of the run; the end is always that of the run. A split
     of the checkpoint that the run does not know (a file that is gone, a partition not listed yet)
-    stays, so that its position is not forgotten; in a bounded run it has nothing left to read.
+    is kept, so that its position is not lost; in a bounded run it has nothing left to read.
 
     Args:
         run: Splits as discovered when the run started, with ends if it is bounded.
@@ -93,14 +93,14 @@ def resume(
 def made_since(
     run: Iterable[Split], saved: Collection[SplitId], *, same_source: bool
 ) -> set[SplitId]:
-    """Which splits of the run were made after the checkpoint: those are read from their begin.
+    """Splits of the run that were created after the checkpoint: read from their beginning.
 
-    The others are of a topic that the user has added: they start where the user says.
+    The others belong to a topic that the user has added: they start where the user configured.
 
     Args:
         run: Splits of the run.
         saved: Splits of the checkpoint.
-        same_source: The source is said as it was when the checkpoint was taken.
+        same_source: The source is configured as when the checkpoint was taken.
 
     >>> made_since([Split("a/1", 9), Split("b/0", 9)], ["a/0"], same_source=False)
     {'a/1'}

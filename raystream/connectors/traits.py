@@ -1,6 +1,6 @@
-"""What some sources and sinks have beyond connectors.base: declared here, and asked only here.
+"""Optional traits of sources and sinks beyond connectors.base: declared and checked only here.
 
-A connector of another package has a trait by having its members; it imports nothing for it.
+A connector of another package has a trait by having its members; it need not import anything.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from raystream.data.schema import Schema
 
 USUAL_INTERVAL = 60.0
-"""Seconds between two looks for new splits, where a source says nothing of it."""
+"""Default seconds between two searches for new splits."""
 
 
 class RecordMetadata(Protocol):
     """Records have a key, a timestamp, headers: a source or sink like a Kafka topic."""
 
     def metadata_columns(self) -> Schema:
-        """The columns that the source makes of them."""
+        """The columns that the source derives from them."""
         ...
 
 
 class RecordKey(Protocol):
-    """A sink that is told of what to make the key of its records."""
+    """A sink with a configurable record key."""
 
     @property
     def key(self) -> str | None:
@@ -38,7 +38,7 @@ class ChecksRows(Protocol):
     """A sink that cannot write all rows."""
 
     def check_rows(self, options: WriteOptions) -> None:
-        """Refuse what cannot be written, before anything runs.
+        """Refuse rows that cannot be written, before anything runs.
 
         Raises:
             ConfigurationError: columns, or a key, that do not fit.
@@ -51,12 +51,12 @@ class Discovering(Protocol):
 
     @property
     def discovery_interval(self) -> float | None:
-        """Seconds between two looks."""
+        """Seconds between two searches."""
         ...
 
 
 class OfTopics(Protocol):
-    """A source or sink that people call by its topic."""
+    """A source or sink that people identify by its topic."""
 
     @property
     def topics(self) -> Sequence[str]:
@@ -69,7 +69,7 @@ class InFiles(Protocol):
 
     @property
     def path(self) -> str | os.PathLike[str]:
-        """Where they are."""
+        """Path of the files."""
         ...
 
 
@@ -87,7 +87,7 @@ def _with(end: object, member: str) -> Any:
 
 
 def metadata_columns(end: object) -> Schema | None:
-    """Columns that a source makes of the metadata of records; None: it has none.
+    """Columns that a source derives from record metadata; None: it has none.
 
     >>> metadata_columns(rs.Rows([])) is None
     True
@@ -102,19 +102,19 @@ def has_record_keys(end: object) -> bool:
 
 
 def own_key(sink: object) -> str | None:
-    """The column of which the key of its records is made, where it is told one."""
+    """The column that becomes the key of its records, if configured."""
     found: RecordKey | None = _with(sink, "key")
     return None if found is None else found.key
 
 
 def row_check(sink: object) -> Callable[[WriteOptions], None] | None:
-    """What refuses rows that a sink cannot write, where there are such."""
+    """The check that refuses rows that a sink cannot write, if it has one."""
     found: ChecksRows | None = _with(sink, "check_rows")
     return None if found is None else found.check_rows
 
 
 def discovery_interval(source: object) -> float:
-    """Seconds between two looks for new splits.
+    """Seconds between two searches for new splits.
 
     >>> discovery_interval(rs.Rows([]))
     60.0
@@ -124,18 +124,18 @@ def discovery_interval(source: object) -> float:
 
 
 def topics_of(end: object) -> Sequence[str]:
-    """Topics of a source or sink; none of one that has no topics."""
+    """Topics of a source or sink; empty if it has no topics."""
     found: OfTopics | None = _with(end, "topics")
     return () if found is None else found.topics
 
 
 def path_of(end: object) -> str | None:
-    """Where the files of a source or sink are; None: it is not in files."""
+    """Path of the files of a source or sink; None: it is not in files."""
     found: InFiles | None = _with(end, "path")
     return None if found is None or found.path is None else os.fspath(found.path)
 
 
 def cluster_of(end: object) -> Any:
-    """The Kafka cluster of a source or sink; None: it is on none."""
+    """The Kafka cluster of a source or sink; None: it has none."""
     found: OnCluster | None = _with(end, "connection")
     return None if found is None else found.connection

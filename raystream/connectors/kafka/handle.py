@@ -1,4 +1,4 @@
-"""What a committable of the Kafka sink carries through the manifest: the identity to commit by."""
+"""The committable of the Kafka sink in the manifest: the identity to commit by."""
 
 from __future__ import annotations
 

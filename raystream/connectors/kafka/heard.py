@@ -1,7 +1,7 @@
-"""When each broker was last heard, out of the samples of statistics that librdkafka gives.
+"""When each broker last answered, from the statistics samples of librdkafka.
 
-A broker that stands still keeps its connections open: nothing fails for a minute, and a partition
-that was read to its end looks as if it were empty. Only what is asked and not answered tells.
+A broker that hangs keeps its connections open: nothing fails for a minute, and a partition that
+was read to its end looks empty. Only unanswered requests reveal it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from raystream.observe.silence import Silence
 
 SILENT_S = 3.0
-"""A fetch is answered within 0.05 s where nothing is wrong; short pauses are no news."""
+"""A fetch is answered within 0.05 s if nothing is wrong; short pauses are not reported."""
 
 _US = 1_000_000
 
@@ -27,7 +27,7 @@ class _Broker:
     heard: float
     """Seconds, on the clock of the samples."""
     owes: bool
-    """It is connected, and has not answered all that it was asked."""
+    """It is connected, and has unanswered requests."""
 
 
 class Heard:
@@ -53,7 +53,7 @@ class Heard:
         self._now = 0.0
 
     def see(self, sample: Sample) -> None:
-        """Take the next sample."""
+        """Add the next sample."""
         before, self._now = self._now, sample.get("ts", 0) / _US
         for broker in sample.get("brokers", {}).values():
             self._hear(broker, before)
@@ -64,12 +64,12 @@ class Heard:
             (self._queued.add if _queued(partition) else self._queued.discard)(place)
 
     def silent_leaders(self) -> dict[tuple[str, int], Silence]:
-        """Topic and partition -> who does not answer for it."""
+        """Topic and partition -> the leader that does not answer."""
         silent = self.silent_brokers()
         return {place: silent[n] for place, n in self._leaders.items() if n in silent}
 
     def keep_waiting(self) -> list[Silence]:
-        """Who does not answer a producer: whoever owes an answer, and leaders of what is queued.
+        """Silent brokers of a producer: with unanswered requests, or leaders of queued records.
 
         A producer has no connection to brokers that it does not need.
         """
@@ -82,7 +82,7 @@ class Heard:
         ]
 
     def silent_brokers(self) -> dict[int | str, Silence]:
-        """Those that were asked, or that are not reached, and have not answered.
+        """Brokers that have unanswered requests or are unreachable, and have not answered.
 
         By number; a coordinator by its name, such as `TxnCoordinator`.
         """
@@ -93,7 +93,7 @@ class Heard:
         }
 
     def _hear(self, broker: Mapping[str, Any], before: float) -> None:
-        """One that owes nothing is well, so the silence begins with the first question."""
+        """A broker without open requests is fine, so the silence begins with the first request."""
         node = broker.get("nodeid", -1)
         if node < 0:
             if broker.get("source") != "logical":  # a bootstrap address: it has a number, too
@@ -113,7 +113,7 @@ class Heard:
 
 
 class Hearing:
-    """Takes the samples of a consumer; in no reference cycle with it.
+    """Receives the samples of a consumer; in no reference cycle with it.
 
     >>> Hearing().silent
     {}
@@ -124,7 +124,7 @@ class Hearing:
         self.silent: Mapping[tuple[str, int], Silence] = {}
 
     def __call__(self, sample: str) -> None:
-        """The next sample, as the client gives it: JSON."""
+        """Handle the next sample, as JSON from the client."""
         self._heard.see(json.loads(sample))
         self.silent = self._heard.silent_leaders()
 

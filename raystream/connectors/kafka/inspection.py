@@ -1,6 +1,6 @@
-"""Questions for people who look at a cluster, by kafka-python: transactions, rights, topics.
+"""Read-only inspection of a cluster by kafka-python: transactions, rights, topics.
 
-No question here changes a cluster.
+Nothing here changes a cluster.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _COORDINATOR_LOOKS = 12
 
 @dataclass(frozen=True, slots=True)
 class TopicFacts:
-    """What the brokers tell about a topic.
+    """Facts about a topic, from the brokers.
 
     Args:
         name: Topic.
-        code: 0, or why they tell nothing: 3 there is none, 29 we may not know.
+        code: 0, or why there are no facts: 3 no such topic, 29 not permitted.
         replicas: Number of replicas of each partition.
-        leaderless: Partitions that nobody leads now.
-        rights: What we may do: READ, WRITE, DESCRIBE, ...; None: the broker has no rules.
+        leaderless: Partitions that currently have no leader.
+        rights: What we may do: READ, WRITE, DESCRIBE, ...; None: the broker has no ACLs.
     """
 
     name: str
@@ -60,10 +60,10 @@ class TopicFacts:
 
 
 class KafkaPythonInspection(KafkaPythonTransactions):
-    """Looks at a cluster; every question may raise ClientError. Use it from one thread.
+    """Inspects a cluster; every call may raise ClientError. Use it from one thread.
 
     Args:
-        config: Address and security in kafka-python's words.
+        config: Address and security as options of kafka-python.
 
     Raises:
         ClientError: no broker answers, or it refuses us.
@@ -74,11 +74,11 @@ class KafkaPythonInspection(KafkaPythonTransactions):
         return sorted(self._asked(lambda: self._ids(list(states))))
 
     def details(self, tids: Sequence[str]) -> list[TransactionDetails]:
-        """What coordinators know; ids that they do not know, or we may not see, are left out."""
+        """Details from coordinators; ids that are unknown, or that we may not see, are omitted."""
         return self._asked(lambda: self._details(list(tids))) if tids else []
 
     def held(self, places: Iterable[Partition]) -> list[Held]:
-        """What these partitions wait for, with what coordinators know of it."""
+        """Open transactions of these partitions, with what coordinators know of them."""
         states = self.producers(sorted(set(places)))
         found = [(place, one) for place, state in states.items() for one in state.open]
         if not found:
@@ -89,33 +89,33 @@ class KafkaPythonInspection(KafkaPythonTransactions):
         return sorted(held, key=lambda one: (one.place, one.open.offset))
 
     def topics(self, names: Sequence[str] | None) -> dict[str, TopicFacts]:
-        """Facts about these topics; None: about all that we may see."""
+        """Facts about these topics; None: about all visible ones."""
         found: dict[str, TopicFacts] = self._asked(lambda: self._topics(names))
         return found
 
     def topic_settings(self, name: str) -> Mapping[str, str]:
-        """Settings of a topic in force; empty if we may not ask."""
+        """Effective settings of a topic; empty without permission."""
         return self._settings(ConfigResourceType.TOPIC, name)
 
     def broker_settings(self) -> Mapping[str, str]:
-        """Settings of one broker; empty if we may not ask."""
+        """Settings of one broker; empty without permission."""
         brokers = sorted(broker.node_id for broker in self._manager.cluster.brokers())
         return self._settings(ConfigResourceType.BROKER, str(brokers[0])) if brokers else {}
 
     def brokers(self) -> int:
-        """How many brokers there are."""
+        """Number of brokers."""
         return len(list(self._manager.cluster.brokers()))
 
     def version(self) -> str:
-        """Of the brokers, as their answers show it: `4.1` means that or newer."""
+        """Version of the brokers, inferred from their answers: `4.1` means that or newer."""
         return ".".join(map(str, self._manager.broker_version_data.broker_version))
 
     def may_write_transactions(self, tid: str) -> int:
-        """The answer to an EndTxn of an id that nobody has used: 53 no right, 49 right.
+        """The answer to an EndTxn of an unused id: 53 not permitted, 49 permitted.
 
         It needs the right to WRITE to the TransactionalId and changes nothing: the coordinator
-        looks for the id after it has checked the right, and finds none. Brokers on which nobody
-        has used transactions yet make a topic for them first, which takes some seconds.
+        looks for the id after it has checked the right, and finds none. Brokers on which
+        transactions were never used create a topic for them first, which takes some seconds.
         """
         for _ in range(_COORDINATOR_LOOKS):
             code: int = self._asked(lambda: self._end_nothing(tid))
@@ -125,7 +125,7 @@ class KafkaPythonInspection(KafkaPythonTransactions):
         return code
 
     def may_use_group(self, group: str) -> int:
-        """The answer to a heartbeat of a member that is none: 30 no right, 25 right.
+        """The answer to a heartbeat of an unknown member: 30 not permitted, 25 permitted.
 
         It needs the right to READ the group and changes nothing.
         """
@@ -133,7 +133,7 @@ class KafkaPythonInspection(KafkaPythonTransactions):
         return code
 
     def _sees_every_id(self) -> bool:
-        """Whether an id that nobody made would be told: ids that we may not see are left out."""
+        """Whether an unused id would be reported: ids that we may not see are omitted."""
         (answer,) = self.describe([f"raystream-{secrets.token_hex(16)}"])
         return answer.code == _NO_SUCH_ID
 
@@ -194,14 +194,14 @@ class KafkaPythonInspection(KafkaPythonTransactions):
 
 
 def holders(client: Mapping[str, Any], places: Sequence[Partition]) -> dict[Partition, str]:
-    """Whose transactions hold partitions, in words.
+    """Whose transactions block partitions, in words.
 
     Args:
-        client: Address and security in librdkafka's words.
+        client: Address and security as options of librdkafka.
         places: Topics and partitions.
 
     Raises:
-        ClientError: the brokers do not tell.
+        ClientError: the brokers do not answer.
     """
     asking = KafkaPythonInspection(from_librdkafka(client))
     try:

@@ -1,4 +1,4 @@
-"""Values of key and header columns as text: two that differ never get the same text."""
+"""Values of key and header columns as text: different values never get the same text."""
 
 from __future__ import annotations
 

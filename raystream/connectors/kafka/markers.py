@@ -1,9 +1,9 @@
-"""Sees to it that an ended transaction is ended on its partitions too, also if a broker forgot.
+"""Ensure that an ended transaction is also ended on its partitions, even if a broker forgot.
 
-EndTxn answers once the coordinator has written down its decision; the markers that let readers go
-on follow. A coordinator that starts again in between must write them, but Kafka 4.4.0 takes a
-partition whose leader is still starting for a deleted one, skips its marker and calls the
-transaction complete (KAFKA-20734): what was committed is never shown, and readers wait for ever.
+EndTxn answers once the coordinator has written its decision; the markers that let readers continue
+follow. A coordinator that restarts in between must write them, but Kafka 4.4.0 takes a partition
+whose leader is still starting for a deleted one, skips its marker and calls the transaction
+complete (KAFKA-20734): committed records never become visible, and readers wait forever.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from raystream.connectors.kafka.transactions import OPEN
 log = logging.getLogger("raystream.kafka")
 
 _PAUSES = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.15)
-"""Markers follow within some 10 ms; after this the coordinator is asked what it is doing."""
+"""Markers follow within some 10 ms; after this the coordinator is queried."""
 
 _CAN_NOT_TELL = frozenset(
     {UNKNOWN_TOPIC_OR_PARTITION, TOPIC_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION}
 )
-"""Nothing there, no READ on the topic, or a broker before 2.8: then the coordinator is trusted."""
+"""Not found, no READ on the topic, or a broker before 2.8: then the coordinator is trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Ended:
 
 
 class Markers:
-    """Looks for markers, and writes those that a broker forgot.
+    """Checks for markers, and writes those that a broker forgot.
 
     Args:
         admin: Transaction administration.
@@ -67,7 +67,7 @@ class Markers:
         """COMMITTED for each whose markers are on all partitions; else what `commit` may answer.
 
         BUSY: the coordinator is still writing them. AGAIN: a leader does not answer now. REFUSED:
-        they are missing, and we are not allowed to write them (ClusterAction on the cluster).
+        they are missing, and we may not write them (ClusterAction on the cluster).
         """
         waiting = self._unmarked({one: one.partitions for one in ended}) if ended else {}
         for pause in _PAUSES:
@@ -82,9 +82,9 @@ class Markers:
     def _unmarked(
         self, asked: Mapping[Ended, Sequence[Partition]]
     ) -> dict[Ended, Sequence[Partition]]:
-        """Which of these partitions wait for the marker, or do not answer.
+        """The partitions that wait for the marker, or do not answer.
 
-        Only those are asked again: at 1,000 partitions an answer about all takes 11 MB.
+        Only those are queried again: at 1,000 partitions an answer about all takes 11 MB.
         """
         states = self._admin.producers([p for places in asked.values() for p in places])
         left = {one: [p for p in places if _waits(states[p], one)] for one, places in asked.items()}
@@ -94,7 +94,7 @@ class Markers:
         return self._admin.producers([p for one in ended for p in one.partitions])
 
     def _settle(self, late: Sequence[Ended]) -> dict[Ended, Verdict]:
-        """The coordinator is asked first: what is open after it was done will never be closed."""
+        """Query the coordinator first: what is open after it finished will never be closed."""
         decided = self._admin.describe([one.identity.tid for one in late])
         states = self._states(late)
         return {
@@ -147,7 +147,7 @@ def _mine(state: PartitionState, one: Ended) -> list[OpenOnPartition]:
 
 
 def partition_of(text: str) -> Partition:
-    """A partition as committables tell it.
+    """Parse a partition as written in committables.
 
     >>> partition_of("a.b/c/3")
     ('a.b/c', 3)

@@ -1,4 +1,4 @@
-"""What a record carries besides its payload, as columns: key, timestamp, headers, place."""
+"""Record metadata as columns: key, timestamp, headers, place."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def message_columns(
 
     Args:
         messages: The records.
-        metadata: Metadata columns asked for.
+        metadata: Requested metadata columns.
         time: Also data.batch.TIME from the record timestamp.
         key: Also data.batch.MESSAGE_KEY.
     """

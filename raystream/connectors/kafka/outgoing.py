@@ -33,19 +33,19 @@ def to_messages(
     timestamp: str | None,
     headers: Sequence[str] = (),
 ) -> ToMessages:
-    """How frames of this schema become messages.
+    """How to convert frames of this schema to messages.
 
     Args:
         format: Of the payload.
         options: Schema, key columns, whether the message key is passed through.
         key: Column that becomes the message key instead of the key columns.
         timestamp: Column with the record timestamp, epoch ms; None: now.
-        headers: Columns that become headers, and are no part of the payload.
+        headers: Columns that become headers, and are not part of the payload.
 
-    Columns that only the first rows tell (`options.schema.open`) are fixed by the first frame.
+    Columns that only the first rows reveal (`options.schema.open`) are fixed by the first frame.
 
     Raises:
-        ConfigurationError: a named column is none, or the format cannot write these.
+        ConfigurationError: a named column does not exist, or the format cannot write the columns.
     """
     if set(options.schema.columns) == set(DeadLetters().columns):
         return _dead_letters
@@ -132,7 +132,7 @@ def _several(frame: pl.DataFrame, columns: Sequence[str]) -> list[bytes | str | 
 
 
 def _times(column: pl.Series) -> list[int | None]:
-    """Null means now; 0 would too, for librdkafka: it is refused and not made another time."""
+    """Null means now; 0 would too, for librdkafka: it is refused instead of changed."""
     times = _timestamps(column)
     if (times == 0).any():
         what = f"timestamp: column {column.name!r} holds 0, 1970-01-01T00:00:00Z"
@@ -147,7 +147,7 @@ def _timestamps(column: pl.Series) -> pl.Series:
 
 
 def _dead_letters(frame: pl.DataFrame) -> Messages:
-    """Raw record as it was, its own key and time, and where and why in the headers."""
+    """Raw record unchanged, its own key and time, and where and why in the headers."""
     rows = zip(
         frame.get_column("reason").to_list(),
         frame.get_column("origin").to_list(),
@@ -167,7 +167,7 @@ def _dead_letters(frame: pl.DataFrame) -> Messages:
 def _headers(
     reason: str, origin: str, parts: Sequence[Any], original: Sequence[Any] | None
 ) -> list[tuple[str, str | bytes | None]]:
-    """The headers of the record as they were, then ours."""
+    """The headers of the record unchanged, then ours."""
     kept = [(header["name"], header["value"]) for header in original or ()]
     named = [("reason", reason), ("origin", origin)]
     named += [(part["name"], part["value"]) for part in parts or ()]

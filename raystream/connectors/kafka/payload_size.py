@@ -1,11 +1,11 @@
-"""How many bytes payloads have, at a cost that reading does not notice."""
+"""Size of payloads in bytes, at a negligible cost for reading."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 SAMPLE = 128
-"""So many are measured: asking all of 2,000 costs 50 us, one percent of reading them."""
+"""Maximum number measured: measuring all of 2,000 costs 50 us, one percent of reading them."""
 
 
 def payload_bytes(values: Sequence[bytes | None]) -> int:

@@ -1,4 +1,4 @@
-"""Writes rows without transactions: at least once, or with no promise at all."""
+"""Write rows without transactions: at least once, or without any guarantee."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class PlainKafkaWriter:
     """`connectors.base.SinkWriter` with an idempotent producer and no committables.
 
     Args:
-        ctx: Who we are, the background executor, counters.
+        ctx: Identity, the background executor, counters.
         topic: Topic written to.
         to_messages: Rows -> messages.
         producer: Idempotent, not transactional.
         sure: at_least_once: a checkpoint waits until all is delivered, an error fails the attempt.
             Otherwise nothing waits, and errors are counted as `delivery_errors`.
-        largest: Bytes that the topic takes at once, if that is known.
+        largest: Maximum batch size of the topic in bytes, if known.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class PlainKafkaWriter:
         self._closed = False
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Take these rows; what finds no room waits.
+        """Write these rows; what does not fit the queue waits.
 
         Raises:
             RaystreamError: a record was refused, or (at_least_once) not delivered.
@@ -94,15 +94,15 @@ class PlainKafkaWriter:
         """Nothing to do."""
 
     def oldest_transaction_age_s(self) -> float:
-        """No transaction of a broker is ever open here."""
+        """Return 0: it opens no transaction on a broker."""
         return 0.0
 
     def silent(self) -> Sequence[Silence]:
-        """Brokers that do not take what is queued."""
+        """Brokers that do not accept the queued records."""
         return self._producer.silent()
 
     def poll(self, now: float) -> float | None:
-        """Serve callbacks; when to be called again.
+        """Serve callbacks; returns when to be called again.
 
         Raises:
             RaystreamError: a record was not delivered (at_least_once).
@@ -111,7 +111,7 @@ class PlainKafkaWriter:
         return now + (_BUSY_POLL_S if self._backlog else POLL_S)
 
     def close(self) -> None:
-        """Give what is under way a moment."""
+        """Wait briefly for records in flight."""
         self._closed = True
         if self._flushing is None:
             with suppress(ClientError):

@@ -1,4 +1,4 @@
-"""The bytes of a partition's log as its leader sends them, by kafka-python: no record is parsed."""
+"""Raw bytes of a partition's log from its leader, by kafka-python: no record is parsed."""
 
 from __future__ import annotations
 

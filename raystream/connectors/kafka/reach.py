@@ -1,4 +1,4 @@
-"""Can these brokers be reached, and if not, why: address, port, TLS or password in one line."""
+"""Check whether brokers are reachable, and if not, why: address, port, TLS or password."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from raystream.connectors.kafka.inspection import KafkaPythonInspection
 
 TRY_S = 3.0
-"""How long one attempt to connect may take."""
+"""Maximum time of one connection attempt."""
 
 HANDSHAKE_S = 1.0
-"""How long a TLS handshake may take where we only look whether there is one."""
+"""Maximum time of a TLS handshake that only checks for TLS."""
 
 ANSWER_S = 5.0
-"""How long the brokers may take for their first answer."""
+"""Maximum time for the brokers' first answer."""
 
 
 def inspection(kafka: Kafka) -> KafkaPythonInspection:
-    """A connection for questions, or why there is none.
+    """Connect for inspection, or raise with the reason.
 
     Args:
         kafka: Address and security.
 
     Raises:
-        KafkaFailure: nobody answers there, or we are refused.
+        KafkaFailure: there is no answer, or we are refused.
     """
     from raystream.connectors.kafka.inspection import KafkaPythonInspection
 
@@ -46,7 +46,7 @@ def inspection(kafka: Kafka) -> KafkaPythonInspection:
 
 
 def unreachable_reason(kafka: Kafka) -> tuple[str, str] | None:
-    """Why the brokers cannot be used, and what to do; None: they can.
+    """Why the brokers cannot be used, and what to do; None: they can be used.
 
     Args:
         kafka: Address and security.
@@ -72,7 +72,7 @@ def unreachable_reason(kafka: Kafka) -> tuple[str, str] | None:
 
 
 def _speaks_tls(address: str) -> bool:
-    """Whether a TLS handshake gets as far as a certificate, or a refusal that TLS itself words."""
+    """Whether a TLS handshake gets a certificate, or a refusal by TLS itself."""
     host, _, port = address.strip().rpartition(":")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""The errors that end a read: nothing is ever skipped or reset behind the user's back."""
+"""Errors that end a read: records are never silently skipped, offsets never silently reset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def offset_gone(topic: str, partition: int, offset: int, reason: str) -> JobFail
 
 
 def damaged(topic: str, partition: int, offset: int, reason: str) -> JobFailed:
-    """The log of the partition holds bytes that are no records any more."""
+    """The log of the partition contains bytes that are not records."""
     what = f"a batch at or behind this offset is damaged in the log of the broker ({reason})"
     where = f"topic {topic}, partition {partition}, offset {offset}"
     advice = (
@@ -26,13 +26,13 @@ def damaged(topic: str, partition: int, offset: int, reason: str) -> JobFailed:
 
 
 def topic_changed(topic: str) -> JobFailed:
-    """The topic was deleted and made again: its offsets mean other records."""
+    """The topic was deleted and re-created: its offsets mean other records."""
     what = "the topic was deleted and made again since the last checkpoint"
     return JobFailed(what, f"topic {topic}", f"its old offsets mean nothing: {_FROM_SCRATCH}")
 
 
 def topic_gone(topic: str) -> JobFailed:
-    """The topic, or a partition of it, is not there."""
+    """The topic, or a partition of it, does not exist."""
     what = "the topic or one of its partitions was deleted"
     return JobFailed(what, f"topic {topic}", "create it, then run with --from-scratch")
 

@@ -1,4 +1,4 @@
-"""Reads partitions to columns: one call per thousand records, runs per partition, own positions."""
+"""Read partitions to columns: one call per thousand records, runs per partition, own positions."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ CONSUME = 2000
 
 _GONE = frozenset({clients.AUTO_OFFSET_RESET, clients.LOG_TRUNCATION, 1})
 _OF_DAMAGE = ("CRC", "Bad message", "INVALID_MSG", "orrupt", "ompress")
-"""librdkafka resets the offset where it cannot read on: that is not a retention."""
+"""librdkafka resets the offset if it cannot read on: that is not retention."""
 
 _NO_TOPIC = frozenset({clients.UNKNOWN_TOPIC, clients.UNKNOWN_PARTITION, 3, 100})
 _DAMAGED = frozenset(
     {clients.BAD_MESSAGE, clients.BAD_COMPRESSION, clients.UNDERFLOW, clients.NOT_IMPLEMENTED, 2}
 )
-"""librdkafka continues behind some of these batches, as if nothing were missing."""
+"""librdkafka skips some of these batches silently."""
 
 _PASSING = frozenset(
     {*range(5, 10), 13, 14, 15, 16, 56, 72, 74, 75, 78, 89, 103, 106}
     | {-147, -167, -168, -174, -175, -180, -181, -184, -185, -187, -192, -193, -195, -197}
 )
-"""What a broker that starts, moves or is busy answers: librdkafka asks again by itself."""
+"""Answers of a broker that starts, moves or is busy: librdkafka retries by itself."""
 
 _REFUSED = frozenset({clients.AUTHENTICATION, 29, 30, 31, 58})
 
@@ -78,7 +78,7 @@ class _Partition:
 
 @dataclass(slots=True)
 class _Stretch:
-    """Messages [first, last) of a poll come from one partition, one after the other."""
+    """Messages [first, last) of a poll are consecutive and from one partition."""
 
     partition: _Partition
     first: int
@@ -91,17 +91,17 @@ class KafkaReader:
     """`connectors.base.SourceReader` of some partitions.
 
     A partition's position never moves by a reset: an offset that is gone, a truncated log or a
-    topic that was made anew is an error. A bounded partition is finished when its position, or
-    the end-of-partition event, reaches the end: control records behind the last record make
+    re-created topic is an error. A bounded partition is finished when its position, or the
+    end-of-partition event, reaches the end: control records after the last record make
     "last offset + 1 == end" never true.
 
     Args:
         format: Of the payloads.
-        options: Columns wanted.
-        consumer: Made for this reader.
-        cluster: Connects for questions about topic ids.
-        raw_log: Connects for a look at what lies where a partition stands.
-        background: Where those questions run.
+        options: Requested columns.
+        consumer: Created for this reader.
+        cluster: Connects for queries of topic ids.
+        raw_log: Connects to read the raw log at the position of a stalled partition.
+        background: Runs those queries.
         now: Monotonic seconds.
     """
 
@@ -155,7 +155,7 @@ class KafkaReader:
         """Up to max_rows rows (never more than CONSUME), or None.
 
         Raises:
-            RaystreamError: offset gone, topic deleted or made anew, access refused.
+            RaystreamError: offset gone, topic deleted or re-created, access refused.
         """
         if not self._identified():
             return None
@@ -179,11 +179,11 @@ class KafkaReader:
         return self._chunk(messages, stretches, moved)
 
     def caught_up(self, split: SplitId) -> bool:
-        """True if the newest thing heard of the partition is its end, and nothing waits behind it.
+        """True if the last known state of the partition is its end, and nothing waits after it.
 
-        The end event alone may be old news when the job was held back: records that were fetched
-        meanwhile wait behind those of other partitions, or in a transaction that is still open.
-        Of a partition whose broker does not answer nobody knows the end.
+        The end event alone may be outdated under back-pressure: records fetched in the meantime
+        wait behind those of other partitions, or in a transaction that is still open. The end of a
+        partition whose broker does not answer is unknown.
         """
         partition = self._by_split[split]
         if partition.finished():
@@ -209,7 +209,7 @@ class KafkaReader:
             self._consumer.publish([Place(p.topic, p.number, offset) for p, offset in mine])
 
     def lag(self) -> dict[SplitId, int]:
-        """Records up to the high watermark that the last fetch told, where the broker answers."""
+        """Records up to the high watermark of the last fetch, if the broker answers."""
         lags = {}
         silent = self._consumer.silent()
         for place, partition in self._partitions.items():
@@ -231,16 +231,16 @@ class KafkaReader:
         }
 
     def close(self) -> None:
-        """Leave the brokers."""
+        """Disconnect from the brokers."""
         self._consumer.close()
 
     def _identified(self) -> bool:
-        """False while it is not known that the topics are still those of the positions."""
+        """False until it is known that the topics are still those of the positions."""
         self._topic_ids.check()
         return self._topic_ids.known()
 
     def _waiting(self) -> list[Place]:
-        """Where partitions stand that are not known to be read to their ends."""
+        """Positions of partitions that are not known to be read to their ends."""
         return [
             partition.place()
             for split, partition in self._by_split.items()
@@ -271,7 +271,7 @@ class KafkaReader:
     def _advance(
         self, messages: Sequence[Message], stretches: list[_Stretch]
     ) -> tuple[Sequence[Message], list[_Stretch]]:
-        """Positions move behind what was read; what lies behind a partition's end is dropped."""
+        """Move positions past what was read; drop what is beyond a partition's end."""
         if any(_overruns(stretch.partition, messages[stretch.last - 1]) for stretch in stretches):
             messages, stretches = _without_overrun(messages, stretches)
         for stretch in stretches:
@@ -329,7 +329,7 @@ class KafkaReader:
             raise KafkaFailure(what, where)
 
     def _damaged_at(self, event: Message) -> int:
-        """Records that came in the same poll and lie behind the batch have moved the position."""
+        """Offset of the batch: records after it in the same poll have moved the position."""
         told, position = event.offset(), self._offset(event.topic(), event.partition())
         return min(told, position) if told >= 0 else position
 

@@ -15,7 +15,7 @@ Headers = list[tuple[str, str | bytes | None]]
 
 
 def check_headers(names: Sequence[str], columns: Mapping[str, pl.DataType]) -> None:
-    """Refuse what is not a column.
+    """Refuse names that are not columns.
 
     Args:
         names: Columns that become headers.
@@ -33,8 +33,8 @@ def check_headers(names: Sequence[str], columns: Mapping[str, pl.DataType]) -> N
 def headers_of(frame: pl.DataFrame, names: Sequence[str]) -> list[Headers]:
     """The headers of each row, in the order of the columns.
 
-    A column of headers as they were read (`metadata=["headers"]`) gives all of them; bytes stay as
-    they are, null is a header without a value, anything else is written as text.
+    A column of headers as they were read (`metadata=["headers"]`) gives all of them; bytes are
+    unchanged, null is a header without a value, anything else is written as text.
     """
     parts = [_column(frame.get_column(name)) for name in names]
     return [[one for part in row for one in part] for row in zip(*parts, strict=True)]

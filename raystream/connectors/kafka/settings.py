@@ -12,7 +12,7 @@ from typing import Any
 from raystream.errors import ConfigurationError
 
 BOOTSTRAP_VARIABLE = "RAYSTREAM_BOOTSTRAP_SERVERS"
-"""Where set, it replaces the address of every rs.Kafka: tests and the demo use it."""
+"""Overrides the address of every rs.Kafka, if set: tests and the demo use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +94,13 @@ def is_secret(name: str) -> bool:
 
 def is_reference(value: object) -> bool:
     """True for `env:NAME` and `file:/path`, which are resolved only when a client is made."""
-    if isinstance(value, Secret):  # a secret may begin so, too
+    if isinstance(value, Secret):  # a secret may have this prefix, too
         return False
     return isinstance(value, str) and value.startswith(("env:", "file:"))
 
 
 def shown(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they may be printed: secrets hidden, references as they were written.
+    """Options for printing: secrets hidden, references as written.
 
     >>> shown({"sasl_username": "app", "sasl_password": "hunter2"})
     {'sasl_username': 'app', 'sasl_password': '***'}
@@ -177,7 +177,7 @@ def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Address and security of a cluster, in the words of each client library.
+    """Address and security of a cluster, as options of each client library.
 
     Args:
         bootstrap_servers: `host:port`, with commas.
@@ -195,7 +195,7 @@ class Settings:
         """Settings for confluent-kafka, with secrets in clear.
 
         Raises:
-            ConfigurationError: a reference leads nowhere.
+            ConfigurationError: a reference cannot be resolved.
         """
         return {"bootstrap.servers": self.address()} | {
             SECURITY[name].librdkafka: _for_librdkafka(name, value)
@@ -206,7 +206,7 @@ class Settings:
         """Settings for kafka-python; secrets do not show in a repr.
 
         Raises:
-            ConfigurationError: a reference leads nowhere.
+            ConfigurationError: a reference cannot be resolved.
         """
         return {"bootstrap_servers": self.address().split(",")} | {
             SECURITY[name].kafka_python: Secret(value) if SECURITY[name].secret else value
@@ -227,7 +227,7 @@ class Settings:
 
 
 def from_librdkafka(client: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings for kafka-python out of those for confluent-kafka; others are left out.
+    """Settings for kafka-python from those for confluent-kafka; others are omitted.
 
     >>> from_librdkafka({"bootstrap.servers": "a:1,b:2", "sasl.username": "app", "linger.ms": 5})
     {'bootstrap_servers': ['a:1', 'b:2'], 'sasl_plain_username': 'app'}

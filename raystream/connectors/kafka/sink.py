@@ -29,7 +29,7 @@ _LIMIT = "transaction.max.timeout.ms"
 
 
 class KafkaSink:
-    """What a KafkaTopic does as a sink."""
+    """The sink side of a KafkaTopic."""
 
     def __init__(self, topic: KafkaTopic) -> None:
         self._topic = topic
@@ -51,7 +51,7 @@ class KafkaSink:
             what = f"a sink writes to one topic, not to {many}"
             raise ConfigurationError(what, topic.describe())
         try:
-            topic.connection.producer({})  # a wrong setting is to be told now
+            topic.connection.producer({})  # report a wrong setting now
             cluster = topic.connection.cluster()
             found = cluster.partitions()
             if topic.topics[0] not in found:
@@ -64,7 +64,7 @@ class KafkaSink:
             raise unreachable(topic, error) from None
 
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
-        """A writer for one subtask; the topic's own guarantee wins over the pipeline's.
+        """A writer for one subtask; the topic's own guarantee overrides the pipeline's.
 
         Raises:
             ConfigurationError: the rows do not fit the format or the options of the topic.
@@ -81,7 +81,7 @@ class KafkaSink:
         return PlainKafkaWriter(ctx, name, convert, producer, sure=sure, largest=self._largest)
 
     def committer(self, ctx: CommitterContext) -> Committer | None:
-        """Phase two, connected at once: a wrong password must not show first in a recovery.
+        """Phase two, connected at once: a wrong password must not show up first in a recovery.
 
         Raises:
             RaystreamError: no broker answers, or it refuses us.
@@ -90,14 +90,14 @@ class KafkaSink:
         if topic.delivery_guarantee not in (None, DeliveryGuarantee.EXACTLY_ONCE):
             return None
         try:
-            topic.connection.cluster().partitions()  # tells a wrong password, which admin does not
+            topic.connection.cluster().partitions()  # reports a wrong password, unlike admin
             admin = topic.connection.transactions()
         except ClientError as error:
             raise unreachable(topic, error) from None
         return KafkaCommitter(ctx, self._job(ctx.job), admin, time.sleep)
 
     def _transaction(self, ctx: SubtaskContext, place: int, wanted: Wanted) -> Transaction:
-        """Make a transaction. Blocking: called in the background."""
+        """Create a transaction. Blocking: called in the background."""
         topic = self._topic
         job = self._job(ctx.job)
         index = ctx.subtask.index
@@ -120,7 +120,7 @@ class KafkaSink:
 
     @cached_property
     def _largest(self) -> int | None:
-        """Bytes of a batch that the topic takes; asked once for a writer. Blocking, network."""
+        """Maximum batch size of the topic; queried once per writer. Blocking, network."""
         topic = self._topic
         try:
             told = topic.connection.cluster().topic_setting(topic.topics[0], "max.message.bytes")
@@ -129,7 +129,7 @@ class KafkaSink:
         return None if told is None else int(told)
 
     def _default_timeout_ms(self) -> int:
-        """The broker is asked once, and never guessed: each question lists all its topics."""
+        """The broker is queried once: each query lists all its topics."""
         if self._default_ms is None:
             try:
                 limit = _broker_limit_ms(self._topic.connection.cluster())

@@ -1,4 +1,4 @@
-"""A Kafka topic as a source: its partitions, where reading starts and ends, what rows look like."""
+"""A Kafka topic as a source: partitions, start and end of reading, schema."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def split_id(topic: str, partition: int) -> SplitId:
 
 
 class KafkaSource:
-    """Answers about one KafkaTopic; each is a connection of its own, closed at once."""
+    """Queries about one KafkaTopic; each uses its own connection, closed at once."""
 
     def __init__(self, topic: KafkaTopic) -> None:
         self._topic = topic
@@ -45,7 +45,7 @@ class KafkaSource:
     def discover(self, *, bounded: bool) -> list[Split]:
         """All partitions with starts by `starting_offsets`; ends are the last stable offsets.
 
-        `committed` where nothing was: such a split needs a position of a checkpoint.
+        `committed` without a committed offset: such a split needs a position of a checkpoint.
 
         Raises:
             ConfigurationError: no such topic.
@@ -68,7 +68,7 @@ class KafkaSource:
         ]
 
     def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
-        """Partitions made since, from their first record.
+        """Partitions created since, from their first record.
 
         Raises:
             RaystreamError: no broker answers, or the topic is gone.
@@ -102,7 +102,7 @@ class KafkaSource:
         """Schema of the first records and of the metadata columns.
 
         Raises:
-            NoColumns: no record tells columns.
+            NoColumns: no record yields columns.
             ConfigurationError: no such topic.
             RaystreamError: no broker answers.
         """
@@ -171,7 +171,7 @@ class KafkaSource:
 
 
 class _Asking:
-    """A consumer for questions, closed afterwards; client errors become ours."""
+    """A consumer for queries, closed afterwards; client errors become ours."""
 
     def __init__(self, topic: KafkaTopic) -> None:
         self._topic = topic
@@ -188,7 +188,7 @@ class _Asking:
 
 
 def missing_topic(name: str, known: list[str], topic: KafkaTopic) -> ConfigurationError:
-    """The error for a topic that is not there, with the nearest names."""
+    """The error for a topic that does not exist, with the nearest names."""
     where = topic.connection.settings().address()
     return ConfigurationError(f"there is no topic {name!r}", where, advice_for_missing(name, known))
 
@@ -204,7 +204,7 @@ def advice_for_missing(name: str, known: list[str]) -> str:
 
 
 def unreachable(topic: KafkaTopic, error: ClientError) -> RaystreamError:
-    """The error for a cluster that does not answer or refuses us; no secret in it."""
+    """The error for a cluster that does not answer or refuses us; contains no secret."""
     settings = topic.connection.settings()
     what = settings.redact(f"{topic.describe()} cannot be reached: {error}")
     advice = "check the address, that the brokers run, and the security settings"
@@ -216,7 +216,7 @@ def _position(offset: int, topic_id: str | None) -> dict[str, Any]:
 
 
 def _with_metadata(options: ReadOptions, asked: Sequence[str]) -> ReadOptions:
-    """Metadata columns of the topic that the plan's schema still holds are metadata for us."""
+    """Treat metadata columns of the topic that are still in the plan's schema as metadata."""
     named = [name for name in asked if name in options.schema.columns]
     metadata = tuple(dict.fromkeys((*options.metadata, *named)))
     record = {name: kind for name, kind in options.record.items() if name not in asked}

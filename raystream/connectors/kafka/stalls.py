@@ -1,7 +1,7 @@
-"""Partitions that give nothing although records wait: is a batch there that nobody can read?
+"""Detect partitions that deliver nothing although records wait: is there an unreadable batch?
 
-librdkafka asks again for ever, without a word, where a damaged batch claims more bytes than the
-log holds: brokers send it cut off, or send nothing at all.
+librdkafka retries forever, silently, if a damaged batch claims more bytes than the log holds:
+brokers send it cut off, or send nothing at all.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from raystream.connectors.kafka.clients import (
 from raystream.connectors.kafka.read_errors import damaged
 
 STALL_S = 5.0
-"""How long a partition may stand before its log is looked at."""
+"""How long a partition may stall before its log is read."""
 
 AGAIN_S = 15.0
-"""How long until the same partition, if it still stands, is looked at again.
+"""How long until the log of the same partition is read again, if it still stalls.
 
-Sooner where the answer was empty: the second such answer is the proof.
+Sooner if the answer was empty: the second such answer is the proof.
 """
 
 LOOK_BYTES = 65536
@@ -36,10 +36,11 @@ Answer = Mapping[Partition, LogBytes]
 
 
 class Stalls:
-    """Looks into the logs of partitions that stand, one question at a time, in the background.
+    """Reads the logs of stalled partitions, one request at a time, in the background.
 
     Args:
-        connect: Connects for one question; called in the background.
+        connect: Connects for one request; called in the background.
+        background: Runs the requests.
         background: Runs the questions.
         now: Monotonic seconds.
     """
@@ -57,14 +58,14 @@ class Stalls:
         self._answer: Future[Answer] | None = None
 
     def due(self) -> bool:
-        """True once a second: only then is it worth to list what waits."""
+        """True once a second: only then is it worth listing what waits."""
         return self._now() >= self._next
 
     def check(self, waiting: Iterable[Place]) -> None:
-        """Look at those that have stood for long, and at the answer if there is one; never waits.
+        """Check partitions that have stalled for long, and an answer if there is one; no blocking.
 
         Args:
-            waiting: Where reading goes on in partitions that may have something to give.
+            waiting: Read positions of partitions that may have more records.
 
         Raises:
             JobFailed: a batch is damaged.
@@ -98,7 +99,7 @@ class Stalls:
                 self._look(one, offset, found.get(one, LogBytes(NO_ANSWER)))
 
     def _look(self, one: Partition, offset: int, found: LogBytes) -> None:
-        """Records are owed; else it is the end, or a transaction is open, or the leader moves."""
+        """Records must be there; else it is the end, a transaction is open, or the leader moves."""
         owed = not found.code and found.stable > offset
         wait = STALL_S if owed and not found.data else AGAIN_S
         self._stands[one] = (offset, self._now() + wait - STALL_S)

@@ -1,4 +1,4 @@
-"""Which record a broker refuses: it tells the batch; what is known of the records tells more."""
+"""Find the record that a broker refuses: the broker names the batch, we know the records."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _SHOWN = 60
 
 
 class Times:
-    """Remembers who has the extreme record timestamps."""
+    """Tracks the records with extreme timestamps."""
 
     def __init__(self) -> None:
         self._ends: list[tuple[int, str]] = []
 
     def see(self, messages: Messages, first: int, last: int) -> None:
-        """Messages [first, last) were written."""
+        """Record that messages [first, last) were written."""
         if messages.timestamps is None or first >= last:
             return
         told = [time for time in messages.timestamps[first:last] if time is not None]
@@ -29,7 +29,7 @@ class Times:
         self._ends = [min(self._ends + ends), max(self._ends + ends)]
 
     def placed(self, refusal: Undelivered, now_ms: int) -> Undelivered:
-        """The same, with the record whose time is furthest from now where the time is refused."""
+        """Add the record whose time is furthest from now if the time is refused."""
         if refusal.name != "INVALID_TIMESTAMP" or not self._ends:
             return refusal
         time, record = max(self._ends, key=lambda end: abs(end[0] - now_ms))
@@ -40,7 +40,7 @@ class Times:
 def placed(
     topic: str | None, partition: int | None, key: bytes | str | None, value: bytes | None
 ) -> str:
-    """What tells a record apart, shortened.
+    """Identify a record, shortened.
 
     >>> placed("counts", 0, b"a", b"{}")
     "topic counts, partition 0, key 'a', value '{}' of 2 bytes"
@@ -64,7 +64,7 @@ def _shown(raw: bytes | str) -> str:
 
 
 def guilt_of(name: str, key: object, value: bytes | None) -> int:
-    """A whole batch is refused for one of its records: how likely it is this one.
+    """How likely a record is the cause of a refused batch.
 
     Args:
         name: Of the error.

@@ -1,4 +1,4 @@
-"""Is each topic still the one that the positions were taken from? Asked in the background."""
+"""Check in the background that topics are still those that the positions were taken from."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from raystream.connectors.kafka.failures import KafkaFailure
 from raystream.connectors.kafka.read_errors import topic_changed, topic_gone
 
 PATIENCE_S = 120.0
-"""How long a question may stay without an answer, while rows wait for it, before that is told."""
+"""How long a query may be unanswered, while rows wait for it, before that is reported."""
 
 Ids = Mapping[str, str]
 
 
 class TopicIds:
-    """Compares ids of topics with expected ones, one question at a time.
+    """Compares ids of topics with expected ones, one query at a time.
 
     Args:
         cluster: Connects; called in the background, once.
-        background: Runs the questions.
+        background: Runs the queries.
         now: Monotonic seconds.
     """
 
@@ -49,7 +49,7 @@ class TopicIds:
             self._wanted = True
 
     def ask_again(self) -> None:
-        """Compare once more, without holding anybody up."""
+        """Compare once more, without blocking the read."""
         self._wanted = bool(self._expected)
 
     def known(self) -> bool:
@@ -57,11 +57,11 @@ class TopicIds:
         return self._confirmed >= self._expected.keys()
 
     def check(self) -> None:
-        """Ask if a question is due, and look at the answer if there is one; never waits.
+        """Start a query if one is due, and check the answer if there is one; never blocks.
 
         Raises:
-            RaystreamError: a topic was deleted, or made anew; or the brokers do not say for so
-                long that it must be told.
+            RaystreamError: a topic was deleted or re-created; or the brokers have not answered
+                for too long.
         """
         if self._answer is None:
             if self._wanted:
@@ -87,7 +87,7 @@ class TopicIds:
         self._confirmed |= ids.keys()
 
     def _not_answered(self, error: ClientError) -> None:
-        """Quiet for a while: a broker that pauses or moves is not news."""
+        """Not reported for a while: a broker that pauses or moves is normal."""
         now = self._now()
         since = self._unanswered_since
         self._unanswered_since = now if since is None else since

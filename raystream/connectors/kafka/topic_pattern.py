@@ -1,4 +1,4 @@
-"""`rs.pattern("orders-.*")`: every topic with such a name, also those that are made later."""
+"""`rs.pattern("orders-.*")`: every topic with such a name, also those created later."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class TopicPattern:
     """Topics by a regular expression.
 
     Args:
-        regex: Fits whole names. Topics of Kafka's own (`__consumer_offsets`) are left out.
+        regex: Must match whole names. Internal topics (`__consumer_offsets`) are excluded.
 
     Raises:
-        ConfigurationError: it is not a regular expression.
+        ConfigurationError: not a valid regular expression.
 
     >>> list(TopicPattern("orders-.*").among(["orders-eu", "my-orders-us", "__orders-x"]))
     ['orders-eu']
@@ -27,7 +27,7 @@ class TopicPattern:
     regex: str
 
     def __post_init__(self) -> None:
-        """Refuse what is not a regular expression."""
+        """Refuse an invalid regular expression."""
         with at_call():
             if not isinstance(self.regex, str) or not self.regex:
                 what = f"a pattern of topics is a regular expression, not {self.regex!r}"
@@ -39,11 +39,11 @@ class TopicPattern:
                 raise ConfigurationError(what, what_to_do="for example 'orders-.*'") from None
 
     def matches(self, topic: str) -> bool:
-        """Whether a topic is meant."""
+        """Whether a topic matches."""
         return not topic.startswith("__") and re.fullmatch(self.regex, topic) is not None
 
     def among(self, topics: Iterable[str]) -> Iterable[str]:
-        """Those of some topics that are meant, sorted."""
+        """The matching topics, sorted."""
         return sorted(filter(self.matches, topics))
 
 
@@ -51,10 +51,10 @@ def pattern(regex: str) -> TopicPattern:
     """Topics by a regular expression, for `Kafka.topic`: new ones are found while the job runs.
 
     Args:
-        regex: Fits whole names.
+        regex: Must match whole names.
 
     Raises:
-        ConfigurationError: it is not a regular expression.
+        ConfigurationError: not a valid regular expression.
 
     >>> pattern("orders-.*").matches("orders-eu")
     True

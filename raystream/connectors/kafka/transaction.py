@@ -1,7 +1,8 @@
-"""One producer's life: init, begin, produce, flush with all checks, then given up without close().
+"""Life of one producer: init, begin, produce, flush with all checks, then dropped without close().
 
-A transaction has its own producer: two transactions of one producer share (id, producer id, epoch),
-and a late EndTxn for the first would commit the half-written second (kafka-transactions.md 3d).
+Each transaction has its own producer: two transactions of one producer share (id, producer id,
+epoch), and a late EndTxn for the first would commit the half-written second
+(kafka-transactions.md 3d).
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ from raystream.observe.silence import Silence
 from raystream.time.clock import Clock
 
 OPEN_S = 120.0
-"""How long init_transactions may take, repeated, before the attempt fails."""
+"""Maximum time of init_transactions, with retries, before the attempt fails."""
 
 SAMPLE_S = 30.0
-"""How long a sample of statistics may take."""
+"""Maximum time for a sample of statistics."""
 
 _TRY_S = 3.0
 _IN_TRANSACTION = "InTransaction"
 _TIMEOUT_TOO_LARGE = 50
 Wanted = Callable[[], bool]
 Backlog = Sequence[tuple[Messages, int]]
-"""Messages, and the index of the first that is not yet written."""
+"""Messages, and the index of the first that is not written yet."""
 
 
 class Transaction:
@@ -46,10 +47,10 @@ class Transaction:
         tid: Transactional id.
         topic: Topic written to.
         timeout_ms: `transaction.timeout.ms`.
-        producer: Makes the producer.
+        producer: Creates the producer.
         clock: For ages and time limits.
-        wanted: False once nobody needs the transaction any more: what blocks then gives up.
-        largest: Bytes that the topic takes at once, if that is known.
+        wanted: False once the transaction is no longer needed: blocking calls then give up.
+        largest: Maximum batch size of the topic in bytes, if known.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Transaction:
         return self
 
     def write(self, messages: Messages, first: int) -> int:
-        """Produce from index `first` on; the index of the first that found no room.
+        """Produce from index `first` on; returns the index of the first that did not fit.
 
         Raises:
             RaystreamError: the producer refuses a record, such as one that is too large.
@@ -118,11 +119,11 @@ class Transaction:
         self._check_deliveries(producer)
 
     def age_s(self) -> float:
-        """Seconds since before the first record; 0 while there is none."""
+        """Seconds since before the first record; 0 if there is none."""
         return 0.0 if self.first_write is None else self._clock.now() - self.first_write
 
     def silent(self) -> Sequence[Silence]:
-        """Brokers that it waits for, and that do not answer."""
+        """Brokers that it waits for and that do not answer."""
         producer = self._producer
         return () if producer is None else producer.silent()
 
@@ -136,7 +137,7 @@ class Transaction:
 
         `flush() == 0` proves nothing: a rejected record leaves the queue too, and the broker would
         commit the rest. So the delivery errors, and a sample of statistics taken after the flush,
-        must both say that the transaction is whole and still ours.
+        must both confirm that the transaction is complete and still ours.
 
         Returns:
             The handle to commit by, and the partitions written.
@@ -168,7 +169,7 @@ class Transaction:
         self.retire()
 
     def retire(self) -> None:
-        """Let go of the producer. Never close(): that aborts a pre-committed transaction (R2)."""
+        """Drop the producer. Never close(): that aborts a pre-committed transaction (R2)."""
         self._producer = None
 
     def _live(self) -> Producer:
@@ -190,7 +191,7 @@ class Transaction:
             late = self._clock.now() > deadline or not self._wanted()
             if error.fatal or not error.retriable or late:
                 self._fail(f"it cannot be opened: {error}", error.name)
-            self._serve(producer, 0)  # for statistics: who does not answer
+            self._serve(producer, 0)  # for statistics: which brokers do not answer
             return False
         return True
 
@@ -237,7 +238,7 @@ class Transaction:
             self._fail(f"records were not delivered: {refusal}", refusal.name)
 
     def _refused(self, error: ClientError) -> NoReturn:
-        """Why a producer that is no more use became so: its events tell, not its refusal."""
+        """Why a producer became unusable: its events say so, not its refusal."""
         producer = self._live()
         with suppress(ClientError):
             producer.poll(0)

@@ -1,4 +1,4 @@
-"""Names of transactions: who opened them, in which attempt, at which place of the rotation."""
+"""Names of transactions: job, attempt, step, subtask, and place in the rotation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class TransactionalId:
     """`<job>.<store-uuid8>.<attempt>.<step>.<subtask>.<r>`, as in kafka-transactions.md 8.
 
     The attempt number keeps a zombie's re-init away from the ids of the new attempt; the store
-    id tells two jobs of one name apart.
+    id distinguishes two jobs with the same name.
 
     >>> str(TransactionalId("counts", "0a1b2c3d", 4, "write", 1, 2))
     'counts.0a1b2c3d.4.write.1.2'
@@ -38,7 +38,7 @@ class TransactionalId:
 
 
 def parse(text: str) -> TransactionalId | None:
-    """The whole name or nothing: never a guess by prefix.
+    """Parse the whole name or return None: never a guess by prefix.
 
     >>> parse("counts.0a1b2c3d.4.write.1.2").attempt
     4
@@ -55,7 +55,7 @@ def parse(text: str) -> TransactionalId | None:
 
 
 def of_other_storage(tids: Iterable[str], job: str, store_id: str) -> list[str]:
-    """Those of a job of this name that has other storage: somebody else's job.
+    """Ids of a job with this name but other storage: a different job.
 
     >>> of_other_storage(["a.00000000.1.w.0.0", "a.11111111.1.w.0.0", "x"], "a", "00000000")
     ['a.11111111.1.w.0.0']

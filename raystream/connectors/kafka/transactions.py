@@ -1,4 +1,4 @@
-"""Open transactions as brokers know them: values, and which of them hang."""
+"""Open transactions as brokers know them, and which of them hang."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from raystream.connectors.kafka.clients import OpenOnPartition, Partition
 from raystream.connectors.kafka.transactional_id import TransactionalId, parse
 
 OPEN = ("Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence")
-"""States of a transaction that holds readers back."""
+"""States of a transaction that blocks readers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +18,12 @@ class TransactionDetails:
 
     Args:
         tid: Transactional id.
-        state: In Kafka's words: Ongoing, PrepareCommit, CompleteAbort, Empty...
+        state: Kafka's name: Ongoing, PrepareCommit, CompleteAbort, Empty...
         pid: Producer id.
         epoch: Producer epoch.
-        started_ms: When its first record came, epoch ms; -1 if none is open.
-        timeout_ms: After so long the broker aborts it.
-        partitions: What it writes to.
+        started_ms: Time of its first record, epoch ms; -1 if none is open.
+        timeout_ms: Age at which the broker aborts it.
+        partitions: Partitions it writes to.
     """
 
     tid: str
@@ -36,12 +36,12 @@ class TransactionDetails:
 
     @property
     def open(self) -> bool:
-        """Whether readers wait for its end."""
+        """Whether it blocks readers."""
         return self.state in OPEN
 
     @property
     def parsed(self) -> TransactionalId | None:
-        """The id in parts, if a job of raystream made it."""
+        """The id in parts, if a job of raystream created it."""
         return parse(self.tid)
 
     def age_s(self, now_ms: int) -> float | None:
@@ -58,8 +58,8 @@ class Held:
         partition: Partition number.
         open: Producer id, epoch and first offset, as the partition's leader knows them.
         known: The transactional id with this producer id, if a coordinator knows one.
-        all_seen: Whether this user may see every transactional id; else one that is not seen may
-            well be alive.
+        all_seen: Whether this user may see every transactional id; else an id that is not seen may
+            still be alive.
     """
 
     topic: str
@@ -75,7 +75,7 @@ class Held:
 
     @property
     def hangs(self) -> bool:
-        """Whether no coordinator is going to end it.
+        """Whether no coordinator will end it.
 
         >>> held = Held("t", 0, OpenOnPartition(7, 0, -1, 12))
         >>> held.hangs
@@ -89,11 +89,11 @@ class Held:
 
     @property
     def never_committed(self) -> bool:
-        """Whether it is certain that its coordinator did not commit it: then it may be aborted.
+        """Whether its coordinator certainly did not commit it, so that it may be aborted.
 
-        A coordinator that says CompleteCommit of the same producer and epoch has committed it, and
-        the broker forgot the marker of this partition (KAFKA-20734): an abort would lose records.
-        Of an older epoch nobody knows any more what became of it.
+        A coordinator that reports CompleteCommit for the same producer and epoch has committed it,
+        and the broker forgot the marker of this partition (KAFKA-20734): an abort would lose
+        records. The outcome of an older epoch is unknown.
 
         >>> held = OpenOnPartition(7, 0, -1, 12)
         >>> Held("t", 0, held, TransactionDetails("x", "Empty", 7, 0)).never_committed
@@ -109,7 +109,7 @@ class Held:
         return known.epoch == self.open.epoch and known.state in ("Empty", "CompleteAbort", "Dead")
 
     def coordinator_says(self) -> str:
-        """What is known of it, in words."""
+        """What the coordinator knows of it, in words."""
         if self.known is None:
             return "no coordinator knows it" if self.all_seen else "this user may not see whose"
         epoch = "" if self.known.epoch == self.open.epoch else f", epoch {self.known.epoch}"

@@ -1,8 +1,8 @@
-"""Writes rows exactly once: a current transaction, a standby, pre-commit in the background.
+"""Write rows exactly once: a current transaction, a standby, pre-commit in the background.
 
-The walk of one checkpoint: `prepare` gives the current transaction away to be flushed and checked,
-rows wait until that is done (rule R14: order per partition), then go to the standby; `committed`
-builds the next standby on the next id of the rotation.
+During a checkpoint `prepare` hands over the current transaction to be flushed and checked, rows
+wait until that is done (rule R14: order per partition), then go to the standby; `committed` builds
+the next standby on the next id of the rotation.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _BUSY_POLL_S = 0.005
 _ABORT_S = 2.0
 
 MakeTransaction = Callable[[int, Wanted], Transaction]
-"""Makes the transaction at a place of the rotation, to be opened while it is wanted; blocking."""
+"""Creates the transaction at a place of the rotation, opened while it is wanted; blocking."""
 
 
 class KafkaSinkWriter:
     """`connectors.base.SinkWriter`, exactly once.
 
     Args:
-        ctx: Who we are, the clock, the background executor, the named points.
+        ctx: Identity, the clock, the background executor, the named points.
         to_messages: Rows -> messages.
-        make_transaction: Makes the transaction of a place 0..2 of the rotation.
+        make_transaction: Creates the transaction of a place 0..2 of the rotation.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class KafkaSinkWriter:
         self._uncommitted: Transaction | None = None
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Take these rows; what finds no room waits.
+        """Write these rows; what does not fit the queue waits.
 
         Raises:
             RaystreamError: a record was refused or not delivered.
@@ -88,7 +88,7 @@ class KafkaSinkWriter:
         """Pre-commit in the background; None if nothing was written since the last one.
 
         Raises:
-            RaystreamError: the standby of the last checkpoint was never asked for.
+            RaystreamError: the standby of the last checkpoint was never requested.
         """
         self._advance()
         if not self._backlog and (self._current is None or not self._current.n_records):
@@ -108,7 +108,7 @@ class KafkaSinkWriter:
         return self._sealing
 
     def committed(self, checkpoint: int) -> None:
-        """Phase two is done: the old producer goes, the next standby is built."""
+        """Phase two is done: drop the old producer, build the next standby."""
         self._uncommitted = None
         if self._standby is None and not self._final:
             place, self._next_place = self._next_place, (self._next_place + 1) % ROTATION
@@ -116,7 +116,7 @@ class KafkaSinkWriter:
             self._standby = self._submit(self._re_init, place, sealed)
 
     def poll(self, now: float) -> float | None:
-        """Serve callbacks; when to be called again, on the context's clock.
+        """Serve callbacks; returns when to be called again, on the context's clock.
 
         Raises:
             RaystreamError: a record was not delivered, or a transaction could not be opened.
@@ -132,7 +132,7 @@ class KafkaSinkWriter:
         return 0.0 if self._current is None else self._current.age_s()
 
     def transactions(self) -> Sequence[TransactionStatus]:
-        """The one that is written, and the one that waits for its commit."""
+        """The current transaction, and the one that waits for its commit."""
         states = (("open", self._current), ("prepared", self._uncommitted))
         return [
             TransactionStatus(
@@ -149,11 +149,11 @@ class KafkaSinkWriter:
         ]
 
     def silent(self) -> Sequence[Silence]:
-        """Brokers that do not take rows, or do not open the next transaction."""
+        """Brokers that do not accept rows, or do not open the next transaction."""
         return longest(each for t in list(self._opened.values()) for each in t.silent())
 
     def close(self) -> None:
-        """Abort what was never prepared; a prepared transaction is only let go (R2)."""
+        """Abort what was never prepared; a prepared transaction is only dropped (R2)."""
         self._closed = True
         self._backlog.clear()
         for future in (self._opening, self._standby):
