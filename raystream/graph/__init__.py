@@ -1,1 +1,1 @@
-"""What the user said, as frozen values; imports nothing heavy."""
+"""The user's graph as frozen values; imports nothing heavy."""

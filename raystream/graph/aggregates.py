@@ -1,4 +1,4 @@
-"""What is asked of a window: count, sum, min, max, mean, first, last; not how it is computed."""
+"""Aggregates of a window: count, sum, min, max, mean, first, last; not their computation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class AggregateKind(StrEnum):
-    """The aggregates there are."""
+    """The kinds of aggregates."""
 
     COUNT = "count"
     SUM = "sum"
@@ -26,7 +26,7 @@ class Aggregate:
     Args:
         kind: Which aggregate. `first` and `last` are by event time.
         value: None (count of rows), SQL text, or a Polars expression.
-        where: None, SQL text, or a Polars expression: only rows for which it is true count.
+        where: None, SQL text, or a Polars expression: only rows for which it is true are used.
     """
 
     kind: AggregateKind

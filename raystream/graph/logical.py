@@ -1,4 +1,4 @@
-"""The graph as the user drew it: nodes, edges, and where in the user's file each came from."""
+"""The logical graph: nodes, edges, and where in the user's file each was written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One step of the user; `named` tells a user-given name from an automatic one."""
+    """One step of the user; `named` distinguishes user-given from automatic names."""
 
     id: int
     name: StepName

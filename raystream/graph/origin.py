@@ -30,7 +30,7 @@ def origin_of_call() -> Origin:
 
 
 def code_of_call() -> str:
-    """What Python calls the user's code: a path, or the name that IPython gave a cell."""
+    """Python's name of the user's code: a path, or the name that IPython gave a cell."""
     return _users_frame().f_code.co_filename
 
 
@@ -43,7 +43,7 @@ def _users_frame() -> FrameType:
 
 @contextmanager
 def written_at(origin: Origin) -> Iterator[None]:
-    """Inside, every step was written at `origin`: for pipelines that do not come from Python."""
+    """Set the origin of the steps inside: for pipelines that do not come from Python."""
     token = _SAID.set(origin)
     try:
         yield
@@ -52,27 +52,27 @@ def written_at(origin: Origin) -> Iterator[None]:
 
 
 def wrong(what: str, what_to_do: str = "") -> ConfigurationError:
-    """The error for a mistake in the call that is in progress, at the user's line."""
+    """The error for a mistake in the current call, at the user's line."""
     return ConfigurationError(what, str(origin_of_call()), what_to_do)
 
 
 class at_call:  # noqa: N801 - used as `with at_call():`
-    """Inside, a ConfigurationError without a place gets the user's line.
+    """Add the user's line to a ConfigurationError without a place.
 
-    A class, not a generator: a frame of contextlib would be taken for the user's.
+    A class, not a generator: a frame of contextlib would be mistaken for the user's.
 
     Args:
-        within: What is called, if errors that name it as their place get the line, too.
+        within: Name of the called verb: errors with that name as their place get the line, too.
     """
 
     def __init__(self, within: str = "") -> None:
         self._within = within
 
     def __enter__(self) -> None:
-        """Nothing to prepare."""
+        """Do nothing."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Say where."""
+        """Add the user's line."""
         if not isinstance(error, ConfigurationError):
             return
         if not error.where:

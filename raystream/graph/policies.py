@@ -1,4 +1,4 @@
-"""Choices of the user that are not steps: watermarks, errors, emission, delivery, restart."""
+"""Options of the user that are not steps: watermarks, errors, emission, delivery, restart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class DeliveryGuarantee(StrEnum):
-    """What a sink promises (Flink's words)."""
+    """Delivery guarantee of a sink (Flink's terms)."""
 
     EXACTLY_ONCE = "exactly_once"
     AT_LEAST_ONCE = "at_least_once"
@@ -15,7 +15,7 @@ class DeliveryGuarantee(StrEnum):
 
 
 class ErrorPolicy(StrEnum):
-    """What happens to a record that does not fit, and to a row that a step cannot compute."""
+    """How to handle a record that does not fit, or a row that a step cannot compute."""
 
     FAIL = "fail"
     SKIP = "skip"
@@ -24,7 +24,7 @@ class ErrorPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WatermarkStrategy:
-    """How a source tells event time, per split; public as `rs.Watermark`. All numbers in ms.
+    """Watermark strategy of a source, per split; public as `rs.Watermark`. All numbers in ms.
 
     `api` builds it from durations; see `raystream.api.watermark`.
     """
@@ -51,7 +51,7 @@ Emit = OnClose | Early
 
 @dataclass(frozen=True, slots=True)
 class RestartStrategy:
-    """Exponential delay (Flink's words), seconds: first restart at once, then initial..max."""
+    """Exponential delay (Flink's term), seconds: first restart at once, then initial..max."""
 
     initial: float = 1.0
     maximum: float = 120.0

@@ -1,4 +1,4 @@
-"""The windows a user can ask for. All numbers in ms of event time."""
+"""The kinds of windows. All numbers in ms of event time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 
 class _Told:
-    """As a dataclass tells of itself, but of no zone where there is none: checkpoints keep it."""
+    """A dataclass repr that omits an unset time zone: checkpoints keep it."""
 
     __slots__ = ()
 
@@ -18,9 +18,9 @@ class _Told:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Tumbling(_Told):
-    """Windows of `size_ms` that touch: [offset + n*size, offset + (n+1)*size).
+    """Adjacent windows of `size_ms`: [offset + n*size, offset + (n+1)*size).
 
-    With a `time_zone` (IANA name) days are those that its clocks show (time.local_days).
+    With a `time_zone` (IANA name) days follow its clocks (time.local_days).
 
     >>> Tumbling(10), Tumbling(86_400_000, time_zone="UTC")
     (Tumbling(size_ms=10, offset_ms=0), Tumbling(size_ms=86400000, offset_ms=0, time_zone='UTC'))
@@ -35,7 +35,7 @@ class Tumbling(_Told):
 class Hopping(_Told):
     """Windows of `size_ms` that start every `slide_ms`; size is a multiple of slide.
 
-    With a `time_zone` both are whole days, as its clocks show them.
+    With a `time_zone` both are whole days by its clocks.
     """
 
     size_ms: int
@@ -48,7 +48,7 @@ class Hopping(_Told):
 class Cumulative(_Told):
     """Windows that grow by `step_ms` from a common start up to `max_size_ms` (SQL CUMULATE).
 
-    With a `time_zone` the longest is of whole days, as its clocks show them.
+    With a `time_zone` the longest is whole days by its clocks.
     """
 
     max_size_ms: int

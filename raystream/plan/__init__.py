@@ -1,1 +1,1 @@
-"""What runs, decided before anything runs."""
+"""Planning: everything that is decided before a run."""

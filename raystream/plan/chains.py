@@ -12,7 +12,7 @@ from raystream.plan.rewrite import Draft, Link
 
 
 def physical_plan(drafts: Sequence[Draft], specs: dict[StepName, StepSpec]) -> PhysicalPlan:
-    """Chains in topological order, and what is between them.
+    """Chains in topological order, and the exchanges between them.
 
     Args:
         drafts: Steps in topological order.

@@ -1,4 +1,4 @@
-"""Which columns the steps need of the sources: what is decoded, and no more."""
+"""Which columns the steps need of the sources, so that only those are decoded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOTHING: frozenset[str] = frozenset()
 def needed_by_reads(
     nodes: tuple[Node, ...], columns: Mapping[Edge, Collection[str]]
 ) -> dict[int, Needed]:
-    """For each Read (by node id) the columns that the steps behind it need.
+    """For each Read (by node id) the columns that downstream steps need.
 
     Args:
         nodes: In topological order.

@@ -81,7 +81,7 @@ def _tag(exchange: ExchangeSpec) -> str:
 
 
 def _step(spec: StepSpec) -> str:
-    """What a planned step does; ends also tell their columns and key."""
+    """Description of a planned step; sources and sinks also show their columns and key."""
     does = spec.step.words()
     if spec.step.source is not None:
         columns = _columns(spec.read.schema if spec.read else spec.output)

@@ -1,7 +1,7 @@
-"""Rows that a later row replaces: a window behind them would count every firing as one more row.
+"""Rows that a later row replaces: a downstream window would count every firing as another row.
 
-Early rows say so themselves (data.batch.IS_FINAL) and are left out by the window behind. Behind
-`allowed_lateness` nobody knows which row of a window is the last, so it is refused.
+Early rows are marked (data.batch.IS_FINAL) and dropped by the downstream window. With
+`allowed_lateness` it is unknown which row of a window is the last, so it is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from raystream.graph.logical import Edge, Node
 
 
 def check_final(nodes: Iterable[Node]) -> None:
-    """Refuse a window behind a window that gives its rows out again.
+    """Refuse a window downstream of a window that emits its rows again.
 
     Args:
         nodes: In topological order.

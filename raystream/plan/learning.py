@@ -1,6 +1,6 @@
-"""What functions without declared columns give: they are called with a few rows before a run.
+"""Learn return types of undeclared functions by calling them with a few rows before a run.
 
-So every column of every edge has one type, the same in all subtasks, and from then on in all runs:
+So every column of every edge has one type, the same in all subtasks, and then in all later runs:
 it is kept with the checkpoint (plan/restore.py).
 """
 
@@ -31,7 +31,7 @@ from raystream.time.clock import VirtualClock
 from raystream.time.watermark import END_OF_TIME, Watermark
 
 PORTIONS = ((0, 100), (100, None))
-"""Rows of a source that functions are called with: the second only where the first do not tell."""
+"""Rows of a source that functions are called with; the second only if the first do not suffice."""
 
 _NOTHING = Tried({}, None, 0, "", None)
 
@@ -47,17 +47,17 @@ def learn_functions(
     *,
     strict: bool,
 ) -> dict[StepName, Schema]:
-    """Types of what functions give; see `Step.typed` for their form.
+    """Return types of functions; see `Step.typed` for their form.
 
     Args:
         nodes: All that are used, in topological order.
-        reads: Columns of each Read that nobody declared.
-        known: Types that the last checkpoint keeps: they stay.
-        rows_of: Asked only where a function's types are not known.
-        strict: What cannot be known is an error also where the sources hold no rows.
+        reads: Columns of each undeclared Read.
+        known: Types kept in the last checkpoint: they do not change.
+        rows_of: Called only if a function's types are unknown.
+        strict: Unknown types are an error even if the sources hold no rows.
 
     Raises:
-        ConfigurationError: a function gives nothing that tells its columns; names its line and
+        ConfigurationError: a function returns nothing that reveals its columns; names its line and
             says how to declare them.
     """
     return _Learning(nodes, reads, known, rows_of, strict=strict).run()
@@ -98,7 +98,7 @@ class _Learning:
         return self._found
 
     def _known_of(self, node: Node) -> Node:
-        """With the columns of a read, or the types that the last checkpoint keeps."""
+        """The node with the columns of a read, or the types kept in the last checkpoint."""
         if node.step.source is not None:
             payload = node.step.schema or self._reads.get(node.name) or Schema({}, open=True)
             return with_columns(node, read_columns(node.step, payload))
@@ -135,7 +135,7 @@ class _Learning:
         return self._unknown(node, reason, seen)
 
     def _keep(self, node: Node, every: Sequence[Tried]) -> None:
-        """What the function gave, in its types now: the rows that the next one is called with."""
+        """Keep the function's results, in its types: the input of the next function."""
         (edge,) = node.inputs
         schema, made = self._schemas[edge], self._made.setdefault(node.id, [])
         for number, one in enumerate(every):
@@ -153,7 +153,7 @@ class _Learning:
         raise ConfigurationError(what, str(node.origin) or next(iter(places), ""), advice)
 
     def _has_rows(self, node: Node) -> bool:
-        """Whether a source of this step holds rows, be they all filtered out in front of it."""
+        """Whether a source of this step holds rows, even if all are filtered out before it."""
         if node.step.source is not None:
             return any(frame.height for frame in self._sources.get(node.id, ()))
         return any(self._has_rows(self._by_id[edge.source]) for edge in node.inputs)
@@ -181,12 +181,12 @@ class _Learning:
 
 
 def _cut(rows: pl.DataFrame | None) -> Sequence[pl.DataFrame]:
-    """The rows in portions; a later one is looked at where the earlier do not tell the types."""
+    """The rows in portions; a later one is used if the earlier ones do not reveal the types."""
     return () if rows is None else [rows[first:until] for first, until in PORTIONS]
 
 
 def _told(every: Sequence[Tried], schema: Schema) -> tuple[Schema | None, str]:
-    """The types, if they are known of all columns; else why not."""
+    """The types, if known for all columns; else the reason."""
     if not any(one.rows for one in every):
         return None, ""
     frames = [one.frame for one in every if one.frame is not None]
@@ -210,7 +210,7 @@ def _known_type(name: str, frames: Sequence[pl.DataFrame]) -> pl.DataType:
 
 
 def _computable(node: Node, schema: Schema, frame: pl.DataFrame) -> pl.DataFrame:
-    """The rows that the functions see: they can be dicts, and expressions of a key_by computed."""
+    """The rows that functions can see: convertible to dicts, with the expressions of a key_by."""
     batches = node.step.user_code is UserCode.BATCHES
     lost = None if batches else finer_than_python(frame)
     if lost is not None:
@@ -248,7 +248,7 @@ class _Tray(Output):
 def _worked(
     node: Node, inputs: Sequence[Schema], frames: Sequence[pl.DataFrame]
 ) -> dict[str, pl.DataFrame]:
-    """What one step makes of some rows, by output; nothing where it fails: the run tells that."""
+    """Output of one step for some rows, by tag; empty if it fails: the run reports that."""
     step = node.step.resolved(inputs)
     if not any(frame.height for frame in frames) or step.untyped():
         return {}
@@ -256,7 +256,7 @@ def _worked(
         step = step.but(errors=ErrorPolicy.SKIP)
     try:
         return _output(step, inputs[0], node.name, frames)
-    except Exception:  # noqa: BLE001 - told when it runs; here it only tells no rows
+    except Exception:  # reported by the run; here there are just no rows
         return {}
 
 
@@ -279,4 +279,4 @@ def _output(
 
 
 class _Nothing(Executor):
-    """No step that is tried has anything to wait for."""
+    """Executor for steps that are tried: they have nothing to wait for."""

@@ -1,4 +1,4 @@
-"""Where the message key of a record travels along: to sinks whose rows have no key of their own."""
+"""Propagate the message key of a record to sinks whose rows have no key of their own."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from raystream.operators.step import Step
 
 
 class ExchangeKind(StrEnum):
-    """How rows find their subtask."""
+    """How rows are distributed to subtasks."""
 
     FORWARD = "forward"
     HASH = "hash"
@@ -24,9 +24,9 @@ class ExchangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """One step as it will run: its value, its schemas, what is asked of a Read or Write.
+    """One step as it will run: its value, its schemas, the options of a Read or Write.
 
-    `also` are names of further steps of the user whose rows leave it, too.
+    `also`: names of further steps of the user whose rows leave it, too.
     """
 
     name: StepName
@@ -95,7 +95,7 @@ class PhysicalPlan:
         return [subtask for chain in self.chains for subtask in chain.subtasks()]
 
     def sources(self) -> list[SubtaskId]:
-        """Subtasks that get barriers triggered."""
+        """Subtasks in which barriers are injected."""
         return [s for chain in self.chains if chain.source for s in chain.subtasks()]
 
     def sinks(self) -> list[StepSpec]:

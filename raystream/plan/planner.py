@@ -1,4 +1,4 @@
-"""From what the user said to what runs: columns, rewriting, chains."""
+"""Planner, from the user's graph to the physical plan: columns, rewriting, chains."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def plan(
     """The physical plan of a graph.
 
     Args:
-        graph: What the user said.
-        default_parallelism: Subtasks of a step for which nothing is said.
-        learnt: Columns of Reads without a declared schema, and types of what functions give; a
+        graph: The user's graph.
+        default_parallelism: Subtasks of a step without an explicit parallelism.
+        learnt: Columns of Reads without a declared schema, and return types of functions; a
             step that has neither is open (good for `explain`, not for a run).
         caps: How many subtasks of a Read can have work.
-        guarantee: What sinks promise.
+        guarantee: Delivery guarantee of sinks.
 
     Raises:
-        ConfigurationError: nothing is written, dead letters go nowhere, a column does not exist.
+        ConfigurationError: no sink, unconsumed dead letters, a column that does not exist.
     """
     nodes = _used(graph)
     _check_dead_letters(graph)
@@ -66,17 +66,17 @@ def plan(
 
 
 def reads_to_learn(graph: LogicalGraph) -> list[Node]:
-    """Reads whose columns nobody declared."""
+    """Reads without declared columns."""
     return [node for node in reads(graph) if node.step.untyped()]
 
 
 def reads(graph: LogicalGraph) -> list[Node]:
-    """Every Read that something is written from."""
+    """Every Read that leads to a Write."""
     return [node for node in _used(graph) if node.step.source is not None]
 
 
 def used(graph: LogicalGraph) -> tuple[Node, ...]:
-    """Nodes from which something is written, in topological order."""
+    """Nodes that lead to a Write, in topological order."""
     return _used(graph)
 
 
@@ -86,7 +86,7 @@ def writes(graph: LogicalGraph) -> list[Node]:
 
 
 def _used(graph: LogicalGraph) -> tuple[Node, ...]:
-    """Nodes from which a Write is reached."""
+    """Nodes that lead to a Write."""
     used = {node.id for node in writes(graph)}
     if not used:
         text = f"pipeline {graph.name!r} writes nothing"
@@ -120,7 +120,7 @@ def _read_schemas(nodes: tuple[Node, ...], learnt: Mapping[StepName, Schema]) ->
 
 
 def _projected(schema: Schema, names: frozenset[str]) -> Schema:
-    """Needed columns, or one, if none is needed: rows must still be counted."""
+    """Needed columns, or one if none is needed: rows must still be counted."""
     wanted = names & set(schema.columns)
     if not wanted and schema.columns:
         wanted = frozenset(schema.names()[:1])
@@ -128,13 +128,13 @@ def _projected(schema: Schema, names: frozenset[str]) -> Schema:
 
 
 def _with_own(narrow: Schema, full: Schema, node: Node) -> Schema:
-    """And what the source step needs for itself."""
+    """Add the columns that the source step itself needs."""
     own = node.step.own_needs(full)
     return full.project({*narrow.columns, *own}) if own else narrow
 
 
 def _with_schema(node: Node, reads: Mapping[int, Schema]) -> Node:
-    """A Read keeps all columns it was told or learnt: they are stored with the checkpoint."""
+    """A Read keeps all declared or learnt columns: they are stored with the checkpoint."""
     return node if node.step.source is None else with_columns(node, reads[node.id])
 
 
@@ -150,7 +150,7 @@ def _physical(drafts: list[Draft], guarantee: DeliveryGuarantee) -> PhysicalPlan
 
 
 def _in_key_order(draft: Draft, drafts: list[Draft], by_message: frozenset[StepName]) -> Draft:
-    """A sink that passes message keys on, at another parallelism, keeps their order."""
+    """Keep the order of message keys in a sink that passes them on at another parallelism."""
     if draft.name not in by_message or not draft.links:
         return draft
     link = draft.links[0]
@@ -177,7 +177,7 @@ def _spec(
 
 
 def _check_rows(draft: Draft, options: WriteOptions) -> None:
-    """What a sink cannot write is said before anything runs, where the columns are known."""
+    """Refuse what a sink cannot write before anything runs, if the columns are known."""
     check = row_check(draft.step.sink)
     if check is None or options.schema.open:
         return

@@ -1,4 +1,4 @@
-"""From a checkpoint to a plan: what each subtask restores; what a checkpoint says of its job."""
+"""Map a checkpoint to a plan: what each subtask restores; the job header of a checkpoint."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class RestoreRefs:
 def job_header(plan: PhysicalPlan) -> dict[str, Any]:
     """What a restore must know of the job that took a checkpoint, as JSON.
 
-    `schemas` are the columns of each Read, all of them, so that a run without declared columns
-    never learns them twice; `steps` tell what state means; `hash` and `polars` who owns a key.
+    `schemas` are all columns of each Read, so that a run without declared columns never learns
+    them twice; `steps` is the meaning of state; `hash` and `polars` determine who owns a key.
     """
     from raystream.data.hashing import HASH_NAME, POLARS_VERSION
 
@@ -46,12 +46,12 @@ def job_header(plan: PhysicalPlan) -> dict[str, Any]:
 
 
 def types_of(header: Mapping[str, Any]) -> dict[StepName, Schema]:
-    """Types of what each function gives, in a header; see `plan.schemas.typed`."""
+    """Return types of each function in a header; see `plan.schemas.typed`."""
     return {name: Schema.from_json(value) for name, value in header.get("types", {}).items()}
 
 
 def _types(plan: PhysicalPlan) -> dict[StepName, Any]:
-    """What functions give, as declared or learnt: it stays so while the job has state."""
+    """Return types of functions, declared or learnt: fixed while the job has state."""
     found: dict[StepName, Schema] = {}
     for _, spec in plan.steps():
         found |= spec.step.given_types(spec.name)
@@ -64,10 +64,10 @@ def schemas_of(header: Mapping[str, Any]) -> dict[StepName, Schema]:
 
 
 def other_sources(header: Mapping[str, Any], plan: PhysicalPlan) -> list[str]:
-    """Sentences about steps that read something else than before, whose positions are void.
+    """Sentences about steps that read from another source than before, so positions are void.
 
     Args:
-        header: What the checkpoint or savepoint says of its job.
+        header: Job header of the checkpoint or savepoint.
         plan: What is to run.
     """
     before = header.get("steps", {})
@@ -86,14 +86,14 @@ def restore_states(
 ) -> dict[SubtaskId, dict[StepName, RestoreRefs]]:
     """What every subtask restores; a step without state in the checkpoint starts empty.
 
-    A subtask takes over just its own old state if parallelism and key hash are the same; else it
+    A subtask restores only its own old state if parallelism and key hash are the same; else it
     gets all states of the step and keeps what it owns. Sources always get all: their splits are
-    shared out anew.
+    reassigned.
 
     Args:
         base: The checkpoint, or the restore record.
         plan: What is to run.
-        allow_removed: Steps that are gone may leave their state behind, and so may topics.
+        allow_removed: Drop the state of removed steps, and the positions of removed topics.
 
     Raises:
         ConfigurationError: a step with state or a topic is gone, or state means something else.
@@ -141,10 +141,10 @@ def _refs(
 def _concerning(
     states: tuple[StoredState, ...], index: int, parallelism: int
 ) -> tuple[StoredState, ...]:
-    """The states without segments that hold no key of this subtask: what is not read costs nothing.
+    """The states, without segments that hold no key of this subtask, which saves reading them.
 
     An owner is the hash modulo the parallelism. So subtask i of p and old subtask j of q share keys
-    only if i and j leave the same remainder by gcd(p, q): from 2 to 4 each reads one of the two.
+    only if i and j have the same remainder by gcd(p, q): from 2 to 4 each reads one of the two.
     """
     shared = math.gcd(len(states), parallelism)
     return tuple(
@@ -164,7 +164,7 @@ def _holds_anything(state: StoredState) -> bool:
 
 
 def removed_steps(base: Checkpoint | Restore, plan: PhysicalPlan) -> list[StepName]:
-    """Steps whose state has no place in the plan, sorted."""
+    """Steps with state that are not in the plan, sorted."""
     present = {spec.name for _, spec in plan.steps()}
     was = base.job.get("steps", {})
     return sorted(
@@ -176,7 +176,7 @@ def removed_steps(base: Checkpoint | Restore, plan: PhysicalPlan) -> list[StepNa
 
 
 def removed_splits(base: Checkpoint | Restore, plan: PhysicalPlan) -> dict[StepName, list[str]]:
-    """Splits with a position in the checkpoint that their step reads no more, such as of a topic.
+    """Splits with a position in the checkpoint that their step no longer reads, as of a topic.
 
     Args:
         base: The checkpoint, or the restore record.
@@ -242,9 +242,9 @@ def _check_meaning(base: Checkpoint | Restore, specs: Mapping[StepName, StepSpec
 def _aggregates_differ(
     base: Checkpoint | Restore, before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> bool:
-    """Whether one of the old aggregates is gone or means something else; new ones may begin.
+    """Whether one of the old aggregates is gone or has changed; new ones are allowed.
 
-    Another Polars may write the same expression in other words: then only columns count.
+    Another Polars may serialize the same expression differently: then only columns count.
     """
     was, is_now = before["aggregates"], now.get("aggregates", {})
     if _same_hash(base.job):
@@ -253,7 +253,7 @@ def _aggregates_differ(
 
 
 def new_aggregates(base: Checkpoint | Restore, plan: PhysicalPlan) -> dict[StepName, list[str]]:
-    """Aggregates that begin beside others which have state.
+    """Aggregates that are new next to others which have state.
 
     Args:
         base: The checkpoint, or the restore record.

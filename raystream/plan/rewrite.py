@@ -1,4 +1,4 @@
-"""Steps of the user become steps that run: aggregation before the exchange, fused row functions."""
+"""Rewrite user steps to steps that run: pre-aggregation, fused row functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Rows of output `tag` of the draft `source`, as input `port`; `keys`: where they must meet."""
+    """Rows of output `tag` of the draft `source`, as input `port`; `keys`: how to partition."""
 
     source: StepName
     tag: str = "main"
@@ -29,7 +29,7 @@ class Draft:
     """A step that will run, not yet in a chain.
 
     Args:
-        also: Steps of the user that are part of it, or that let its rows pass as they are.
+        also: Steps of the user that are part of it, or that pass its rows unchanged.
     """
 
     name: StepName
@@ -71,7 +71,7 @@ class _Rewriting:
         self._names = {node.name for node in nodes}
 
     def add(self, node: Node) -> None:
-        """Add what runs for this node."""
+        """Add the steps that run for this node."""
         asked = {edge.tag for edge in self._consumed if edge.source == node.id}
         steps = node.step.expand(self._inputs(node), asked)
         if not steps and self._same_width(node):
@@ -88,7 +88,7 @@ class _Rewriting:
             self._links[dead] += (Link(links[0].source, "errors"),)
 
     def _pass(self, node: Node) -> None:
-        """Its rows are those of its input, under its name too."""
+        """Pass the rows of the input unchanged, under the node's name, too."""
         links = self._links[Edge(node.id)] = self._links[node.inputs[0]]
         if links[0].tag == "main":
             self._also(links[0].source, node.name)
@@ -101,7 +101,7 @@ class _Rewriting:
     def _local(
         self, node: Node, local: Step, main: Step
     ) -> tuple[tuple[Schema, ...], tuple[Link, ...]]:
-        """A step in front of the exchange: where its rows come from, as wide as that."""
+        """A step before the exchange: it follows its input, with the same parallelism."""
         sources, inputs = self._links[node.inputs[0]], self._inputs(node)
         name = self._free(f"{node.name[: _LONGEST_NAME - 8]}-local")
         output = local.outputs(inputs)["main"]
@@ -135,7 +135,7 @@ class _Rewriting:
         )
 
     def _link(self, edge: Edge, node: Node) -> tuple[Link, ...]:
-        """Rows that change subtask keep their order per key, where they have one."""
+        """Rows that change subtask keep their order per key, if they have one."""
         links = self._links[edge]
         schema = self._schemas[edge]
         if schema.key and self._width_of(links[0].source) != self._widths[node.id]:
@@ -163,9 +163,9 @@ class _Rewriting:
 
 
 def _fused(drafts: Sequence[Draft]) -> list[Draft]:
-    """Neighbouring row functions become one step: rows are made and taken apart once.
+    """Fuse adjacent row functions into one step: rows are built and taken apart once.
 
-    The step keeps the name of the first, so that adding one behind it renames nothing.
+    The step keeps the name of the first, so that adding one after it renames nothing.
     """
     kept: list[Draft] = []
     renamed: dict[StepName, StepName] = {}
@@ -191,13 +191,13 @@ def _said(*drafts: Draft) -> Iterator[tuple[StepName, str]]:
 
 
 def _of_fused(link: Link, name: StepName) -> Link:
-    """Dead letters of a function that is part of another step are an output of their own there."""
+    """Dead letters of a function that is part of another step have their own output there."""
     tag = dead_letters_of(link.source) if link.tag == "errors" else link.tag
     return replace(link, source=name, tag=tag)
 
 
 def _neighbour(draft: Draft, kept: Sequence[Draft], drafts: Sequence[Draft]) -> Draft | None:
-    """The step in front, if this one is all that reads it, in the same subtasks."""
+    """The previous step, if this one is its only reader, in the same subtasks."""
     link = draft.links[0] if draft.links else None
     if draft.step.inputs is not Inputs.ONE or link is None or not _plain(link):
         return None
@@ -220,7 +220,7 @@ def widths(
 
     Args:
         nodes: In topological order.
-        default: Where nothing is said.
+        default: Used if nothing is set.
         caps: How many subtasks of a Read can have work, by step name.
     """
     found: dict[int, int] = {}

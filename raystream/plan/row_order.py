@@ -1,4 +1,4 @@
-"""Where rows carry their place in the input: to windows that ask for the first or last row."""
+"""Rows carry their place in the input to windows that aggregate the first or last row."""
 
 from __future__ import annotations
 

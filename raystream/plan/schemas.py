@@ -1,4 +1,4 @@
-"""The columns along the graph: a misspelt one is an error at the user's line."""
+"""Schemas along the graph: a misspelt column is an error at the user's line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from raystream.operators.step import Step
 _NOTHING: Mapping[StepName, Schema] = {}
 
 OPEN = Schema({}, open=True)
-"""Columns that only the first rows tell."""
+"""Columns that only the first rows reveal."""
 
 
 def graph_outputs(
@@ -25,8 +25,8 @@ def graph_outputs(
 
     Args:
         nodes: In topological order.
-        reads: Columns of each Read by node id; a Read that is not in it is open.
-        learnt: What functions without declared columns give, by step; see `Step.typed`.
+        reads: Columns of each Read by node id; missing ones are open.
+        learnt: Return types of undeclared functions, by step; see `Step.typed`.
 
     Raises:
         ConfigurationError: a column that does not exist, or types that do not fit; names the line.
@@ -58,12 +58,12 @@ def node_outputs(node: Node, inputs: Sequence[Schema]) -> dict[str, Schema]:
 
 
 def typed(node: Node, learnt: Mapping[StepName, Schema]) -> Node:
-    """The node with the types of what its function gives, where nobody declared them.
+    """The node with the return types of its function, if they are not declared.
 
     Args:
         node: Any.
-        learnt: By step name: all columns of a map, flat_map, map_batches; those that are added of a
-            map that adds columns; those that are computed of a key_by.
+        learnt: By step name: all columns of a map, flat_map, map_batches; only the added ones of a
+            map that adds columns; only the computed ones of a key_by.
     """
     found = learnt.get(node.name)
     step = node.step if found is None else node.step.typed(found)
@@ -71,12 +71,12 @@ def typed(node: Node, learnt: Mapping[StepName, Schema]) -> Node:
 
 
 def with_columns(node: Node, schema: Schema) -> Node:
-    """The same read, of these columns."""
+    """The same read, with these columns."""
     return replace(node, step=node.step.but(schema=schema))
 
 
 def read_columns(step: Step, payload: Schema) -> Schema:
-    """Columns of a Read: those of the payload, and those that its source makes of the record."""
+    """Columns of a Read: those of the payload, and those derived from the record."""
     extra = None if payload.open else metadata_columns(step.source)
     if extra is None:
         return payload

@@ -1,4 +1,4 @@
-"""KeyedTable: the newest rows of each key; a put replaces all rows that the key had."""
+"""KeyedTable: the newest rows of each key; a put replaces all previous rows of the key."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from raystream.state.run import DEFAULT, Run, RunPolicy
 from raystream.state.sorted_runs import SortedRuns
 
 GONE = f"{HIDDEN}gone"
-"""Boolean column: the row says that its key was deleted."""
+"""Boolean column: the row marks its key as deleted."""
 
 _NEVER = 2**62
 _OLDEST = np.iinfo(np.int16).max
 
 Origin = npt.NDArray[np.int16]
-"""Which run a row comes from; 0: the newest."""
+"""Run that a row comes from; 0: the newest."""
 
 Found = tuple[Rows, pl.DataFrame]
-"""Which of the keys asked for (rising), and a row that it has; several if it has several."""
+"""Index of the requested key (rising), and a row of it; repeated if it has several."""
 
 
 class KeyedTable(SortedRuns):
     """Mostly one row per key; sessions and top-N keep a few.
 
-    The newest run that knows a key has all that is known of it. Deleted and expired rows go in
-    merges that reach the oldest run.
+    The newest run with a key has all its rows. Deleted and expired rows are dropped in merges that
+    include the oldest run.
 
     Args:
         keys: Names of the key columns.
@@ -73,32 +73,32 @@ class KeyedTable(SortedRuns):
         self._fresh_from: int | None = None
 
     def put(self, rows: pl.DataFrame) -> None:
-        """Replace everything that the keys of these rows had."""
+        """Replace all rows of the keys of these rows."""
         if rows.height:
             self._add(self._sorted(self._known(rows)))
 
     def upsert(self, rows: pl.DataFrame) -> None:
-        """One row per key; of several in `rows` the last."""
+        """Put one row per key; if `rows` has several, the last."""
         if rows.height:
             self._add(self._last(self._sorted(self._known(rows))))
 
     def delete(self, keys: pl.DataFrame) -> None:
-        """Forget keys."""
+        """Delete keys."""
         if self.runs and keys.height:
             nulls = [pl.lit(None, self.schema[name]).alias(name) for name in self._values]
             rows = keys.with_columns(nulls).select(*self.schema, pl.lit(value=True).alias(GONE))
             self._add(self._last(self._sorted(rows)))
 
     def expire_before(self, time: int) -> None:
-        """Rows whose time is smaller are gone; keep it beside a snapshot, which may hold them."""
+        """Drop rows with a smaller time; store it with a snapshot, which may contain them."""
         self._fresh_from = time if self._fresh_from is None else max(time, self._fresh_from)
 
     def find(self, keys: pl.DataFrame, columns: Sequence[str] | None = None) -> Found:
         """The rows of each key that has any.
 
         Args:
-            keys: Rows with the key columns; the same key may come again.
-            columns: Value columns that are wanted; None: all.
+            keys: Rows with the key columns; keys may repeat.
+            columns: Requested value columns; None: all.
         """
         keys = keys.select(self.keys)
         hashes = key_hashes(keys, self.keys, self._policy.hash_bits)
@@ -113,7 +113,7 @@ class KeyedTable(SortedRuns):
         return who, rows.select(self._plain(columns))
 
     def get(self, keys: pl.DataFrame) -> tuple[Mask, pl.DataFrame]:
-        """Whether each key is known, and its row (the last of several); nulls where it is not."""
+        """Whether each key is known, and its row (the last of several); nulls if it is not."""
         who, rows = self.find(keys)
         found = np.zeros(keys.height, np.bool_)
         found[who] = True
@@ -153,7 +153,7 @@ class KeyedTable(SortedRuns):
     def _told_apart(
         self, keys: pl.DataFrame, hashes: Hashes, who: Rows, rows: pl.DataFrame, equal: Mask
     ) -> Found:
-        """Where the newest run with the hash of a key has rows of other keys only, look on."""
+        """Look further if the newest run with the hash of a key has only rows of other keys."""
         matched = np.zeros(keys.height, np.bool_)
         matched[who[equal]] = True
         left = np.unique(who[~matched[who]])
@@ -173,7 +173,7 @@ class KeyedTable(SortedRuns):
         return _in_order(whose, frames)
 
     def _live(self, rows: pl.DataFrame) -> Mask | None:
-        """Neither deleted nor expired; None: all."""
+        """Mask of rows neither deleted nor expired; None: all."""
         live: Mask | None = ~rows[GONE].to_numpy() if rows[GONE].any() else None
         if self._fresh_from is not None and self._time is not None:
             fresh = (rows[self._time].fill_null(_NEVER) >= self._fresh_from).to_numpy()
@@ -196,7 +196,7 @@ class KeyedTable(SortedRuns):
     # --- merges
 
     def _last(self, run: Run) -> Run:
-        """Of the rows of one key the last."""
+        """Keep the last row of each key."""
         if run.starts is None:
             return run
         same = continues(run.hashes)
@@ -241,7 +241,7 @@ class KeyedTable(SortedRuns):
     def _newest_told_apart(
         self, frame: pl.DataFrame, order: Rows, same: Mask, origin: Origin
     ) -> Mask:
-        """Somewhere two keys have one hash: rows of such hashes are told apart by key."""
+        """Two keys share a hash somewhere: rows of such hashes are distinguished by key."""
         shared = np.zeros(len(order), np.bool_)
         shared[1:] |= same
         shared[:-1] |= same
@@ -255,7 +255,7 @@ class KeyedTable(SortedRuns):
 
 
 def _in_order(whose: Sequence[Rows], frames: Sequence[pl.DataFrame]) -> Found:
-    """Needles rise; rows of a needle stay in their order. One chunk: gathers are faster."""
+    """Needles rise; rows of a needle keep their order. One chunk: gathers are faster."""
     who = np.concatenate(whose)
     by = stable_order_small(who)
     return who[by], pl.concat(frames, rechunk=True)[by]

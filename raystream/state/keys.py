@@ -1,4 +1,4 @@
-"""Keys of rows as numbers: hashes, orders, and who equals whom."""
+"""Keys of rows as numbers: hashes, orders, and equality."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def key_hashes(frame: pl.DataFrame, keys: Sequence[str], bits: int = 64) -> Hash
 
     Args:
         frame: Rows with the key columns.
-        keys: Names of the key columns; without any all rows are alike.
-        bits: How many high bits of the hash are kept; fewer than 64 only in tests of collisions.
+        keys: Names of the key columns; without any all rows are equal.
+        bits: Number of high bits of the hash to keep; fewer than 64 only in tests of collisions.
     """
     if not keys or not bits:
         return np.zeros(frame.height, np.uint64)
@@ -35,8 +35,8 @@ def key_hashes(frame: pl.DataFrame, keys: Sequence[str], bits: int = 64) -> Hash
 def stable_order(values: Hashes) -> Rows:
     """i64[n]: stable argsort.
 
-    It sorts (high bits | position), two to four times faster than argsort, and falls back where
-    the bits that are left do not tell all values apart.
+    Sorts (high bits | position), two to four times faster than argsort, and falls back if the
+    remaining bits do not distinguish all values.
 
     >>> stable_order(np.array([7 << 60, 3 << 60, 7 << 60], np.uint64)).tolist()
     [1, 0, 2]

@@ -1,4 +1,4 @@
-"""Rows with bytes of their own: what Polars gathers or filters keeps all texts of its source."""
+"""Copy rows out of shared buffers: rows gathered or filtered by Polars keep all texts alive."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from raystream.data.ipc import from_ipc, to_ipc
 
 
 def own_bytes(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same rows; texts, bytes, lists and objects are copied, so that the source can go.
+    """The same rows; texts, bytes, lists and objects are copied, so that the source can be freed.
 
-    A table of 28 MB held 310 MB without it, which `estimated_size` does not show.
+    Without it a table of 28 MB held 310 MB, which `estimated_size` does not show.
 
     >>> own_bytes(pl.DataFrame({"a": ["x", "yy"]}).filter(pl.col("a") == "x")).item()
     'x'

@@ -1,4 +1,4 @@
-"""Rows of old state that belong to one subtask: after a rescale, or under another hash."""
+"""Select rows of old state that belong to one subtask: after a rescale, or with another hash."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from raystream.data.ipc import from_ipc, to_ipc
 def owned(frame: pl.DataFrame, keys: Sequence[str], index: int, parallelism: int) -> pl.DataFrame:
     """The rows whose key is owned by subtask `index` of `parallelism`, in their order.
 
-    With bytes of their own: what Polars filters keeps all texts of the whole frame in memory.
+    Copied: rows filtered by Polars keep all texts of the whole frame in memory.
 
     >>> frame = pl.DataFrame({"k": ["a", "b", "c"]})
     >>> sum(owned(frame, ["k"], i, 2).height for i in range(2))

@@ -1,6 +1,6 @@
 """A run: rows of keyed state that never change, sorted by bucket and hash of the key.
 
-A bucket is the time after which rows die together (a pane, a slot of timers or of a join's
+A bucket is the time after which rows expire together (a pane, a slot of timers or of a join's
 history); tables without time have one. Measured, with the alternatives, before it was built: one
 search of 20,000 keys in a million costs 100 to 200 ns a key.
 """
@@ -26,12 +26,12 @@ class RunPolicy:
     """When runs are merged, and how they are searched.
 
     Args:
-        ratio: So many neighbours of one size class (memtable * ratio ** i rows) are merged.
+        ratio: Number of neighbours of one size class (memtable * ratio ** i rows) to merge.
         memtable: Rows of the smallest class.
         slack: All are merged when the younger ones have more than slack x the rows of the oldest.
-        directory_rows: From so many on the high bits of a hash look up where to search.
-        bisect_rows: From so many rows of a key on their times are searched, not looked through.
-        hash_bits: Bits of a hash that count.
+        directory_rows: From this many rows on, the high bits of a hash index where to search.
+        bisect_rows: From this many rows of a key on, their times are bisected, not scanned.
+        hash_bits: Significant bits of a hash.
     """
 
     ratio: int = 4
@@ -62,7 +62,7 @@ class Run:
         buckets: Rising.
         reach: Groups of bucket b are reach[b] <= group < reach[b + 1].
         id: Name in snapshots, once it has one.
-        dead: Rows dropped by merges since the bytes of texts were copied.
+        dead: Rows dropped by merges since the bytes of texts were last copied.
     """
 
     frame: pl.DataFrame
@@ -78,7 +78,7 @@ class Run:
 
     @classmethod
     def of(cls, frame: pl.DataFrame, hashes: Hashes, buckets: Rows | None) -> Run:
-        """From rows in order; `buckets`: that of each row, None: there is one.
+        """Build from ordered rows; `buckets`: that of each row, None: there is only one.
 
         >>> run = Run.of(pl.DataFrame({"k": [1, 1, 2]}), np.array([5, 5, 9], np.uint64), None)
         >>> run.groups.tolist(), run.starts.tolist()
@@ -105,7 +105,7 @@ class Run:
     def search(self, needles: Hashes, bucket: int | None, policy: RunPolicy) -> Rows:
         """i64[m]: group of each needle (rising hashes) in a bucket, -1 if there is none.
 
-        Without `bucket` the run has one only.
+        Without `bucket` the run must have only one.
         """
         none = np.full(len(needles), -1)
         at = 0 if bucket is None else int(np.searchsorted(self.buckets, bucket))
@@ -122,7 +122,7 @@ class Run:
         return np.where(part[found] == needles, found + low, -1)
 
     def search_rare(self, needles: Hashes, policy: RunPolicy) -> Rows:
-        """`search` in a run that has few of the needles: first a bool per slot says no."""
+        """`search` in a run with few of the needles: a bool per slot rules out most first."""
         there, shift = self._slots(policy.hash_bits)
         maybe = np.flatnonzero(there[(needles >> shift).astype(np.int64)])
         found = np.full(len(needles), -1)
@@ -142,9 +142,9 @@ class Run:
         return None if first >= end else self._part(first, end)
 
     def from_bucket(self, horizon: int) -> Run | None:
-        """Without the buckets before, once they hold more than half of the rows; else as it is.
+        """Drop earlier buckets, once they hold more than half of the rows; else unchanged.
 
-        What is left is another run: its name would stand for the rows that are gone too.
+        The result is a different run: the old name refers to the dropped rows, too.
         """
         at = int(np.searchsorted(self.buckets, horizon))
         if at == len(self.buckets):
@@ -190,7 +190,7 @@ class Run:
 
 
 def _buckets(rows: int, buckets: Rows | None) -> tuple[Rows, Rows]:
-    """The buckets there are, and where their rows begin and end."""
+    """The buckets, and where their rows begin and end."""
     if buckets is None or not rows or buckets[0] == buckets[-1]:
         only = 0 if buckets is None or not rows else int(buckets[0])
         return np.array([only], np.int64), np.array([0, rows])
@@ -199,7 +199,7 @@ def _buckets(rows: int, buckets: Rows | None) -> tuple[Rows, Rows]:
 
 
 def _probe(part: Hashes, directory: _Directory, needles: Hashes, low: int) -> Rows:
-    """Hashes are uniform: begin where the high bits say, step until it is not smaller."""
+    """Hashes are uniform: start at the slot of the high bits, step until it is not smaller."""
     offsets, shift = directory
     slot = (needles >> shift).astype(np.int64)
     at, end = offsets[slot].astype(np.int64), offsets[slot + 1].astype(np.int64)

@@ -1,6 +1,6 @@
-"""Runs of one table, oldest first: how rows come in, when runs are merged, what a snapshot is.
+"""Runs of one table, oldest first: adding rows, merging runs, snapshots.
 
-A log-structured merge tree in memory (O'Neil et al., 1996), whose runs are frames: nothing is
+A log-structured merge tree in memory (O'Neil et al., 1996) whose runs are frames: nothing is
 updated in place, so a snapshot is the names of the runs, and an incremental checkpoint uploads
 only those that storage does not have.
 """
@@ -22,7 +22,7 @@ _LAST_BUCKET = 2**62
 
 
 class SortedRuns(ABC):
-    """What all tables share.
+    """Common base of all tables.
 
     Args:
         keys: Names of the key columns, of any types that Polars hashes.
@@ -67,7 +67,7 @@ class SortedRuns(ABC):
 
         Args:
             segments: Of a snapshot, or the owned rows of several.
-            same_hash: False if another version of Polars wrote them: they are sorted anew.
+            same_hash: False if another version of Polars wrote them: they are sorted again.
         """
         for segment in segments:
             frame = segment.frame.rechunk()  # IPC comes back in pieces of some 100,000 rows
@@ -88,7 +88,7 @@ class SortedRuns(ABC):
 
     @abstractmethod
     def _reduced(self, runs: Sequence[Run], *, whole: bool) -> Run | None:
-        """One run out of neighbours, oldest first; `whole`: the oldest of all is among them."""
+        """Merge adjacent runs, oldest first, into one; `whole`: the oldest of all is among them."""
 
     # --- writing
 
@@ -118,7 +118,7 @@ class SortedRuns(ABC):
             self._merge(first)
 
     def _first_to_merge(self) -> int | None:
-        """Where the runs begin that are to be merged now; None: they may stay as they are."""
+        """Index of the first run to merge now; None: no merge is needed."""
         runs, policy = self.runs, self._policy
         younger = sum(run.rows for run in runs[1:])
         if younger > max(policy.slack * runs[0].rows, policy.memtable):
@@ -156,7 +156,7 @@ class SortedRuns(ABC):
         return run.between(horizon, _LAST_BUCKET)
 
     def _drop_before(self, bucket: int) -> None:
-        """Forget buckets before this one; rows go once they are more than half of a run."""
+        """Drop earlier buckets; rows are removed once they are more than half of a run."""
         self._horizon = bucket if self._horizon is None else max(bucket, self._horizon)
         horizon = self._horizon
         self.runs = [left for run in self.runs if (left := run.from_bucket(horizon)) is not None]

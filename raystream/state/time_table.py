@@ -1,4 +1,4 @@
-"""TimeTable: all rows of each key by time; what is too old goes by slots of time."""
+"""TimeTable: all rows of each key by time; old rows are dropped by slots of time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from raystream.state.run import DEFAULT, Run, RunPolicy
 from raystream.state.sorted_runs import SortedRuns, merge_order
 
 Found = tuple[Rows, pl.DataFrame]
-"""Which of the keys asked for, and a row of it within the time asked for; in no order."""
+"""Index of the requested key, and a row of it within the requested time; unordered."""
 
 _Hits = tuple[Rows, Rows]
 
@@ -25,7 +25,7 @@ class TimeTable(SortedRuns):
         schema: All columns with their types.
         time: Int64 column without nulls.
         width: Of a slot, in units of time: about the longest range that is fetched. 0: one slot,
-            rows never die.
+            rows never expire.
         prefix: Start of new segment ids.
         policy: When runs are merged.
 
@@ -52,12 +52,12 @@ class TimeTable(SortedRuns):
         self._oldest: int | None = None
 
     def append(self, rows: pl.DataFrame) -> None:
-        """More rows."""
+        """Add rows."""
         if rows.height:
             self._add(self._in_time(self._sorted(rows.select(*self.schema))))
 
     def drop_before(self, time: int) -> None:
-        """Rows with smaller times are gone; keep it beside a snapshot, which may hold them."""
+        """Drop rows with smaller times; store it with a snapshot, which may contain them."""
         self._oldest = time if self._oldest is None else max(time, self._oldest)
         if self._width:
             self._drop_before(self._oldest // self._width)
@@ -66,7 +66,7 @@ class TimeTable(SortedRuns):
         """The rows of key i with low[i] <= time <= high[i].
 
         Args:
-            keys: Rows with the key columns; the same key may come again.
+            keys: Rows with the key columns; keys may repeat.
             low: i64[n].
             high: i64[n].
         """
@@ -93,7 +93,7 @@ class TimeTable(SortedRuns):
         return slots
 
     def _hits(self, run: Run, hashes: Hashes, low: Rows, high: Rows) -> Iterator[_Hits]:
-        """Needles and rows of one slot after the other."""
+        """Needles and rows, slot by slot."""
         if not self._width:
             everybody = np.arange(len(hashes))
             yield self._ranged(run, everybody, run.search(hashes, None, self._policy), low, high)
@@ -111,7 +111,7 @@ class TimeTable(SortedRuns):
         start, count = run.ranges(group[hit])
         times = run.frame[self._time].to_numpy()
         long = np.flatnonzero(count > self._policy.bisect_rows)
-        if len(long):  # one key with 100,000 rows would be looked through for each needle
+        if len(long):  # one key with 100,000 rows would be scanned for each needle
             at, end = start[long], start[long] + count[long]
             left = _bisect(times, at, end, low[who[long]])
             right = _bisect(times, left, end, high[who[long]], behind=True)

@@ -1,4 +1,4 @@
-"""Timers of keys: one per key and time; registered, deleted, given out once when they are due."""
+"""Timers of keys: one per key and time; registered, deleted, fired once when they are due."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GONE = f"{HIDDEN}gone"
 
 
 class Timers(SortedRuns):
-    """Slots of time hold the timers, so what is due lies in the first of them.
+    """Timers in slots of time; due timers are in the first slots.
 
     Args:
         keys: Names of the key columns; a name of the timer may be one of them.
@@ -47,16 +47,16 @@ class Timers(SortedRuns):
         self._fired: int | None = None
 
     def register(self, rows: pl.DataFrame) -> None:
-        """Keys and times; a time that was given out already never comes."""
+        """Add keys and times; a time that has already fired is ignored."""
         self._put(rows, gone=False)
 
     def delete(self, rows: pl.DataFrame) -> None:
-        """Keys and times that are not to come."""
+        """Remove keys and times."""
         if self.runs:
             self._put(rows, gone=True)
 
     def due(self, until: int) -> pl.DataFrame:
-        """Timers whose time is not greater, by time; they are gone afterwards."""
+        """Remove and return timers up to this time, by time."""
         slot = until // self._width
         parts = [part for run in self.runs if (part := self._ahead(run, slot + 1)) is not None]
         merged = self._newest(list(reversed(parts)), whole=True) if parts else None
@@ -69,7 +69,7 @@ class Timers(SortedRuns):
         return found
 
     def fired(self, until: int) -> None:
-        """Nothing up to this time comes any more; keep it beside a snapshot, and say it again."""
+        """Ignore timers up to this time; store it with a snapshot, repeat it after a restore."""
         self._fired = until if self._fired is None else max(until, self._fired)
         self._drop_before(self._fired // self._width)
 
@@ -91,7 +91,7 @@ class Timers(SortedRuns):
         return self._newest(list(reversed(runs)), whole=whole)
 
     def _newest(self, runs: Sequence[Run], *, whole: bool) -> Run | None:
-        """Each key and time once, as the first of these runs knows it."""
+        """Each key and time once, from the newest of these runs."""
         frame, hashes, slots = self._joined(runs)
         assert slots is not None
         order = merge_order(hashes, slots)

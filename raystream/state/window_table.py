@@ -14,7 +14,7 @@ from raystream.state.run import HASH, Run, RunPolicy
 from raystream.state.sorted_runs import SortedRuns, merge_order
 
 WINDOWS = RunPolicy(ratio=64, memtable=65_536)
-"""Partials are read once, when their window closes: few merges before."""
+"""Partials are read only once, when their window closes: few merges before."""
 
 
 class WindowTable(SortedRuns):
@@ -60,7 +60,7 @@ class WindowTable(SortedRuns):
         return int(recent) + super().size_bytes()
 
     def append(self, partials: pl.DataFrame) -> None:
-        """More partials; sorted when they fill the smallest run, or are asked for."""
+        """Add partials; sorted when they fill the smallest run, or are read."""
         if partials.height:
             self._recent.append(partials.select(*self.schema))
             self._recent_rows += partials.height
@@ -68,7 +68,7 @@ class WindowTable(SortedRuns):
             self.flush()
 
     def flush(self) -> None:
-        """Sort what came last."""
+        """Sort the rows added last."""
         if self._recent:
             frame = pl.concat(self._recent, rechunk=True)
             self._recent, self._recent_rows = [], 0
@@ -86,7 +86,7 @@ class WindowTable(SortedRuns):
         return run.frame.select(*self.schema)
 
     def drop_before(self, pane: int) -> None:
-        """Forget smaller panes; keep it beside a snapshot, which may hold them."""
+        """Drop smaller panes; store it with a snapshot, which may contain them."""
         self.flush()
         self._drop_before(pane)
 
@@ -130,7 +130,7 @@ class WindowTable(SortedRuns):
     def _told_apart(
         self, keys: pl.DataFrame, order: Rows, hashes: Hashes, panes: Rows
     ) -> tuple[Rows, Mask]:
-        """Two keys have one hash: order by exact key within it, and where keys begin."""
+        """Two keys have the same hash: order by exact key within it; returns where keys begin."""
         ids = key_ids(keys[order], self.keys)
         by = np.lexsort((ids, hashes, panes))
         ids, panes = ids[by], panes[by]

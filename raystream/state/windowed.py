@@ -29,7 +29,7 @@ _MAX_PIECES = 8
 
 @dataclass(slots=True)
 class _Piece:
-    """Rows that do not change any more; `id` once a snapshot has named them."""
+    """Immutable rows; `id` is set once a snapshot has named them."""
 
     frame: pl.DataFrame
     low: int
@@ -60,7 +60,7 @@ class WindowedState:
         self._recent_rows = 0
         self._horizon: int | None = None
         self.relabel: pl.Expr | None = None
-        """New value of PANE, applied when rows are merged; for panes no window tells apart."""
+        """New value of PANE, applied when rows are merged; for panes no window distinguishes."""
 
     def __len__(self) -> int:
         """Rows held, merged or not."""
@@ -100,7 +100,7 @@ class WindowedState:
         return max(highs, default=None)
 
     def pane_counts(self) -> list[tuple[int, int]]:
-        """Rows held by pane, rising; a row that is not merged yet counts."""
+        """Rows held by pane, rising; unmerged rows are counted, too."""
         frames = [piece.frame for piece in self._pieces] + self._recent
         if not frames:
             return []
@@ -109,7 +109,7 @@ class WindowedState:
         return found
 
     def drop_before(self, horizon: int) -> None:
-        """Forget panes < horizon (rows of kept pieces go once they are more than half)."""
+        """Drop panes < horizon (rows of kept pieces are removed once they are more than half)."""
         self._horizon = horizon if self._horizon is None else max(horizon, self._horizon)
         self._flush()
         self._pieces = [kept for piece in self._pieces if (kept := self._alive(piece)) is not None]
@@ -192,7 +192,7 @@ def _concat(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _check_types(first: pl.Schema, other: pl.Schema) -> None:
-    """Another type would be another value: it is never made alike without a word."""
+    """Refuse other types: their values would differ, and are never converted silently."""
     for name, dtype in first.items():
         found = other[name]
         if found != dtype and not (found.is_integer() and dtype.is_integer()):

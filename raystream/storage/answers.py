@@ -1,4 +1,4 @@
-"""What a bucket's service answered, in one line without secrets, and what to do about it."""
+"""Explain the answer of a bucket's service in one line without secrets, with advice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CONDITIONAL = "use a service with conditional puts (If-None-Match: *)"
 
 
 def explain(error: Exception, where: str) -> StorageError:
-    """An error of obstore as one of ours.
+    """Convert an error of obstore to one of ours.
 
     Args:
         error: What obstore raised.
@@ -34,7 +34,7 @@ def explain(error: Exception, where: str) -> StorageError:
 
 
 def refused_for_sure(error: Exception) -> bool:
-    """Whether the service said that it has not carried out a request, and never will.
+    """Whether the service said that it has not executed a request, and never will.
 
     >>> refused_for_sure(OSError("non-2xx status code: 501 Not Implemented: no"))
     True
@@ -45,9 +45,9 @@ def refused_for_sure(error: Exception) -> bool:
 
 
 def in_conflict(error: Exception) -> bool:
-    """Whether a put lost against another request that was under way: nothing is decided.
+    """Whether a put lost against a concurrent request: the result is undecided.
 
-    S3 answers 409 ConditionalRequestConflict then. Azure answers 409 for what exists, by its name.
+    S3 then answers 409 ConditionalRequestConflict. Azure answers 409 if the object exists.
 
     >>> text = "status code: 409 Conflict: <Error><Code>ConditionalRequestConflict</Code></Error>"
     >>> in_conflict(OSError(text)), in_conflict(OSError("status code: 412 Precondition Failed"))
@@ -90,6 +90,6 @@ def _endpoint(text: str) -> str:
 
 
 def _first_line(text: str) -> str:
-    """Without the document that the service sent: it may quote what was signed."""
+    """Drop the document that the service sent: it may quote what was signed."""
     line = text.strip().splitlines()[0].partition("<?xml")[0].partition("<Error>")[0].rstrip(": ")
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} .."

@@ -1,4 +1,4 @@
-"""What we ask of durable storage."""
+"""The interface of durable storage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Store(Protocol):
 
     @property
     def url(self) -> str:
-        """Where this is, for people and for opening it again in another process."""
+        """Address, for people and for opening it again in another process."""
         ...
 
     def create(self, key: str, data: bytes) -> Put:
@@ -45,7 +45,7 @@ class Store(Protocol):
         ...
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete these objects; an absent one is no error.
+        """Delete these objects; missing ones are ignored.
 
         Raises:
             StorageError: an object could not be deleted.

@@ -1,4 +1,4 @@
-"""A store in a directory: an object appears whole, at once and for good, or not at all."""
+"""A store in a directory: an object appears complete, atomically and permanently, or not at all."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from raystream.storage.base import Put
 
 _TEMPORARY = ".tmp"
 _LEFTOVER_S = 3600.0
-_FILE, _FOLDER = 0o600, 0o700  # state holds what users' records hold
+_FILE, _FOLDER = 0o600, 0o700  # state contains data of users' records
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# errors of link() that say for sure that nothing was linked
+# errors of link() which prove that nothing was linked
 _NOT_LINKED = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMLINK}
     | {errno.EXDEV, errno.ENOTSUP, errno.ENOSYS, errno.ENOENT, errno.ENOTDIR}
@@ -59,7 +59,7 @@ class LocalStore:
             try:
                 return self._link(temporary, key)
             finally:
-                with suppress(OSError):  # a leftover is removed another day
+                with suppress(OSError):  # a leftover is removed later
                     os.unlink(temporary)
 
     def get(self, key: str) -> bytes | None:
@@ -102,7 +102,7 @@ class LocalStore:
                 file.write(data)
                 file.flush()
                 os.fsync(handle)
-        except BaseException:  # a full disk would stay full of what did not fit
+        except BaseException:  # else a full disk would stay full of leftovers
             with suppress(OSError):
                 os.unlink(path)
             raise
@@ -136,7 +136,7 @@ class LocalStore:
 
 
 class _Walk:
-    """Context manager: a handle of the directory `root/parts..`, links not followed."""
+    """Context manager: a handle of the directory `root/parts..`; links are not followed."""
 
     def __init__(self, root: Path, parts: Sequence[str], *, make: bool) -> None:
         self._root, self._parts, self._make = root, parts, make
@@ -169,7 +169,7 @@ def _link_into(temporary: Path, directory: int, name: str) -> Put:
     try:
         os.link(temporary, name, dst_dir_fd=directory, follow_symlinks=False)
         answer = Put.CREATED
-    except FileExistsError:  # over NFS it may be our own link, its answer lost
+    except FileExistsError:  # over NFS it may be our own link whose answer was lost
         answer = Put.CREATED if os.stat(temporary).st_nlink > 1 else Put.EXISTS
     except OSError as error:
         if error.errno in _NOT_LINKED:
@@ -201,7 +201,7 @@ def _keys(directory: int, path: str, start: str) -> Iterator[str]:
         if not folder:
             yield path + name
             continue
-        with suppress(FileNotFoundError):  # removed meanwhile, for it was empty
+        with suppress(FileNotFoundError):  # removed concurrently, as it was empty
             inner = os.open(name, _DIRECTORY, dir_fd=directory)
             try:
                 yield from _keys(inner, f"{path}{name}/", "")
@@ -221,7 +221,7 @@ def _name(key: str) -> str:
 
 
 def make_directory(path: Path) -> None:
-    """Make it and its missing parents, for its user only; durable when it returns."""
+    """Create it and its missing parents, for its user only; durable when it returns."""
     missing = [one for one in (path, *path.parents) if not one.exists()]
     for one in reversed(missing):
         one.mkdir(_FOLDER, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Where the log of a job stands, read without taking part in it: for people who look."""
+"""Read-only view of a job's log, for people."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class LogView:
     """The log of one job at one moment.
 
     Args:
-        url: Where it is.
-        store_id: The 8 hex digits that stand in its transactional ids.
+        url: Its address.
+        store_id: The 8 hex digits in its transactional ids.
         newest_attempt: The greatest attempt that has begun; -1: none.
         sealed_by: The attempt that wrote the last slot: no older one can add a slot; -1: none.
         slot: Slot of the checkpoint that the job continues from; None: there is none.
         checkpoint: Its number.
-        unfinished: Transactions that this checkpoint names, as long as it has no `done`: the next
-            start of the job commits them.
+        unfinished: Transactions that this checkpoint names, until it has its `done`: the next start
+            of the job commits them.
         ended: The job finished or was stopped with this checkpoint, and all of it is committed.
     """
 
@@ -43,14 +43,14 @@ class LogView:
 
 
 def look(storage: str, job: str) -> LogView | None:
-    """The log of a job; None if this storage has none of that name. Makes nothing.
+    """The log of a job; None if this storage has none of that name. Creates nothing.
 
     Raises:
-        ConfigurationError: no such kind of storage, or no name for a job.
+        ConfigurationError: unknown kind of storage, or an invalid job name.
         StorageError: it cannot be read, or is damaged.
     """
     if "://" not in storage and not os.path.isdir(os.path.join(storage, job)):
-        return None  # to open a directory would make it
+        return None  # opening a directory would create it
     store = job_store(storage, job)
     if store.get(STORE_KEY) is None:
         return None
@@ -72,7 +72,7 @@ def look_at(store: Store) -> LogView:
 
 
 def _try(store: Store) -> LogView | None:
-    """None: a slot vanished while we looked, for a newer checkpoint was completed."""
+    """None: a slot was deleted during the read, because a newer checkpoint was completed."""
     identity = store_id(store)
     attempts = max((number_of(ATTEMPTS, key) for key in store.list(ATTEMPTS)), default=-1)
     slots = sorted((number_of(SLOTS, key) for key in store.list(SLOTS)), reverse=True)

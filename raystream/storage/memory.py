@@ -1,4 +1,4 @@
-"""A store in a dict, for tests and for runs that need not survive their process."""
+"""A store in a dict, for tests and for runs that need not outlive their process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store in S3, Google Cloud Storage or Azure, by conditional put; alone imports obstore."""
+"""A store in S3, Google Cloud Storage or Azure, by conditional put; only importer of obstore."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig
     from obstore.store import ObjectStore as Bucket
 
-# errors that say for sure that the put was not carried out
+# errors which prove that the put was not executed
 _NOT_PUT = (
     InvalidPathError,
     NotSupportedError,
@@ -37,20 +37,20 @@ _NOT_PUT = (
     UnauthenticatedError,
     UnknownConfigurationKeyError,
     FileNotFoundError,  # no such bucket
-    NotImplementedError,  # conditional puts are switched off
+    NotImplementedError,  # conditional puts are disabled
 )
 
 PART = 5 * 1024 * 1024
-"""Bytes of a part: the smallest that S3 takes. Each part has a time limit of its own."""
+"""Part size in bytes: the minimum of S3. Each part has its own time limit."""
 
 _PARTS_AT_ONCE = 2
-"""So few, that each part has its time on a slow line: 0.35 MB/s are enough for the 30 s."""
+"""Few enough that each part has time on a slow line: 0.35 MB/s suffice for the 30 s."""
 
 _LIMIT_S = 30
-"""Of one request, unless the environment says another (AWS_TIMEOUT and the like)."""
+"""Time limit of one request, unless the environment sets another (AWS_TIMEOUT and the like)."""
 
 _SLOWEST = 256 * 1024
-"""Bytes per second that a put of one piece is given time for."""
+"""Bytes per second assumed for the time limit of a put in one piece."""
 
 _CLIENT_OPTIONS = (
     "allow_http",
@@ -70,13 +70,13 @@ class ObjectStore:
     """Objects in a bucket.
 
     The service must support conditional puts (S3 `If-None-Match: *`, GCS generation 0, Azure).
-    Large segments are sent in parts, and there obstore has no condition: their keys name the one
-    attempt that may write them, and what it writes under a key is the same each time, so a late
-    one changes nothing. What is read comes in parts too.
+    Large segments are sent in parts, for which obstore has no condition: their keys name the only
+    attempt that may write them, and it always writes the same bytes under a key, so a late write
+    changes nothing. Reads are in parts, too.
 
     Args:
         bucket: A store of obstore, already rooted at our prefix.
-        url: What it was opened with.
+        url: The URL it was opened with.
         reopen: Opens the same bucket with another time limit, in seconds.
     """
 
@@ -101,7 +101,7 @@ class ObjectStore:
 
     @property
     def url(self) -> str:
-        """What it was opened with."""
+        """The URL it was opened with."""
         return self._url
 
     def create(self, key: str, data: bytes) -> Put:
@@ -167,14 +167,14 @@ class ObjectStore:
         )
 
     def _patient(self, size: int) -> Bucket:
-        """The bucket with time for a put of so many bytes; limits double, so few are made."""
+        """The bucket with a time limit for a put of this size; limits double, so there are few."""
         needed = size / _SLOWEST
         if needed <= _LIMIT_S or self._reopen is None:
             return self._bucket
         return self._reopen(_LIMIT_S * 2 ** math.ceil(math.log2(needed / _LIMIT_S)))
 
     def _what_is_there(self, key: str) -> Put:
-        """A conflict decides nothing: another put, or a delete, of the key was under way."""
+        """A conflict decides nothing: there was a concurrent put, or delete, of the key."""
         try:
             return Put.EXISTS if self._holds(key) else Put.UNKNOWN
         except (BaseError, OSError):
@@ -221,7 +221,7 @@ class ObjectStore:
 def reopened(url: str, limit_s: int) -> Bucket:
     """The bucket with another time limit.
 
-    Options of the client that are passed replace those of the environment, so these go along.
+    Explicit client options replace those of the environment, so these are passed along.
     """
     from obstore.store import from_url
 

@@ -1,4 +1,4 @@
-"""From the address of a checkpoint storage to the store of one job, and the storage's own id."""
+"""Open the store of one job from the address of a checkpoint storage; the storage's id."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ALMOST_A_URL = re.compile(rf"(?i)({_SCHEMES}|[a-z][a-z0-9+.-]+(?=:/)):(?!//)")
 _JOB = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _ID = re.compile(r"[0-9a-f]{8}")
 _PROBES = 3
-"""One answer may be lost, two that say `created` are a proof."""
+"""One answer may be lost, two `created` answers are proof."""
 
 _MEMORY: dict[str, MemoryStore] = {}
 
@@ -36,7 +36,7 @@ def open_store(url: str) -> Store:
             `gs://..` or `az://..`.
 
     Raises:
-        ConfigurationError: no such kind of storage.
+        ConfigurationError: unknown kind of storage.
         StorageError: it cannot be used.
 
     >>> open_store("memory://example") is open_store("memory://example")
@@ -63,10 +63,10 @@ def open_store(url: str) -> Store:
 
 
 def refuse_mistyped(address: str) -> None:
-    """Refuse what looks like a URL and is none: as a path it would become a local directory.
+    """Refuse a mistyped URL: as a path it would become a local directory.
 
     Raises:
-        ConfigurationError: it is one.
+        ConfigurationError: it is mistyped.
 
     >>> refuse_mistyped("s3:/bucket/jobs")
     Traceback (most recent call last):
@@ -98,7 +98,7 @@ def job_store(url: str, job: str) -> Store:
     """Open the part of a storage that belongs to one job: `<url>/<job>/`.
 
     Raises:
-        ConfigurationError: `job` is not a valid name, or there is no such kind of storage.
+        ConfigurationError: `job` is not a valid name, or the kind of storage is unknown.
         StorageError: it cannot be used.
     """
     if _JOB.fullmatch(job) is None:
@@ -108,11 +108,11 @@ def job_store(url: str, job: str) -> Store:
 
 
 def store_id(store: Store) -> str:
-    """8 hex digits, made at random once with the storage: part of every transactional id.
+    """8 hex digits, generated randomly once with the storage: part of every transactional id.
 
     Raises:
-        StorageError: the storage cannot be used, does not keep the first of two objects of one
-            name, or its `store.json` is damaged.
+        StorageError: the storage cannot be used, does not keep the first of two objects with the
+            same name, or its `store.json` is damaged.
 
     >>> store = MemoryStore()
     >>> store_id(store) == store_id(store)
@@ -148,10 +148,10 @@ def is_store(store: Store, identity: str) -> bool:
 
 
 def refuse_unconditional(store: Store) -> None:
-    """Refuse a storage that replaces an object that it was asked to create.
+    """Refuse a storage that replaces an existing object on create.
 
-    Two attempts of one job would both believe that they own it. Some services that speak S3 ignore
-    the condition of a put without a word.
+    Two attempts of one job would both believe that they own it. Some S3-compatible services
+    silently ignore the condition of a put.
 
     Raises:
         StorageError: it replaced an object, or cannot be used.

@@ -1,4 +1,4 @@
-"""Can a place hold checkpoints: is it writable, and does it create an object only if absent."""
+"""Check whether a storage can hold checkpoints: writable, with atomic create-if-absent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEY = "probe"
 
 
 def probe(url: str) -> Iterator[Finding]:
-    """Make an object in a folder of its own, try to make it again, read it, delete it.
+    """Create an object in its own folder, try to create it again, read it, delete it.
 
     Args:
         url: Checkpoint storage.
@@ -65,7 +65,7 @@ def _missing_parents(url: str) -> list[Path]:
 
 
 def _remove(folder: Path, made: list[Path]) -> None:
-    """Leave no trace: the folder of the probe, and directories that were made for it."""
+    """Clean up: the folder of the probe, and directories that were created for it."""
     for path in (folder / ".tmp", folder, *made):
         with suppress(OSError):
             os.rmdir(path)

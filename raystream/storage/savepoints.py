@@ -1,4 +1,4 @@
-"""Savepoints: a committed checkpoint copied to a place of its own, and brought back from there."""
+"""Savepoints: copy a committed checkpoint to its own location, and restore it from there."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from raystream.storage.segments import read_bytes
 T = TypeVar("T")
 
 _COPIES = 4
-"""Segments that are copied at a time; each is in memory meanwhile."""
+"""Segments that are copied concurrently; each is held in memory."""
 
 SAVEPOINT_KEY = "savepoint"
-"""The object that makes a savepoint: written last, so that a half copy is none."""
+"""The object that makes a savepoint valid: written last, so that a partial copy is none."""
 
 
 def absolute(address: str) -> str:
-    """The address of a savepoint, for other processes too: a path as an absolute one.
+    """Absolute address of a savepoint, valid in other processes, too.
 
     Raises:
-        ConfigurationError: it looks like a URL and is none.
+        ConfigurationError: it is a mistyped URL.
 
     >>> absolute("s3://bucket/sale/7"), absolute("/data/sale/7/")
     ('s3://bucket/sale/7', '/data/sale/7')
@@ -43,10 +43,10 @@ def absolute(address: str) -> str:
 
 
 def refuse_unfit(address: str | None) -> None:
-    """Refuse where other processes cannot write: a relative path means something else there.
+    """Refuse addresses where other processes cannot write: relative paths differ between them.
 
     Args:
-        address: Empty, None: nothing was said.
+        address: Empty, None: not set.
 
     Raises:
         ConfigurationError: it is a relative path, or in memory.
@@ -60,7 +60,7 @@ def refuse_unfit(address: str | None) -> None:
 
 
 def check_exists(address: str) -> None:
-    """Refuse a path where there is no directory: opening it as a store would make one.
+    """Refuse a path without a directory: opening it as a store would create one.
 
     Raises:
         ConfigurationError: there is none.
@@ -71,13 +71,13 @@ def check_exists(address: str) -> None:
 
 
 def write_savepoint(source: Store, target: Store, checkpoint: Checkpoint) -> None:
-    """Copy a committed checkpoint with all its segments, verified, into an empty place.
+    """Copy a committed checkpoint with all its segments, verified, to an empty location.
 
-    Run it before the checkpoint may be cleaned up. Its committables are final and left out. What a
-    copy that fails has written is deleted again.
+    Run it before the checkpoint may be cleaned up. Its committables are final and omitted. A copy
+    that fails deletes what it has written.
 
     Raises:
-        ConfigurationError: there is something else already.
+        ConfigurationError: the location is not empty.
         StorageError: a segment is damaged, or a storage cannot be used.
     """
     kept = {
@@ -124,7 +124,7 @@ def bring_back(savepoint: Store, target: Store, attempt: int) -> Checkpoint:
     Run it between `recover` and the procedure `restore`, which takes the result.
 
     Returns:
-        The savepoint, its state where it is now.
+        The savepoint, with its state at the new location.
 
     Raises:
         ConfigurationError: there is no savepoint.
@@ -147,7 +147,7 @@ def bring_back(savepoint: Store, target: Store, attempt: int) -> Checkpoint:
 
 
 def discard_savepoint(store: Store) -> None:
-    """Delete a savepoint; first what makes it one. Other files are left alone.
+    """Delete a savepoint, starting with its manifest. Other files are untouched.
 
     Raises:
         StorageError: it is damaged, or cannot be deleted.
@@ -161,7 +161,7 @@ def discard_savepoint(store: Store) -> None:
 
 
 def _at_home(ref: SegmentRef, attempt: int, step: StepName, subtask: int) -> SegmentRef:
-    """Of another storage: its id may be one that this attempt is about to give."""
+    """Rename a segment of another storage: this attempt may be about to use its id."""
     name = f"restored-{blake2b(ref.key.encode(), digest_size=8).hexdigest()}"
     return replace(ref, id=name, key=segment_key(attempt, step, subtask, name))
 
@@ -173,7 +173,7 @@ def _bring(savepoint: Store, target: Store, there: SegmentRef, here: SegmentRef)
 
 
 def _each(do: Callable[[T], None], items: Iterable[T]) -> None:
-    """A few at a time: requests to a cloud wait for their answers, and memory is bounded."""
+    """Run a few concurrently: requests to a cloud wait for answers, and memory is bounded."""
     with ThreadPoolExecutor(_COPIES, "raystream-copy") as pool:
         for _ in pool.map(do, items):
             pass
@@ -208,7 +208,7 @@ def _taken(target: Store) -> ConfigurationError:
 
 
 def _put(store: Store, key: str, data: bytes) -> bool:
-    """Create, or find the same bytes there; False: other bytes are there."""
+    """Create, or find the same bytes there; False: there are different bytes."""
     for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4):
         answer = store.create(key, data)
         if answer is not Put.UNKNOWN:

@@ -40,7 +40,7 @@ def read_segment(store: Store, ref: SegmentRef) -> Segment:
     """Read a segment back, verified.
 
     Raises:
-        StorageError: missing, of another size, damaged, or of a newer format; names the key.
+        StorageError: missing, wrong size, damaged, or of a newer format; names the key.
     """
     data = read_bytes(store, ref)
     try:
@@ -51,11 +51,11 @@ def read_segment(store: Store, ref: SegmentRef) -> Segment:
 
 
 class StoredSegments(Sequence[Segment]):
-    """Segments that are read when they are asked for, each time anew, and not kept.
+    """Segments that are read on each access, and not kept.
 
     Args:
-        store: Where they are.
-        refs: Which.
+        store: The store.
+        refs: References of the segments.
     """
 
     def __init__(self, store: Store, refs: Sequence[SegmentRef]) -> None:
@@ -63,11 +63,11 @@ class StoredSegments(Sequence[Segment]):
         self._refs = refs
 
     def __len__(self) -> int:
-        """How many."""
+        """Number of segments."""
         return len(self._refs)
 
     def __iter__(self) -> Iterator[Segment]:
-        """One after another; only the one that was given last need be in memory."""
+        """Iterate; only the current one need be in memory."""
         return (read_segment(self._store, ref) for ref in self._refs)
 
     @overload
@@ -77,7 +77,7 @@ class StoredSegments(Sequence[Segment]):
     def __getitem__(self, index: slice) -> Sequence[Segment]: ...
 
     def __getitem__(self, index: int | slice) -> Segment | Sequence[Segment]:
-        """Read one, or name some."""
+        """Read one, or reference several."""
         if isinstance(index, slice):
             return StoredSegments(self._store, self._refs[index])
         return read_segment(self._store, self._refs[index])
@@ -87,7 +87,7 @@ def read_bytes(store: Store, ref: SegmentRef) -> bytes:
     """The bytes of a segment, their size and checksum verified.
 
     Raises:
-        StorageError: missing, of another size, damaged, or of a newer format; names the key.
+        StorageError: missing, wrong size, damaged, or of a newer format; names the key.
     """
     data = store.get(ref.key)
     if data is None:
@@ -110,7 +110,7 @@ def _put(store: Store, key: str, data: bytes) -> None:
         answer = store.create(key, data)
         if answer is Put.CREATED:
             return
-        if answer is Put.EXISTS:  # our own earlier try, or somebody else's
+        if answer is Put.EXISTS:  # from our own earlier attempt, or from another process
             if store.get(key) == data:
                 return
             text = "another segment has this key"
