@@ -56,5 +56,5 @@ class LiveCard:
         try:
             while not self._over.wait(EVERY_S) and self.update():
                 pass
-        except Exception:  # the job, Ray or the kernel is gone; the last card stays
+        except Exception:  # noqa: BLE001 - the job, Ray or the kernel is gone; the last card stays
             return

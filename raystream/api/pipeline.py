@@ -128,7 +128,7 @@ class Pipeline:
         try:
             self.plan()
             return self.graph(), None
-        except Exception as error:  # a cell that only displays `p` never fails
+        except Exception as error:  # noqa: BLE001 - a cell that only displays `p` never fails
             return LogicalGraph(self.name, nodes), error
 
     @checked

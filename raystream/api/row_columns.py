@@ -42,7 +42,7 @@ def returned(function: Callable[..., Any]) -> Any:
     """The annotated return type of a function, or None."""
     try:
         hints = typing.get_type_hints(function, include_extras=True)
-    except Exception:  # an annotation that cannot be read is ignored
+    except Exception:  # noqa: BLE001 - an annotation that cannot be read is ignored
         return None
     return hints.get("return")
 

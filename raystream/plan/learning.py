@@ -256,7 +256,7 @@ def _worked(
         step = step.but(errors=ErrorPolicy.SKIP)
     try:
         return _output(step, inputs[0], node.name, frames)
-    except Exception:  # reported by the run; here there are just no rows
+    except Exception:  # noqa: BLE001 - reported by the run; here there are just no rows
         return {}
 
 
