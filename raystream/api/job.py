@@ -242,7 +242,9 @@ class Job:
 
     @checked
     def cancel(self) -> Outcome | None:
-        """End the job without a last commit; the next run continues from the last checkpoint.
+        """End the job at once, without a last commit.
+
+        The next run continues from its last checkpoint.
 
         >>> job.cancel().kind
         'cancelled'
