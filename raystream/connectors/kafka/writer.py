@@ -159,7 +159,11 @@ class KafkaSinkWriter:
         for future in (self._opening, self._standby):
             if future is not None and future.done() and future.exception() is None:
                 future.result().abort(_ABORT_S)
+        for transaction in (self._current, self._sealed):
+            if transaction is not None:
+                transaction.retire()
         self._current, self._opening, self._standby, self._sealed = None, None, None, None
+        self._uncommitted = None
         self._opened = {}
 
     def _advance(self) -> None:
@@ -188,7 +192,10 @@ class KafkaSinkWriter:
     def _open(self, place: int) -> Transaction:
         transaction = self._make_transaction(place, lambda: not self._closed)
         self._opened[place] = transaction  # in the place of one that is retired
-        return transaction.open()
+        transaction.open()
+        if self._closed:  # meanwhile; nobody else would drop its client, which writes statistics
+            transaction.retire()
+        return transaction
 
     def _re_init(self, place: int, sealed: Transaction | None) -> Transaction:
         self._ctx.point("re-init")
