@@ -51,7 +51,7 @@ def test_filter_keeps_rows_for_which_it_is_true(harness: Any, condition: Any) ->
 def test_select_keeps_event_time(harness: Any) -> None:
     rows = run(harness, Select(("price", (pl.col("status") * 2).alias("twice"))))
     assert rows[0] == {"price": 1.0, "twice": 400, TIME: 1, MESSAGE_KEY: b"x"}
-    assert run(harness, Select((pl.all(),))) == ROWS.to_dicts()
+    assert run(harness, Select(("ip", "status", "price"))) == ROWS.to_dicts()
 
 
 def test_with_columns_adds_and_replaces(harness: Any) -> None:
