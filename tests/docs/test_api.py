@@ -21,6 +21,6 @@ def test_every_public_name_stands_in_the_reference(tmp_path: Path) -> None:
     assert missing == []
     assert set(silent) <= NOT_OURS
     assert "Every verb takes" in sections["Stream"]
-    assert "A job by its name" in sections["job"]
+    assert "Get a job by name" in sections["job"]
     assert (tmp_path / "raystream/errors.html").exists()
     assert "CRASH" in (tmp_path / "raystream/testing.html").read_text()
