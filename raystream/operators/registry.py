@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from raystream.errors import ConfigurationError
 from raystream.operators.dedupe.step import Dedupe
@@ -21,6 +23,9 @@ from raystream.operators.window.step import WindowAggregate
 from raystream.operators.with_columns.step import WithColumns
 from raystream.operators.with_event_time.step import WithEventTime
 from raystream.operators.write.step import Write
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "raystream.operators"
 """Entry points of other packages: name = "module:Class" of a Step."""
@@ -60,12 +65,42 @@ def verbs() -> Mapping[str, type[Step]]:
     'Filter'
     """
     found = {step.word: step for step in OURS}
-    for point in entry_points(group=GROUP):
+    for point in _points() if _some_package_names_us() else ():
         step = _loaded(point)
         if step.word in found:
             raise _refused(point, f"there is a verb {step.word!r} already")
         found[step.word] = step
     return found
+
+
+def _points() -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points  # a sixth of the CPU of `raystream validate`
+
+    return entry_points(group=GROUP)
+
+
+def _some_package_names_us() -> bool:
+    """Whether an installed package may declare a verb; True where only the library can tell."""
+    if sum(hasattr(finder, "find_distributions") for finder in sys.meta_path) > 1:
+        return True
+    return any(_may_name_us(place or os.curdir) for place in sys.path)
+
+
+def _may_name_us(place: str) -> bool:
+    """Whether this entry of `sys.path` holds metadata with our group, or is no directory."""
+    if not os.path.isdir(place):
+        return os.path.exists(place)
+    with os.scandir(place) as entries:
+        names = [entry.name for entry in entries if entry.name.endswith((".egg", "-info"))]
+    return any(name.endswith(".egg") or _names_us(os.path.join(place, name)) for name in names)
+
+
+def _names_us(metadata: str) -> bool:
+    try:
+        with open(os.path.join(metadata, "entry_points.txt"), "rb") as file:
+            return GROUP.encode() in file.read()
+    except OSError:
+        return False
 
 
 def _loaded(point: EntryPoint) -> type[Step]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +127,14 @@ def test_what_a_step_says_of_itself_fits_together(step: Step) -> None:
     ],
 )
 def test_a_verb_that_cannot_be_used_is_named(
-    value: str, why: str, monkeypatch: pytest.MonkeyPatch
+    value: str, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    point = EntryPoint("mine", value, registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    assert not registry._may_name_us(str(tmp_path))
+    metadata = tmp_path / "mine-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[{registry.GROUP}]\nmine = {value}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ConfigurationError) as caught:
         verbs.__wrapped__()
     assert f"its verb 'mine' ({value}) cannot be used: {why}" in str(caught.value)
