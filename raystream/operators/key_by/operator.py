@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN, Batch
 from raystream.data.keys import canonical
 from raystream.data.rows import finer_than_python, fit_values, to_rows
 from raystream.graph.policies import ErrorPolicy
+from raystream.operators.evaluated import Evaluated
 from raystream.operators.evaluation import Evaluation
 from raystream.operators.expressions import (
     join_hidden,
@@ -19,34 +19,25 @@ from raystream.operators.expressions import (
 )
 from raystream.operators.key_by.columns import compiled_keys
 from raystream.operators.key_by.step import KeyBy as Step
-from raystream.operators.operator import Operator, Output
-from raystream.operators.row_errors import RowErrors, reject_raised
+from raystream.operators.row_errors import reject_raised
 from raystream.operators.user_code import Raised, called, untyped
 
 _KEY = f"{HIDDEN}key:"
 
 
-class KeyBy(Operator):
+class KeyBy(Evaluated):
     """Adds the computed key columns."""
 
     def __init__(self, step: Step) -> None:
+        super().__init__(step.errors)
         self._step = step
-        self._errors = RowErrors(step.errors)
-        self._evaluation: Evaluation | None = None
-
-    def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Open the error policy."""
-        super().open(ctx, output)
-        self._errors.open(ctx, output)
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the same rows, with their key."""
         if not self._step.computed:
             self.output.emit(Batch(canonical(batch.frame, self._step.keys)))
             return
-        if self._evaluation is None:
-            self._evaluation = _evaluation(self._step, batch)
-        frame, made = self._called(self._evaluation.of(batch.frame, self._errors))
+        frame, made = self._called(self._evaluated(batch))
         if not frame.height:
             return
         user, hidden = split_hidden(frame)
@@ -54,6 +45,12 @@ class KeyBy(Operator):
         keyed = user.with_columns(hidden[name].alias(name.removeprefix(_KEY)) for name in computed)
         keyed = join_hidden(keyed.with_columns(made), hidden.drop(computed))
         self.output.emit(Batch(canonical(keyed, self._step.keys)))
+
+    def _compiled(self, batch: Batch) -> Evaluation:
+        """Compute keys beside the rows, so that functions see the input columns."""
+        made = compiled_keys(self._step, batch.user_frame().schema)
+        values = [found.value.alias(_KEY + name) for name, found in made.items()]
+        return Evaluation(list(made.values()), lambda frame: frame.with_columns(values))
 
     def _called(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.Series]]:
         """The rows whose functions returned a key, and the keys."""
@@ -95,13 +92,6 @@ class KeyBy(Operator):
         reasons = [told.get(index) for index in range(frame.height)]
         frame = self._errors.without(frame, pl.Series(reasons, dtype=pl.String()))
         return self._fitted(frame, _but(made, told))
-
-
-def _evaluation(step: Step, batch: Batch) -> Evaluation:
-    """Compute keys beside the rows, so that functions see the input columns."""
-    made = compiled_keys(step, batch.user_frame().schema)
-    values = [found.value.alias(_KEY + name) for name, found in made.items()]
-    return Evaluation(list(made.values()), lambda frame: frame.with_columns(values))
 
 
 def _but(made: Mapping[str, list[Any]], left_out: Mapping[int, Any]) -> dict[str, list[Any]]:
