@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from raystream.connectors.kafka.clients import ClientError, LogBytes, Partition, Place
 from raystream.connectors.kafka.stalls import Stalls
 from raystream.errors import JobFailed
+from tests.connectors.kafka.at_once import AtOnce
 
 ZEROS = bytes(80)
 
@@ -32,18 +31,6 @@ class Log:
 
     def close(self) -> None:
         pass
-
-
-class AtOnce(Executor):
-    """Runs what is submitted on the spot."""
-
-    def submit(self, work: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        answer: Future[Any] = Future()
-        try:
-            answer.set_result(work(*args, **kwargs))
-        except ClientError as error:
-            answer.set_exception(error)
-        return answer
 
 
 class Watch:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, Future
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from raystream.connectors.kafka.clients import ClientError, Cluster
 from raystream.connectors.kafka.topic_ids import PATIENCE_S, TopicIds
 from raystream.errors import JobFailed, RaystreamError
-
-
-class AtOnce(Executor):
-    """Runs what is submitted on the spot."""
-
-    def submit(self, work: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        answer: Future[Any] = Future()
-        try:
-            answer.set_result(work(*args, **kwargs))
-        except ClientError as error:
-            answer.set_exception(error)
-        return answer
+from tests.connectors.kafka.at_once import AtOnce
 
 
 class Asked:
