@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Filter(Step):
     """Rows for which `condition` (Expression) is true; `errors`: rows that cannot be computed.
 
-    >>> Filter("n > 1").words(), Filter("n > 1").needs({"main": frozenset("a")}, [("a", "n")])
-    ('filter n > 1', [frozenset({'a', 'n'})])
+    >>> Filter("n > 1").words(), Filter("n > 1").needs({"main": frozenset()}, [("a", "n")])
+    ('filter n > 1', [frozenset({'n'})])
     """
 
     word: ClassVar[str] = "filter"

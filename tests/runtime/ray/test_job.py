@@ -70,7 +70,7 @@ def test_a_job_gives_the_right_answer_and_leaves_no_process(tmp_path: Path) -> N
 
 
 def test_a_frozen_subtask_is_ended_and_replaced(tmp_path: Path) -> None:
-    job = counting(tmp_path, rows=8000, name="frozen")
+    job = counting(tmp_path, rows=8000, rate=1000.0, name="frozen")  # outlives a slow status
     outcome = run(job, on_status=Timeline(kill_one("count", signal.SIGSTOP)))
     assert (outcome.kind, outcome.restarts) == ("finished", 1)
     exact(job, tmp_path)
@@ -174,7 +174,7 @@ def test_death_of_the_driver_ends_the_job_and_the_same_command_goes_on(
     driver.wait()
     driver.stdout.close()
     eventually(lambda: not processes("read") and find("driven") is None)
-    job = counting(tmp_path, rows=6000, name="driven")
+    job = counting(tmp_path, rows=6000, rate=1500.0, name="driven")
     assert run(job).kind == "finished"
     exact(job, tmp_path)
 
@@ -304,7 +304,7 @@ def tell(status):
     if (status.checkpoint.number or 0) >= 1:
         print("running", flush=True)
 
-run(counting(Path(sys.argv[1]), rows=6000, name="driven"), address=sys.argv[2], on_status=tell)
+run(counting(Path(sys.argv[1]), rows=6000, rate=1500.0, name="driven"), address=sys.argv[2], on_status=tell)
 """
 
 

@@ -60,6 +60,7 @@ def on_status(status):
         if status.checkpoint.completed >= 2:
             kill_a_raylet()
     elif status.restart_count:
+        told.setdefault("noticed", time.monotonic() - killed)
         done = told.setdefault("done before", status.checkpoint.completed)
         if status.checkpoint.completed > done and "recovered" not in told:
             told["recovered"] = time.monotonic() - killed
@@ -125,8 +126,8 @@ def test_a_killed_raylet_costs_a_restart_and_no_row(told: dict[str, Any]) -> Non
     assert told["kind"] == "finished", told["message"]
     assert told["restarts"] >= 1, told
     assert told["exact"]
-    # Ray itself sees it after 15 s.
-    assert told["recovered"] < 12, told
+    assert told["noticed"] < 12, told  # Ray itself sees it after 15 s
+    assert told["recovered"] < 30, told  # 6 s where nothing else runs
     assert any("smaller shares: 0 CPU" in note for note in told["notes"]), told["notes"]
 
 
