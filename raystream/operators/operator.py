@@ -90,9 +90,12 @@ class Operator:
         If there is much to emit, emit one piece and leave the rest to `proceed`.
         """
 
-    def passes(self, news: Watermark | Idle) -> bool:
-        """Whether this is forwarded downstream after the step has seen it."""
-        return True
+    def hands_on(self, news: Watermark | Idle) -> Watermark | Idle | None:
+        """What is forwarded after the step has seen it; None: nothing.
+
+        A smaller watermark holds event time back for rows that are still to be emitted.
+        """
+        return news
 
     def own_news(self) -> Iterable[Watermark | Idle]:
         """Watermarks that this step itself emits; polled after rows and when quiet."""

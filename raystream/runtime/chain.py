@@ -144,8 +144,9 @@ class Chain:
                 continue
             step, operator = self._operators[index]
             guarded(step, operator.on_watermark, news)
-            if operator.passes(news):
-                self._passing.appendleft((index + 1, news))
+            handed_on = operator.hands_on(news)
+            if handed_on is not None:
+                self._passing.appendleft((index + 1, handed_on))
             self._gather()
 
     def _gather(self) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from raystream.ids import HIDDEN
 from raystream.state.keys import (
     Hashes,
     Mask,
@@ -21,11 +20,8 @@ from raystream.state.keys import (
     stable_order,
     stable_order_small,
 )
-from raystream.state.run import DEFAULT, Run, RunPolicy
+from raystream.state.run import DEFAULT, GONE, Run, RunPolicy
 from raystream.state.sorted_runs import SortedRuns
-
-GONE = f"{HIDDEN}gone"
-"""Boolean column: the row marks its key as deleted."""
 
 _NEVER = 2**62
 _OLDEST = np.iinfo(np.int16).max
@@ -46,7 +42,7 @@ class KeyedTable(SortedRuns):
     Args:
         keys: Names of the key columns.
         schema: All columns with their types.
-        time: Int64 column for `expire_before`; a row without one stays.
+        time: Int64 column for `forget`; a row without one stays.
         prefix: Start of new segment ids.
         policy: When runs are merged.
 
@@ -70,7 +66,6 @@ class KeyedTable(SortedRuns):
         super().__init__(keys, schema, prefix, policy)
         self._values = [name for name in schema if name not in keys]
         self._time = time
-        self._fresh_from: int | None = None
 
     def put(self, rows: pl.DataFrame) -> None:
         """Replace all rows of the keys of these rows."""
@@ -88,10 +83,6 @@ class KeyedTable(SortedRuns):
             nulls = [pl.lit(None, self.schema[name]).alias(name) for name in self._values]
             rows = keys.with_columns(nulls).select(*self.schema, pl.lit(value=True).alias(GONE))
             self._add(self._last(self._sorted(rows)))
-
-    def expire_before(self, time: int) -> None:
-        """Drop rows with a smaller time; store it with a snapshot, which may contain them."""
-        self._fresh_from = time if self._fresh_from is None else max(time, self._fresh_from)
 
     def find(self, keys: pl.DataFrame, columns: Sequence[str] | None = None) -> Found:
         """The rows of each key that has any.
@@ -175,8 +166,8 @@ class KeyedTable(SortedRuns):
     def _live(self, rows: pl.DataFrame) -> Mask | None:
         """Mask of rows neither deleted nor expired; None: all."""
         live: Mask | None = ~rows[GONE].to_numpy() if rows[GONE].any() else None
-        if self._fresh_from is not None and self._time is not None:
-            fresh = (rows[self._time].fill_null(_NEVER) >= self._fresh_from).to_numpy()
+        if self.horizon is not None and self._time is not None:
+            fresh = (rows[self._time].fill_null(_NEVER) >= self.horizon).to_numpy()
             live = fresh if live is None else live & fresh
         return live
 
@@ -187,7 +178,7 @@ class KeyedTable(SortedRuns):
         return [*self.keys, *(self._values if columns is None else columns)]
 
     def _wanted(self, columns: Sequence[str] | None) -> list[str]:
-        time = [self._time] if self._time and self._fresh_from is not None else []
+        time = [self._time] if self._time and self.horizon is not None else []
         return list(dict.fromkeys([*self._plain(columns), GONE, *time]))
 
     def _empty(self) -> pl.DataFrame:

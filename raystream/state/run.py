@@ -20,6 +20,9 @@ from raystream.state.own_bytes import own_bytes
 HASH = f"{HIDDEN}hash"
 """UInt64 column of a run: hash of the key."""
 
+GONE = f"{HIDDEN}gone"
+"""Boolean column of some runs: the row marks its key, or its timer, as deleted."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunPolicy:

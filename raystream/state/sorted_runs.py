@@ -16,7 +16,10 @@ import polars as pl
 from raystream.data.segment import Segment
 from raystream.state.keys import Hashes, Rows, key_hashes, stable_order
 from raystream.state.own_bytes import own_bytes
-from raystream.state.run import HASH, Run, RunPolicy
+from raystream.state.run import GONE, HASH, Run, RunPolicy
+
+OWN = (HASH, GONE)
+"""Columns of the engine in the segments of tables."""
 
 _LAST_BUCKET = 2**62
 
@@ -27,8 +30,11 @@ class SortedRuns(ABC):
     Args:
         keys: Names of the key columns, of any types that Polars hashes.
         schema: All columns with their types.
-        prefix: Start of new segment ids; the attempt's number, which is never reused.
+        prefix: Start of new segment ids; with the attempt's number, which is never reused.
         policy: When runs are merged.
+
+    Attributes:
+        horizon: Smaller times are forgotten; kept with a snapshot. None: none are.
     """
 
     def __init__(
@@ -44,7 +50,8 @@ class SortedRuns(ABC):
         self._prefix = prefix
         self._policy = policy
         self._named = 0
-        self._horizon: int | None = None
+        self.horizon: int | None = None
+        self._first_bucket: int | None = None
 
     def __len__(self) -> int:
         """Rows held."""
@@ -53,6 +60,13 @@ class SortedRuns(ABC):
     def size_bytes(self) -> int:
         """Memory of the rows held, as Polars estimates it."""
         return int(sum(run.frame.estimated_size() for run in self.runs))
+
+    def forget(self, horizon: int) -> None:
+        """Drop rows of smaller times; a snapshot may contain them, so repeat it after a restore."""
+        self.horizon = horizon if self.horizon is None else max(horizon, self.horizon)
+        bucket = self._bucket_of(self.horizon)
+        if bucket is not None:
+            self._drop_before(bucket)
 
     def compact(self) -> None:
         """Merge everything into one run."""
@@ -84,6 +98,10 @@ class SortedRuns(ABC):
 
     def _buckets(self, frame: pl.DataFrame) -> Rows | None:
         """i64[n]: bucket of each row; None: the table has one."""
+        return None
+
+    def _bucket_of(self, time: int) -> int | None:
+        """Bucket of a time; None: the table has one for all times."""
         return None
 
     @abstractmethod
@@ -146,20 +164,19 @@ class SortedRuns(ABC):
                 merged.frame, merged.dead = own_bytes(merged.frame), 0
             self.runs.append(merged)
 
-    # --- the horizon
+    # --- dead buckets
 
     def _alive(self, run: Run) -> Run | None:
         """The buckets that are not dead, without a copy."""
-        horizon = self._horizon
-        if horizon is None or run.buckets[0] >= horizon:
+        first = self._first_bucket
+        if first is None or run.buckets[0] >= first:
             return run
-        return run.between(horizon, _LAST_BUCKET)
+        return run.between(first, _LAST_BUCKET)
 
     def _drop_before(self, bucket: int) -> None:
         """Drop earlier buckets; rows are removed once they are more than half of a run."""
-        self._horizon = bucket if self._horizon is None else max(bucket, self._horizon)
-        horizon = self._horizon
-        self.runs = [left for run in self.runs if (left := run.from_bucket(horizon)) is not None]
+        self._first_bucket = bucket
+        self.runs = [left for run in self.runs if (left := run.from_bucket(bucket)) is not None]
 
     # --- helpers of merges
 

@@ -49,18 +49,11 @@ class TimeTable(SortedRuns):
     ) -> None:
         super().__init__(keys, schema, prefix, policy)
         self._time, self._width = time, width
-        self._oldest: int | None = None
 
     def append(self, rows: pl.DataFrame) -> None:
         """Add rows."""
         if rows.height:
             self._add(self._in_time(self._sorted(rows.select(*self.schema))))
-
-    def drop_before(self, time: int) -> None:
-        """Drop rows with smaller times; store it with a snapshot, which may contain them."""
-        self._oldest = time if self._oldest is None else max(time, self._oldest)
-        if self._width:
-            self._drop_before(self._oldest // self._width)
 
     def fetch(self, keys: pl.DataFrame, low: Rows, high: Rows) -> Found:
         """The rows of key i with low[i] <= time <= high[i].
@@ -73,7 +66,7 @@ class TimeTable(SortedRuns):
         keys = keys.select(self.keys)
         hashes = key_hashes(keys, self.keys, self._policy.hash_bits)
         order = stable_order(hashes)
-        low, high = self._above_oldest(low[order]), high[order]
+        low, high = self._above_horizon(low[order]), high[order]
         whose, frames = [np.empty(0, np.int64)], [pl.DataFrame(schema=self.schema)]
         for run in self.runs if keys.height else ():
             for who, row in self._hits(run, hashes[order], low, high):
@@ -83,8 +76,11 @@ class TimeTable(SortedRuns):
         equal = same_keys(rows, keys[who], self.keys)
         return (who, rows) if equal.all() else (who[equal], rows.filter(pl.Series(equal)))
 
-    def _above_oldest(self, low: Rows) -> Rows:
-        return low if self._oldest is None else np.maximum(low, self._oldest)
+    def _above_horizon(self, low: Rows) -> Rows:
+        return low if self.horizon is None else np.maximum(low, self.horizon)
+
+    def _bucket_of(self, time: int) -> int | None:
+        return time // self._width if self._width else None
 
     def _buckets(self, frame: pl.DataFrame) -> Rows | None:
         if not self._width:

@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from raystream.ids import HIDDEN
 from raystream.state.keys import Hashes, Mask, Rows, continues, key_ids, same_keys
-from raystream.state.run import DEFAULT, HASH, Run, RunPolicy
+from raystream.state.run import DEFAULT, GONE, HASH, Run, RunPolicy
 from raystream.state.sorted_runs import SortedRuns, merge_order
-
-_GONE = f"{HIDDEN}gone"
 
 
 class Timers(SortedRuns):
@@ -44,7 +41,6 @@ class Timers(SortedRuns):
     ) -> None:
         super().__init__([*keys, time], schema, prefix, policy)
         self._time, self._width = time, width
-        self._fired: int | None = None
 
     def register(self, rows: pl.DataFrame) -> None:
         """Add keys and times; a time that has already fired is ignored."""
@@ -63,15 +59,13 @@ class Timers(SortedRuns):
         found = pl.DataFrame(schema=self.schema)
         if merged is not None:
             time = pl.col(self._time)
-            new = time <= until if self._fired is None else time.is_between(self._fired + 1, until)
+            new = time <= until if self.horizon is None else time.is_between(self.horizon, until)
             found = merged.frame.filter(new).sort([self._time, HASH]).select(*self.schema)
-        self.fired(until)
+        self.forget(until + 1)
         return found
 
-    def fired(self, until: int) -> None:
-        """Ignore timers up to this time; store it with a snapshot, repeat it after a restore."""
-        self._fired = until if self._fired is None else max(until, self._fired)
-        self._drop_before(self._fired // self._width)
+    def _bucket_of(self, time: int) -> int | None:
+        return time // self._width
 
     def _ahead(self, run: Run, end: int) -> Run | None:
         """Its slots that are not done, before `end`."""
@@ -80,7 +74,7 @@ class Timers(SortedRuns):
 
     def _put(self, rows: pl.DataFrame, *, gone: bool) -> None:
         if rows.height:
-            rows = rows.select(*self.schema, pl.lit(gone).alias(_GONE))
+            rows = rows.select(*self.schema, pl.lit(gone).alias(GONE))
             self._add(self._newest([self._sorted(rows)], whole=False))
 
     def _buckets(self, frame: pl.DataFrame) -> Rows | None:
@@ -97,7 +91,7 @@ class Timers(SortedRuns):
         order = merge_order(hashes, slots)
         keep = self._first_of_each(frame, order, hashes[order], slots[order])
         if whole:
-            keep &= ~frame[_GONE].to_numpy()[order]
+            keep &= ~frame[GONE].to_numpy()[order]
         order = order[keep]
         return Run.of(frame[order], hashes[order], slots[order]) if len(order) else None
 

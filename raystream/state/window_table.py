@@ -78,17 +78,17 @@ class WindowTable(SortedRuns):
     def select(self, low: int, high: int) -> pl.DataFrame:
         """The partials of panes low <= pane < high, one per pane and key."""
         self.flush()
-        low = low if self._horizon is None else max(low, self._horizon)
+        low = low if self.horizon is None else max(low, self.horizon)
         parts = [part for run in self.runs if (part := run.between(low, high)) is not None]
         if not parts:
             return pl.DataFrame(schema=self.schema)
         run = parts[0] if len(parts) == 1 else self._reduced(parts, whole=False)
         return run.frame.select(*self.schema)
 
-    def drop_before(self, pane: int) -> None:
-        """Drop smaller panes; store it with a snapshot, which may contain them."""
+    def forget(self, horizon: int) -> None:
+        """Drop smaller panes; a snapshot may contain them, so repeat it after a restore."""
         self.flush()
-        self._drop_before(pane)
+        super().forget(horizon)
 
     def compact(self) -> None:
         """Merge everything into one run."""
@@ -99,6 +99,9 @@ class WindowTable(SortedRuns):
         """All rows as immutable segments; a segment keeps its id from snapshot to snapshot."""
         self.flush()
         return super().snapshot()
+
+    def _bucket_of(self, time: int) -> int | None:
+        return time
 
     def _buckets(self, frame: pl.DataFrame) -> Rows | None:
         panes: Rows = frame[self._pane].to_numpy()

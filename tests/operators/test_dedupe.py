@@ -143,7 +143,7 @@ def test_state_of_another_type_is_refused() -> None:
     subtasks = Subtasks(steps.Dedupe(("id",)), 1)
     subtasks.process(rows_of(("a", 1)))
     other = pl.DataFrame({"id": [1], TIME: [1]})
-    with pytest.raises(ConfigurationError, match="kept by id of type String, which is id of type"):
+    with pytest.raises(ConfigurationError, match="have .id. of type String, which is Int64 now"):
         subtasks.process(other)
 
 

@@ -65,7 +65,7 @@ class Both:
                 self.all.pop(key, None)
         elif what == "expire" and values:
             self.horizon = max(self.horizon, values[0][0])
-            self.table.expire_before(self.horizon)
+            self.table.forget(self.horizon)
         elif what == "restart":
             self.restart()
         elif what == "compact":
@@ -77,7 +77,7 @@ class Both:
         assert self.table.snapshot() == segments
         self.table = self.made(self.table._prefix + "x")
         self.table.restore(segments, same_hash=len(segments) % 2 == 0)
-        self.table.expire_before(self.horizon)
+        self.table.forget(self.horizon)
 
     def live(self) -> Rows:
         fresh = {key: [r for r in had if r[0] >= self.horizon] for key, had in self.all.items()}

@@ -59,10 +59,10 @@ def test_a_range_of_time_has_the_rows_of_its_key(
             everything += zip(keys_of(given), given["t"], given["v"], strict=True)
         elif what == "drop" and each:
             oldest = max(oldest, each[0][2])
-            table.drop_before(oldest)
+            table.forget(oldest)
         elif what == "restart":
             table = restarted(table, kind, width, policy)
-            table.drop_before(oldest)
+            table.forget(oldest)
         times = given["t"].to_numpy()
         who, found = table.fetch(given, times - reach[0], times + reach[1])
         got = zip(who.tolist(), keys_of(found), found["t"], found["v"], strict=True)
@@ -86,7 +86,7 @@ def test_dropped_rows_leave_memory() -> None:
     table = TimeTable(["k"], columns, time="t", width=100, prefix="0")
     for time in range(0, 10_000, 100):
         table.append(pl.DataFrame({"k": range(1000), "t": np.full(1000, time)}))
-        table.drop_before(time - 300)
+        table.forget(time - 300)
         assert len(table) <= 12_000
     assert table.size_bytes() < 1_000_000
 

@@ -51,4 +51,4 @@ def test_each_comes_once_when_it_is_due_and_not_if_it_was_deleted(
             again = made(kind, width, policy, timers._prefix + "x")
             again.restore(timers.snapshot(), same_hash=len(each) % 2 == 0)
             timers = again
-            timers.fired(now)
+            timers.forget(now + 1)

@@ -62,13 +62,13 @@ def test_a_pane_has_one_partial_per_key(
                 everything.setdefault((pane, key), []).append((number, low))
         elif what == "drop" and each:
             horizon = max(horizon, each[0][2])
-            table.drop_before(horizon)
+            table.forget(horizon)
             everything = {at: had for at, had in everything.items() if at[0] >= horizon}
         elif what == "restart":
             again = made(kind, policy, table._prefix + "x")
             again.restore(table.snapshot(), same_hash=len(each) % 2 == 0)
             table = again
-            table.drop_before(horizon)
+            table.forget(horizon)
         first = each[0][2] if each else -1
         found = table.select(first, first + 2)
         got = {
@@ -92,7 +92,7 @@ def test_rows_are_sorted_when_they_fill_a_run_and_forgotten_with_their_pane() ->
         keys = pl.DataFrame({"k": range(1000)})
         table.append(keys.with_columns(pane=pl.lit(number // 20, pl.Int64), n=pl.lit(1, pl.Int64)))
     assert table.select(3, 4)["n"].to_list() == [20] * 1000
-    table.drop_before(9)
+    table.forget(9)
     assert len(table) < 30_000
     assert table.select(0, 99)["n"].to_list() == [20] * 1000
 
@@ -110,6 +110,6 @@ def test_panes_that_were_dropped_are_not_there() -> None:
     table = made("int", RunPolicy(memtable=1), "0")
     table.append(frame("int", [(1, 0, pane, 5, None, [5]) for pane in range(4)], VALUES))
     table.append(frame("int", [(2, 0, pane, 5, None, [5]) for pane in range(4)], VALUES))
-    table.drop_before(1)
+    table.forget(1)
     assert table.select(0, 1).height == 0
     assert table.select(0, 2)["pane"].to_list() == [1, 1]

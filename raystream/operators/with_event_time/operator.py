@@ -67,14 +67,14 @@ class WithEventTime(Operator):
         self._speak()
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
-        """Ignore upstream watermarks, which are about another event time: see `passes`."""
+        """Ignore upstream watermarks, which are about another event time: see `hands_on`."""
 
-    def passes(self, news: Watermark | Idle) -> bool:
+    def hands_on(self, news: Watermark | Idle) -> Watermark | Idle | None:
         """Only the end of input, and idleness."""
         if isinstance(news, Watermark):
-            return news.time == END_OF_TIME
+            return news if news.time == END_OF_TIME else None
         self._idle = True
-        return True
+        return news
 
     def own_news(self) -> Iterator[Watermark | Idle]:
         """Watermarks to emit downstream; removes them."""

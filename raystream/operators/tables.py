@@ -1,0 +1,179 @@
+"""TableOperator: base of operators whose state is tables; the engine keeps these, once for all.
+
+An operator declares its tables and uses them. Snapshots, restores, redistribution by the hash of
+the key, checks of restored types and sizes are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+import polars as pl
+
+from raystream.context import SubtaskContext
+from raystream.data.segment import Segment
+from raystream.errors import ConfigurationError
+from raystream.operators.operator import Operator, Output, Restored, StepState
+from raystream.state.redistribute import owned
+from raystream.state.sorted_runs import OWN, SortedRuns
+
+Types = Mapping[str, pl.DataType]
+
+T = TypeVar("T", bound=SortedRuns)
+
+_TABLES = "tables"
+
+
+class StateTable(Generic[T]):
+    """One table of an operator, in one subtask.
+
+    If its types are not known when the job is deployed, it is created with the first rows.
+
+    Args:
+        name: Letters and digits; part of the names of segments.
+        keys: Key columns by which the rows of its input are partitioned.
+        make: Creates it: `make(schema=.., prefix=..)`, usually a partial of its class.
+        types: Of all columns, if known.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        keys: Sequence[str],
+        make: Callable[..., T],
+        types: Types | None = None,
+    ) -> None:
+        self.name = name
+        self.keys = list(keys)
+        self.table: T | None = None
+        self._make, self._types = make, types
+        self._horizon: int | None = None
+        self._ctx: SubtaskContext
+
+    def open(self, ctx: SubtaskContext) -> None:
+        """Create the table, if its types are known."""
+        self._ctx = ctx
+        if self._types is not None:
+            self._create(self._types)
+
+    def of(self, types: Types) -> T:
+        """The table for rows of these types.
+
+        Raises:
+            ConfigurationError: it holds rows of other types.
+        """
+        if self.table is None:
+            return self._create(types)
+        for name, kind in self.table.schema.items():
+            if types.get(name) != kind:
+                raise self._other(name, kind, types.get(name))
+        return self.table
+
+    def forget(self, horizon: int) -> None:
+        """Drop rows of smaller times (SortedRuns.forget), in a later table too."""
+        self._horizon = horizon if self._horizon is None else max(horizon, self._horizon)
+        if self.table is not None:
+            self.table.forget(self._horizon)
+
+    @property
+    def horizon(self) -> int | None:
+        """Smaller times are forgotten; None: none are."""
+        return self._horizon if self.table is None else self.table.horizon
+
+    def restore(self, segments: Iterable[Segment], *, redistribute: bool) -> None:
+        """Add the rows of segments, or those of them that this subtask owns."""
+        me = self._ctx
+        for segment in segments:
+            table, frame = self._fitted(segment.frame)
+            if redistribute:
+                mine = owned(frame, self.keys, me.subtask.index, me.parallelism)
+                table.restore([Segment(segment.id, mine)], same_hash=False)
+            else:
+                table.restore([Segment(segment.id, frame)])
+
+    def snapshot(self) -> tuple[Segment, ...]:
+        """All rows as immutable segments."""
+        return () if self.table is None else self.table.snapshot()
+
+    def _create(self, types: Types) -> T:
+        self.table = self._make(schema=types, prefix=f"{self._ctx.attempt}-{self.name}")
+        if self._horizon is not None:
+            self.table.forget(self._horizon)
+        return self.table
+
+    def _fitted(self, frame: pl.DataFrame) -> tuple[T, pl.DataFrame]:
+        """The table, and a restored frame with its types; the width of integers may differ."""
+        own = [name for name in frame.columns if name in OWN]
+        table = self.table or self._create(frame.drop(own).schema)
+        casts = []
+        for name, kind in table.schema.items():
+            was = frame.schema.get(name)
+            if was is None or (was != kind and not (was.is_integer() and kind.is_integer())):
+                raise self._other(name, was, kind)
+            casts.append(pl.col(name).cast(kind))
+        return table, frame.select(*casts, *own)
+
+    def _other(
+        self, name: str, was: pl.DataType | None, now: pl.DataType | None
+    ) -> ConfigurationError:
+        """Rows of another type would belong to other owners, or be other values."""
+        if was is None:
+            text = f"the kept rows ({self.name}) have no column {name!r}, which is used now"
+        elif now is None:
+            text = f"the kept rows ({self.name}) have a column {name!r}, which no row has now"
+        else:
+            text = f"the kept rows ({self.name}) have {name!r} of type {was}, which is {now} now"
+        advice = (
+            "make it the same again, or give the step another name and run once with "
+            "--allow-non-restored-state"
+        )
+        return ConfigurationError(text, self._ctx.origin, advice)
+
+
+class TableOperator(Operator):
+    """An operator whose state is tables; subclasses pass them to `__init__`.
+
+    Override `header` and `resume` for a little state beside the tables, such as the watermark:
+    raystream/operators/dedupe/operator.py is a short example.
+    """
+
+    def __init__(self, *tables: StateTable[Any]) -> None:
+        self._tables = {table.name: table for table in tables}
+
+    def open(self, ctx: SubtaskContext, output: Output) -> None:
+        """Create the tables whose types are known."""
+        super().open(ctx, output)
+        for table in self._tables.values():
+            table.open(ctx)
+
+    def header(self) -> Mapping[str, Any]:
+        """State beside the tables, as JSON."""
+        return {}
+
+    def resume(self, headers: Sequence[Mapping[str, Any]]) -> None:
+        """Restore it, after the tables, from those of all old subtasks that are restored."""
+
+    def restore(self, restored: Restored) -> None:
+        """Restore the rows whose keys this subtask owns."""
+        for state in restored.states:
+            segments = iter(state.segments)
+            for name, (count, horizon) in state.header.get(_TABLES, {}).items():
+                table = self._tables[name]
+                table.restore(islice(segments, count), redistribute=restored.redistribute)
+                if horizon is not None:
+                    table.forget(horizon)
+        self.resume([state.header for state in restored.states])
+
+    def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
+        """All tables."""
+        found = {name: table.snapshot() for name, table in self._tables.items()}
+        tables = {name: [len(found[name]), self._tables[name].horizon] for name in found}
+        segments = [segment for each in found.values() for segment in each]
+        return StepState(segments, {**self.header(), _TABLES: tables})
+
+    def gauges(self) -> Mapping[str, float]:
+        """Memory of the tables."""
+        sizes = [each.table.size_bytes() for each in self._tables.values() if each.table]
+        return {"state_bytes": sum(sizes)}
