@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raystream.config.check import Value
-from raystream.config.model import SECURITY
+from raystream.config.end_forms import SECURITY
 
 _CONFIGS = ("consumer_config", "producer_config")
 _SOURCE = ("group_id", "starting_offsets", "metadata", "discovery_interval")

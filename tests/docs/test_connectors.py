@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 import raystream as rs
-from raystream.config import model
+from raystream.config import end_forms
 from raystream.config.load import load
+from raystream.config.shapes import Record
 from raystream.testing import feed
 from tests.steps import Read, Write
 
@@ -28,12 +29,12 @@ TABLES: list[tuple[str, str, Callable[..., Any]]] = [
     ("memory", "Options of `rs.Payloads`", rs.Payloads),
     ("memory", "Options of `rs.Collect`", rs.Collect),
 ]
-YAML: list[tuple[str, str, str, model.Record]] = [
-    ("kafka", "Options of a topic", "source", model.SOURCE_KAFKA),
-    ("kafka", "Options of a topic", "sink", model.SINK_KAFKA),
-    ("files", "Options", "source", model.SOURCE_FILES),
-    ("files", "Options", "sink", model.SINK_FILES),
-    ("datagen", "Options", "source", model.DATAGEN),
+YAML: list[tuple[str, str, str, Record]] = [
+    ("kafka", "Options of a topic", "source", end_forms.SOURCE_KAFKA),
+    ("kafka", "Options of a topic", "sink", end_forms.SINK_KAFKA),
+    ("files", "Options", "source", end_forms.SOURCE_FILES),
+    ("files", "Options", "sink", end_forms.SINK_FILES),
+    ("datagen", "Options", "source", end_forms.DATAGEN),
 ]
 
 
@@ -56,7 +57,7 @@ def blocks(page: str, language: str) -> list[str]:
 )
 def test_the_rows_are_the_arguments(page: str, heading: str, function: Callable[..., Any]) -> None:
     arguments = set(inspect.signature(function).parameters) - {"self", "unknown", "security"}
-    arguments |= set(model.SECURITY) if function is rs.Kafka else set()
+    arguments |= set(end_forms.SECURITY) if function is rs.Kafka else set()
     assert sorted(row[0].strip("`") for row in rows(page, heading)) == sorted(arguments)
 
 
@@ -80,15 +81,13 @@ def test_defaults_are_those_of_the_code(
 @pytest.mark.parametrize(
     ("page", "heading", "side", "record"), YAML, ids=lambda v: v if isinstance(v, str) else None
 )
-def test_yaml_takes_the_same_options(
-    page: str, heading: str, side: str, record: model.Record
-) -> None:
+def test_yaml_takes_the_same_options(page: str, heading: str, side: str, record: Record) -> None:
     told = {
         "topic" if name == "`name`" else name.strip("`")
         for name, of, _, meaning in rows(page, heading)
         if of in (side, "both") and "Python only" not in meaning
     }
-    known = set(record.fields) - set(model.CONNECTION) - {"connection"}
+    known = set(record.fields) - set(end_forms.CONNECTION) - {"connection"}
     assert told == known
 
 

@@ -11,7 +11,8 @@ import pytest
 
 import raystream as rs
 from raystream.api.stream import Stream
-from raystream.config.model import PIPELINE, STEP
+from raystream.config.model import PIPELINE
+from raystream.config.step_forms import STEP
 from raystream.errors import ConfigurationError
 from raystream.operators import registry
 from raystream.operators.operator import create

@@ -304,7 +304,8 @@ def tell(status):
     if (status.checkpoint.number or 0) >= 1:
         print("running", flush=True)
 
-run(counting(Path(sys.argv[1]), rows=6000, rate=1500.0, name="driven"), address=sys.argv[2], on_status=tell)
+job = counting(Path(sys.argv[1]), rows=6000, rate=1500.0, name="driven")
+run(job, address=sys.argv[2], on_status=tell)
 """
 
 
