@@ -1,0 +1,173 @@
+"""What a pipeline file may say about steps: a form per verb."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from raystream.config.fields import (
+    COLUMN,
+    ERRORS,
+    FUNCTION,
+    NAMED,
+    PARALLELISM,
+    SCHEMA,
+    SQL,
+    TIME,
+    UNIT,
+    WATERMARK,
+    ZONE,
+)
+from raystream.config.offsets import read_offset
+from raystream.config.other_verbs import other_verbs
+from raystream.config.shapes import (
+    DURATION,
+    ByKind,
+    Field,
+    ListOf,
+    MapOf,
+    Record,
+    Shape,
+    Text,
+    Variants,
+    Word,
+    one_or_more,
+)
+
+KEYS = ByKind(
+    scalar=COLUMN, sequence=ListOf(COLUMN, least=0), mapping=MapOf(SQL, what="a column name")
+)
+
+OFFSET = Text(
+    "an offset",
+    rf"{DURATION}|\d+|\d{{4}}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:\d\d)",
+    "write a duration, or a moment with its zone: 2024-11-29T00:00:00Z",
+    numbers=True,
+    reads=read_offset,
+)
+
+WINDOW = Record(
+    "a window",
+    {
+        "tumbling": Field(TIME, "Length; windows touch."),
+        "hopping": Field(
+            Record(
+                "a hopping window",
+                {
+                    "size": Field(TIME, "Length.", required=True),
+                    "slide": Field(TIME, "Distance of their starts.", required=True),
+                },
+            ),
+            "Windows that overlap.",
+        ),
+        "cumulative": Field(
+            Record(
+                "a cumulative window",
+                {
+                    "max_size": Field(TIME, "Length of the longest.", required=True),
+                    "step": Field(TIME, "By how much each is longer.", required=True),
+                },
+            ),
+            "Windows with a common start that grow.",
+        ),
+        "offset": Field(OFFSET, "A window starts here: a duration, epoch ms, or a moment."),
+        "time_zone": Field(
+            ZONE, "Days and hours are those of its clocks: Europe/Berlin. Default: UTC."
+        ),
+    },
+    one_of=(("tumbling", "hopping", "cumulative"),),
+    example="{tumbling: 1m}",
+)
+
+EMIT = ByKind(
+    scalar=Word(("on_close",)),
+    mapping=Record("an emission", {"early": Field(TIME, "How often.", required=True)}),
+)
+
+_COMMON: Mapping[str, Field] = {
+    "name": Field(NAMED, "Identity of the step in checkpoints."),
+    "from": Field(NAMED, "Step or source. Default: the step above."),
+    "parallelism": PARALLELISM,
+}
+
+
+def _step(what: str, verb: str, shape: Shape, doc: str, more: Mapping[str, Field]) -> Record:
+    return Record(what, {verb: Field(shape, doc, required=True), **more, **_COMMON})
+
+
+_COLUMNS = MapOf(SQL, what="a column name")
+
+_ERRORS = {"errors": Field(ERRORS, "Rows that cannot be computed. Default: fail.")}
+
+_WITHIN = {"within": Field(TIME, "How far behind a row is a duplicate. Default: for ever.")}
+
+_OUTPUT_SCHEMA = {"schema": Field(SCHEMA, "Columns of the new rows."), **_ERRORS}
+
+AGGREGATE = Record(
+    "an aggregation",
+    {
+        "aggregate": Field(
+            MapOf(Text("an aggregate"), what="a column name"),
+            "Output column -> count(), sum(x), min, max, mean, first, last; sum(x where y > 1).",
+            required=True,
+        ),
+        "window": Field(WINDOW, "Windows of event time.", required=True),
+        "key_by": Field(
+            KEYS, "Key columns, [] for none. Default: those of a key_by step or aggregate above."
+        ),
+        "having": Field(SQL, "Only result rows for which this is true."),
+        "emit": Field(EMIT, "on_close, or {early: 10s}: also open windows, with final = false."),
+        "allowed_lateness": Field(TIME, "How long a window still takes late rows. Default: 0s."),
+        "late": Field(NAMED, "Sink for late rows. Default: dropped and counted."),
+        **_ERRORS,
+        **_COMMON,
+    },
+)
+
+
+STEP = Variants(
+    "a step",
+    {
+        "aggregate": AGGREGATE,
+        "window": AGGREGATE,
+        "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),
+        "select": _step("a select", "select", one_or_more(COLUMN), "Only these columns.", _ERRORS),
+        "drop": _step("a drop", "drop", one_or_more(COLUMN), "All columns except these.", {}),
+        "dedupe": _step("a dedupe", "dedupe", one_or_more(COLUMN), "First row of each.", _WITHIN),
+        "with_columns": _step("new columns", "with_columns", _COLUMNS, "Column -> SQL.", _ERRORS),
+        "map": _step("a map", "map", FUNCTION, "Row (dict) -> row, in Python.", _OUTPUT_SCHEMA),
+        "flat_map": _step(
+            "a flat_map", "flat_map", FUNCTION, "Row (dict) -> rows, in Python.", _OUTPUT_SCHEMA
+        ),
+        "map_batches": _step(
+            "a map_batches",
+            "map_batches",
+            FUNCTION,
+            "Frame -> frame, in Python.",
+            {
+                "batch_format": Field(Word(("polars", "pandas", "pyarrow")), "Default: polars."),
+                **_OUTPUT_SCHEMA,
+            },
+        ),
+        "with_event_time": _step(
+            "another event time",
+            "with_event_time",
+            SQL,
+            "Column, field within one, or SQL.",
+            {
+                "event_time_unit": Field(UNIT, "s, ms, us, ns or iso8601. Default: ms."),
+                "time_zone": Field(ZONE, "Of event time that is written without one."),
+                "watermark": Field(WATERMARK, "How watermarks are made from here on."),
+                **_ERRORS,
+            },
+        ),
+        "union": _step("a union", "union", one_or_more(NAMED), "Rows of these steps, too.", {}),
+        "key_by": _step(
+            "a key",
+            "key_by",
+            KEYS,
+            "Key columns, or column -> SQL; [] removes the key.",
+            _ERRORS,
+        ),
+        **other_verbs(NAMED, _ERRORS, _COMMON),
+    },
+)
