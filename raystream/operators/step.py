@@ -48,8 +48,8 @@ class Step:
 
     Attributes:
         word: The verb, in snake case: in the status, in names, in the registry.
-        form: Name of its own form in pipeline files (config/step_forms.py); empty: its fields are the
-            options below its word.
+        form: Name of its own form in pipeline files (config/step_forms.py); empty: its fields are
+            the options below its word.
         inputs: Number of streams it reads.
         operator: `module:Class` that runs, imported in the subtask; empty: the engine itself.
         user_code: What the user's functions are called with.
