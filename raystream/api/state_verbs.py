@@ -5,26 +5,15 @@ from __future__ import annotations
 import typing
 
 from raystream.api.arguments import checked
+from raystream.api.column_verbs import ColumnVerbs
 from raystream.api.expressions import column_name
 from raystream.api.origin import wrong
-from raystream.api.shown import Shown
 from raystream.operators.dedupe.step import Dedupe
-from raystream.operators.step import Step
 from raystream.units import Duration, milliseconds
 
 
-class StateVerbs(Shown):
+class StateVerbs(ColumnVerbs):
     """Verbs of a stream that depend on earlier rows."""
-
-    def _then(
-        self,
-        step: Step,
-        name: str | None,
-        parallelism: int | None,
-        key: tuple[str, ...] | None = None,
-    ) -> typing.Self:
-        """Append a step and return its stream; without `key` it has the key of this one."""
-        raise NotImplementedError
 
     @checked
     def dedupe(

@@ -10,7 +10,6 @@ from raystream.api.arguments import checked, chosen
 from raystream.api.event_time import new_event_time, units_at
 from raystream.api.expressions import (
     check_visible,
-    column_name,
     expression,
     named,
 )
@@ -28,19 +27,16 @@ from raystream.api.verb_options import (
     key_behind,
     policy_of,
     row_columns,
-    selected,
 )
 from raystream.api.windows import emission
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge
 from raystream.graph.policies import Emit, WatermarkStrategy
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
-from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.rows.step import FilterRows, FlatMap, Map
-from raystream.operators.select.step import Select
 from raystream.operators.step import Step
 from raystream.operators.union.step import Union
 from raystream.operators.window.step import WindowAggregate
@@ -113,49 +109,6 @@ class Stream(StateVerbs):
         if callable(condition):
             return self._then(FilterRows(condition, policy), name, parallelism)
         return self._then(Filter(expression(condition, "filter"), policy), name, parallelism)
-
-    @checked
-    def select(
-        self,
-        *columns: Any,
-        errors: str = "fail",
-        name: str | None = None,
-        parallelism: int | None = None,
-    ) -> typing.Self:
-        """Keep only these columns; unless all key columns are kept, the stream loses its key.
-
-        Args:
-            columns: Names, or rs.col expressions (their output names are the new columns).
-
-        >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "n": 1}]))
-        >>> rows.select("shop", (rs.col("n") * 2).alias("double")).collect().to_dicts()
-        [{'shop': 'a', 'double': 2}]
-        """
-        if not columns:
-            text = "select needs a column"
-            raise wrong(text, 'write .select("name")')
-        key = self._key if selected(columns).issuperset(self._key) else ()
-        return self._then(Select(tuple(columns), policy_of(errors)), name, parallelism, key)
-
-    @checked
-    def drop(
-        self, *columns: str, name: str | None = None, parallelism: int | None = None
-    ) -> typing.Self:
-        """Drop these columns; a stream that loses a key column loses its key.
-
-        Args:
-            columns: Names.
-
-        >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "n": 1}]))
-        >>> rows.drop("shop").collect().to_dicts()
-        [{'n': 1}]
-        """
-        names = tuple(column_name(column, "drop") for column in columns)
-        if not names:
-            text = "drop needs a column"
-            raise wrong(text, 'write .drop("name")')
-        key = self._key if set(names).isdisjoint(self._key) else ()
-        return self._then(Drop(names), name, parallelism, key)
 
     @checked
     def with_event_time(
@@ -456,8 +409,7 @@ class Stream(StateVerbs):
             step: A value of a subclass of `raystream.operators.step.Step`.
             others: Further inputs, for a step that reads several.
 
-        >>> from raystream.operators.drop.step import Drop
-        >>> rows = rs.Pipeline("example").read(rs.Rows([{"a": 1, "b": 2}]))
+        >>>         >>> rows = rs.Pipeline("example").read(rs.Rows([{"a": 1, "b": 2}]))
         >>> rows.step(Drop(("a",))).collect().rows()
         [(2,)]
         """

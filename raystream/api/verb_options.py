@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from raystream.api.arguments import chosen
-from raystream.api.expressions import check_visible, column_name, is_expression, output_name
 from raystream.api.origin import wrong
 from raystream.api.pipeline import declared
 from raystream.api.row_columns import RowColumns, returned_types
@@ -20,23 +19,6 @@ from raystream.operators.step import Inputs, Step
 def row_columns(functions: Mapping[str, Callable[[Any], Any]], errors: ErrorPolicy) -> Map:
     """The step that computes columns by functions of the row."""
     return Map(RowColumns(functions), None, returned_types(functions), errors)
-
-
-def selected(columns: Sequence[Any]) -> set[str]:
-    """Names of the columns behind a select.
-
-    Raises:
-        ConfigurationError: one of them is not a name or a named expression, or is hidden.
-    """
-    names = set()
-    for column in columns:
-        if is_expression(column):
-            name = output_name(column, "select")
-            check_visible([name], "select")
-        else:
-            name = column_name(column, "select")
-        names.add(name)
-    return names
 
 
 def policy_of(errors: str) -> ErrorPolicy:

@@ -261,7 +261,7 @@ class _Compiler:
             case "key_by":
                 return _keyed(stream, value, options)
             case "select" | "drop":
-                columns = [column.data for column in value.many()]
+                columns = [column.plain() for column in value.many()]
                 made: Stream = getattr(stream, verb)(*columns, **options)
                 return made
             case "dedupe":

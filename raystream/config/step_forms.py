@@ -96,6 +96,10 @@ def _step(what: str, verb: str, shape: Shape, doc: str, more: Mapping[str, Field
 
 _COLUMNS = MapOf(SQL, what="a column name")
 
+_SELECTED = ByKind(
+    scalar=COLUMN, sequence=ListOf(ByKind(scalar=COLUMN, mapping=_COLUMNS)), mapping=_COLUMNS
+)
+
 _ERRORS = {"errors": Field(ERRORS, "Rows that cannot be computed. Default: fail.")}
 
 _WITHIN = {"within": Field(TIME, "How far behind a row is a duplicate. Default: for ever.")}
@@ -130,7 +134,7 @@ STEP = Variants(
         "aggregate": AGGREGATE,
         "window": AGGREGATE,
         "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),
-        "select": _step("a select", "select", one_or_more(COLUMN), "Only these columns.", _ERRORS),
+        "select": _step("a select", "select", _SELECTED, "Only these columns.", _ERRORS),
         "drop": _step("a drop", "drop", one_or_more(COLUMN), "All columns except these.", {}),
         "dedupe": _step("a dedupe", "dedupe", one_or_more(COLUMN), "First row of each.", _WITHIN),
         "with_columns": _step("new columns", "with_columns", _COLUMNS, "Column -> SQL.", _ERRORS),

@@ -131,9 +131,7 @@ class _Writer:
         if call.columns is None:
             return _call(f".{call.verb}", arguments, {**options, **more})
         columns = {name: self._texts(value, node)[0] for name, value in call.columns.items()}
-        if arguments:
-            return _call(f".{call.verb}", arguments, {**columns, **options, **more})
-        return _columns(f".{call.verb}", columns, {**options, **more})
+        return _columns(f".{call.verb}", arguments, columns, {**options, **more})
 
     def _texts(self, value: Any, node: Node) -> list[str]:
         """A value as Python writes it; the other streams of a union are several."""
@@ -254,12 +252,14 @@ def _value(value: Any) -> str:
     return _literal(value)
 
 
-def _columns(verb: str, columns: Mapping[str, str], options: Mapping[str, str]) -> str:
+def _columns(
+    verb: str, arguments: list[str], columns: Mapping[str, str], options: Mapping[str, str]
+) -> str:
     """Columns as keywords, or as a map if a name is not a Python word, or one of the options."""
     if all(_is_word(name) for name in columns):
-        return _call(verb, [], {**columns, **options})
+        return _call(verb, arguments, {**columns, **options})
     inner = ", ".join(f"{_literal(name)}: {text}" for name, text in columns.items())
-    return _call(verb, [f"{{{inner}}}"], options)
+    return _call(verb, [*arguments, f"{{{inner}}}"], options)
 
 
 def _is_word(name: str) -> bool:

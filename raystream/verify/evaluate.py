@@ -95,6 +95,7 @@ def _filter(step: Any, rows: list[Row]) -> list[Row]:
 
 def _select(step: Any, rows: list[Row]) -> list[Row]:
     columns = {_name(wanted): _values(wanted, rows) for wanted in step.columns}
+    columns |= {name: column(written, rows) for name, written in step.computed.items()}
     return [
         {_TIME: row[_TIME], **{name: values[number] for name, values in columns.items()}}
         for number, row in enumerate(rows)

@@ -16,7 +16,7 @@ from raystream.config.to_python import to_python
 from raystream.graph.policies import Early
 from raystream.graph.windows import Cumulative, Tumbling
 from tests.config.corpus import CANARY, CONFIGS, LOADING, files
-from tests.steps import Dedupe, Read, WindowAggregate, WithEventTime, Write
+from tests.steps import Dedupe, Read, Select, WindowAggregate, WithEventTime, Write
 
 PIPELINES = CONFIGS.parent / "pipelines"
 JOBS = ["requests_per_minute", "order_totals", "campaign_effect"]
@@ -278,6 +278,55 @@ sink: {files: {path: out}}
     script = tmp_path / "twin.py"
     script.write_text(to_python(pipeline))
     assert meaning(runpy.run_path(str(script))["p"]) == meaning(pipeline)
+
+
+def test_select_computes_columns(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("""
+version: 1
+name: orders
+source:
+  files: {path: in}
+  schema: {order: int, price: int, quantity: int}
+steps:
+  - select: [order, {total: price * quantity, name: upper('x')}]
+  - select: {order: order, twice: total * 2}
+  - select: order
+sink: {files: {path: out}}
+""")
+    pipeline = load(str(path), LOADING).pipeline
+    _, first, second, third, _ = (node.step for node in pipeline.graph().nodes)
+    new = {"total": "price * quantity", "name": "upper('x')"}
+    assert first == Select(("order",), computed=new)
+    assert second == Select((), computed={"order": "order", "twice": "total * 2"})
+    assert third == Select(("order",))
+    script = tmp_path / "twin.py"
+    script.write_text(to_python(pipeline))
+    assert meaning(runpy.run_path(str(script))["p"]) == meaning(pipeline)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("[shop, {total: price * prise}]", "job.yaml:6:36: steps[0].select[1].total: no column"),
+        ("[shop, {shop: price + 1}]", "there are two columns 'shop'; give one of them another"),
+    ],
+)
+def test_a_mistake_in_a_computed_column_has_its_place(
+    columns: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(f"""
+version: 1
+name: orders
+source: {{files: {{path: in}}, schema: {{shop: int, price: int}}}}
+steps:
+  - select: {columns}
+sink: {{files: {{path: out}}}}
+""")
+    with pytest.raises(InvalidFile) as error:
+        load(str(path), LOADING)
+    assert message in str(error.value)
 
 
 def test_dedupe_is_a_step(tmp_path: Path) -> None:

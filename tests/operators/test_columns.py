@@ -11,6 +11,7 @@ import pytest
 from raystream.data.batch import MESSAGE_KEY, TIME
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError, UserCodeError
+from raystream.graph.policies import ErrorPolicy
 from raystream.operators.operator import create
 from tests.steps import (
     Drop,
@@ -52,6 +53,44 @@ def test_select_keeps_event_time(harness: Any) -> None:
     rows = run(harness, Select(("price", (pl.col("status") * 2).alias("twice"))))
     assert rows[0] == {"price": 1.0, "twice": 400, TIME: 1, MESSAGE_KEY: b"x"}
     assert run(harness, Select(("ip", "status", "price"))) == ROWS.to_dicts()
+
+
+def test_select_computes_columns(harness: Any) -> None:
+    step = Select(("ip",), computed={"twice": "status * 2", "price": "price", "one": "1"})
+    row = run(harness, step)[0]
+    assert row == {"ip": "a", "twice": 400, "price": 1.0, "one": 1, TIME: 1, MESSAGE_KEY: b"x"}
+    assert list(row)[:4] == ["ip", "twice", "price", "one"]
+    assert step.needs({"main": None}, [SCHEMA.names()]) == [{"ip", "status", "price"}]
+    assert step.unchanged(["ip", "twice", "price"]) == {"ip", "price"}
+
+
+def test_select_knows_what_it_computed_anew(harness: Any) -> None:
+    anew = Select((pl.col("price"),), computed={"ip": "nullif(ip, 'a')"})
+    assert [row["ip"] for row in run(harness, anew)] == [None, "b", "c"]
+    assert output_schema(anew, [SCHEMA]).required == frozenset()
+    assert output_schema(Select((pl.col("ip"),)), [SCHEMA]).required == {"ip"}
+    assert output_schema(Select((), computed={"ip": "ip"}), [SCHEMA.with_key(("ip",))]).key
+
+
+TOO_MUCH = 2**62
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Select(("ip", (pl.col("n") * 4).alias("more"))),
+        Select(("ip", (pl.col("n").cast(pl.Int8)).alias("more"))),
+        Select(("ip",), computed={"more": "n * 4"}),
+        Select(("ip",), computed={"more": pl.col("n") * 4}),
+    ],
+)
+def test_a_row_that_select_cannot_compute_goes_by_its_policy(harness: Any, step: Select) -> None:
+    """It was 0: what fails in with_columns must fail in select."""
+    rows = pl.DataFrame({"ip": ["a", "b"], "n": [1, TOO_MUCH], TIME: [1, 2]})
+    skipped = harness(step.but(errors=ErrorPolicy.SKIP)).process(rows)
+    assert [row["ip"] for row in skipped.take()] == ["a"]
+    with pytest.raises(DataError):
+        harness(step).process(rows)
 
 
 def test_with_columns_adds_and_replaces(harness: Any) -> None:

@@ -93,12 +93,12 @@ def test_row_and_column_steps() -> None:
         steps.Map(lambda row: {**row, "n": row["n"] + 1}),
         steps.Drop(("more",)),
         steps.MapBatches(lambda batch: batch.with_columns(pl.col("n") * 2)),
-        steps.Select(("n", (pl.col("n") + 1).alias("next"))),
+        steps.Select(("n", (pl.col("n") + 1).alias("next")), computed={"half": "n // 2"}),
     )
     assert answer(graph, frame) == [
-        {"n": 6, "next": 7},
-        {"n": 42, "next": 43},
-        {"n": 62, "next": 63},
+        {"n": 6, "next": 7, "half": 3},
+        {"n": 42, "next": 43, "half": 21},
+        {"n": 62, "next": 63, "half": 31},
     ]
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 
 from raystream.data.schema import Schema
-from raystream.expressions.compiled import compiled
+from raystream.expressions.compiled import Compiled, compiled
 from raystream.operators.expressions import check_columns, configuration_errors, naming
 from raystream.operators.select.step import Select
+from raystream.operators.words import column
 
 
 def output_schema(step: Select, schema: Schema) -> Schema:
@@ -18,15 +20,15 @@ def output_schema(step: Select, schema: Schema) -> Schema:
     Raises:
         ConfigurationError: a column is missing, or an expression looks beyond its row.
     """
-    wanted = chosen(step, schema.columns)
+    wanted = [found.value for found in chosen(step, schema.columns)]
     with configuration_errors("select"):
         made = schema.empty().select(wanted)
-    kept = schema.project(made.columns)
-    return Schema(made.schema, kept.required, schema.key if kept.key == schema.key else ())
+    required = schema.required & (set(made.columns) - set(_new(step)))
+    return Schema(made.schema, required, schema.key if set(schema.key) <= set(made.columns) else ())
 
 
-def chosen(step: Select, columns: Mapping[str, pl.DataType]) -> list[pl.Expr]:
-    """The columns as Polars expressions.
+def chosen(step: Select, columns: Mapping[str, pl.DataType]) -> list[Compiled]:
+    """The columns, compiled under their names.
 
     Raises:
         ConfigurationError: as `output_schema`.
@@ -34,6 +36,23 @@ def chosen(step: Select, columns: Mapping[str, pl.DataType]) -> list[pl.Expr]:
     check_columns([name for name in step.columns if isinstance(name, str)], columns)
     with naming("select"):
         return [
-            pl.col(each) if isinstance(each, str) else compiled(each, columns).value
-            for each in step.columns
+            *(_by_name(c) if isinstance(c, str) else compiled(c, columns) for c in step.columns),
+            *(_as(name, compiled(each, columns)) for name, each in step.computed.items()),
         ]
+
+
+def _by_name(name: str) -> Compiled:
+    return Compiled(pl.col(name), pl.Null(), frozenset([name]), constant=False)
+
+
+def _as(name: str, made: Compiled) -> Compiled:
+    return dataclasses.replace(made, value=made.value.alias(name))
+
+
+def _new(step: Select) -> Iterator[str]:
+    """Names whose values are computed; they may be null whatever was declared of an old column."""
+    for each in step.columns:
+        if not isinstance(each, str) and not each.meta.has_multiple_outputs():
+            if not each.meta.is_column():
+                yield column(each)
+    yield from (name for name, written in step.computed.items() if written != name)

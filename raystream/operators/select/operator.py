@@ -1,4 +1,4 @@
-"""Select: only these columns, by name or as named expressions."""
+"""Select: only these columns, by name, or computed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import polars as pl
 from raystream.data.batch import Batch
 from raystream.operators.evaluated import Evaluated
 from raystream.operators.evaluation import Evaluation
-from raystream.operators.expressions import (
-    join_hidden,
-    split_hidden,
-)
+from raystream.operators.expressions import join_hidden, split_hidden
 from raystream.operators.select.columns import chosen
 from raystream.operators.select.step import Select as Step
 
@@ -23,13 +20,14 @@ class Select(Evaluated):
         self._step = step
 
     def _compiled(self, batch: Batch) -> Evaluation:
-        wanted = chosen(self._step, batch.user_frame().schema)
+        made = chosen(self._step, batch.user_frame().schema)
+        wanted = [found.value for found in made]
 
         def compute(frame: pl.DataFrame) -> pl.DataFrame:
             user, hidden = split_hidden(frame)
-            made = user.select(wanted)
-            if made.height != user.height:  # constants alone: one for each row
-                made = made[[0] * user.height]
-            return join_hidden(made, hidden)
+            rows = user.select(wanted)
+            if rows.height != user.height:  # constants alone: one for each row
+                rows = rows[[0] * user.height]
+            return join_hidden(rows, hidden)
 
-        return Evaluation([], compute)
+        return Evaluation(made, compute)

@@ -1,14 +1,14 @@
-"""Select: only these columns, by name or as named expressions."""
+"""Select: only these columns, by name, or computed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.call import Call
-from raystream.operators.needs import Columns, Needed, every, roots
+from raystream.operators.needs import Columns, Needed, either, every, roots
 from raystream.operators.step import Expression, Step
 from raystream.operators.words import column
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Select(Step):
-    """Only these columns: names (str) or pl.Expr with an output name.
+    """Only these columns: names (str) or pl.Expr with an output name, then the computed ones.
 
-    >>> Select(("a", (rs.col("n") * 2).alias("b"))).label()
-    ('select', 'a-b')
+    >>> Select(("a", (rs.col("n") * 2).alias("b")), computed={"c": "n + 1"}).label()
+    ('select', 'a-b-c')
     """
 
     word: ClassVar[str] = "select"
@@ -30,6 +30,7 @@ class Select(Step):
 
     columns: tuple[Expression, ...]
     errors: ErrorPolicy = ErrorPolicy.FAIL
+    computed: Mapping[str, Expression] = field(default_factory=dict)
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """The chosen columns."""
@@ -42,28 +43,31 @@ class Select(Step):
         key, plain = inputs[0].key, [each for each in self.columns if not _is_several(each)]
         if len(plain) < len(self.columns):  # checked downstream
             return key
-        return key if set(key) <= {column(each) for each in plain} else ()
+        return key if set(key) <= {*map(column, plain), *self.computed} else ()
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
         """The columns that are selected by name."""
-        return frozenset(names) & {each for each in self.columns if isinstance(each, str)}
+        same = {name for name, written in self.computed.items() if written == name}
+        return frozenset(names) & {*(c for c in self.columns if isinstance(c, str)), *same}
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """What the columns read, requested or not."""
         read = (frozenset([c]) if isinstance(c, str) else roots(c) for c in self.columns)
-        return [every(read)]
+        computed = (roots(value, inputs[0]) for value in self.computed.values())
+        return [either(every(read), every(computed))]
 
     def words(self) -> str:
         """With the columns."""
-        return f"select {', '.join(str(each) for each in self.columns)}"
+        computed = (f"{name} = {value}" for name, value in self.computed.items())
+        return f"select {', '.join([*map(str, self.columns), *computed])}"
 
     def label(self) -> tuple[str, str]:
         """With the names of the columns."""
-        return "select", "-".join(column(each) for each in self.columns)
+        return "select", "-".join([*map(column, self.columns), *self.computed])
 
     def calls(self) -> tuple[Call, ...]:
-        """`.select(..)`."""
-        return (Call("select", self.columns),)
+        """`.select("name", other=..)`."""
+        return (Call("select", self.columns, columns=self.computed or None),)
 
 
 def _is_several(written: Expression) -> bool:

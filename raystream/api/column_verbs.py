@@ -1,0 +1,119 @@
+"""Verbs that choose, compute and rename columns."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from raystream.api.arguments import checked
+from raystream.api.expressions import (
+    check_visible,
+    column_name,
+    expression,
+    is_expression,
+    output_name,
+)
+from raystream.api.origin import wrong
+from raystream.api.shown import Shown
+from raystream.api.verb_options import policy_of
+from raystream.operators.drop.step import Drop
+from raystream.operators.select.step import Select
+from raystream.operators.step import Step
+
+
+class ColumnVerbs(Shown):
+    """Verbs of a stream that leave its rows, with other columns."""
+
+    _key: tuple[str, ...]
+
+    def _then(
+        self,
+        step: Step,
+        name: str | None,
+        parallelism: int | None,
+        key: tuple[str, ...] | None = None,
+    ) -> typing.Self:
+        """Append a step and return its stream; without `key` it has the key of this one."""
+        raise NotImplementedError
+
+    @checked
+    def select(
+        self,
+        *columns: Any,
+        errors: str = "fail",
+        name: str | None = None,
+        parallelism: int | None = None,
+        **computed: Any,
+    ) -> typing.Self:
+        """Keep only these columns; unless all key columns are kept, the stream loses its key.
+
+        Args:
+            columns: Names, rs.col expressions (their output names are the new columns), or a dict
+                like `computed` for columns called `errors`, `name` or `parallelism`.
+            computed: New columns behind the others: SQL text or rs.col expressions.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "price": 2, "n": 3}]))
+        >>> rows.select("shop", total="price * n").collect().to_dicts()
+        [{'shop': 'a', 'total': 6}]
+        """
+        kept, new = _chosen(columns, computed)
+        if not kept and not new:
+            text = "select needs a column"
+            raise wrong(text, 'write .select("name")')
+        names = {_name(each) for each in kept} | new.keys()
+        key = self._key if names.issuperset(self._key) else ()
+        return self._then(Select(kept, policy_of(errors), new), name, parallelism, key)
+
+    @checked
+    def drop(
+        self, *columns: str, name: str | None = None, parallelism: int | None = None
+    ) -> typing.Self:
+        """Drop these columns; a stream that loses a key column loses its key.
+
+        Args:
+            columns: Names.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "n": 1}]))
+        >>> rows.drop("shop").collect().to_dicts()
+        [{'n': 1}]
+        """
+        names = tuple(column_name(column, "drop") for column in columns)
+        if not names:
+            text = "drop needs a column"
+            raise wrong(text, 'write .drop("name")')
+        key = self._key if set(names).isdisjoint(self._key) else ()
+        return self._then(Drop(names), name, parallelism, key)
+
+
+def _chosen(
+    columns: tuple[Any, ...], computed: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What a select keeps, and what it computes.
+
+    Raises:
+        ConfigurationError: something that is no column, or two columns of one name.
+    """
+    kept = tuple(each for each in columns if not isinstance(each, Mapping))
+    named = [*(each for each in columns if isinstance(each, Mapping)), computed]
+    names = [_name(each) for each in kept] + [name for group in named for name in group]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        text = f"select: there are two columns {twice!r}"
+        raise wrong(text, "give one of them another name")
+    check_visible(names, "select")
+    new = {
+        column_name(n, "select"): expression(v, f"select({n}=)")
+        for group in named
+        for n, v in group.items()
+    }
+    return kept, new
+
+
+def _name(column: Any) -> str:
+    """Output name of a name or expression.
+
+    Raises:
+        ConfigurationError: neither of them, or an expression without one name.
+    """
+    return output_name(column, "select") if is_expression(column) else column_name(column, "select")
