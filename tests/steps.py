@@ -11,6 +11,7 @@ from raystream.operators.filter.step import Filter
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.read.step import Read
+from raystream.operators.rename.step import Rename
 from raystream.operators.rows.step import FilterRows, FlatMap, Map, RowFunctions
 from raystream.operators.select.step import Select
 from raystream.operators.step import Step
@@ -30,6 +31,7 @@ __all__ = [
     "Map",
     "MapBatches",
     "Read",
+    "Rename",
     "RowFunctions",
     "Select",
     "Step",

@@ -12,12 +12,14 @@ from raystream.api.expressions import (
     column_name,
     expression,
     is_expression,
+    named,
     output_name,
 )
 from raystream.api.origin import wrong
 from raystream.api.shown import Shown
 from raystream.api.verb_options import policy_of
 from raystream.operators.drop.step import Drop
+from raystream.operators.rename.step import Rename
 from raystream.operators.select.step import Select
 from raystream.operators.step import Step
 
@@ -84,6 +86,40 @@ class ColumnVerbs(Shown):
             raise wrong(text, 'write .drop("name")')
         key = self._key if set(names).isdisjoint(self._key) else ()
         return self._then(Drop(names), name, parallelism, key)
+
+    @checked
+    def rename(
+        self,
+        columns: Mapping[str, str] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        parallelism: int | None = None,
+        **more: str,
+    ) -> typing.Self:
+        """Give columns other names; they keep their places, and the key its columns.
+
+        Args:
+            columns: Old name -> new name. Needed only for columns called `name` or `parallelism`,
+                or that are no Python identifiers; others are keywords.
+            more: Further columns.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "n": 1}]))
+        >>> rows.rename(n="number").collect().to_dicts()
+        [{'shop': 'a', 'number': 1}]
+        """
+        every = {**named(columns, "rename", 'old="new"'), **more}
+        if not every:
+            text = "rename needs a column"
+            raise wrong(text, 'write .rename(old="new")')
+        new = [column_name(each, "rename") for each in every.values()]
+        check_visible([*every, *new], "rename")
+        twice = next((each for each in new if new.count(each) > 1), None)
+        if twice is not None:
+            text = f"rename: two columns would be called {twice!r}"
+            raise wrong(text, "give one of them another name")
+        key = tuple(every.get(each, each) for each in self._key)
+        return self._then(Rename(every), name, parallelism, key)
 
 
 def _chosen(

@@ -42,8 +42,8 @@ def units_at(pipeline: Pipeline, edge: Edge) -> Mapping[str, str]:
     if not above:
         return {}
     alike = {n: u for n, u in above[0].items() if all(units.get(n) == u for units in above)}
-    kept = alike if edge.tag == "late" else node.step.unchanged(alike)
-    return {name: unit for name, unit in alike.items() if name in kept}
+    kept = {n: n for n in alike} if edge.tag == "late" else node.step.copies(alike)
+    return {name: alike[old] for name, old in kept.items()}
 
 
 def checked_unit(said: str | None, event_time: Any, units: Mapping[str, str]) -> str:

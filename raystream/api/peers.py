@@ -30,9 +30,10 @@ _OURS = (
     (".map(..)", "apply mapvalues mapvalue transform transformvalues update"),
     (
         ".with_columns(..)",
-        "assign withcolumn addcolumn addcolumns mutate cast rename withcolumnrenamed",
+        "assign withcolumn addcolumn addcolumns mutate cast",
     ),
     (".select(..)", "project"),
+    (".rename(old=..)", "withcolumnrenamed renamecolumns renamed"),
     (".write(..)", "sink sinkto addsink to totopic output writestream writeto insertinto"),
     (".union(..)", "merge unionall concat"),
     (".dedupe(..)", "dedup dropduplicates distinct unique"),

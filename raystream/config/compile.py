@@ -258,6 +258,8 @@ class _Compiler:
                 return stream.with_event_time(value.data, **options)
             case "with_columns":
                 return stream.with_columns(value.plain(), **options)
+            case "rename":
+                return stream.rename(value.plain(), **options)
             case "key_by":
                 return _keyed(stream, value, options)
             case "select" | "drop":
@@ -363,6 +365,7 @@ _VERBS = (
     "filter",
     "select",
     "drop",
+    "rename",
     "dedupe",
     "with_columns",
     "with_event_time",

@@ -96,6 +96,8 @@ def _step(what: str, verb: str, shape: Shape, doc: str, more: Mapping[str, Field
 
 _COLUMNS = MapOf(SQL, what="a column name")
 
+_NAMES = MapOf(COLUMN, what="a column name")
+
 _SELECTED = ByKind(
     scalar=COLUMN, sequence=ListOf(ByKind(scalar=COLUMN, mapping=_COLUMNS)), mapping=_COLUMNS
 )
@@ -136,6 +138,7 @@ STEP = Variants(
         "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),
         "select": _step("a select", "select", _SELECTED, "Only these columns.", _ERRORS),
         "drop": _step("a drop", "drop", one_or_more(COLUMN), "All columns except these.", {}),
+        "rename": _step("a rename", "rename", _NAMES, "Old name -> new name.", {}),
         "dedupe": _step("a dedupe", "dedupe", one_or_more(COLUMN), "First row of each.", _WITHIN),
         "with_columns": _step("new columns", "with_columns", _COLUMNS, "Column -> SQL.", _ERRORS),
         "map": _step("a map", "map", FUNCTION, "Row (dict) -> row, in Python.", _OUTPUT_SCHEMA),

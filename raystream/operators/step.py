@@ -140,6 +140,10 @@ class Step:
 
     # -- push-down: asked by plan/columns, plan/row_order, plan/message_keys --------------------
 
+    def copies(self, names: Collection[str]) -> Mapping[str, str]:
+        """Output column -> the given input column whose values it has, maybe under another name."""
+        return {name: name for name in self.unchanged(names)}
+
     def needs(
         self, wanted: Mapping[str, Needed], inputs: Sequence[Collection[str]]
     ) -> list[Needed]:

@@ -32,6 +32,22 @@ def column(written: Any) -> str:
     return written if isinstance(written, str) else str(written.meta.output_name())
 
 
+def copied(written: Any) -> str | None:
+    """The column whose values an expression gives unchanged, or None.
+
+    Args:
+        written: pl.Expr, or text that may be the name of a column.
+
+    >>> copied(rs.col("n").alias("m")), copied("n"), copied(rs.col("n") + 1) is None
+    ('n', 'n', True)
+    """
+    if isinstance(written, str):
+        return written
+    meta = getattr(written, "meta", None)
+    plain = None if meta is None else meta.undo_aliases()
+    return str(plain.meta.output_name()) if plain is not None and plain.meta.is_column() else None
+
+
 def function_name(function: object) -> str:
     """Name of a function, if it has one.
 

@@ -126,6 +126,10 @@ def _drop(step: Any, rows: list[Row]) -> list[Row]:
     return [{n: v for n, v in row.items() if n not in step.columns} for row in rows]
 
 
+def _rename(step: Any, rows: list[Row]) -> list[Row]:
+    return [{step.columns.get(name, name): value for name, value in row.items()} for row in rows]
+
+
 def _dedupe(step: Any, rows: list[Row]) -> list[Row]:
     passed: dict[tuple[Any, ...], int] = {}
     found = []
@@ -292,6 +296,7 @@ _STEPS: Mapping[str, Callable[[Any, list[Row]], list[Row]]] = {
     "with_columns": _with_columns,
     "drop": _drop,
     "dedupe": _dedupe,
+    "rename": _rename,
     "map": _map,
     "flat_map": _flat_map,
     "filter_rows": _filter_rows,

@@ -37,6 +37,9 @@ def window_start(change: Any) -> int:
         lambda rows: rows.filter(lambda row: True).with_columns(other=pl.col("k")),
         lambda rows: rows.map(dict, schema=SCHEMA),
         lambda rows: rows.with_event_time("ts", event_time_unit="ms"),
+        lambda rows: rows.rename(at="then", k="at").rename(at="k", then="at"),
+        lambda rows: rows.with_columns(then="at").drop("at").select("k", at="then"),
+        lambda rows: rows.select("k", pl.col("at").alias("b")).with_columns(at=pl.col("b")),
         lambda rows: rows.filter("k = 'a'").union(rows.filter("k = 'b'")),
     ],
 )
@@ -48,6 +51,8 @@ def test_it_goes_along(change: Any) -> None:
     "change",
     [
         lambda rows: rows.with_columns(at="at * 1000"),
+        lambda rows: rows.rename(at="s").with_columns(at="s * 1000"),
+        lambda rows: rows.select("k", at="at * 1000"),
         lambda rows: rows.select("k", (pl.col("at") * 1000).alias("at")),
         lambda rows: rows.map(in_ms, schema={**SCHEMA, "at": "int"}),
         lambda rows: rows.map(in_ms, schema={**SCHEMA, "at": "timestamp_ms"}),

@@ -32,6 +32,7 @@ EXAMPLES: dict[str, Step] = {
         steps.Select(("n",)),
         steps.WithColumns({"m": "n + 1"}),
         steps.Drop(("n",)),
+        steps.Rename({"n": "m"}),
         steps.Dedupe(("n",), 60_000),
         steps.Map(dict),
         steps.FlatMap(list),

@@ -10,7 +10,7 @@ from raystream.graph.policies import ErrorPolicy
 from raystream.operators.call import Call
 from raystream.operators.needs import Columns, Needed, either, every, roots
 from raystream.operators.step import Expression, Step
-from raystream.operators.words import column
+from raystream.operators.words import column, copied
 
 if TYPE_CHECKING:
     from raystream.data.schema import Schema
@@ -47,8 +47,13 @@ class Select(Step):
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
         """The columns that are selected by name."""
-        same = {name for name, written in self.computed.items() if written == name}
-        return frozenset(names) & {*(c for c in self.columns if isinstance(c, str)), *same}
+        return frozenset(name for name, old in self.copies(names).items() if name == old)
+
+    def copies(self, names: Collection[str]) -> dict[str, str]:
+        """Those that are nothing but a column, under whatever name."""
+        plain = {column(each): copied(each) for each in self.columns if not _is_several(each)}
+        same = {**plain, **{name: copied(each) for name, each in self.computed.items()}}
+        return {name: old for name, old in same.items() if old is not None and old in names}
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """What the columns read, requested or not."""

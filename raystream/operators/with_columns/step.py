@@ -10,6 +10,7 @@ from raystream.graph.policies import ErrorPolicy
 from raystream.operators.call import Call
 from raystream.operators.needs import Columns, Needed, every, roots
 from raystream.operators.step import Expression, Step
+from raystream.operators.words import copied
 
 if TYPE_CHECKING:
     from raystream.data.schema import Schema
@@ -39,6 +40,12 @@ class WithColumns(Step):
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
         """The columns that are not replaced."""
         return frozenset(names) - self.columns.keys()
+
+    def copies(self, names: Collection[str]) -> dict[str, str]:
+        """Those, and new ones that are nothing but another column."""
+        same = {name: copied(written) for name, written in self.columns.items()}
+        found = {name: old for name, old in same.items() if old is not None and old in names}
+        return {**{name: name for name in self.unchanged(names)}, **found}
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """What is requested of the others, and what the new ones read, requested or not."""

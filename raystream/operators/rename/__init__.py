@@ -1,0 +1,1 @@
+"""Rename: the same rows, with columns under other names."""
