@@ -15,7 +15,7 @@ from raystream.api.pipeline import Pipeline
 from raystream.api.stream import Stream
 from raystream.config.aggregate_text import parse_aggregate
 from raystream.config.check import Value
-from raystream.config.ends import Ends
+from raystream.config.ends import Ends, sink_in, source_in
 from raystream.config.functions import function
 from raystream.config.offsets import read_offset
 from raystream.config.place import InvalidFile, Place, Problems
@@ -193,7 +193,7 @@ class _Compiler:
             options["errors"] = _policy(errors)
         if name != "source":
             options["name"] = name
-        end = next(v for n, v in value.data.items() if n in ("kafka", "files", "datagen"))
+        _, end = source_in(value)
         with self._noting(end):
             source = self._ends.source(value)
         with self._noting(value):
@@ -335,7 +335,7 @@ class _Compiler:
             _check_column(column.data, schema)
 
     def _sink(self, name: str, value: Value, stream: Stream | None) -> None:
-        end = next(v for n, v in value.data.items() if n in ("kafka", "files"))
+        _, end = sink_in(value)
         with self._noting(end):
             sink = self._ends.sink(value)
         if stream is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from raystream.config.dataclass_forms import forms_of
 from raystream.config.fields import (
     COLUMN,
     COUNT,
@@ -32,6 +33,9 @@ from raystream.config.shapes import (
     Word,
     one_or_more,
 )
+from raystream.connectors.registry import SINKS, SOURCES, other_sinks, other_sources
+from raystream.formats.registry import OURS as OUR_FORMATS
+from raystream.formats.registry import other_formats
 
 PROTOCOLS = Word(("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"))
 MECHANISMS = Word(("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"))
@@ -60,7 +64,7 @@ CONNECTION: Mapping[str, Field] = {
 }
 
 FORMAT = ByKind(
-    scalar=Word(("json", "raw", "csv")),
+    scalar=Word((*OUR_FORMATS, *other_formats())),
     mapping=Record(
         "a format",
         {
@@ -94,8 +98,9 @@ FORMAT = ByKind(
                 ),
                 "Lines of fields.",
             ),
+            **forms_of("format", other_formats()),
         },
-        one_of=(("json", "csv"),),
+        one_of=(("json", "csv", *other_formats()),),
     ),
 )
 
@@ -199,6 +204,7 @@ SOURCE = Record(
         "kafka": Field(SOURCE_KAFKA, "Topic of Kafka."),
         "files": Field(SOURCE_FILES, "JSON lines, CSV or Parquet."),
         "datagen": Field(DATAGEN, "Rows made up from a seed."),
+        **forms_of("source", other_sources()),
         "schema": Field(SCHEMA, "Column -> type. Default: learnt from the first records."),
         "event_time": Field(
             SQL, "Column, field within one, or SQL. Default: the record's own timestamp."
@@ -212,7 +218,7 @@ SOURCE = Record(
         ),
         "parallelism": PARALLELISM,
     },
-    one_of=(("kafka", "files", "datagen"),),
+    one_of=((*SOURCES, *other_sources()),),
     example="{kafka: {bootstrap_servers: .., topic: ..}}",
 )
 
@@ -222,8 +228,9 @@ SINK = Record(
         "from": Field(NAMED, "Step or source. Default: the last step."),
         "kafka": Field(SINK_KAFKA, "Topic of Kafka."),
         "files": Field(SINK_FILES, "Directory; files appear whole, when a checkpoint commits."),
+        **forms_of("sink", other_sinks()),
         "parallelism": PARALLELISM,
     },
-    one_of=(("kafka", "files"),),
+    one_of=((*SINKS, *other_sinks()),),
     example="{kafka: {bootstrap_servers: .., topic: ..}}",
 )

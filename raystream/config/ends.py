@@ -8,6 +8,9 @@ from typing import Any
 
 from raystream.config.check import Value
 from raystream.config.end_forms import SECURITY
+from raystream.connectors.registry import SINKS, SOURCES, other_sinks, other_sources
+from raystream.errors import ConfigurationError
+from raystream.formats.registry import other_formats
 
 _CONFIGS = ("consumer_config", "producer_config")
 _SOURCE = ("group_id", "starting_offsets", "metadata", "discovery_interval")
@@ -18,7 +21,7 @@ class NamedFormat:
     """A format that is loaded when it is first used: checking a file needs none.
 
     Args:
-        name: `json`, `raw`, `csv`.
+        name: `json`, `raw`, `csv`, or one of another package.
     """
 
     name: str
@@ -55,23 +58,25 @@ class Ends:
         self._to_run = to_run
 
     def source(self, value: Value) -> Any:
-        """`rs.Kafka(..).topic(..)`, `rs.Files(..)` or `rs.Datagen(..)`."""
-        kafka, files, datagen = value.get("kafka"), value.get("files"), value.get("datagen")
-        if kafka is not None:
-            return self._topic(kafka, _SOURCE)
-        if files is not None:
-            return _files(files)
-        assert datagen is not None
-        return _datagen(datagen, value.get("schema"))
+        """`rs.Kafka(..).topic(..)`, `rs.Files(..)`, `rs.Datagen(..)`, or one of another package."""
+        name, end = source_in(value)
+        if name == "kafka":
+            return self._topic(end, _SOURCE)
+        if name == "files":
+            return _files(end)
+        if name == "datagen":
+            return _datagen(end, value.get("schema"))
+        return _made(other_sources()[name], end)
 
     def sink(self, value: Value) -> Any:
-        """`rs.Kafka(..).topic(..)` or `rs.Files(..)`."""
-        kafka, files = value.get("kafka"), value.get("files")
-        if kafka is None:
-            assert files is not None
-            return _files(files)
+        """`rs.Kafka(..).topic(..)`, `rs.Files(..)`, or one of another package."""
+        name, end = sink_in(value)
+        if name == "files":
+            return _files(end)
+        if name != "kafka":
+            return _made(other_sinks()[name], end)
         options = ("key", "timestamp", "headers", "delivery_guarantee")
-        return self._topic(kafka, (*options, "transaction_timeout", "transactional_id_prefix"))
+        return self._topic(end, (*options, "transaction_timeout", "transactional_id_prefix"))
 
     def _topic(self, value: Value, options: tuple[str, ...]) -> Any:
         from raystream.connectors.kafka.connection import Kafka
@@ -98,6 +103,16 @@ class Ends:
         return _detailed(said)
 
 
+def source_in(value: Value) -> tuple[str, Value]:
+    """The name and the options of what a source reads."""
+    return next((n, v) for n, v in value.data.items() if n in (*SOURCES, *other_sources()))
+
+
+def sink_in(value: Value) -> tuple[str, Value]:
+    """The name and the options of what a sink writes."""
+    return next((n, v) for n, v in value.data.items() if n in (*SINKS, *other_sinks()))
+
+
 def _topics(value: Value) -> Any:
     pattern = value.get("pattern")
     if pattern is None:
@@ -108,16 +123,26 @@ def _topics(value: Value) -> Any:
 
 
 def _detailed(value: Value) -> Any:
-    json, csv = value.get("json"), value.get("csv")
-    if json is not None:
+    name, given = next((n, v) for n, v in value.data.items() if v is not None)
+    if name == "json":
         from raystream.formats.json import Json
 
-        return Json(**json.plain())
+        return Json(**given.plain())
+    if name != "csv":
+        return _made(other_formats()[name], given)
     from raystream.formats.csv import Csv
 
-    assert csv is not None
-    options = csv.plain()
+    options = given.plain()
     return Csv(**{**options, "columns": tuple(options.get("columns", ()))})
+
+
+def _made(kind: Any, options: Value) -> Any:
+    """A source, sink or format of another package, whose own checks may refuse the options."""
+    try:
+        return kind(**options.plain())
+    except (TypeError, ValueError) as error:
+        what = f"{kind.__name__} takes no such options: {error}"
+        raise ConfigurationError(what) from None
 
 
 def _files(value: Value) -> Any:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING
-from dataclasses import Field as StepField
 from dataclasses import fields as fields_of
 from typing import Any, cast
 
-from raystream.config.shapes import AnyValue, ByKind, Field, Record, Shape, one_or_more
+from raystream.config.dataclass_forms import first_line, form_of
+from raystream.config.shapes import Field, Record, Shape, one_or_more
 from raystream.operators.registry import formless, verbs
 from raystream.operators.step import Inputs, Step
 
@@ -27,22 +26,15 @@ def other_verbs(name: Shape, errors: Fields, common: Fields) -> dict[str, Record
 
 
 def _record(word: str, step: type[Step], name: Shape, errors: Fields, common: Fields) -> Record:
-    fields = {each.name: each for each in fields_of(cast("Any", step))}
-    has_errors = fields.pop("errors", None) is not None
-    options = {n: Field(AnyValue(), n, required=_is_required(f)) for n, f in fields.items()}
-    doc = (step.__doc__ or word).strip().splitlines()[0]
-    shape = ByKind(mapping=Record(f"the step {word}", options))
+    has_errors = "errors" in {each.name for each in fields_of(cast("Any", step))}
+    shape = form_of(f"the step {word}", step, ("errors",))
     others = {"with": Field(one_or_more(name), "Further inputs: steps or sources.")}
     return Record(
         f"a step {word}",
         {
-            word: Field(shape, doc, required=True),
+            word: Field(shape, first_line(step, word), required=True),
             **(others if step.inputs is Inputs.MANY else {}),
             **(errors if has_errors else {}),
             **common,
         },
     )
-
-
-def _is_required(field: StepField[Any]) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING

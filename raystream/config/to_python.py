@@ -145,10 +145,9 @@ class _Writer:
                 return [f"{function.__module__}.{function.__qualname__}"]
             case Made(value=made):
                 kind = type(made)
-                self._imports.add(f"import {kind.__module__}")
                 said = {field.name: getattr(made, field.name) for field in fields(made)}
                 options = {name: _value(each) for name, each in said.items()}
-                return [_call(f"{kind.__module__}.{kind.__qualname__}", [], options)]
+                return [_call(self._class(kind), [], options)]
         return [_value(value)]
 
     # -- sources and sinks -------------------------------------------------------------------
@@ -159,15 +158,22 @@ class _Writer:
         default = dict(_FILES) if path_of(end) is not None else {}
         fields = {n: getattr(end, n) for n in type(end).__dataclass_fields__}
         changed = {n: _literal(v) for n, v in fields.items() if n not in default or v != default[n]}
-        if "discovery_interval" in changed:
+        if path_of(end) is not None and "discovery_interval" in changed:
             changed["discovery_interval"] = _time(end.discovery_interval)
-        return _call(f"rs.{type(end).__name__}", [], changed)
+        return _call(self._class(type(end)), [], changed)
+
+    def _class(self, kind: type) -> str:
+        """How its module is named in the text, and imported if it is of another package."""
+        if kind.__module__.startswith("raystream."):
+            return f"rs.{kind.__name__}"
+        self._imports.add(f"import {kind.__module__}")
+        return f"{kind.__module__}.{kind.__qualname__}"
 
     def _topic(self, topic: Any) -> str:
         cluster = self._cluster(topic.connection)
         names = topic.topics
         said = {
-            "format": _format(topic.format),
+            "format": self._format(topic.format),
             "starting_offsets": _unless(topic.starting_offsets, "earliest"),
             "group_id": _unless(topic.group_id, None),
             "metadata": _literal(list(topic.metadata)) if topic.metadata else "",
@@ -186,6 +192,16 @@ class _Writer:
         if topic.pattern is not None:
             first = _call("rs.pattern", [_literal(topic.pattern.regex)], {})
         return _call(f"{cluster}.topic", [first], given)
+
+    def _format(self, made: Any) -> str:
+        kind = type(made)
+        given = {each.name: getattr(made, each.name) for each in fields(made) if each.init}
+        changed = {name: value for name, value in given.items() if value != _default(kind, name)}
+        if not changed:
+            return "" if made.name == "json" else _literal(made.name)
+        self._imports.add(f"import {kind.__module__}")
+        options = {name: _literal(value) for name, value in changed.items()}
+        return _call(f"{kind.__module__}.{kind.__qualname__}", [], options)
 
     def _cluster(self, kafka: Any) -> str:
         options = {name: _secret(name, value) for name, value in kafka.security.items()}
@@ -306,17 +322,10 @@ def _words(schema: Any) -> dict[str, str]:
     }
 
 
-def _format(format_: Any) -> str:
-    from raystream.formats.named import format_by_name
-
-    name = format_.name
-    if name == "json" and format_ == format_by_name("json"):
-        return ""
-    return _literal(name) if format_ == format_by_name(name) else _imported(format_)
-
-
-def _imported(format_: Any) -> str:
-    return f"__import__({type(format_).__module__!r}, fromlist=['x']).{format_!r}"
+def _default(kind: Any, name: str) -> Any:
+    """Default of a field; MISSING if it has none."""
+    field = next(each for each in fields(kind) if each.name == name)
+    return field.default_factory() if callable(field.default_factory) else field.default
 
 
 def _unless(value: Any, default: Any) -> str:

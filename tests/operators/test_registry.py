@@ -13,8 +13,6 @@ import raystream as rs
 from raystream.api.stream import Stream
 from raystream.config.model import PIPELINE
 from raystream.config.step_forms import STEP
-from raystream.errors import ConfigurationError
-from raystream.operators import registry
 from raystream.operators.operator import create
 from raystream.operators.registry import verbs
 from raystream.operators.step import Inputs, Step, UserCode
@@ -118,25 +116,3 @@ def test_what_a_step_says_of_itself_fits_together(step: Step) -> None:
     assert (step.inputs is Inputs.NONE) == (step.source is not None)
     assert not (step.untyped() and step.source is None) or step.user_functions()
     assert step.alone().user_code is not UserCode.ROWS or step.alone().operator
-
-
-@pytest.mark.parametrize(
-    ("value", "why"),
-    [
-        ("no_such_module:X", "ModuleNotFoundError: No module named 'no_such_module'"),
-        ("json:loads", "it is no step with a word, but <function loads"),
-        ("raystream.operators.filter.step:Filter", "there is a verb 'filter' already"),
-    ],
-)
-def test_a_verb_that_cannot_be_used_is_named(
-    value: str, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    assert not registry._may_name_us(str(tmp_path))
-    metadata = tmp_path / "mine-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[{registry.GROUP}]\nmine = {value}\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(ConfigurationError) as caught:
-        verbs.__wrapped__()
-    assert f"its verb 'mine' ({value}) cannot be used: {why}" in str(caught.value)
