@@ -267,7 +267,10 @@ class Stream(StateVerbs):
     def union(
         self, *others: Stream, name: str | None = None, parallelism: int | None = None
     ) -> Stream:
-        """Merge rows of this and other streams with the same columns.
+        """Merge rows of this and other streams; columns are matched by name, whatever their order.
+
+        A column has the narrowest type that holds every value of all streams exactly: Int32 and
+        Int64 are Int64; Int64 and Float64 are refused. `explain` names the columns that get wider.
 
         Args:
             others: Streams of the same pipeline.

@@ -120,8 +120,8 @@ def test_union_wants_equal_columns(harness: Any) -> None:
     with pytest.raises(ConfigurationError) as error:
         output_schema(Union(), [Schema.of({"a": "int"}), Schema.of({"a": "string"})])
     assert str(error.value) == (
-        "union of different columns: (a Int64) and (a String); bring them into one shape with "
-        "select"
+        "union of different columns: (a Int64) and (a String); no type holds every Int64 and every "
+        "String exactly: cast column 'a' with with_columns"
     )
 
 

@@ -1,10 +1,10 @@
-"""Union: rows of several inputs with equal columns."""
+"""Union: rows of several inputs with the same columns."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from raystream.operators.call import OTHER_STREAMS, Call
 from raystream.operators.step import Inputs, Step
@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Union(Step):
-    """Rows of several inputs with equal schemas.
+    """Rows of several inputs with columns of the same names, in any order.
 
-    All columns of all inputs are needed: they must stay equal.
+    All columns of all inputs are needed: the names must stay equal.
+
+    Args:
+        types: Of the columns, in order, if known.
+        widened: Columns with a wider type than in some input -> their types there.
 
     >>> Union().needs({"main": frozenset("a")}, [("a", "b"), ("a", "b")])
     [None, None]
+    >>> Union(widened={"n": ["Int32"]}, types={"n": "Int64"}).words()
+    'union, n from Int32 to Int64'
     """
 
     word: ClassVar[str] = "union"
@@ -28,8 +34,11 @@ class Union(Step):
     inputs: ClassVar[Inputs] = Inputs.MANY
     operator: ClassVar[str] = "raystream.operators.union.operator:Union"
 
+    types: Any = None
+    widened: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
-        """The columns of the first, if the others have the same."""
+        """The columns of the first, if the others have columns of the same names."""
         from raystream.operators.union.columns import output_schema
 
         return output_schema(inputs)
@@ -42,6 +51,23 @@ class Union(Step):
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
         """All."""
         return frozenset(names)
+
+    def resolved(self, inputs: Sequence[Schema]) -> Step:
+        """Add the types of the columns, and which of them become wider."""
+        from raystream.operators.union.columns import output_schema, widened
+
+        if any(schema.open for schema in inputs):
+            return self
+        types = output_schema(inputs).columns
+        return self.but(types=types, widened=widened(inputs, types))
+
+    def words(self) -> str:
+        """With the columns that get a wider type."""
+        wider = (
+            f", {name} from {' and '.join(kinds)} to {self.types[name]}"
+            for name, kinds in self.widened.items()
+        )
+        return "union" + "".join(wider)
 
     def calls(self) -> tuple[Call, ...]:
         """`.union(others)`."""
