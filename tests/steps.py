@@ -8,6 +8,7 @@ from raystream.data.schema import Schema
 from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
+from raystream.operators.inspect.step import Inspect
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.read.step import Read
@@ -27,6 +28,7 @@ __all__ = [
     "Filter",
     "FilterRows",
     "FlatMap",
+    "Inspect",
     "KeyBy",
     "Map",
     "MapBatches",

@@ -38,7 +38,7 @@ _OURS = (
     (".union(..)", "merge unionall concat"),
     (".dedupe(..)", "dedup dropduplicates distinct unique"),
     (".filter(..), once for each branch, on the same stream", "branch split"),
-    (".map(..) with a function that returns its row", "peek inspect inspectdebug"),
+    (".inspect(function)", "peek inspectdebug tap"),
     (
         ".map(..) for each row, or .write(..): a stream ends in a sink",
         "foreach foreachbatch foreachpartition forwardto",

@@ -34,6 +34,7 @@ from raystream.graph.logical import Edge
 from raystream.graph.policies import Emit, WatermarkStrategy
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
 from raystream.operators.filter.step import Filter
+from raystream.operators.inspect.step import Inspect
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.rows.step import FilterRows, FlatMap, Map
@@ -264,6 +265,35 @@ class Stream(StateVerbs):
         return self._then(step, name, parallelism)
 
     @checked
+    def inspect(
+        self,
+        function: Callable[[Any], object],
+        *,
+        batch_format: str | None = None,
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> typing.Self:
+        """Call a function with each row (a dict), and pass the rows unchanged.
+
+        For debugging: it runs in the subtasks, what it prints is in `raystream logs`. It sees a row
+        again after a restart; a function that raises fails the job.
+
+        Args:
+            function: Called for its effect; what it returns is ignored.
+            batch_format: `polars`, `pandas` or `pyarrow`: called with each batch, not each row.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 2}]))
+        >>> rows.inspect(print).filter("n > 1").collect().rows()
+        {'n': 1}
+        {'n': 2}
+        [(2,)]
+        """
+        check_function(function, "inspect")
+        if batch_format is not None:
+            chosen(batch_format, "batch_format", ["polars", "pandas", "pyarrow"])
+        return self._then(Inspect(function, batch_format), name, parallelism)
+
+    @checked
     def union(
         self, *others: Stream, name: str | None = None, parallelism: int | None = None
     ) -> Stream:
@@ -412,7 +442,7 @@ class Stream(StateVerbs):
             step: A value of a subclass of `raystream.operators.step.Step`.
             others: Further inputs, for a step that reads several.
 
-        >>>         >>> rows = rs.Pipeline("example").read(rs.Rows([{"a": 1, "b": 2}]))
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"a": 1, "b": 2}]))
         >>> rows.step(Drop(("a",))).collect().rows()
         [(2,)]
         """

@@ -360,7 +360,7 @@ def _check_column(name: str, schema: Schema) -> None:
         raise no_column(name, schema.columns)
 
 
-_FUNCTIONS = ("map", "flat_map", "map_batches")
+_FUNCTIONS = ("map", "flat_map", "map_batches", "inspect")
 _VERBS = (
     "filter",
     "select",
@@ -372,6 +372,7 @@ _VERBS = (
     "map",
     "flat_map",
     "map_batches",
+    "inspect",
     "union",
     "key_by",
 )

@@ -106,6 +106,10 @@ _ERRORS = {"errors": Field(ERRORS, "Rows that cannot be computed. Default: fail.
 
 _WITHIN = {"within": Field(TIME, "How far behind a row is a duplicate. Default: for ever.")}
 
+_BATCH_FORMAT = Word(("polars", "pandas", "pyarrow"))
+
+_BATCHES = {"batch_format": Field(_BATCH_FORMAT, "With each batch in this format, not each row.")}
+
 _OUTPUT_SCHEMA = {"schema": Field(SCHEMA, "Columns of the new rows."), **_ERRORS}
 
 AGGREGATE = Record(
@@ -151,9 +155,12 @@ STEP = Variants(
             FUNCTION,
             "Frame -> frame, in Python.",
             {
-                "batch_format": Field(Word(("polars", "pandas", "pyarrow")), "Default: polars."),
+                "batch_format": Field(_BATCH_FORMAT, "Default: polars."),
                 **_OUTPUT_SCHEMA,
             },
+        ),
+        "inspect": _step(
+            "an inspect", "inspect", FUNCTION, "Called with each row, in Python.", _BATCHES
         ),
         "with_event_time": _step(
             "another event time",

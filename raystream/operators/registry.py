@@ -9,6 +9,7 @@ from raystream import entry_points
 from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
+from raystream.operators.inspect.step import Inspect
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.read.step import Read
@@ -34,6 +35,7 @@ OURS: tuple[type[Step], ...] = (
     Map,
     FlatMap,
     MapBatches,
+    Inspect,
     WithEventTime,
     Union,
     KeyBy,

@@ -55,6 +55,7 @@ class Step:
         user_code: What the user's functions are called with.
         keeps_state: Its state is in checkpoints under its name, and closes with event time.
         keeps_records: Every output row is an input row, with its record's metadata.
+        only_looks: It passes the rows of its input; left out where functions are only tried.
         counts_rows: A row that is emitted again to replace itself would be counted twice.
         source: What it reads from (a connectors.base.Source), for a step without input.
         sink: What it writes to (a connectors.base.Sink), for a step without output.
@@ -73,6 +74,7 @@ class Step:
     user_code: ClassVar[UserCode] = UserCode.NONE
     keeps_state: ClassVar[bool] = False
     keeps_records: ClassVar[bool] = True
+    only_looks: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = False
     side_tags: ClassVar[tuple[str, ...]] = ()
 

@@ -301,6 +301,7 @@ _STEPS: Mapping[str, Callable[[Any, list[Row]], list[Row]]] = {
     "flat_map": _flat_map,
     "filter_rows": _filter_rows,
     "map_batches": _map_batches,
+    "inspect": _same,
     "with_event_time": _with_event_time,
     "union": _same,
     "key_by": _key_by,

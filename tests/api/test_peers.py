@@ -21,7 +21,7 @@ WINDOWED = ROWS.key_by("ip").window(rs.tumbling("1m"))
         (ROWS, "to sink_to sinkTo addSink add_sink output write_stream", "it is .write("),
         (ROWS, "join leftJoin left_join outerJoin coGroup connect join_asof", "joins are not in"),
         (ROWS, "foreach forEach for_each foreachBatch", "it is .map(..) for each row, or .write("),
-        (ROWS, "peek inspect", "it is .map(..) with a function that returns its row"),
+        (ROWS, "peek inspect_debug", "it is .inspect(function)"),
         (ROWS, "merge unionAll concat", "it is .union("),
         (ROWS, "branch split", "it is .filter(..), once for each branch"),
         (ROWS, "mapValues map_value transform", "it is .map("),

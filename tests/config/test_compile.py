@@ -16,7 +16,7 @@ from raystream.config.to_python import to_python
 from raystream.graph.policies import Early
 from raystream.graph.windows import Cumulative, Tumbling
 from tests.config.corpus import CANARY, CONFIGS, LOADING, files
-from tests.steps import Dedupe, Read, Rename, Select, WindowAggregate, WithEventTime, Write
+from tests.steps import Dedupe, Inspect, Read, Rename, Select, WindowAggregate, WithEventTime, Write
 
 PIPELINES = CONFIGS.parent / "pipelines"
 JOBS = ["requests_per_minute", "order_totals", "campaign_effect"]
@@ -293,15 +293,18 @@ steps:
   - select: {order: order, twice: total * 2}
   - select: order
   - rename: {order: name}
+  - inspect: builtins:print
+    batch_format: polars
 sink: {files: {path: out}}
 """)
     pipeline = load(str(path), LOADING).pipeline
-    _, first, second, third, fourth, _ = (node.step for node in pipeline.graph().nodes)
+    _, first, second, third, fourth, fifth, _ = (node.step for node in pipeline.graph().nodes)
     new = {"total": "price * quantity", "name": "upper('x')"}
     assert first == Select(("order",), computed=new)
     assert second == Select((), computed={"order": "order", "twice": "total * 2"})
     assert third == Select(("order",))
     assert fourth == Rename({"order": "name"})
+    assert fifth == Inspect(print, "polars")
     script = tmp_path / "twin.py"
     script.write_text(to_python(pipeline))
     assert meaning(runpy.run_path(str(script))["p"]) == meaning(pipeline)

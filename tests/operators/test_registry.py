@@ -35,6 +35,7 @@ EXAMPLES: dict[str, Step] = {
         steps.Map(dict),
         steps.FlatMap(list),
         steps.MapBatches(len),
+        steps.Inspect(print),
         steps.WithEventTime("n"),
         steps.Union(),
         steps.KeyBy(("n",)),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import Any
-
 import polars as pl
 
 from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError, UserCodeError
+from raystream.errors import UserCodeError
+from raystream.operators.batch_formats import check_installed, in_format
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.trial import Tried
 from raystream.operators.user_code import defined_at, user_code
@@ -21,7 +19,7 @@ def frame_of(step: MapBatches, user: pl.DataFrame) -> pl.DataFrame:
         UserCodeError: it raised, or returned no frame.
     """
     with user_code(step.function):
-        result = step.function(_given(user, step.batch_format))
+        result = step.function(in_format(user, step.batch_format))
     if isinstance(result, pl.DataFrame):
         return result
     if step.batch_format == "pandas":
@@ -52,22 +50,5 @@ def output_schema(step: MapBatches) -> Schema:
     Raises:
         ConfigurationError: there is no such batch format, or its library is not installed.
     """
-    _check_installed(step.batch_format)
+    check_installed(step.batch_format, "map_batches")
     return Schema.of(step.schema) if step.schema is not None else Schema({}, open=True)
-
-
-def _check_installed(batch_format: str) -> None:
-    needed = {"polars": (), "pandas": ("pandas", "pyarrow"), "pyarrow": ("pyarrow",)}
-    if batch_format not in needed:
-        what = f"map_batches: no batch_format {batch_format!r}"
-        raise ConfigurationError(what, what_to_do="write polars, pandas or pyarrow")
-    missing = [name for name in needed[batch_format] if find_spec(name) is None]
-    if missing:
-        what = f"map_batches: batch_format={batch_format!r} needs {' and '.join(missing)}"
-        raise ConfigurationError(what, what_to_do=f"pip install {' '.join(missing)}")
-
-
-def _given(user: pl.DataFrame, batch_format: str) -> Any:
-    if batch_format == "pandas":
-        return user.to_pandas()
-    return user.to_arrow() if batch_format == "pyarrow" else user

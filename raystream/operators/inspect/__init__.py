@@ -1,0 +1,1 @@
+"""Inspect: rows are looked at by a function, and passed unchanged."""
