@@ -442,6 +442,7 @@ class Stream(StateVerbs):
             step: A value of a subclass of `raystream.operators.step.Step`.
             others: Further inputs, for a step that reads several.
 
+        >>> from raystream.operators.drop.step import Drop
         >>> rows = rs.Pipeline("example").read(rs.Rows([{"a": 1, "b": 2}]))
         >>> rows.step(Drop(("a",))).collect().rows()
         [(2,)]
