@@ -45,7 +45,7 @@ def feed(
     pipeline: Pipeline,
     rows: Mapping[str, Sequence[Item]],
     *,
-    parallelism: int = 1,
+    parallelism: int | Sequence[int] = 1,
     wall_ms: int = WALL_MS,
 ) -> dict[str, list[dict[str, Any]]]:
     """What a pipeline writes when it reads these rows.
@@ -57,7 +57,8 @@ def feed(
         pipeline: Built as for production; no broker is contacted.
         rows: Per source, by the name of its step or its topic: dict rows, and between them
             markers: `EOF`, `CRASH`, `PAUSE`, `ADVANCE("1m")`.
-        parallelism: Subtasks of each chain.
+        parallelism: Subtasks of each chain; several numbers: of one process after the other, the
+            last of all further ones. A process ends at a CRASH or EOF.
         wall_ms: Where the virtual wall clock starts, epoch ms.
 
     Returns:
@@ -75,7 +76,8 @@ def feed(
     >>> feed(p, {"requests": [{"ts": 1}, CRASH, {"ts": 2}]})["counts"]
     [{'window_start': 0, 'window_end': 60000, 'n': 2}]
     """
-    return _Feeding(pipeline, rows, parallelism, wall_ms).to_the_end()
+    each = [parallelism] if isinstance(parallelism, int) else list(parallelism)
+    return _Feeding(pipeline, rows, each, wall_ms).to_the_end()
 
 
 class _Inline(Executor):
@@ -94,7 +96,11 @@ class _Feeding:
     """One call of `feed`: runs of one job after another, each until EOF or a crash."""
 
     def __init__(
-        self, pipeline: Pipeline, rows: Mapping[str, Sequence[Item]], parallelism: int, wall_ms: int
+        self,
+        pipeline: Pipeline,
+        rows: Mapping[str, Sequence[Item]],
+        parallelism: list[int],
+        wall_ms: int,
     ) -> None:
         graph = pipeline.graph()
         self._pipeline = pipeline
@@ -108,12 +114,8 @@ class _Feeding:
         learnt = {name: schema for name, s in self._sources.items() if (schema := s.learn())}
         told = LogicalGraph(graph.name, nodes)
         learnt |= learn_functions(used(told), learnt, {}, self._first_rows, strict=False)
-        self._plan = plan(
-            told,
-            parallelism,
-            learnt,
-            guarantee=pipeline.settings.delivery_guarantee,
-        )
+        guarantee = pipeline.settings.delivery_guarantee
+        self._plans = [plan(told, each, learnt, guarantee=guarantee) for each in parallelism]
 
     def _first_rows(self, node: Node) -> pl.DataFrame | None:
         step: Any = node.step
@@ -143,6 +145,8 @@ class _Feeding:
     def _run(self) -> Outcome | None:
         """One process: to the end of the run (its outcome) or to a crash (None)."""
         self._world.waiting.clear()
+        self._plan, *later = self._plans
+        self._plans = later or self._plans
         runtime = LocalRuntime(
             self._job(), clock=self._clock, background=_Inline(), store=self._store
         )

@@ -58,6 +58,15 @@ def test_crashes_and_pauses_change_nothing(markers: list[tuple[int, Any]]) -> No
     assert in_order(feed(counting(), {"requests": items})["counts"]) == right(requests(200))
 
 
+def test_each_process_may_have_its_own_parallelism() -> None:
+    """The window of the second minute is open at the checkpoint, and has other owners then."""
+    rows = requests(150)
+    items = [*rows[:80], PAUSE, *rows[80:100], CRASH, *rows[100:120], CRASH, *rows[120:]]
+    for widths in ([1, 4, 2], [3, 1]):
+        out = feed(counting(), {"requests": items}, parallelism=widths)
+        assert in_order(out["counts"]) == right(rows)
+
+
 def test_after_eof_the_job_reads_on_and_rows_of_written_windows_are_late() -> None:
     rows = requests(120)
     out = feed(counting(), {"requests": [*rows[:60], EOF, rows[5], *rows[60:]]})

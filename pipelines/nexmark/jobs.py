@@ -1,0 +1,47 @@
+"""A job for each query of Nexmark, from Kafka to Kafka: topics person, auction, bid; nexmark-q0, ..
+
+`raystream run pipelines/nexmark/jobs.py:q12`. The queries are functions of their input streams in
+the modules beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import bids
+import totals
+import windows
+from events import SCHEMAS as SCHEMAS  # noqa: PLC0414 - for those who read the topics
+from events import Events
+
+import raystream as rs
+from raystream.api.stream import Stream
+
+Query = Callable[[Events], Stream]
+
+QUERIES: Mapping[str, Query] = {
+    query.__name__: query
+    for query in (
+        bids.q0,
+        bids.q1,
+        bids.q2,
+        bids.q10,
+        windows.q12,
+        bids.q14,
+        totals.q17,
+        bids.q21,
+        bids.q22,
+    )
+}
+"""Every query by its name."""
+
+
+def on_kafka(name: str) -> rs.Pipeline:
+    """The job of a query."""
+    kafka = rs.Kafka("kafka:9092")
+    p = rs.Pipeline(f"nexmark-{name}", checkpoint_interval="2s")
+    QUERIES[name](Events(p, kafka.topic)).write(kafka.topic(f"nexmark-{name}"), name=name)
+    return p
+
+
+globals().update({name: on_kafka(name) for name in QUERIES})
