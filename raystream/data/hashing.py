@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from raystream.data.keys import canonical_type
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-HASH_NAME = "polars-row-hash-1"
+HASH_NAME = "polars-row-hash-2"
 """Name of this way to find an owner; another way gets another name."""
 
 POLARS_VERSION = pl.__version__
@@ -34,7 +36,20 @@ def row_hashes(frame: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
         frame: Rows with the key columns.
         keys: Names of the key columns, in the order of the key; at least one.
     """
-    return frame.select(keys).hash_rows(_SEED)
+    columns = frame.select(keys)
+    casts = [
+        pl.col(name).cast(kind)
+        for name, was in columns.schema.items()
+        if (kind := _hashed_type(was)) != was
+    ]
+    return (columns.with_columns(casts) if casts else columns).hash_rows(_SEED)
+
+
+def _hashed_type(dtype: pl.DataType) -> pl.DataType:
+    """Integers of 64 bits, since narrow negative ones have other hashes; texts of categories."""
+    if dtype in (pl.Int8, pl.Int16, pl.Int32):
+        return pl.Int64()
+    return canonical_type(dtype)
 
 
 def owners(frame: pl.DataFrame, keys: Sequence[str], parallelism: int) -> pl.Series:

@@ -76,6 +76,32 @@ class TimeTable(SortedRuns):
         equal = same_keys(rows, keys[who], self.keys)
         return (who, rows) if equal.all() else (who[equal], rows.filter(pl.Series(equal)))
 
+    def select(self, low: int, high: int, most: int) -> Iterator[pl.DataFrame]:
+        """The rows of all keys with low <= time <= high, unordered, in pieces.
+
+        The table must not change before all is consumed.
+
+        Args:
+            low: First time.
+            high: Last time.
+            most: Rows of a piece.
+        """
+        low = low if self.horizon is None else max(low, self.horizon)
+        for run in self.runs:
+            part: Run | None = run
+            if self._width:
+                part = run.between(low // self._width, high // self._width + 1)
+            if part is None:
+                continue
+            times = part.frame[self._time].to_numpy()
+            found = np.flatnonzero((times >= low) & (times <= high))
+            for first in range(0, len(found), most):
+                yield part.frame.select(*self.schema)[found[first : first + most]]
+
+    def clear(self) -> None:
+        """Drop all rows."""
+        self.runs = []
+
     def _above_horizon(self, low: Rows) -> Rows:
         return low if self.horizon is None else np.maximum(low, self.horizon)
 

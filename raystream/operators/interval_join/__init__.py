@@ -1,0 +1,1 @@
+"""Verb `join` with `within=`: pairs whose event times are near each other."""

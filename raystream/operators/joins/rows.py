@@ -1,0 +1,68 @@
+"""Joined rows, assembled from the rows of both streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from raystream.data.batch import TIME
+from raystream.data.schema import Schema
+from raystream.operators.joins.columns import Pairs, joined_schema, right_names
+from raystream.operators.joins.kinds import JoinKind
+
+
+class JoinedRows:
+    """Makes frames of joined rows.
+
+    Args:
+        left: Columns of the left stream.
+        right: Columns of the right stream.
+        on: Key columns.
+        kind: Which join.
+        suffix: Of right columns whose names the left stream has, too.
+
+    >>> left, right = Schema.of({"k": "int", "a": "int"}), Schema.of({"k": "int", "a": "int"})
+    >>> rows = JoinedRows(left, right, [("k", "k")], JoinKind.FULL, "_b")
+    >>> one = pl.DataFrame({"k": [1], "a": [2], TIME: [5]})
+    >>> rows.of(one, one.with_columns(pl.lit(7, pl.Int64).alias(TIME))).rows()
+    [(1, 2, 2, 7)]
+    >>> rows.of(None, one).rows()
+    [(1, None, 2, 5)]
+    """
+
+    def __init__(
+        self, left: Schema, right: Schema, on: Pairs, kind: JoinKind, suffix: str
+    ) -> None:
+        self._kind = kind
+        self._types = joined_schema(left, right, on, kind, suffix).columns
+        self._names = right_names(left.names(), right.names(), on, suffix) if kind.pairs else {}
+        self._left = left.names()
+        self._merged = [mine for mine, theirs in on if mine == theirs]
+
+    def of(self, left: pl.DataFrame | None, right: pl.DataFrame | None) -> pl.DataFrame:
+        """Rows side by side; None: all null. Event time is the later one of both."""
+        columns: dict[str, pl.Series | None] = dict.fromkeys(self._types)
+        if right is not None:
+            mine = {name: name for name in self._merged} if left is None else {}
+            columns |= {new: right[name] for name, new in {**mine, **self._names}.items()}
+        if left is not None:
+            columns |= {name: left[name] for name in self._left}
+        time = _later(left, right)
+        made = [_typed(columns[name], name, kind, len(time)) for name, kind in self._types.items()]
+        return pl.DataFrame([*made, time])
+
+
+def _typed(column: pl.Series | None, name: str, kind: pl.DataType, rows: int) -> pl.Series:
+    if column is None:
+        return pl.Series(name, [None], dtype=kind).new_from_index(0, rows)
+    return (column if column.dtype == kind else column.cast(kind)).alias(name)
+
+
+def _later(left: pl.DataFrame | None, right: pl.DataFrame | None) -> pl.Series:
+    if left is None or right is None:
+        only = left if left is not None else right
+        assert only is not None
+        return only[TIME]
+    both: Mapping[str, pl.Series] = {"a": left[TIME], "b": right[TIME]}
+    return pl.DataFrame(both).select(pl.max_horizontal("a", "b").alias(TIME)).to_series()
