@@ -36,6 +36,10 @@ _OURS = (
     (".rename(old=..)", "withcolumnrenamed renamecolumns renamed"),
     (".write(..)", "sink sinkto addsink to totopic output writestream writeto insertinto"),
     (".union(..)", "merge unionall concat"),
+    (".join(other, on=.., within=..)", "intervaljoin joinwithin"),
+    ('.join(other, on=.., how="left", within=..)', "leftjoin leftouterjoin"),
+    ('.join(other, on=.., how="right", within=..)', "rightjoin rightouterjoin"),
+    ('.join(other, on=.., how="full", within=..)', "outerjoin fulljoin fullouterjoin"),
     (".dedupe(..)", "dedup dropduplicates distinct unique"),
     (".filter(..), once for each branch, on the same stream", "branch split"),
     (".inspect(function)", "peek inspectdebug tap"),
@@ -67,6 +71,7 @@ _OF_A_WINDOW = (
     (".agg(..).write(..)", "write to sink sinkto addsink totopic show print"),
     (".window(.., allowed_lateness=..)", "allowedlateness grace"),
     (".window(.., emit=..)", "trigger suppress emit"),
+    ("a verb of the stream: rows.join(other, on=.., within=..)", "join"),
     (".agg(..).late", "late sideoutputlatedata getsideoutput"),
     (".agg(..).filter(..)", "filter where having"),
 )  # fmt: skip
@@ -80,9 +85,11 @@ _OF_A_PIPELINE = (
 )  # fmt: skip
 
 _LACKING = (
-    ("joins are", "join left_join leftjoin right_join outer_join full_join fullouterjoin interval_"
-     "join window_join join_asof joinasof join_window connect co_group cogroup comap coflatmap"
-     " join_lookup merge_asof temporal_join cross_join"),
+    ("window joins are", "window_join join_window co_group cogroup"),
+    ("as-of joins are", "join_asof joinasof merge_asof temporal_join"),
+    ("functions over two streams are", "connect comap coflatmap"),
+    ("lookups are", "join_lookup"),
+    ("joins without a key are", "cross_join"),
     ("session windows are", "session session_window sessionwindow"),
     ("count windows are", "count_window global_window over"),
     ("process functions are", "Process keyed_process processfunction stateful_map"
@@ -127,8 +134,8 @@ def no_verb(name: str, known: list[str]) -> AttributeError:
 
     >>> print(no_verb("groupBy", []))
     a stream has no 'groupBy'; it is .key_by(..)
-    >>> print(no_verb("leftJoin", []))
-    a stream has no 'leftJoin'; joins are not in this version
+    >>> print(no_verb("join_asof", []))
+    a stream has no 'join_asof'; as-of joins are not in this version
     """
     return _missing("a stream", name, _STREAM.get(_bare(name)), known)
 

@@ -13,6 +13,7 @@ from raystream.api.expressions import (
     expression,
     named,
 )
+from raystream.api.join_verbs import JoinVerbs
 from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
 from raystream.api.peers import no_verb
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-class Stream(StateVerbs):
+class Stream(JoinVerbs, StateVerbs):
     """A stream of rows; every verb adds a step to the pipeline and returns the stream behind it.
 
     Every verb takes `name=` (identity of the step in checkpoints) and `parallelism=` (its

@@ -31,6 +31,7 @@ from raystream.connectors.kafka.settings import Secret
 from raystream.graph.nearest import did_you_mean
 
 MEANT: Mapping[str, str] = {
+    "using": "keys",
     "brokers": "bootstrap_servers",
     "servers": "bootstrap_servers",
     "topics": "topic",

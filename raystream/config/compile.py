@@ -222,6 +222,8 @@ class _Compiler:
             raise _Skip
         if step.get("aggregate") is not None:
             return self._aggregate(stream, step)
+        if step.get("join") is not None:
+            return self._join(stream, step)
         verb = next(v for v in (*_VERBS, *formless()) if step.get(v) is not None)
         value = step[verb]
         options = _options(step, "name", "parallelism", "batch_format", "schema", "within")
@@ -285,6 +287,19 @@ class _Compiler:
             raise _Skip
         return known
 
+    def _join(self, stream: Stream, step: Value) -> Stream:
+        (other,) = self._others(step["join"])
+        options = _options(step, "name", "parallelism", "how", "within", "suffix")
+        with self._noting(step["join"], step):
+            made = stream.join(other, step["keys"].plain(), **options)
+        self._late(step, made)
+        return made
+
+    def _late(self, step: Value, stream: Stream) -> None:
+        late = step.get("late")
+        if late is not None:
+            self._attempt(self._sink, late.data, self._sinks[late.data], stream.late)
+
     def _applied(self, stream: Stream, word: str, step: Value, options: dict[str, Any]) -> Stream:
         """A verb whose options are the fields of its step."""
         said = {**step[word].plain()}
@@ -298,7 +313,7 @@ class _Compiler:
         return stream.step(made, *others, **options)
 
     def _aggregate(self, stream: Stream, step: Value) -> Stream:
-        keys, window, late = step.get("key_by"), step["window"], step.get("late")
+        keys, window = step.get("key_by"), step["window"]
         if keys is not None:
             with self._noting(keys, step):
                 stream = _keyed(stream, keys, {})
@@ -309,8 +324,7 @@ class _Compiler:
             aggregates = {n: _aggregate(v.data) for n, v in step["aggregate"].data.items()}
             result: Stream = windowed.agg(aggregates)
         self._dead_letters(step.get("errors"), result)
-        if late is not None:
-            self._attempt(self._sink, late.data, self._sinks[late.data], result.late)
+        self._late(step, result)
         having = step.get("having")
         return result if having is None else self._attempt(self._having, result, having) or result
 

@@ -83,7 +83,7 @@ def _from(document: Value, problems: Problems) -> None:
     every = steps.data if steps is not None else []
     later = [step["name"].data for step in every if step.get("name") is not None]
     for number, step in enumerate(every):
-        others = step.get("union") or step.get("with")
+        others = step.get("union") or step.get("with") or step.get("join")
         for value in [step.get("from"), *(others.many() if others is not None else [])]:
             _known(value, known, later, problems)
         if number == 0 and step.get("from") is None and len(known) > 1:

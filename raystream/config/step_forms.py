@@ -98,6 +98,33 @@ _COLUMNS = MapOf(SQL, what="a column name")
 
 _NAMES = MapOf(COLUMN, what="a column name")
 
+_LATE = Field(NAMED, "Sink for late rows. Default: dropped and counted.")
+
+_END = Text("an end of an interval")
+
+JOIN = Record(
+    "a join",
+    {
+        "join": Field(NAMED, "The other stream: a step or source.", required=True),
+        "keys": Field(  # `on` is a truth value in YAML 1.1
+            ByKind(scalar=COLUMN, sequence=ListOf(COLUMN), mapping=MapOf(COLUMN, what="a column")),
+            "Columns that are equal: names, or column here -> column there.",
+            required=True,
+        ),
+        "how": Field(
+            Word(("inner", "left", "right", "full", "semi", "anti")),
+            "Which rows it gives. Default: inner, the pairs.",
+        ),
+        "within": Field(
+            ByKind(scalar=TIME, sequence=ListOf(_END, least=2)),
+            "[-5s, 10m]: from when to when the other row may be; an end may be a column.",
+        ),
+        "suffix": Field(Text(), "Behind names of the other stream that are taken: _right."),
+        "late": _LATE,
+        **_COMMON,
+    },
+)
+
 _SELECTED = ByKind(
     scalar=COLUMN, sequence=ListOf(ByKind(scalar=COLUMN, mapping=_COLUMNS)), mapping=_COLUMNS
 )
@@ -127,7 +154,7 @@ AGGREGATE = Record(
         "having": Field(SQL, "Only result rows for which this is true."),
         "emit": Field(EMIT, "on_close, or {early: 10s}: also open windows, with final = false."),
         "allowed_lateness": Field(TIME, "How long a window still takes late rows. Default: 0s."),
-        "late": Field(NAMED, "Sink for late rows. Default: dropped and counted."),
+        "late": _LATE,
         **_ERRORS,
         **_COMMON,
     },
@@ -137,6 +164,7 @@ AGGREGATE = Record(
 STEP = Variants(
     "a step",
     {
+        "join": JOIN,
         "aggregate": AGGREGATE,
         "window": AGGREGATE,
         "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),

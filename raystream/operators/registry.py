@@ -10,6 +10,7 @@ from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
 from raystream.operators.inspect.step import Inspect
+from raystream.operators.interval_join.step import IntervalJoin
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.read.step import Read
@@ -38,6 +39,7 @@ OURS: tuple[type[Step], ...] = (
     Inspect,
     WithEventTime,
     Union,
+    IntervalJoin,
     KeyBy,
     WindowAggregate,
     Write,

@@ -23,6 +23,7 @@ from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.windows import Hopping, Tumbling, Window
 from raystream.ids import HIDDEN, StepName
 from raystream.verify.event_time import time_of
+from raystream.verify.joins import interval_join
 from raystream.verify.local_windows import local_windows_of
 
 Row = dict[str, Any]
@@ -47,7 +48,7 @@ def evaluate(
     results: dict[Edge, list[Row]] = {}
     sinks: dict[StepName, list[Row]] = {}
     for node in graph.nodes:
-        given = [row for edge in node.inputs for row in results.get(edge, [])]
+        given = [results.get(edge, []) for edge in node.inputs]
         rows = _read(node, inputs) if node.step.source is not None else _apply(node, given)
         results[Edge(node.id)] = rows
         if node.step.sink is not None:
@@ -65,12 +66,12 @@ def _read(node: Node, inputs: Mapping[StepName, Sequence[Mapping[str, Any]]]) ->
     return [{**row, _TIME: time_of(step, dict(row))} for row in inputs[node.name]]
 
 
-def _apply(node: Node, rows: list[Row]) -> list[Row]:
+def _apply(node: Node, inputs: list[list[Row]]) -> list[Row]:
     """One step over all its rows; a table from verb to function."""
     if node.step.word not in _STEPS:
         what = f"no evaluation of {node.step.word}"
         raise ConfigurationError(what, str(node.origin))
-    return _STEPS[node.step.word](node.step, rows)
+    return _STEPS[node.step.word](node.step, *inputs)
 
 
 def _visible(row: Row) -> Row:
@@ -177,6 +178,10 @@ def _map_batches(step: Any, rows: list[Row]) -> list[Row]:
 
 def _with_event_time(step: Any, rows: list[Row]) -> list[Row]:
     return [{**row, _TIME: time_of(step, row)} for row in rows]
+
+
+def _union(step: Any, *inputs: list[Row]) -> list[Row]:
+    return [row for rows in inputs for row in rows]
 
 
 def _same(step: Any, rows: list[Row]) -> list[Row]:
@@ -290,7 +295,7 @@ _AGGREGATES: Mapping[AggregateKind, Callable[[Sequence[Any]], Any]] = {
     AggregateKind.LAST: _or_none(lambda values: values[-1]),
 }
 
-_STEPS: Mapping[str, Callable[[Any, list[Row]], list[Row]]] = {
+_STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "filter": _filter,
     "select": _select,
     "with_columns": _with_columns,
@@ -303,7 +308,8 @@ _STEPS: Mapping[str, Callable[[Any, list[Row]], list[Row]]] = {
     "map_batches": _map_batches,
     "inspect": _same,
     "with_event_time": _with_event_time,
-    "union": _same,
+    "interval_join": interval_join,
+    "union": _union,
     "key_by": _key_by,
     "window_aggregate": _aggregate,
     "write": _same,

@@ -166,11 +166,11 @@ MISTAKES = {
         'nothing comes out of .errors: the policy is fail; write p.read(.., errors="dlq")'
     ),
     "rows.late": (
-        "only a stream made by .window(..).agg(..) has .late; "
+        "only a stream made by .window(..).agg(..) or .join(..) has .late; "
         "write counts = rows.window(..).agg(..), then counts.late.write(..)"
     ),
     'counts.select("ip").late': (
-        "only a stream made by .window(..).agg(..) has .late; "
+        "only a stream made by .window(..).agg(..) or .join(..) has .late; "
         "write counts = rows.window(..).agg(..), then counts.late.write(..)"
     ),
     'rows.filter("status > 1", name="a b")': (
@@ -235,7 +235,7 @@ def test_words_of_other_systems_are_translated() -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("join", "a stream has no 'join'; joins are not in this version"),
+        ("join_asof", "a stream has no 'join_asof'; as-of joins are not in this version"),
         ("sort", "a stream has no 'sort'; sorting is not in this version"),
     ],
 )

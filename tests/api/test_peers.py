@@ -19,7 +19,8 @@ WINDOWED = ROWS.key_by("ip").window(rs.tumbling("1m"))
     [
         (ROWS, "groupBy group_by keyBy keyby key_on selectKey groupByKey", "it is .key_by("),
         (ROWS, "to sink_to sinkTo addSink add_sink output write_stream", "it is .write("),
-        (ROWS, "join leftJoin left_join outerJoin coGroup connect join_asof", "joins are not in"),
+        (ROWS, "leftJoin left_join rightJoin outerJoin intervalJoin", "it is .join(other, on="),
+        (ROWS, "join_asof temporal_join", "as-of joins are not in"),
         (ROWS, "foreach forEach for_each foreachBatch", "it is .map(..) for each row, or .write("),
         (ROWS, "peek inspect_debug", "it is .inspect(function)"),
         (ROWS, "merge unionAll concat", "it is .union("),
@@ -40,7 +41,7 @@ WINDOWED = ROWS.key_by("ip").window(rs.tumbling("1m"))
         (WINDOWED, "sum reduce aggregate apply process", "it is .agg(..) with rs.sum"),
         (WINDOWED, "write to sink_to", "it is .agg(..).write(..)"),
         (WINDOWED, "allowedLateness grace", "it is .window(.., allowed_lateness=..)"),
-        (WINDOWED, "join", "joins are not in"),
+        (WINDOWED, "join", "it is a verb of the stream: rows.join("),
         (p, "fromSource addSource add_source readStream input", "it is p.read("),
         (p, "execute start", "it is p.run() or p.submit()"),
         (p, "groupBy", "verbs follow a read: p.read(..).key_by("),

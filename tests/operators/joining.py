@@ -69,9 +69,7 @@ class Subtasks:
         columns = RIGHT if port else LEFT
         frame = pl.DataFrame(rows, schema={**columns, TIME: pl.Int64()}, orient="row")
         keys = [self.step.on[0][port]]
-        for operator, share in zip(
-            self.operators, partition(frame, keys, self.width), strict=True
-        ):
+        for operator, share in zip(self.operators, partition(frame, keys, self.width), strict=True):
             if share is not None:
                 operator.process(Batch(share), port)
                 self.finish(operator)

@@ -38,6 +38,7 @@ EXAMPLES: dict[str, Step] = {
         steps.Inspect(print),
         steps.WithEventTime("n"),
         steps.Union(),
+        steps.IntervalJoin((("n", "m"),), low=-5000, high=60_000),
         steps.KeyBy(("n",)),
         steps.WindowAggregate(("n",), *ASKED),
         steps.Write(rs.Collect()),

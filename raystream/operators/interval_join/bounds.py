@@ -145,4 +145,3 @@ def _moment(bound: Bound, kinds: Mapping[str, pl.DataType], *, up: bool) -> pl.E
         size, ticks = _PER_MS[kind.time_unit], column.cast(pl.Int64)
         return -(-ticks // size) if up else ticks // size
     return column.clip(-FOREVER, FOREVER).cast(pl.Int64)
-

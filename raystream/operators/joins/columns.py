@@ -41,9 +41,7 @@ def right_names(
     return found
 
 
-def joined_schema(
-    left: Schema, right: Schema, on: Pairs, kind: JoinKind, suffix: str
-) -> Schema:
+def joined_schema(left: Schema, right: Schema, on: Pairs, kind: JoinKind, suffix: str) -> Schema:
     """Columns of joined rows: those of the left stream, then those of the right one.
 
     Raises:
@@ -70,9 +68,7 @@ def joined_schema(
     return Schema(columns, frozenset(required))
 
 
-def key_types(
-    left: Mapping[str, pl.DataType], right: Mapping[str, pl.DataType], on: Pairs
-) -> None:
+def key_types(left: Mapping[str, pl.DataType], right: Mapping[str, pl.DataType], on: Pairs) -> None:
     """Check that keys exist and can be compared.
 
     Raises:

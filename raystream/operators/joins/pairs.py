@@ -351,8 +351,6 @@ class PairJoin(TableOperator):
             table.append(matched.with_columns(pl.lit(value=True).alias(_HIT)))
 
 
-def _beside(
-    mine: pl.DataFrame, theirs: pl.DataFrame | None, side: _Side
-) -> tuple[Any, Any]:
+def _beside(mine: pl.DataFrame, theirs: pl.DataFrame | None, side: _Side) -> tuple[Any, Any]:
     """Left and right rows."""
     return (theirs, mine) if side.port else (mine, theirs)

@@ -31,9 +31,7 @@ class JoinedRows:
     [(1, None, 2, 5)]
     """
 
-    def __init__(
-        self, left: Schema, right: Schema, on: Pairs, kind: JoinKind, suffix: str
-    ) -> None:
+    def __init__(self, left: Schema, right: Schema, on: Pairs, kind: JoinKind, suffix: str) -> None:
         self._kind = kind
         self._types = joined_schema(left, right, on, kind, suffix).columns
         self._names = right_names(left.names(), right.names(), on, suffix) if kind.pairs else {}

@@ -1,0 +1,173 @@
+"""Verbs that bring rows of two streams together."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from raystream.api.arguments import checked, chosen
+from raystream.api.event_time import units_at
+from raystream.api.expressions import check_visible
+from raystream.api.origin import at_call, wrong
+from raystream.api.shown import Shown
+from raystream.operators.interval_join.step import Bound, IntervalJoin
+from raystream.operators.joins.kinds import JoinKind
+from raystream.operators.joins.step import SUFFIX, JoinStep
+from raystream.units import Duration, milliseconds
+
+if TYPE_CHECKING:
+    from raystream.api.keyed import KeyedStream
+    from raystream.api.pipeline import Pipeline
+    from raystream.api.stream import Stream
+    from raystream.graph.logical import Edge
+
+Keys = str | Sequence[str] | Mapping[str, str]
+
+_DURATION = re.compile(r"\s*-?\s*\d+(?:\.\d+)?\s*(?:ms|s|m|h|d)\s*")
+_HOW_WITHIN = 'write within=("-5s", "10m"), or within=("0s", "expires") with a column'
+
+
+class JoinVerbs(Shown):
+    """Joins of a stream with another one."""
+
+    _pipeline: Pipeline
+    _edge: Edge
+
+    @checked
+    def join(
+        self,
+        other: Stream,
+        on: Keys,
+        *,
+        how: str = "inner",
+        within: Any = None,
+        suffix: str = SUFFIX,
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> KeyedStream:
+        """Pair the rows of this stream with rows of another one that have the same key.
+
+        A row of the result has the columns of this stream, then those of the other; a key of the
+        same name is there once, other columns of the other stream that this one has, too, get the
+        suffix. Its event time is the later one of both, its key is `on`. Null is equal to nothing,
+        not even to null. Late rows are in `.late`, with the columns of both streams.
+
+        Args:
+            other: The other stream, of the same pipeline; it may be the same stream.
+            on: Columns that must be equal: a name, several, or {"column here": "column there"}.
+            how: `inner` (pairs), `left`, `right`, `full` (also the rows without a match, with
+                nulls), `semi`, `anti` (rows of this stream that have a match, or none).
+            within: How far the event time of the other row may be from that of this row:
+                ("-5s", "10m"), both ends included; "10s" is ("-10s", "10s"). An end may be a column
+                of this stream with a time: ("0s", "expires").
+            suffix: Appended to names of the other stream that exist here, too.
+
+        >>> p = rs.Pipeline("example")
+        >>> orders = p.read(rs.Rows([{"id": 1, "at": 0}]), event_time="at", name="orders")
+        >>> paid = rs.Rows([{"order": 1, "sum": 7, "at": 5_000}])
+        >>> payments = p.read(paid, event_time="at", name="payments")
+        >>> orders.join(payments, {"id": "order"}, within=("0s", "1h")).collect().to_dicts()
+        [{'id': 1, 'at': 0, 'order': 1, 'sum': 7, 'at_right': 5000}]
+        """
+        kind: JoinKind = chosen(how, "how", JoinKind)
+        if within is None:
+            text = "join needs a limit in time: within="
+            raise wrong(text, _HOW_WITHIN)
+        low, high = _bounds(within)
+        self._check_units(low, high)
+        step = IntervalJoin(_pairs(on), kind, _suffix(suffix), low=low, high=high)
+        return self._joined(step, other, name, parallelism)
+
+    def _joined(
+        self, step: JoinStep, other: Stream, name: str | None, parallelism: int | None
+    ) -> KeyedStream:
+        from raystream.api.keyed import KeyedStream
+
+        mine, theirs = self._alike([typing.cast("Stream", self), other], "join")
+        edges = (mine._edge, theirs._edge)
+        edge = self._pipeline.add(step, edges, name=name, parallelism=parallelism)
+        schema = self._pipeline.schema(edge)
+        from raystream.api.verb_options import key_behind
+
+        known = None if schema is None or schema.open else schema.key
+        key = key_behind(step, [mine._key, theirs._key]) if known is None else known
+        return KeyedStream(self._pipeline, edge, key)
+
+    def _alike(self, streams: Sequence[Stream], verb: str) -> Sequence[Stream]:
+        """The streams, if they are of one pipeline."""
+        raise NotImplementedError
+
+    def _check_units(self, *bounds: Bound) -> None:
+        units = units_at(self._pipeline, self._edge)
+        for bound in bounds:
+            unit = units.get(bound, "ms") if isinstance(bound, str) else "ms"
+            if unit != "ms":
+                text = f"join within: column {bound!r} is declared as timestamp_{unit}"
+                raise wrong(text, "make it epoch ms or a datetime with with_columns")
+
+
+def _pairs(on: Any) -> tuple[tuple[str, str], ...]:
+    """Key columns here and there."""
+    if isinstance(on, str):
+        on = [on]
+    pairs = list(on.items()) if isinstance(on, Mapping) else on
+    if not isinstance(pairs, list | tuple) or not pairs:
+        raise _wrong_keys(on)
+    found = [pair if isinstance(pair, tuple) else (pair, pair) for pair in pairs]
+    for pair in found:
+        if len(pair) != 2 or not all(isinstance(name, str) and name for name in pair):
+            raise _wrong_keys(on)
+    for port in (0, 1):
+        names = [pair[port] for pair in found]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            text = f"join: column {twice!r} is there twice in on={on!r}"
+            raise wrong(text, "compare each column once")
+    return tuple(found)
+
+
+def _wrong_keys(on: Any) -> Exception:
+    text = f"join takes names of columns, not on={on!r}"
+    return wrong(text, 'write on="id", on=["id", "shop"] or on={"id": "order_id"}')
+
+
+def _suffix(suffix: Any) -> str:
+    if not isinstance(suffix, str) or not suffix:
+        text = f"join: suffix {suffix!r} is no text"
+        raise wrong(text, 'write suffix="_right"')
+    check_visible([suffix], "join")
+    return suffix
+
+
+def _bounds(within: Any) -> tuple[Bound, Bound]:
+    if isinstance(within, str | timedelta):
+        with at_call():
+            reach = milliseconds(within, "within")
+        within = (timedelta(milliseconds=-reach), timedelta(milliseconds=reach))
+    if not isinstance(within, list | tuple) or len(within) != 2:
+        text = f"join takes two ends, not within={within!r}"
+        raise wrong(text, _HOW_WITHIN)
+    low, high = map(_bound, within)
+    if isinstance(low, int) and isinstance(high, int) and low > high:
+        text = f"join: within={tuple(within)!r} ends before it begins"
+        raise wrong(text, _HOW_WITHIN)
+    return low, high
+
+
+def _bound(value: Any) -> Bound:
+    if isinstance(value, str) and not _DURATION.fullmatch(value):
+        if not value:
+            text = "join: an end of within is empty"
+            raise wrong(text, _HOW_WITHIN)
+        return value
+    if not isinstance(value, str | timedelta):
+        text = f"join: an end of within is {value!r}"
+        raise wrong(text, _HOW_WITHIN)
+    before = isinstance(value, str) and value.strip().startswith("-")
+    said: Duration = value.strip().removeprefix("-") if isinstance(value, str) else value
+    with at_call():
+        found = milliseconds(said, "within")
+    return -found if before else found

@@ -1,0 +1,93 @@
+"""Joins by nested loops over all rows, without event time's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from raystream.ids import HIDDEN
+
+Row = dict[str, Any]
+Meet = Callable[[Row, Row], bool]
+
+_TIME = f"{HIDDEN}time"
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - compared with datetimes without a zone
+
+
+def interval_join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
+    """Pairs whose right row lies between the bounds of the left one."""
+
+    def meet(mine: Row, theirs: Row) -> bool:
+        low, high = _bound(step.low, mine), _bound(step.high, mine)
+        if low is None or high is None:
+            return False
+        if isinstance(step.low, str):
+            low = max(low, mine[_TIME])
+        return bool(low <= theirs[_TIME] <= high)
+
+    return joined(step, left, right, meet)
+
+
+def joined(step: Any, left: Sequence[Row], right: Sequence[Row], meet: Meet) -> list[Row]:
+    """Every pair with equal keys that meets, and what the kind of join gives beside."""
+    found: list[Row] = []
+    matched: set[int] = set()
+    for mine in left:
+        partners = [n for n, theirs in enumerate(right) if _equal(step, mine, theirs)]
+        partners = [n for n in partners if meet(mine, right[n])]
+        matched |= set(partners)
+        if step.how in ("semi", "anti"):
+            found += [mine] if bool(partners) is (step.how == "semi") else []
+            continue
+        found += [_beside(step, mine, right[n], left, right) for n in partners]
+        if not partners and step.how in ("left", "full"):
+            found.append(_beside(step, mine, None, left, right))
+    if step.how in ("right", "full"):
+        alone = (row for number, row in enumerate(right) if number not in matched)
+        found += [_beside(step, None, row, left, right) for row in alone]
+    return found
+
+
+def _equal(step: Any, mine: Row, theirs: Row) -> bool:
+    pairs = [(mine[a], theirs[b]) for a, b in step.on]
+    return all(a is not None and b is not None and _same(a, b) for a, b in pairs)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN
+
+
+def _beside(
+    step: Any, mine: Row | None, theirs: Row | None, left: Sequence[Row], right: Sequence[Row]
+) -> Row:
+    here, there = _names(step, left, 0), _names(step, right, 1)
+    row = {name: None if mine is None else mine[name] for name in here}
+    for name in there:
+        value = None if theirs is None else theirs[name]
+        if (name, name) in step.on:
+            row[name] = value if mine is None else row[name]
+        else:
+            row[name + step.suffix if name in here else name] = value
+    times = [each[_TIME] for each in (mine, theirs) if each is not None]
+    return {**row, _TIME: max(times)}
+
+
+def _names(step: Any, rows: Sequence[Row], port: int) -> list[str]:
+    """Columns of a stream; only its keys are known if it has no rows."""
+    if not rows:
+        return [pair[port] for pair in step.on]
+    return [name for name in rows[0] if not name.startswith(HIDDEN)]
+
+
+def _bound(bound: Any, row: Row) -> float | None:
+    if isinstance(bound, int):
+        return int(row[_TIME] + bound)
+    value = row[bound]
+    if isinstance(value, datetime):
+        return (value.replace(tzinfo=None) - (value.utcoffset() or timedelta()) - _EPOCH) / (
+            timedelta(milliseconds=1)
+        )
+    if isinstance(value, date):
+        return (datetime.combine(value, datetime.min.time()) - _EPOCH) / timedelta(milliseconds=1)
+    return None if value is None else int(value)
