@@ -8,6 +8,7 @@ from raystream.data.schema import Schema
 from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
+from raystream.operators.group_aggregate.step import GroupAggregate
 from raystream.operators.inspect.step import Inspect
 from raystream.operators.interval_join.step import IntervalJoin
 from raystream.operators.key_by.step import KeyBy
@@ -30,6 +31,7 @@ __all__ = [
     "FilterRows",
     "FlatMap",
     "Inspect",
+    "GroupAggregate",
     "IntervalJoin",
     "KeyBy",
     "Map",

@@ -53,8 +53,8 @@ _OURS = (
     (".window(rs.tumbling(..))", "tumblingwindow timewindow windowtumbling"),
     (".window(rs.hopping(..))", "hoppingwindow slidingwindow windowhopping"),
     (".window(..)", "windowby windowedby windowall"),
-    (".key_by(..).window(..).agg(..)", "agg aggregate aggregates count sum min max mean avg average"
-     " countwindowed reducewindow foldwindow"),
+    (".key_by(..).window(..).agg(..), or .aggregate(..) without a window",
+     "agg aggregates count sum min max mean avg average countwindowed reducewindow foldwindow"),
     (".late", "sideoutput getsideoutput sideoutputlatedata"),
     ("parallelism= of the step", "setparallelism rebalance shuffle repartition redistribute rescale"
      " partitioncustom"),

@@ -11,6 +11,7 @@ from raystream.api.learn import learn_schemas, learn_types
 from raystream.api.origin import at_call, wrong
 from raystream.api.progress import patiently, say
 from raystream.connectors.traits import topics_of
+from raystream.data.changes import ChangesMode
 from raystream.graph.logical import Edge, LogicalGraph, Node, Origin
 from raystream.graph.nearest import did_you_mean
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy
@@ -79,7 +80,9 @@ def _cut(graph: LogicalGraph, end: Edge | str | None) -> tuple[LogicalGraph, lis
         tag = "" if end.tag == "main" else f".{end.tag}"
         tray = Tray(graph.node(end.source).name + tag)
         number = max(node.id for node in graph.nodes) + 1
-        last = Node(number, "sample", Write(tray), Origin("", 0), (end,), named=True)
+        last = Node(
+            number, "sample", Write(tray, _log(graph, end)), Origin("", 0), (end,), named=True
+        )
         return _above(graph, [last]), [tray]
     sinks = [node for node in graph.nodes if node.step.sink is not None]
     if not sinks:
@@ -87,8 +90,19 @@ def _cut(graph: LogicalGraph, end: Edge | str | None) -> tuple[LogicalGraph, lis
         raise wrong(text, "show a stream: rows.show(), or end one with .write(..)")
     chosen = sinks if end is None else [_sink(sinks, end)]
     trays = [Tray(label(node)) for node in chosen]
-    pairs = zip(chosen, trays, strict=True)
-    return _above(graph, [replace(node, step=Write(tray)) for node, tray in pairs]), trays
+    ends = [
+        replace(node, step=Write(tray, _log(graph, node.inputs[0])))
+        for node, tray in zip(chosen, trays, strict=True)
+    ]
+    return _above(graph, ends), trays
+
+
+def _log(graph: LogicalGraph, end: Edge) -> ChangesMode | None:
+    """How rows are shown: changes with their kind."""
+    from raystream.plan.schemas import graph_outputs
+
+    schema = graph_outputs(graph.nodes, {}).get(end)
+    return None if schema is None or schema.changes is None else ChangesMode.LOG
 
 
 def only_sink(pipeline: Pipeline) -> str | None:

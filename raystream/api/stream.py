@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked, chosen
+from raystream.api.change_verbs import ChangeVerbs
 from raystream.api.event_time import new_event_time, units_at
 from raystream.api.expressions import (
     check_visible,
@@ -17,9 +18,8 @@ from raystream.api.join_verbs import JoinVerbs
 from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
 from raystream.api.peers import no_verb
-from raystream.api.pipeline import Pipeline, check_has
+from raystream.api.pipeline import Pipeline
 from raystream.api.row_columns import returned, returned_types
-from raystream.api.state_verbs import StateVerbs
 from raystream.api.verb_options import (
     check_dead_letters,
     check_late,
@@ -43,7 +43,6 @@ from raystream.operators.step import Step
 from raystream.operators.union.step import Union
 from raystream.operators.window.step import WindowAggregate
 from raystream.operators.with_columns.step import WithColumns
-from raystream.operators.write.step import Write
 from raystream.units import Duration, milliseconds
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-class Stream(JoinVerbs, StateVerbs):
+class Stream(JoinVerbs, ChangeVerbs):
     """A stream of rows; every verb adds a step to the pipeline and returns the stream behind it.
 
     Every verb takes `name=` (identity of the step in checkpoints) and `parallelism=` (its
@@ -387,21 +386,6 @@ class Stream(JoinVerbs, StateVerbs):
             lateness = milliseconds(allowed_lateness, "allowed_lateness")
         base = WindowAggregate(self._key, window, {}, emission(emit), lateness, policy_of(errors))
         return WindowedStream(self._pipeline, self._edge, base, name, parallelism)
-
-    @checked
-    def write(self, sink: Any, *, name: str | None = None, parallelism: int | None = None) -> None:
-        """Write the rows to a sink.
-
-        Args:
-            sink: `kafka.topic(..)`, `rs.Files(..)`, `rs.Collect()`.
-            name: Identity of the sink in checkpoints and transactions.
-            parallelism: Subtasks that write.
-
-        >>> p = rs.Pipeline("example")
-        >>> p.read(rs.Rows([{"n": 1}])).write(rs.Collect(), name="out")
-        """
-        check_has(sink, ("writer", "committer"), "write", "a sink")
-        self._pipeline.add(Write(sink), (self._edge,), name=name, parallelism=parallelism)
 
     @property
     def errors(self) -> Stream:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.expressions import check_visible, named
+from raystream.api.computed_aggregates import check_aggregates, with_computed
+from raystream.api.expressions import named
 from raystream.api.keyed import KeyedStream
 from raystream.api.origin import wrong
 from raystream.api.peers import no_verb_of_window
-from raystream.api.pipeline import Pipeline, declared
-from raystream.api.row_columns import RowColumns, returned_value
+from raystream.api.pipeline import Pipeline
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge
 from raystream.graph.policies import Early
-from raystream.operators.rows.step import Map
 from raystream.operators.window.step import WindowAggregate
 
 
@@ -62,7 +61,7 @@ class WindowedStream:
         """
         every = {**named(aggregates, "agg", "n=rs.count()"), **columns}
         self._check(every)
-        edge, resolved = self._with_computed(every)
+        edge, resolved = with_computed(self._pipeline, self._edge, every, self._base.errors)
         step = replace(self._base, aggregates=resolved)
         made = self._pipeline.add(step, (edge,), name=self._name, parallelism=self._parallelism)
         stream = KeyedStream(self._pipeline, made, self._base.keys)
@@ -76,36 +75,11 @@ class WindowedStream:
             raise wrong(text, "write .agg(count=rs.count())")
         reserved = {*self._base.keys, "window_start", "window_end"}
         reserved |= {"final"} if isinstance(self._base.emit, Early) else set()
-        check_visible(every, "agg")
-        for column, value in every.items():
-            if not isinstance(value, Aggregate):
-                text = f"agg({column}=) takes an aggregate, not {value!r}"
-                raise wrong(text, _advice(column))
+        check_aggregates("agg", every, _advice)
+        for column in every:
             if column in reserved:
                 text = f"agg: the output has a column {column!r} already"
                 raise wrong(text, "give the aggregate another name")
-
-    def _with_computed(self, every: Mapping[str, Aggregate]) -> tuple[Edge, dict[str, Aggregate]]:
-        """Turn functions of the row inside aggregates into columns in front of the window."""
-        functions: dict[str, Callable[[dict[str, Any]], Any]] = {}
-        resolved = {}
-        for column, aggregate in every.items():
-            value, where = aggregate.value, aggregate.where
-            if callable(value):
-                functions[f"_{column}_value"], value = value, f'"_{column}_value"'
-            if callable(where):
-                functions[f"_{column}_where"], where = where, f'"_{column}_where"'
-            resolved[column] = replace(aggregate, value=value, where=where)
-        if not functions:
-            return self._edge, resolved
-        told = {
-            name: bool if name.endswith("_where") else returned_value(function)
-            for name, function in functions.items()
-        }
-        known = declared({n: t for n, t in told.items() if t is not None}).columns
-        adds = {name: known.get(name) for name in functions}
-        step = Map(RowColumns(functions), None, adds, self._base.errors)
-        return self._pipeline.add(step, (self._edge,)), resolved
 
 
 def _advice(column: str) -> str:

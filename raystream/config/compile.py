@@ -313,18 +313,32 @@ class _Compiler:
         return stream.step(made, *others, **options)
 
     def _aggregate(self, stream: Stream, step: Value) -> Stream:
-        keys, window = step.get("key_by"), step["window"]
+        keys, window = step.get("key_by"), step.get("window")
         if keys is not None:
             with self._noting(keys, step):
                 stream = _keyed(stream, keys, {})
+        if window is None:
+            return self._grouped(stream, step)
         options = _options(step, "name", "parallelism", "allowed_lateness") | _errors(step)
         with self._noting(window, step):
+            _refuse(step, ("ttl",), "is for an aggregate without a window")
             windowed = stream.window(_window(window), emit=_emit(step.get("emit")), **options)
         with self._noting(step["aggregate"], step):
-            aggregates = {n: _aggregate(v.data) for n, v in step["aggregate"].data.items()}
-            result: Stream = windowed.agg(aggregates)
+            result: Stream = windowed.agg(_aggregates(step))
         self._dead_letters(step.get("errors"), result)
         self._late(step, result)
+        return self._finished(result, step)
+
+    def _grouped(self, stream: Stream, step: Value) -> Stream:
+        """Without a window."""
+        options = _options(step, "name", "parallelism", "ttl") | _errors(step)
+        with self._noting(step["aggregate"], step):
+            _refuse(step, ("emit", "allowed_lateness", "late"), "needs a window")
+            result: Stream = stream.aggregate(_aggregates(step), **options)
+        self._dead_letters(step.get("errors"), result)
+        return self._finished(result, step)
+
+    def _finished(self, result: Stream, step: Value) -> Stream:
         having = step.get("having")
         return result if having is None else self._attempt(self._having, result, having) or result
 
@@ -355,7 +369,7 @@ class _Compiler:
         if stream is None:
             raise _Skip
         self._check_record(end, stream)
-        options = _options(value, "parallelism")
+        options = _options(value, "parallelism", "changes")
         with self._noting(value):
             stream.write(sink, name=None if name == "sink" else name, **options)
             self._nodes[name] = len(self._pipeline.graph().nodes) - 1
@@ -441,6 +455,17 @@ def _emit(value: Value | None) -> Any:
     return (
         early(value["early"].data) if value is not None and value.data != "on_close" else "on_close"
     )
+
+
+def _refuse(step: Value, names: tuple[str, ...], why: str) -> None:
+    for name in names:
+        if step.get(name) is not None:
+            text = f"{name} {why}"
+            raise ConfigurationError(text, what_to_do="leave it out")
+
+
+def _aggregates(step: Value) -> dict[str, Aggregate]:
+    return {name: _aggregate(value.data) for name, value in step["aggregate"].data.items()}
 
 
 def _aggregate(text: str) -> Aggregate:

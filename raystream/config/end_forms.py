@@ -229,6 +229,10 @@ SINK = Record(
         "kafka": Field(SINK_KAFKA, "Topic of Kafka."),
         "files": Field(SINK_FILES, "Directory; files appear whole, when a checkpoint commits."),
         **forms_of("sink", other_sinks()),
+        "changes": Field(
+            Word(("upsert", "log")),
+            "Rows that change earlier ones: the last of each key, or all with a column op.",
+        ),
         "parallelism": PARALLELISM,
     },
     one_of=((*SINKS, *other_sinks()),),

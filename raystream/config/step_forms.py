@@ -147,13 +147,16 @@ AGGREGATE = Record(
             "Output column -> count(), sum(x), min, max, mean, first, last; sum(x where y > 1).",
             required=True,
         ),
-        "window": Field(WINDOW, "Windows of event time.", required=True),
+        "window": Field(
+            WINDOW, "Windows of event time. Default: none; a result row changes with later rows."
+        ),
         "key_by": Field(
             KEYS, "Key columns, [] for none. Default: those of a key_by step or aggregate above."
         ),
         "having": Field(SQL, "Only result rows for which this is true."),
         "emit": Field(EMIT, "on_close, or {early: 10s}: also open windows, with final = false."),
         "allowed_lateness": Field(TIME, "How long a window still takes late rows. Default: 0s."),
+        "ttl": Field(TIME, "Without a window: how long a key without rows is kept. Default: ever."),
         "late": _LATE,
         **_ERRORS,
         **_COMMON,

@@ -211,11 +211,14 @@ class WriteOptions:
         schema: User columns of the rows; `schema.key` are the key columns (empty: none).
         message_key: No key columns, but data.batch.MESSAGE_KEY is in the frames: pass it through.
         guarantee: exactly_once | at_least_once | none.
+        upserts: Rows have a RowKind in data.changes.CHANGE: an UPDATE_AFTER sets the row of its
+            key, a DELETE removes it.
     """
 
     schema: Schema
     message_key: bool = False
     guarantee: str = "exactly_once"
+    upserts: bool = False
 
     def told_by(self, columns: Schema) -> WriteOptions:
         """The same with columns that only the rows reveal; other keys are omitted.

@@ -22,6 +22,7 @@ from raystream.connectors.base import (
 )
 from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN
+from raystream.data.changes import CHANGE, RowKind
 from raystream.ids import StepName
 
 
@@ -31,6 +32,7 @@ class _Shelf:
 
     prepared: dict[str, tuple[int, pl.DataFrame]] = field(default_factory=dict)
     committed: dict[str, pl.DataFrame] = field(default_factory=dict)
+    key: list[str] | None = None
 
 
 _SHELVES: dict[str, _Shelf] = {}
@@ -56,7 +58,7 @@ class Collect:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Committed rows in the order of their commits.
+        """Committed rows in the order of their commits; of upserts the last row of each key.
 
         >>> out = Collect()
         >>> p = rs.Pipeline("example", checkpoint_storage="memory://collect")
@@ -72,8 +74,12 @@ class Collect:
         >>> Collect().frame().height
         0
         """
-        frames = list(_shelf(self.id).committed.values())
-        return pl.concat(frames) if frames else pl.DataFrame()
+        shelf = _shelf(self.id)
+        frames = list(shelf.committed.values())
+        if shelf.key is None or not frames:
+            return pl.concat(frames) if frames else pl.DataFrame()
+        last = pl.concat(frames).unique(shelf.key, keep="last", maintain_order=True)
+        return last.filter(pl.col(CHANGE) != RowKind.DELETE.value).drop(CHANGE)
 
     def clear(self) -> None:
         """Drop everything that was written so far.
@@ -85,13 +91,20 @@ class Collect:
         """
         _SHELVES.pop(self.id, None)
 
+    @property
+    def takes_upserts(self) -> bool:
+        """Return True: `rows` gives the last row of each key."""
+        return True
+
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
         """Return no warnings."""
         return []
 
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
         """A writer for one subtask."""
-        return CollectWriter(self.id, ctx, options.guarantee)
+        if options.upserts:
+            _shelf(self.id).key = list(options.schema.key)
+        return CollectWriter(self.id, ctx, options)
 
     def committer(self, ctx: CommitterContext) -> Committer | None:
         """Phase two: prepared rows become visible."""
@@ -105,16 +118,17 @@ class Collect:
 class CollectWriter:
     """Holds back the rows of one subtask until their checkpoint is committed."""
 
-    def __init__(self, name: str, ctx: SubtaskContext, guarantee: str) -> None:
+    def __init__(self, name: str, ctx: SubtaskContext, options: WriteOptions) -> None:
         self._id = name
         self._ctx = ctx
-        self._guarantee = guarantee
+        self._guarantee = options.guarantee
+        self._kept = (CHANGE,) if options.upserts else ()
         self._frames: list[pl.DataFrame] = []
         self._direct = 0
 
     def write(self, frame: pl.DataFrame) -> None:
         """Take these rows."""
-        visible = [name for name in frame.columns if not name.startswith(HIDDEN)]
+        visible = [n for n in frame.columns if not n.startswith(HIDDEN) or n in self._kept]
         self._frames.append(frame.select(visible))
         if self._guarantee == "none":
             self._show()

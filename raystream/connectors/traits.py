@@ -46,6 +46,15 @@ class ChecksRows(Protocol):
         ...
 
 
+class Upserting(Protocol):
+    """A sink that keeps the last row of each key: `write(sink, changes="upsert")`."""
+
+    @property
+    def takes_upserts(self) -> bool:
+        """Whether its writers take WriteOptions.upserts."""
+        ...
+
+
 class Discovering(Protocol):
     """A source that looks for new splits."""
 
@@ -105,6 +114,16 @@ def own_key(sink: object) -> str | None:
     """The column that becomes the key of its records, if configured."""
     found: RecordKey | None = _with(sink, "key")
     return None if found is None else found.key
+
+
+def takes_upserts(sink: object) -> bool:
+    """Whether a sink sets and removes rows by key.
+
+    >>> takes_upserts(rs.Collect()), takes_upserts(rs.Files("out"))
+    (True, False)
+    """
+    found: Upserting | None = _with(sink, "takes_upserts")
+    return found is not None and found.takes_upserts
 
 
 def row_check(sink: object) -> Callable[[WriteOptions], None] | None:

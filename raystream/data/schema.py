@@ -13,6 +13,7 @@ import polars as pl
 
 from raystream.data import types
 from raystream.data.batch import HIDDEN
+from raystream.data.changes import Changes
 from raystream.errors import ConfigurationError
 
 
@@ -27,6 +28,7 @@ class Schema:
         open: Behind a row function without a declared output: `columns` holds only what is known
             already (often nothing); the first rows tell the rest and are checked at run time.
         units: Units of event time that were declared of columns (`timestamp_s`: `s`).
+        changes: Rows change earlier ones; None: rows are only added.
 
     >>> Schema.of({"ts": "int not null", "ip": str}).names()
     ['ts', 'ip']
@@ -37,6 +39,7 @@ class Schema:
     key: tuple[str, ...] = ()
     open: bool = False
     units: Mapping[str, str] = field(default_factory=dict, compare=False)
+    changes: Changes | None = None
 
     @classmethod
     def of(cls, declared: Any) -> Schema:
@@ -115,7 +118,15 @@ class Schema:
         >>> Schema.of({"ip": "string"}).with_key(("ip",)).key
         ('ip',)
         """
-        return Schema(self.columns, self.required, key, self.open)
+        return Schema(self.columns, self.required, key, self.open, changes=self.changes)
+
+    def with_changes(self, changes: Changes | None) -> Schema:
+        """The same columns, of rows that change others or do not.
+
+        >>> Schema.of({"n": "int"}).with_changes(Changes(("n",))).changes
+        Changes(by=('n',))
+        """
+        return Schema(self.columns, self.required, self.key, self.open, changes=changes)
 
     def to_json(self) -> dict[str, Any]:
         """JSON value, kept with every checkpoint.
@@ -124,7 +135,11 @@ class Schema:
         ['n']
         """
         columns = [[name, types.to_json(dtype)] for name, dtype in self.columns.items()]
-        return {"columns": columns, "required": sorted(self.required), "key": list(self.key)}
+        found = {"columns": columns, "required": sorted(self.required), "key": list(self.key)}
+        if self.changes is None:
+            return found
+        by = self.changes.by
+        return {**found, "changes": {"by": None if by is None else list(by)}}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Schema:
@@ -134,7 +149,12 @@ class Schema:
         True
         """
         columns = {name: types.from_json(dtype) for name, dtype in value["columns"]}
-        return cls(columns, frozenset(value["required"]), tuple(value["key"]))
+        changes = None
+        if value.get("changes") is not None:
+            by = value["changes"]["by"]
+            changes = Changes(None if by is None else tuple(by))
+        required, key = frozenset(value["required"]), tuple(value["key"])
+        return cls(columns, required, key, changes=changes)
 
 
 def no_column(name: str, names: Iterable[str]) -> ConfigurationError:

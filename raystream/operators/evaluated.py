@@ -7,6 +7,7 @@ import polars as pl
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.graph.policies import ErrorPolicy
+from raystream.operators.changes import paired, settled
 from raystream.operators.evaluation import Evaluation
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors
@@ -30,7 +31,7 @@ class Evaluated(Operator):
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the computed rows."""
-        made = self._evaluated(batch)
+        made = settled(self._evaluated(Batch(paired(batch.frame))))
         if made.height:
             self.output.emit(Batch(made))
 

@@ -9,6 +9,7 @@ from raystream import entry_points
 from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
+from raystream.operators.group_aggregate.step import GroupAggregate
 from raystream.operators.inspect.step import Inspect
 from raystream.operators.interval_join.step import IntervalJoin
 from raystream.operators.key_by.step import KeyBy
@@ -42,6 +43,7 @@ OURS: tuple[type[Step], ...] = (
     IntervalJoin,
     KeyBy,
     WindowAggregate,
+    GroupAggregate,
     Write,
 )
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import MESSAGE_KEY, PLACE, TIME, Batch
+from raystream.data.changes import CHANGE, RowKind
 from raystream.data.left_out import redacted, row_json
 from raystream.errors import DataError, RaystreamError, UserCodeError
 from raystream.formats.rejects import dead_letters
@@ -20,6 +21,8 @@ from raystream.operators.operator import Output
 from raystream.operators.user_code import Raised
 
 Row = Mapping[str, Any]
+
+_GONE = (RowKind.UPDATE_BEFORE, RowKind.DELETE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class BadRow:
         time: Event time, epoch ms.
         key: Message key, if the row still has it.
         place: Its number (data.batch.PLACE), if it has one.
+        gone: It takes another row back, whose fate it shares.
     """
 
     row: Row
@@ -47,6 +51,7 @@ class BadRow:
     time: int | None = None
     key: bytes | None = None
     place: int | None = None
+    gone: bool = False
 
 
 class RowErrors:
@@ -100,6 +105,9 @@ class RowErrors:
         """
         if self.policy is ErrorPolicy.FAIL:
             raise self._failure(bad[0])
+        bad = [one for one in bad if not one.gone]
+        if not bad:
+            return
         kind = "skipped_rows" if self.policy is ErrorPolicy.SKIP else "dlq_rows"
         self._ctx.count(kind, len(bad))
         self._ctx.sample(kind, lambda: (self._left_out(one) for one in bad))
@@ -158,10 +166,12 @@ def bad_rows(frame: pl.DataFrame, reasons: Sequence[str]) -> list[BadRow]:
     rows = frame.select(c for c in frame.columns if not c.startswith(HIDDEN)).to_dicts()
     if not rows:  # no user columns: there are rows nevertheless
         rows = [{} for _ in reasons]
-    origins = zip(*(_hidden(frame, name) for name in (TIME, MESSAGE_KEY, PLACE)), strict=True)
+    origins = zip(
+        *(_hidden(frame, name) for name in (TIME, MESSAGE_KEY, PLACE, CHANGE)), strict=True
+    )
     return [
-        BadRow(row, reason, time=time, key=key, place=place)
-        for row, reason, (time, key, place) in zip(rows, reasons, origins, strict=True)
+        BadRow(row, reason, time=time, key=key, place=place, gone=kind in _GONE)
+        for row, reason, (time, key, place, kind) in zip(rows, reasons, origins, strict=True)
     ]
 
 

@@ -12,12 +12,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
+from raystream.errors import ConfigurationError
 from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
 from raystream.ids import StepName
 from raystream.operators.call import OTHER_STREAMS, Call, Made
 from raystream.operators.needs import Needed
 
 if TYPE_CHECKING:
+    from raystream.data.changes import Changes, ChangesMode
     from raystream.data.schema import Schema
     from raystream.operators.trial import Tried
 
@@ -57,8 +59,10 @@ class Step:
         keeps_records: Every output row is an input row, with its record's metadata.
         only_looks: It passes the rows of its input; left out where functions are only tried.
         counts_rows: A row that is emitted again to replace itself would be counted twice.
+        takes_changes: Its rows may change earlier ones (data.changes); else that is refused.
         source: What it reads from (a connectors.base.Source), for a step without input.
         sink: What it writes to (a connectors.base.Sink), for a step without output.
+        written: How it writes rows that change earlier ones; None: it takes no such rows.
         schema: Declared or learnt output columns, or None.
         event_time: How event time is computed from here on, or None; with its unit, time zone
             and watermark.
@@ -76,10 +80,12 @@ class Step:
     keeps_records: ClassVar[bool] = True
     only_looks: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = False
+    takes_changes: ClassVar[bool] = False
     side_tags: ClassVar[tuple[str, ...]] = ()
 
     source: Any = None
     sink: Any = None
+    written: ChangesMode | None = None
     schema: Any = None
     event_time: Any = None
     event_time_unit: str = "ms"
@@ -111,6 +117,10 @@ class Step:
 
     def _main(self, inputs: Sequence[Schema]) -> Schema:
         """The key is kept if its columns are; open columns are those that only rows reveal."""
+        changes = self.changes(inputs)
+        return self._columns(inputs).with_changes(changes)
+
+    def _columns(self, inputs: Sequence[Schema]) -> Schema:
         from raystream.data.schema import Schema
 
         step, key = self.resolved(inputs), self.key(inputs)
@@ -139,6 +149,33 @@ class Step:
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
         """The given input columns that its rows keep unchanged."""
         return frozenset()
+
+    def changes(self, inputs: Sequence[Schema]) -> Changes | None:
+        """How its rows change earlier ones; None: they are only added.
+
+        By default as the rows of its input: what identifies a row still does if all these columns
+        are kept.
+
+        Raises:
+            ConfigurationError: a row of an input changes others, which the step does not take.
+        """
+        found = next((schema.changes for schema in inputs if schema.changes is not None), None)
+        if found is not None and not self.takes_changes:
+            raise self._takes_no_changes()
+        if found is None or found.by is None:
+            return found
+        new = {old: name for name, old in self.copies(found.by).items()}
+        kept = set(found.by) <= new.keys()
+        return type(found)(tuple(new[name] for name in found.by) if kept else None)
+
+    def _takes_no_changes(self) -> ConfigurationError:
+        what = f"{self.word} takes rows that are only added; these rows change earlier ones"
+        advice = (
+            "rows of an aggregate without a window change as more rows come: put this step in front"
+            " of it, give it a .window(..), or write the rows with changes='upsert' or 'log' and"
+            " read these"
+        )
+        return ConfigurationError(what, what_to_do=advice)
 
     # -- push-down: asked by plan/columns, plan/row_order, plan/message_keys --------------------
 

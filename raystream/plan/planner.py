@@ -14,6 +14,7 @@ from raystream.graph.logical import LogicalGraph, Node
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy
 from raystream.ids import StepName
 from raystream.plan.chains import physical_plan
+from raystream.plan.changes import write_options
 from raystream.plan.columns import needed_by_reads
 from raystream.plan.finality import check_final
 from raystream.plan.message_keys import keyed_by_message
@@ -170,7 +171,8 @@ def _spec(
         record = {} if step.schema is None else step.schema.columns
         read = ReadOptions(draft.output, time, message_key, row_order=row_order, record=record)
     if step.sink is not None:
-        write = WriteOptions(draft.inputs[0], message_key, str(guarantee))
+        kept = write_options(step, draft.inputs[0])
+        write = replace(kept, message_key=message_key, guarantee=str(guarantee))
         _check_rows(draft, write)
     columns = (draft.inputs, draft.output)
     return StepSpec(draft.name, step, *columns, draft.origin, read, write, draft.also)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from raystream.data.changes import Changes
 from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge, Node, Origin
 from raystream.ids import StepName
 from raystream.operators.side_outputs import dead_letters_of
@@ -115,7 +117,8 @@ class _Rewriting:
         found = []
         for port, edge in enumerate(node.inputs):
             keys = main.routing(port)
-            for link in self._link(edge, node):
+            links = self._link(edge, node) if keys is None else self._links[edge]
+            for link in links:
                 found.append(replace(link, port=port, keys=link.keys if keys is None else keys))
         return tuple(found)
 
@@ -138,9 +141,10 @@ class _Rewriting:
         """Rows that change subtask keep their order per key, if they have one."""
         links = self._links[edge]
         schema = self._schemas[edge]
-        if schema.key and self._width_of(links[0].source) != self._widths[node.id]:
-            return tuple(replace(link, keys=schema.key) for link in links)
-        return links
+        if self._width_of(links[0].source) == self._widths[node.id]:
+            return links
+        keys = schema.key or (() if schema.changes is None else _identity(schema.changes, node))
+        return tuple(replace(link, keys=keys) for link in links) if keys else links
 
     def _name_outputs(self, node: Node) -> None:
         for tag in ("main", *node.step.side_tags, "errors"):
@@ -160,6 +164,20 @@ class _Rewriting:
             name += "_"
         self._names.add(name)
         return name
+
+
+def _identity(changes: Changes, node: Node) -> tuple[str, ...]:
+    """Columns that keep the changes of a row in one subtask.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    if changes.by:
+        return changes.by
+    what = f"step {node.name!r} has another parallelism than the rows in front of it, which change"
+    what += " earlier rows and have no key that keeps them in order"
+    advice = "give both the same parallelism, or keep the key columns"
+    raise ConfigurationError(what, str(node.origin), advice)
 
 
 def _fused(drafts: Sequence[Draft]) -> list[Draft]:

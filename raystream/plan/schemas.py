@@ -11,6 +11,7 @@ from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge, Node
 from raystream.ids import StepName
 from raystream.operators.step import Step
+from raystream.plan.changes import check_written
 
 _NOTHING: Mapping[StepName, Schema] = {}
 
@@ -52,6 +53,8 @@ def node_outputs(node: Node, inputs: Sequence[Schema]) -> dict[str, Schema]:
         ConfigurationError: as `graph_outputs`.
     """
     try:
+        if node.step.sink is not None:
+            check_written(node.step, inputs[0])
         return node.step.outputs(inputs)
     except ConfigurationError as error:
         raise error.placed(error.where or str(node.origin)) from None

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import polars as pl
+
 from raystream.connectors.base import Sink, SinkWriter, Transactional, WaitedFor, WriteOptions
+from raystream.connectors.traits import own_key
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
+from raystream.data.change_rows import as_log, as_upserts
+from raystream.data.changes import CHANGE
 from raystream.observe.safety import TransactionStatus
 from raystream.observe.silence import Silence
 from raystream.operators.operator import Operator, Output, StepState
@@ -29,6 +34,8 @@ class SinkOperator(Operator):
         self._options = options
         self._writer: SinkWriter | None = None
         self._due: float | None = None
+        own = own_key(sink)
+        self._key = list(options.schema.key) if own is None else [own]
 
     @property
     def writer(self) -> SinkWriter:
@@ -44,8 +51,15 @@ class SinkOperator(Operator):
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Write rows."""
-        self.ctx.count("rows_out", len(batch))
-        self.writer.write(batch.frame)
+        frame = self._written(batch.frame)
+        self.ctx.count("rows_out", frame.height)
+        self.writer.write(frame)
+
+    def _written(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """What the writer gets of rows that change earlier ones."""
+        if CHANGE not in frame.columns:
+            return frame
+        return as_upserts(frame, self._key) if self._options.upserts else as_log(frame)
 
     def deadline(self) -> float | None:
         """When the writer's callbacks are due."""

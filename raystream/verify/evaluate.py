@@ -2,6 +2,8 @@
 
 Steps are known by their words and fields alone, so that no code of an operator is shared.
 
+Of rows that change earlier ones it gives those that are left: the last of each key.
+
 It knows no late rows: the input must not be out of order by more than the source allows.
 """
 
@@ -192,19 +194,44 @@ def _key_by(step: Any, rows: list[Row]) -> list[Row]:
     return _add(step.computed, rows) if step.computed else rows
 
 
-def _aggregate(step: Any, rows: list[Row]) -> list[Row]:
+def _group_aggregate(step: Any, rows: list[Row]) -> list[Row]:
+    """The last row of each key, as if all rows were one batch; no key is forgotten."""
     groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        key = tuple(row[name] for name in step.keys)
-        for start, end in windows_of(step.window, row[_TIME]):
-            groups[(*key, start, end)].append(number)
-    values = {
+        groups[tuple(_comparable(row[name]) for name in step.keys)].append(number)
+    values = _values_of(step, rows)
+    times = [row[_TIME] for row in rows]
+    return [
+        {
+            _TIME: max((times[m] for m in members if times[m] is not None), default=None),
+            **{name: rows[members[0]][name] for name in step.keys},
+            **{
+                name: _finish(asked, members, times, *values[name])
+                for name, asked in step.aggregates.items()
+            },
+        }
+        for members in groups.values()
+    ]
+
+
+def _values_of(step: Any, rows: list[Row]) -> dict[str, tuple[Any, Any]]:
+    """Values and conditions of the aggregates, per row."""
+    return {
         name: (
             None if asked.value is None else column(asked.value, rows),
             None if asked.where is None else column(asked.where, rows),
         )
         for name, asked in step.aggregates.items()
     }
+
+
+def _aggregate(step: Any, rows: list[Row]) -> list[Row]:
+    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        key = tuple(row[name] for name in step.keys)
+        for start, end in windows_of(step.window, row[_TIME]):
+            groups[(*key, start, end)].append(number)
+    values = _values_of(step, rows)
     names = (*step.keys, "window_start", "window_end")
     times = [row[_TIME] for row in rows]
     return [
@@ -312,6 +339,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "union": _union,
     "key_by": _key_by,
     "window_aggregate": _aggregate,
+    "group_aggregate": _group_aggregate,
     "write": _same,
 }
 

@@ -26,7 +26,7 @@ WINDOWED = ROWS.key_by("ip").window(rs.tumbling("1m"))
         (ROWS, "merge unionAll concat", "it is .union("),
         (ROWS, "branch split", "it is .filter(..), once for each branch"),
         (ROWS, "mapValues map_value transform", "it is .map("),
-        (ROWS, "agg aggregate count sum avg", "it is .key_by(..).window(..).agg("),
+        (ROWS, "agg count sum avg", "it is .key_by(..).window(..).agg("),
         (ROWS, "windowBy windowedBy window_all", "it is .window("),
         (ROWS, "process stateful_map transformWithState", "process functions are not in"),
         (ROWS, "reduce fold accumulate", "state of user functions is not in"),

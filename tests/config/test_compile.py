@@ -350,3 +350,57 @@ sink: {files: {path: out}}
     _, first, second, _ = (node.step for node in pipeline.graph().nodes)
     assert first == Dedupe(("order", "shop"), 3_600_000)
     assert second == Dedupe(("shop",))
+
+
+def test_an_aggregate_without_a_window_gives_changes(tmp_path: Path) -> None:
+    text = """
+version: 1
+name: shops
+source: {files: {path: in}, schema: {shop: string, amount: int}}
+steps:
+  - key_by: shop
+    aggregate: {orders: count(), total: sum(amount)}
+    having: total > 10
+    ttl: 30d
+sink: {files: {path: out}, changes: log}
+"""
+    path = tmp_path / "job.yaml"
+    path.write_text(text)
+    pipeline = load(str(path), LOADING).pipeline
+    step = next(n.step for n in pipeline.graph().nodes if n.step.word == "group_aggregate")
+    assert (step.keys, list(step.aggregates)) == (("shop",), ["orders", "total"])
+    assert step.ttl_ms == 30 * 86_400_000
+    written = next(node.step for node in pipeline.graph().nodes if node.step.sink is not None)
+    assert written.written == "log"
+    python = to_python(pipeline)
+    assert '.aggregate(orders=rs.count(), total=rs.sum("amount"), ttl="30d")' in python
+    assert 'changes="log"' in python
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("changes: log", "parallelism: 1", 'these rows change earlier ones; write changes="log"'),
+        ("ttl: 30d", "emit: on_close", "emit needs a window; leave it out"),
+        ("ttl: 30d", "ttl: 30d\n    window: {tumbling: 1m}", "ttl is for an aggregate without a"),
+    ],
+)
+def test_options_of_an_aggregate_fit_its_window(
+    old: str, new: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(
+        """
+version: 1
+name: shops
+source: {files: {path: in}, schema: {shop: string, amount: int}}
+steps:
+  - key_by: shop
+    aggregate: {orders: count()}
+    ttl: 30d
+sinks: {sink: {files: {path: out}, changes: log}}
+""".replace(old, new)
+    )
+    with pytest.raises(InvalidFile) as error:
+        load(str(path), LOADING)
+    assert message in str(error.value)

@@ -41,6 +41,7 @@ EXAMPLES: dict[str, Step] = {
         steps.IntervalJoin((("n", "m"),), low=-5000, high=60_000),
         steps.KeyBy(("n",)),
         steps.WindowAggregate(("n",), *ASKED),
+        steps.GroupAggregate(("n",), {"m": rs.count()}),
         steps.Write(rs.Collect()),
     ]
 }

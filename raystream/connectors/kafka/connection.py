@@ -317,6 +317,11 @@ class KafkaTopic:
 
         return KafkaSource(self).max_parallelism()
 
+    @property
+    def takes_upserts(self) -> bool:
+        """Return True: the last record of a key counts, and one without a value removes it."""
+        return True
+
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
         """Check limits, topic, foreign stray transactions. Blocking, network."""
         from raystream.connectors.kafka.sink import KafkaSink

@@ -14,7 +14,9 @@ from raystream.connectors.kafka.clients import Messages
 from raystream.connectors.kafka.key_texts import text_of, values_of
 from raystream.connectors.kafka.record_headers import check_headers, headers_of
 from raystream.data.batch import HIDDEN, MESSAGE_KEY
+from raystream.data.changes import CHANGE, RowKind
 from raystream.data.fit import holds_ns
+from raystream.data.left_out import redacted
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError
 from raystream.formats.base import Format
@@ -68,11 +70,32 @@ def to_messages(
         values = encoder.encode(
             frame.drop(apart)
         )  # select would lose the rows where no column is left
+        if options.upserts:
+            values = _with_tombstones(values, frame)
         times = None if timestamp is None else _times(frame.get_column(timestamp))
         named = headers_of(frame, headers) if headers else None
-        return Messages(values, keys(frame), times, named, nulled_of(encoder))
+        made = keys(frame)
+        if options.upserts:
+            _check_keys(made, frame)
+        return Messages(values, made, times, named, nulled_of(encoder))
 
     return convert
+
+
+def _with_tombstones(values: Sequence[bytes | None], frame: pl.DataFrame) -> list[bytes | None]:
+    """A key without a value: brokers remove it from a compacted topic."""
+    gone = frame.get_column(CHANGE) == RowKind.DELETE.value
+    return [None if removed else value for value, removed in zip(values, gone, strict=True)]
+
+
+def _check_keys(keys: Sequence[bytes | str | None] | None, frame: pl.DataFrame) -> None:
+    """Nothing could remove a record without a key, and compacted topics refuse it."""
+    if keys is None or None not in keys:
+        return
+    what = 'changes="upsert": the key of a row is null, and a record without a key replaces none'
+    row = frame.row(list(keys).index(None), named=True)
+    shown = redacted({name: value for name, value in row.items() if not name.startswith(HIDDEN)})
+    raise DataError(what, f"row {shown}", "filter these rows out, or give them another key")
 
 
 def _check_time(name: str, dtype: pl.DataType) -> None:

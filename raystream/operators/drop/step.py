@@ -24,6 +24,7 @@ class Drop(Step):
 
     word: ClassVar[str] = "drop"
     form: ClassVar[str] = "drop"
+    takes_changes: ClassVar[bool] = True
     operator: ClassVar[str] = "raystream.operators.drop.operator:Drop"
 
     columns: tuple[str, ...]

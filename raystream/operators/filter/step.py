@@ -25,6 +25,7 @@ class Filter(Step):
 
     word: ClassVar[str] = "filter"
     form: ClassVar[str] = "filter"
+    takes_changes: ClassVar[bool] = True
     operator: ClassVar[str] = "raystream.operators.filter.operator:Filter"
 
     condition: Expression

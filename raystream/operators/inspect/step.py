@@ -29,6 +29,7 @@ class Inspect(Step):
 
     word: ClassVar[str] = "inspect"
     form: ClassVar[str] = "inspect"
+    takes_changes: ClassVar[bool] = True
     operator: ClassVar[str] = "raystream.operators.inspect.operator:Inspect"
     user_code: ClassVar[UserCode] = UserCode.ROWS
     only_looks: ClassVar[bool] = True

@@ -11,6 +11,7 @@ from raystream.data.batch import HIDDEN, Batch
 from raystream.data.keys import canonical
 from raystream.data.rows import finer_than_python, fit_values, to_rows
 from raystream.graph.policies import ErrorPolicy
+from raystream.operators.changes import paired, settled
 from raystream.operators.evaluated import Evaluated
 from raystream.operators.evaluation import Evaluation
 from raystream.operators.expressions import (
@@ -34,17 +35,18 @@ class KeyBy(Evaluated):
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the same rows, with their key."""
+        keys = self._step.keys
         if not self._step.computed:
-            self.output.emit(Batch(canonical(batch.frame, self._step.keys)))
+            self.output.emit(Batch(settled(canonical(paired(batch.frame), keys), keys)))
             return
-        frame, made = self._called(self._evaluated(batch))
+        frame, made = self._called(self._evaluated(Batch(paired(batch.frame))))
         if not frame.height:
             return
         user, hidden = split_hidden(frame)
         computed = [name for name in hidden.columns if name.startswith(_KEY)]
         keyed = user.with_columns(hidden[name].alias(name.removeprefix(_KEY)) for name in computed)
         keyed = join_hidden(keyed.with_columns(made), hidden.drop(computed))
-        self.output.emit(Batch(canonical(keyed, self._step.keys)))
+        self.output.emit(Batch(settled(canonical(keyed, keys), keys)))
 
     def _compiled(self, batch: Batch) -> Evaluation:
         """Compute keys beside the rows, so that functions see the input columns."""

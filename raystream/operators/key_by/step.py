@@ -13,6 +13,7 @@ from raystream.operators.needs import Columns, Needed, every, roots
 from raystream.operators.step import Step
 
 if TYPE_CHECKING:
+    from raystream.data.changes import Changes
     from raystream.data.schema import Schema
     from raystream.operators.trial import Tried
 
@@ -31,6 +32,7 @@ class KeyBy(Step):
 
     word: ClassVar[str] = "key_by"
     form: ClassVar[str] = "key_by"
+    takes_changes: ClassVar[bool] = True
     operator: ClassVar[str] = "raystream.operators.key_by.operator:KeyBy"
 
     keys: tuple[str, ...]
@@ -52,6 +54,13 @@ class KeyBy(Step):
         """The columns that no computed key replaces."""
         return frozenset(names) - self.computed.keys()
 
+    def changes(self, inputs: Sequence[Schema]) -> Changes | None:
+        """Rows that differ in the key may go separate ways: it identifies them, too."""
+        found = Step.changes(self, inputs)
+        if found is None or found.by is None:
+            return found
+        return type(found)((*found.by, *(key for key in self.keys if key not in found.by)))
+
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """The requested columns, the keys, and what computed keys read."""
         main = wanted["main"]
@@ -64,6 +73,7 @@ class KeyBy(Step):
 
         (schema,) = inputs
         known = not self.computed and not schema.open and "errors" not in asked
+        known = known and schema.changes is None
         if known and all(is_canonical(schema.columns[key]) for key in self.keys):
             return ()
         return (self,)

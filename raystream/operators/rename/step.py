@@ -24,6 +24,7 @@ class Rename(Step):
 
     word: ClassVar[str] = "rename"
     form: ClassVar[str] = "rename"
+    takes_changes: ClassVar[bool] = True
     operator: ClassVar[str] = "raystream.operators.rename.operator:Rename"
 
     columns: Mapping[str, str]

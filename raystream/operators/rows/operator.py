@@ -15,6 +15,7 @@ from raystream.data.rows import finer_than_python, to_frame, to_rows
 from raystream.data.schema import Schema
 from raystream.errors import UserCodeError
 from raystream.graph.policies import ErrorPolicy
+from raystream.operators.changes import paired, settled
 from raystream.operators.expressions import join_hidden, split_hidden
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import BadRow, RowErrors, bad_rows
@@ -73,7 +74,7 @@ class RowFunctions(Operator):
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the results of the functions."""
-        frame, reasons = batch.frame, finer_than_python(batch.frame)
+        frame, reasons = paired(batch.frame), finer_than_python(batch.frame)
         if reasons is not None:
             frame = self._errors[0].without(frame, reasons)
         user, hidden = split_hidden(frame)
@@ -92,7 +93,7 @@ class RowFunctions(Operator):
 
     def _emit(self, frame: pl.DataFrame) -> None:
         if frame.height:
-            self.output.emit(Batch(frame))
+            self.output.emit(Batch(settled(frame)))
 
     def _call(self, step: RowStep, errors: RowErrors, rows: Rows, frame: pl.DataFrame) -> Rows:
         """Rows after one function."""
@@ -228,7 +229,12 @@ def _without(
     errors.reject(
         [
             dataclasses.replace(
-                bad, row=bad.row or one.row, time=one.time, key=one.key, place=one.place
+                bad,
+                row=bad.row or one.row,
+                time=one.time,
+                key=one.key,
+                place=one.place,
+                gone=one.gone,
             )
             for bad, one in zip(told.values(), whole, strict=True)
         ]

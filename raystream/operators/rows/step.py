@@ -81,6 +81,7 @@ class Map(_OneFunction):
     """
 
     word: ClassVar[str] = "map"
+    takes_changes: ClassVar[bool] = True
     form: ClassVar[str] = "map"
     verb: ClassVar[str] = "map"
 
@@ -172,6 +173,7 @@ class FilterRows(_OneFunction):
     """
 
     word: ClassVar[str] = "filter_rows"
+    takes_changes: ClassVar[bool] = True
     form: ClassVar[str] = "filter"
     verb: ClassVar[str] = "filter"
 
@@ -197,6 +199,7 @@ class RowFunctions(Step):
     """
 
     word: ClassVar[str] = "row_functions"
+    takes_changes: ClassVar[bool] = True
     operator: ClassVar[str] = "raystream.operators.rows.operator:RowFunctions"
     user_code: ClassVar[UserCode] = UserCode.ROWS
 

@@ -26,6 +26,7 @@ class Select(Step):
 
     word: ClassVar[str] = "select"
     form: ClassVar[str] = "select"
+    takes_changes: ClassVar[bool] = True
     operator: ClassVar[str] = "raystream.operators.select.operator:Select"
 
     columns: tuple[Expression, ...]

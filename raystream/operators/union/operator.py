@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from raystream.data.batch import Batch
+from raystream.data.changes import CHANGE, RowKind
 from raystream.data.schema import Schema
 from raystream.operators.operator import Operator
 from raystream.operators.union.columns import different, output_schema
@@ -20,6 +21,7 @@ class Union(Operator):
     """
 
     def __init__(self, step: Step) -> None:
+        self._changing = step.changing
         self._types: Mapping[str, pl.DataType] | None = step.types
 
     def process(self, batch: Batch, port: int = 0) -> None:
@@ -28,6 +30,9 @@ class Union(Operator):
         Raises:
             ConfigurationError: rows of two inputs have columns that do not fit together.
         """
+        if self._changing and CHANGE not in batch.frame.columns:
+            kind = pl.lit(RowKind.INSERT.value, pl.Int8()).alias(CHANGE)
+            batch = Batch(batch.frame.with_columns(kind))
         found = Schema.of_frame(batch.frame.schema).columns
         if self._types is None:
             self._types = found

@@ -10,6 +10,7 @@ from raystream.operators.call import OTHER_STREAMS, Call
 from raystream.operators.step import Inputs, Step
 
 if TYPE_CHECKING:
+    from raystream.data.changes import Changes
     from raystream.data.schema import Schema
 
 
@@ -21,6 +22,7 @@ class Union(Step):
 
     Args:
         types: Of the columns, in order, if known.
+        changing: Rows of an input change earlier ones; set by the plan.
         widened: Columns with a wider type than in some input -> their types there.
 
     >>> Union().needs({"main": frozenset("a")}, [("a", "b"), ("a", "b")])
@@ -32,9 +34,11 @@ class Union(Step):
     word: ClassVar[str] = "union"
     form: ClassVar[str] = "union"
     inputs: ClassVar[Inputs] = Inputs.MANY
+    takes_changes: ClassVar[bool] = True
     operator: ClassVar[str] = "raystream.operators.union.operator:Union"
 
     types: Any = None
+    changing: bool = False
     widened: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
@@ -56,10 +60,16 @@ class Union(Step):
         """Add the types of the columns, and which of them become wider."""
         from raystream.operators.union.columns import output_schema, widened
 
+        changing = any(schema.changes is not None for schema in inputs)
         if any(schema.open for schema in inputs):
-            return self
+            return self.but(changing=changing)
         types = output_schema(inputs).columns
-        return self.but(types=types, widened=widened(inputs, types))
+        return self.but(types=types, widened=widened(inputs, types), changing=changing)
+
+    def changes(self, inputs: Sequence[Schema]) -> Changes | None:
+        """If those of an input are: but rows of two inputs may look the same."""
+        found = Step.changes(self, inputs)
+        return found if found is None or len(inputs) == 1 else type(found)(None)
 
     def words(self) -> str:
         """With the columns that get a wider type."""

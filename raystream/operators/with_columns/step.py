@@ -26,6 +26,7 @@ class WithColumns(Step):
 
     word: ClassVar[str] = "with_columns"
     form: ClassVar[str] = "with_columns"
+    takes_changes: ClassVar[bool] = True
     operator: ClassVar[str] = "raystream.operators.with_columns.operator:WithColumns"
 
     columns: Mapping[str, Expression]

@@ -11,12 +11,17 @@ from raystream.operators.step import Step
 from raystream.operators.words import place
 
 if TYPE_CHECKING:
+    from raystream.data.changes import ChangesMode
     from raystream.data.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
 class Write(Step):
     """Rows go to `sink` (a connectors.base.Sink).
+
+    Args:
+        sink: The sink.
+        written: How changes are written (data.changes.ChangesMode); None: rows are only added.
 
     >>> Write(rs.Collect()).words()
     'write rows in memory'
@@ -26,6 +31,7 @@ class Write(Step):
     form: ClassVar[str] = "sink"
 
     sink: Any = field()
+    written: ChangesMode | None = None
 
     def outputs(self, inputs: Sequence[Schema]) -> dict[str, Schema]:
         """The written columns; they have no consumer."""
@@ -41,4 +47,5 @@ class Write(Step):
 
     def calls(self) -> tuple[Call, ...]:
         """`.write(sink)`."""
-        return (Call("write", (Connector(self.sink),)),)
+        options = {} if self.written is None else {"changes": self.written.value}
+        return (Call("write", (Connector(self.sink),), options),)

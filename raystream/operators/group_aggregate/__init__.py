@@ -1,0 +1,1 @@
+"""GroupAggregate: aggregates of a key over all its rows, without a window."""

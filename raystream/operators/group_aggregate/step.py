@@ -1,0 +1,123 @@
+"""GroupAggregate: aggregates of a key over all its rows; a stream of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.graph.policies import ErrorPolicy
+from raystream.operators.call import Call, Milliseconds
+from raystream.operators.needs import Columns, Needed, every, roots
+from raystream.operators.step import Step
+from raystream.operators.words import duration
+
+if TYPE_CHECKING:
+    from raystream.data.changes import Changes
+    from raystream.data.schema import Schema
+
+_PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAggregate(Step):
+    """Output columns: keys and aggregates; each batch updates the row of every key it has.
+
+    `keys` may be empty: one row, computed by one subtask.
+
+    Args:
+        keys: Key columns.
+        aggregates: Output column -> aggregate.
+        ttl_ms: A key without a row for so long in event time is forgotten; None: never.
+        errors: Policy for rows that cannot be computed, and for results that do not fit.
+        columns: Schema of the rows, set by the plan if it is known.
+
+    >>> GroupAggregate(("shop",), {"n": rs.count()}, 3_600_000).words()
+    'by shop: n = count, ttl 1h'
+    """
+
+    word: ClassVar[str] = "group_aggregate"
+    form: ClassVar[str] = "aggregate"
+    operator: ClassVar[str] = "raystream.operators.group_aggregate.operator:GroupAggregate"
+    keeps_state: ClassVar[bool] = True
+    keeps_records: ClassVar[bool] = False
+    counts_rows: ClassVar[bool] = True
+
+    keys: tuple[str, ...]
+    aggregates: Mapping[str, Aggregate]
+    ttl_ms: int | None = None
+    errors: ErrorPolicy = ErrorPolicy.FAIL
+    columns: Any = None
+
+    def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
+        """Keys and aggregates."""
+        from raystream.operators.group_aggregate.columns import output_schema
+
+        return output_schema(self, inputs[0])
+
+    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
+        """The key of the groups."""
+        return self.keys
+
+    def changes(self, inputs: Sequence[Schema]) -> Changes | None:
+        """Each row replaces the one of its key before."""
+        from raystream.data.changes import Changes
+
+        Step.changes(self, inputs)
+        return Changes(self.keys)
+
+    def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
+        """The keys, and what the aggregates read."""
+        asked = self.aggregates.values()
+        given = [value for a in asked for value in (a.value, a.where) if value is not None]
+        return [every([frozenset(self.keys), *(roots(value, inputs[0]) for value in given)])]
+
+    def needs_order(self, asked: Collection[str]) -> bool:
+        """For a first or last."""
+        return any(aggregate.kind in _PICKS for aggregate in self.aggregates.values())
+
+    def routing(self, port: int) -> tuple[str, ...] | None:
+        """By key; without one all rows go to one subtask."""
+        return self.keys
+
+    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
+        """Only one subtask if there is no key."""
+        return (asked or default) if self.keys else 1
+
+    def resolved(self, inputs: Sequence[Schema]) -> Step:
+        """Add the columns of the rows."""
+        return self if inputs[0].open else self.but(columns=inputs[0])
+
+    def meaning(self) -> dict[str, Any]:
+        """What it computes, with the types of the key: the owner of a key depends on them."""
+        aggregates = {
+            name: f"{a.kind}({'' if a.value is None else a.value})"
+            + ("" if a.where is None else f" where {a.where}")
+            for name, a in self.aggregates.items()
+        }
+        found = {"kind": "GroupAggregate", "keys": list(self.keys), "aggregates": aggregates}
+        known = {} if self.columns is None else self.columns.columns
+        if not self.keys or not set(self.keys) <= known.keys():
+            return found
+        return {**found, "key types": {key: str(known[key]) for key in self.keys}}
+
+    def words(self) -> str:
+        """With key and aggregates."""
+        columns = ", ".join(f"{name} = {a.kind}" for name, a in self.aggregates.items())
+        keys = f"by {', '.join(self.keys)}" if self.keys else "of all rows"
+        ttl = "" if self.ttl_ms is None else f", ttl {duration(self.ttl_ms)}"
+        return f"{keys}: {columns}{ttl}"
+
+    def label(self) -> tuple[str, str]:
+        """With the key."""
+        return "aggregate", "-".join(self.keys)
+
+    def detail(self) -> str:
+        """Columns."""
+        return repr(sorted(self.aggregates))
+
+    def calls(self) -> tuple[Call, ...]:
+        """`.aggregate(..)`."""
+        options = {} if self.ttl_ms is None else {"ttl": Milliseconds(self.ttl_ms)}
+        return (Call("aggregate", (), options, self.aggregates),)

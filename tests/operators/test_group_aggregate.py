@@ -1,0 +1,246 @@
+"""Aggregates without a window against plain Python: batches, restarts, rescales, time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import raystream as rs
+from raystream.context import SubtaskContext
+from raystream.data.batch import ORDER, TIME, Batch
+from raystream.data.changes import CHANGE, RowKind
+from raystream.data.hashing import partition
+from raystream.data.schema import Schema
+from raystream.errors import ConfigurationError, DataError
+from raystream.graph.policies import ErrorPolicy
+from raystream.ids import SubtaskId
+from raystream.operators.group_aggregate.operator import GroupAggregate
+from raystream.operators.operator import Restored, StepState
+from raystream.time.clock import VirtualClock
+from raystream.time.watermark import Watermark
+from raystream.verify.evaluate import evaluate
+from tests import steps
+
+GONE = (RowKind.UPDATE_BEFORE, RowKind.DELETE)
+SCHEMA = {"k": pl.Float64(), "v": pl.Int64(), TIME: pl.Int64()}
+ASKED = {
+    "n": rs.count(),
+    "some": rs.count(where="v > 1"),
+    "total": rs.sum("v"),
+    "mean": rs.mean("v"),
+    "most": rs.max("v"),
+    "last": rs.last("v"),
+}
+
+
+class Changing:
+    """An output that follows the changes, and checks that each fits those before it."""
+
+    def __init__(self) -> None:
+        self.there: Counter[tuple[Any, ...]] = Counter()
+        self.kinds: list[str] = []
+        self.columns: list[str] = []
+
+    def emit(self, batch: Batch, tag: str = "") -> None:
+        if tag:
+            return
+        before = None
+        self.columns = batch.user_columns()
+        for values, kind in zip(
+            batch.frame.select(*self.columns, TIME).iter_rows(),
+            batch.frame[CHANGE].to_list(),
+            strict=True,
+        ):
+            row = tuple(plain(value) for value in values)
+            self.kinds.append(RowKind(kind).name)
+            assert (before == RowKind.UPDATE_BEFORE) == (kind == RowKind.UPDATE_AFTER)
+            before = kind
+            if kind in GONE:
+                assert self.there[row] == 1, "a row is taken back as it was given"
+            self.there[row] += -1 if kind in GONE else 1
+
+    def consumed(self, tag: str) -> bool:
+        return True
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        return sorted(self.there.elements(), key=repr)
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else round(value, 6) + 0.0
+    return value
+
+
+class Subtasks:
+    """All subtasks of the step, and what they gave."""
+
+    def __init__(self, step: steps.GroupAggregate, width: int = 1) -> None:
+        self.step, self.output, self.attempt, self.width = step, Changing(), 0, width
+        self.operators = [self.opened(index) for index in range(width)]
+
+    def opened(self, index: int) -> GroupAggregate:
+        me = SubtaskId("aggregate", index)
+        where = ("job", "0" * 8, self.attempt, "aggregate", me, self.width)
+        operator = GroupAggregate(self.step)
+        operator.open(SubtaskContext(*where, VirtualClock(), ThreadPoolExecutor(1)), self.output)
+        return operator
+
+    def process(self, frame: pl.DataFrame) -> None:
+        shares = partition(frame, list(self.step.keys), self.width)
+        for operator, share in zip(self.operators, shares, strict=True):
+            if share is not None:
+                operator.process(Batch(share))
+
+    def watermark(self, time: int) -> None:
+        for operator in self.operators:
+            operator.on_watermark(Watermark(time))
+
+    def restart(self, width: int) -> None:
+        states = [one.snapshot(1, final=False) or StepState() for one in self.operators]
+        same = width == self.width
+        self.attempt, self.width = self.attempt + 1, width if self.step.keys else 1
+        self.operators = [self.opened(index) for index in range(self.width)]
+        for index, operator in enumerate(self.operators):
+            mine = [states[index]] if same else states
+            operator.restore(Restored(mine, redistribute=not same))
+
+
+ROW = st.tuples(
+    st.sampled_from([None, 0.0, math.nan, 1.5]),
+    st.sampled_from([None, 1, 2, 5, -3]),
+    st.integers(0, 40),
+)
+BATCHES = st.lists(st.tuples(st.lists(ROW, max_size=6), st.sampled_from([0, 0, 1, 2, 3])))
+
+
+@settings(max_examples=15)
+@given(BATCHES, st.booleans(), st.booleans())
+def test_the_last_row_of_each_key_is_its_aggregates_whatever_happens_between(
+    batches: list[tuple[list[tuple[Any, ...]], int]], known: bool, keyed: bool
+) -> None:
+    columns = Schema({"k": SCHEMA["k"], "v": SCHEMA["v"]}) if known else None
+    keys = ("k",) if keyed else ()
+    subtasks = Subtasks(steps.GroupAggregate(keys, ASKED, columns=columns), 2 if keyed else 1)
+    groups: dict[Any, list[tuple[int, int | None]]] = {}
+    came = 0
+    for rows, restart in batches:
+        frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
+        subtasks.process(frame.with_columns(placed(came, len(rows))))
+        came += len(rows)
+        for k, v, time in rows:
+            groups.setdefault((plain(k),) if keyed else (), []).append((time, v))
+        if restart:
+            subtasks.restart(restart)
+    assert subtasks.output.rows() == sorted(
+        [(*key, *answer(members)) for key, members in groups.items()], key=repr
+    )
+
+
+def answer(members: list[tuple[int, int | None]]) -> tuple[Any, ...]:
+    values = [v for _, v in members if v is not None]
+    last = [v for time, v in members if time == max(t for t, _ in members)]
+    return (
+        len(members),
+        len([v for v in values if v > 1]),
+        sum(values),
+        plain(sum(values) / len(values)) if values else None,
+        max(values, default=None),
+        last[-1],
+        max(time for time, _ in members),
+    )
+
+
+def placed(first: int, number: int) -> pl.Series:
+    """What the engine gives to rows that reach a `last`."""
+    return pl.Series(ORDER, range(first, first + number), pl.Int128())
+
+
+def rows_of(*rows: tuple[str, int | None, int]) -> pl.DataFrame:
+    schema = {"k": pl.String(), "v": pl.Int64(), TIME: pl.Int64()}
+    return pl.DataFrame(list(rows), schema=schema, orient="row")
+
+
+def test_a_batch_changes_a_key_once_and_not_if_its_row_stays_the_same() -> None:
+    subtasks = Subtasks(steps.GroupAggregate(("k",), {"most": rs.max("v")}))
+    subtasks.process(rows_of(("a", 1, 1), ("a", 2, 2), ("b", 5, 3)))
+    assert subtasks.output.kinds == ["INSERT", "INSERT"]
+    subtasks.process(rows_of(("a", 2, 9), ("b", 4, 9)))
+    assert len(subtasks.output.kinds) == 2
+    subtasks.process(rows_of(("a", 3, 10), ("a", 7, 11)))
+    assert subtasks.output.kinds[2:] == ["UPDATE_BEFORE", "UPDATE_AFTER"]
+    assert subtasks.output.rows() == [("a", 7, 11), ("b", 5, 3)]
+
+
+def test_a_key_without_rows_for_the_ttl_starts_anew_also_over_a_restart() -> None:
+    subtasks = Subtasks(steps.GroupAggregate(("k",), {"n": rs.count()}, 10))
+    subtasks.process(rows_of(("a", 1, 100), ("b", 1, 109)))
+    subtasks.watermark(111)
+    subtasks.restart(1)
+    subtasks.output.there.clear()
+    subtasks.output.there[("b", 1, 109)] = 1
+    subtasks.process(rows_of(("a", 1, 112), ("b", 1, 112)))
+    assert subtasks.output.kinds[2:] in (
+        ["INSERT", "UPDATE_BEFORE", "UPDATE_AFTER"],
+        ["UPDATE_BEFORE", "UPDATE_AFTER", "INSERT"],
+    )
+    assert subtasks.output.rows() == [("a", 1, 112), ("b", 2, 112)]
+
+
+def test_a_result_that_does_not_fit_deletes_the_row_until_one_fits_again() -> None:
+    most = 2**63 - 1
+    step = steps.GroupAggregate(("k",), {"total": rs.sum("v")}, errors=ErrorPolicy.DLQ)
+    subtasks = Subtasks(step)
+    subtasks.process(rows_of(("a", most, 1)))
+    subtasks.process(rows_of(("a", 1, 2)))
+    assert subtasks.output.rows() == []
+    subtasks.process(rows_of(("a", -5, 3)))
+    assert subtasks.output.kinds == ["INSERT", "DELETE", "INSERT"]
+    assert subtasks.output.rows() == [("a", most - 4, 3)]
+    failing = Subtasks(steps.GroupAggregate(("k",), {"total": rs.sum("v")}))
+    failing.process(rows_of(("a", most, 1)))
+    with pytest.raises(DataError, match="total: the sum does not fit"):
+        failing.process(rows_of(("a", 1, 2)))
+
+
+def test_state_of_another_type_is_refused() -> None:
+    subtasks = Subtasks(steps.GroupAggregate(("k",), {"n": rs.count()}))
+    subtasks.process(rows_of(("a", 1, 1)))
+    with pytest.raises(ConfigurationError, match="have .k. of type String, which is Int64 now"):
+        subtasks.process(pl.DataFrame({"k": [1], TIME: [1]}))
+
+
+def shops(
+    folder: Path, rows: list[dict[str, Any]], out: rs.Collect, log: rs.Collect
+) -> rs.Pipeline:
+    p = rs.Pipeline("shops", checkpoint_storage=str(folder), parallelism=2)
+    read = p.read(rs.Rows(rows, partitions=2), name="orders", schema={"shop": "string", "n": "int"})
+    counted = read.key_by("shop").aggregate(orders=rs.count(), total=rs.sum("n"), name="by-shop")
+    counted.write(out, changes="upsert", name="table")
+    counted.filter("total > 10").write(log, changes="log", name="log")
+    return p
+
+
+def test_a_pipeline_goes_on_where_the_last_run_stopped(tmp_path: Path) -> None:
+    rows = [{"shop": "ab"[n % 2], "n": n} for n in range(6)]
+    out, log = rs.Collect(), rs.Collect()
+    shops(tmp_path, rows, out, log).run(until="latest", local=True)
+    more = [*rows, {"shop": "a", "n": 100}, {"shop": "c", "n": 11}]
+    shops(tmp_path, more, out, log).run(until="latest", local=True)
+    told = sorted(out.rows(), key=lambda row: str(row["shop"]))
+    graph = shops(tmp_path, more, out, log).graph()
+    right = evaluate(graph, {"orders": more})
+    assert told == right["table"]
+    assert sorted((row["op"], row["shop"], row["total"]) for row in log.rows()) == [
+        ("insert", "a", 106),
+        ("insert", "c", 11),
+    ]
+    assert right["log"] == [row for row in told if row["total"] > 10]
