@@ -11,6 +11,7 @@ from raystream.operators.filter.step import Filter
 from raystream.operators.group_aggregate.step import GroupAggregate
 from raystream.operators.inspect.step import Inspect
 from raystream.operators.interval_join.step import IntervalJoin
+from raystream.operators.join.step import Join
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.read.step import Read
@@ -33,6 +34,7 @@ __all__ = [
     "Inspect",
     "GroupAggregate",
     "IntervalJoin",
+    "Join",
     "KeyBy",
     "Map",
     "MapBatches",

@@ -14,6 +14,7 @@ from raystream.api.expressions import check_visible
 from raystream.api.origin import at_call, wrong
 from raystream.api.shown import Shown
 from raystream.operators.interval_join.step import Bound, IntervalJoin
+from raystream.operators.join.step import Join
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.joins.step import SUFFIX, JoinStep
 from raystream.units import Duration, milliseconds
@@ -44,6 +45,7 @@ class JoinVerbs(Shown):
         *,
         how: str = "inner",
         within: Any = None,
+        ttl: Duration | None = None,
         suffix: str = SUFFIX,
         name: str | None = None,
         parallelism: int | None = None,
@@ -62,7 +64,10 @@ class JoinVerbs(Shown):
                 nulls), `semi`, `anti` (rows of this stream that have a match, or none).
             within: How far the event time of the other row may be from that of this row:
                 ("-5s", "10m"), both ends included; "10s" is ("-10s", "10s"). An end may be a column
-                of this stream with a time: ("0s", "expires").
+                of this stream with a time: ("0s", "expires"). Without it every pair counts, however
+                far apart, and both streams are kept.
+            ttl: For a join without `within`: rows farther apart in event time than this do not
+                meet, and are not kept longer. Default: they are kept for ever.
             suffix: Appended to names of the other stream that exist here, too.
 
         >>> p = rs.Pipeline("example")
@@ -73,12 +78,16 @@ class JoinVerbs(Shown):
         [{'id': 1, 'at': 0, 'order': 1, 'sum': 7, 'at_right': 5000}]
         """
         kind: JoinKind = chosen(how, "how", JoinKind)
+        common = _pairs(on), kind, _suffix(suffix)
         if within is None:
-            text = "join needs a limit in time: within="
-            raise wrong(text, _HOW_WITHIN)
-        low, high = _bounds(within)
-        self._check_units(low, high)
-        step = IntervalJoin(_pairs(on), kind, _suffix(suffix), low=low, high=high)
+            step: JoinStep = Join(*common, ttl_ms=_unwindowed(kind, ttl))
+        elif ttl is not None:
+            text = "join: within= says how long rows are kept, so it takes no ttl="
+            raise wrong(text, "leave out one of the two")
+        else:
+            low, high = _bounds(within)
+            self._check_units(low, high)
+            step = IntervalJoin(*common, low=low, high=high)
         return self._joined(step, other, name, parallelism)
 
     def _joined(
@@ -140,6 +149,16 @@ def _suffix(suffix: Any) -> str:
         raise wrong(text, 'write suffix="_right"')
     check_visible([suffix], "join")
     return suffix
+
+
+def _unwindowed(kind: JoinKind, ttl: Any) -> int | None:
+    if kind is not JoinKind.INNER:
+        text = f"join: how={str(kind)!r} without within= would take rows back that it gave"
+        raise wrong(text, f"that is not in this version; {_HOW_WITHIN}")
+    if ttl is None:
+        return None
+    with at_call():
+        return milliseconds(ttl, "ttl")
 
 
 def _bounds(within: Any) -> tuple[Bound, Bound]:

@@ -289,7 +289,7 @@ class _Compiler:
 
     def _join(self, stream: Stream, step: Value) -> Stream:
         (other,) = self._others(step["join"])
-        options = _options(step, "name", "parallelism", "how", "within", "suffix")
+        options = _options(step, "name", "parallelism", "how", "within", "ttl", "suffix")
         with self._noting(step["join"], step):
             made = stream.join(other, step["keys"].plain(), **options)
         self._late(step, made)

@@ -119,6 +119,7 @@ JOIN = Record(
             ByKind(scalar=TIME, sequence=ListOf(_END, least=2)),
             "[-5s, 10m]: from when to when the other row may be; an end may be a column.",
         ),
+        "ttl": Field(TIME, "How long rows live in a join without within. Default: for ever."),
         "suffix": Field(Text(), "Behind names of the other stream that are taken: _right."),
         "late": _LATE,
         **_COMMON,

@@ -12,6 +12,7 @@ from raystream.operators.filter.step import Filter
 from raystream.operators.group_aggregate.step import GroupAggregate
 from raystream.operators.inspect.step import Inspect
 from raystream.operators.interval_join.step import IntervalJoin
+from raystream.operators.join.step import Join
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.read.step import Read
@@ -41,6 +42,7 @@ OURS: tuple[type[Step], ...] = (
     WithEventTime,
     Union,
     IntervalJoin,
+    Join,
     KeyBy,
     WindowAggregate,
     GroupAggregate,

@@ -25,7 +25,7 @@ from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.windows import Hopping, Tumbling, Window
 from raystream.ids import HIDDEN, StepName
 from raystream.verify.event_time import time_of
-from raystream.verify.joins import interval_join
+from raystream.verify.joins import interval_join, join
 from raystream.verify.local_windows import local_windows_of
 
 Row = dict[str, Any]
@@ -336,6 +336,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "inspect": _same,
     "with_event_time": _with_event_time,
     "interval_join": interval_join,
+    "join": join,
     "union": _union,
     "key_by": _key_by,
     "window_aggregate": _aggregate,

@@ -29,6 +29,15 @@ def interval_join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[
     return joined(step, left, right, meet)
 
 
+def join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
+    """Pairs that are not farther apart than they live."""
+
+    def meet(mine: Row, theirs: Row) -> bool:
+        return step.ttl_ms is None or abs(mine[_TIME] - theirs[_TIME]) <= step.ttl_ms
+
+    return joined(step, left, right, meet)
+
+
 def joined(step: Any, left: Sequence[Row], right: Sequence[Row], meet: Meet) -> list[Row]:
     """Every pair with equal keys that meets, and what the kind of join gives beside."""
     found: list[Row] = []

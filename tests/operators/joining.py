@@ -33,12 +33,13 @@ class Kept:
         self.rows: list[Row] = []
         self.late: list[Row] = []
         self.watermark = -(2**62)
+        self.checks = True
 
     def emit(self, batch: Batch, tag: str = "") -> None:
         if tag == "late":
             self.late += batch.frame.rows()
             return
-        assert batch.frame[TIME].min() > self.watermark  # type: ignore[operator]
+        assert not self.checks or batch.frame[TIME].min() > self.watermark  # type: ignore[operator]
         self.rows += batch.frame.rows()
 
     def consumed(self, tag: str) -> bool:

@@ -38,6 +38,7 @@ EXAMPLES: dict[str, Step] = {
         steps.Inspect(print),
         steps.WithEventTime("n"),
         steps.Union(),
+        steps.Join((("n", "m"),), ttl_ms=60_000),
         steps.IntervalJoin((("n", "m"),), low=-5000, high=60_000),
         steps.KeyBy(("n",)),
         steps.WindowAggregate(("n",), *ASKED),

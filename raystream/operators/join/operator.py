@@ -1,0 +1,46 @@
+"""Join: both streams are kept; each row is compared with all rows of the other one."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from raystream.data.batch import TIME
+from raystream.operators.interval_join.bounds import ConstantInterval
+from raystream.operators.join.step import Join as Step
+from raystream.operators.joins.condition import FOREVER, UNTIL, Condition, Range
+from raystream.operators.joins.pairs import PairJoin
+
+
+class Join(PairJoin):
+    """Pairs of rows; without a time to live its state grows with the streams."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step, Always() if step.ttl_ms is None else NearerThan(step.ttl_ms))
+
+
+class Always(Condition):
+    """No row is ever over."""
+
+    def timed(self, frame: pl.DataFrame, port: int) -> pl.DataFrame:
+        """For ever."""
+        return frame.with_columns(pl.lit(FOREVER, pl.Int64).alias(UNTIL))
+
+    def reach(self, rows: pl.DataFrame, port: int) -> Range:
+        """All."""
+        every = rows[TIME].to_numpy() * 0 + FOREVER
+        return every, every
+
+
+class NearerThan(ConstantInterval):
+    """Rows at most a time to live apart.
+
+    Args:
+        ttl: Milliseconds.
+    """
+
+    def __init__(self, ttl: int) -> None:
+        super().__init__(-ttl, ttl)
+
+    def behind(self, watermark: int, *, left: bool, right: bool) -> int:
+        """Not held back: what a late row meets is as late as the row."""
+        return watermark
