@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import polars as pl
 
@@ -36,6 +36,7 @@ class StateTable(Generic[T]):
         keys: Key columns by which the rows of its input are partitioned.
         make: Creates it: `make(schema=.., prefix=..)`, usually a partial of its class.
         types: Of all columns, if known.
+        upgrade: Converts rows of older checkpoints to the present form.
     """
 
     def __init__(
@@ -44,11 +45,12 @@ class StateTable(Generic[T]):
         keys: Sequence[str],
         make: Callable[..., T],
         types: Types | None = None,
+        upgrade: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
     ) -> None:
         self.name = name
         self.keys = list(keys)
         self.table: T | None = None
-        self._make, self._types = make, types
+        self._make, self._types, self._upgrade = make, types, upgrade
         self._horizon: int | None = None
         self._ctx: SubtaskContext
 
@@ -71,6 +73,30 @@ class StateTable(Generic[T]):
                 raise self._other(name, kind, types.get(name))
         return self.table
 
+    def fitted(self, frame: pl.DataFrame, *, older: bool = False) -> tuple[T, pl.DataFrame]:
+        """The table, and rows with its types; it becomes wider for wider integers.
+
+        Args:
+            frame: The rows.
+            older: They are of a checkpoint, the table of this run.
+
+        Raises:
+            ConfigurationError: it holds rows of other types.
+        """
+        own = [name for name in frame.columns if name in OWN]
+        types = {name: kind for name, kind in frame.schema.items() if name not in OWN}
+        table = self._create(types) if self.table is None else self.table
+        if list(types.items()) == list(table.schema.items()):
+            return table, frame
+        for name in dict.fromkeys([*table.schema, *types]):
+            was, now = table.schema.get(name), types.get(name)
+            if was is None or now is None or not _alike(was, now):
+                raise self._other(name, *((now, was) if older else (was, now)))
+        wide = {name: _wider(kind, types[name]) for name, kind in table.schema.items()}
+        if wide != table.schema:
+            table = self._widened(table, wide)
+        return table, frame.select(*(pl.col(n).cast(kind) for n, kind in wide.items()), *own)
+
     def forget(self, horizon: int) -> None:
         """Drop rows of smaller times (SortedRuns.forget), in a later table too."""
         self._horizon = horizon if self._horizon is None else max(horizon, self._horizon)
@@ -86,7 +112,8 @@ class StateTable(Generic[T]):
         """Add the rows of segments, or those of them that this subtask owns."""
         me = self._ctx
         for segment in segments:
-            table, frame = self._fitted(segment.frame)
+            frame = segment.frame if self._upgrade is None else self._upgrade(segment.frame)
+            table, frame = self.fitted(frame, older=True)
             if redistribute:
                 mine = owned(frame, self.keys, me.subtask.index, me.parallelism)
                 table.restore([Segment(segment.id, mine)], same_hash=False)
@@ -103,17 +130,13 @@ class StateTable(Generic[T]):
             self.table.forget(self._horizon)
         return self.table
 
-    def _fitted(self, frame: pl.DataFrame) -> tuple[T, pl.DataFrame]:
-        """The table, and a restored frame with its types; the width of integers may differ."""
-        own = [name for name in frame.columns if name in OWN]
-        table = self.table or self._create(frame.drop(own).schema)
-        casts = []
-        for name, kind in table.schema.items():
-            was = frame.schema.get(name)
-            if was is None or (was != kind and not (was.is_integer() and kind.is_integer())):
-                raise self._other(name, was, kind)
-            casts.append(pl.col(name).cast(kind))
-        return table, frame.select(*casts, *own)
+    def _widened(self, table: T, types: Types) -> T:
+        """The same rows in wider integers, which have the same hash."""
+        segments = table.snapshot()
+        wide = self._create(types)
+        casts = [pl.col(name).cast(kind) for name, kind in types.items()]
+        wide.restore([Segment(s.id, s.frame.with_columns(casts)) for s in segments])
+        return wide
 
     def _other(
         self, name: str, was: pl.DataType | None, now: pl.DataType | None
@@ -132,12 +155,33 @@ class StateTable(Generic[T]):
         return ConfigurationError(text, self._ctx.origin, advice)
 
 
+def _alike(was: pl.DataType, now: pl.DataType) -> bool:
+    return was == now or (was.is_integer() and now.is_integer())
+
+
+def _wider(was: pl.DataType, now: pl.DataType) -> pl.DataType:
+    """The integer type that holds both.
+
+    >>> _wider(pl.Int8(), pl.Int32()), _wider(pl.Int64(), pl.UInt64())
+    (Int32, Int128)
+    """
+    if was == now:
+        return was
+    both = pl.concat(
+        [pl.Series(dtype=was).to_frame(), pl.Series(dtype=now).to_frame()], how="vertical_relaxed"
+    ).dtypes[0]
+    return both if both.is_integer() else pl.Int128()
+
+
 class TableOperator(Operator):
     """An operator whose state is tables; subclasses pass them to `__init__`.
 
     Override `header` and `resume` for a little state beside the tables, such as the watermark:
     raystream/operators/dedupe/operator.py is a short example.
     """
+
+    only_table: ClassVar[str] = ""
+    """Table of the segments in checkpoints older than the names of tables."""
 
     def __init__(self, *tables: StateTable[Any]) -> None:
         self._tables = {table.name: table for table in tables}
@@ -159,7 +203,8 @@ class TableOperator(Operator):
         """Restore the rows whose keys this subtask owns."""
         for state in restored.states:
             segments = iter(state.segments)
-            for name, (count, horizon) in state.header.get(_TABLES, {}).items():
+            older = {self.only_table: (None, None)} if self.only_table else {}
+            for name, (count, horizon) in state.header.get(_TABLES, older).items():
                 table = self._tables[name]
                 table.restore(islice(segments, count), redistribute=restored.redistribute)
                 if horizon is not None:

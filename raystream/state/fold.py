@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,46 @@ _UFUNC: Mapping[str, Any] = {"sum": np.add, "min": np.minimum, "max": np.maximum
 _GROUP = f"{HIDDEN}group"
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Columns whose values come from one row of a group: the first or last in some order.
+
+    Args:
+        columns: Names; without null in the first of `by` they are those of a known row.
+        by: Order of the rows; a row without the first of these is chosen only if all are without.
+        first: The first row, else the last.
+        stable: Rows that are equal in `by` are in their order.
+    """
+
+    columns: Sequence[str]
+    by: Sequence[pl.Expr]
+    first: bool
+    stable: bool = False
+
+    def order(self, frame: pl.DataFrame) -> Rows:
+        """i64[n]: the rows, rising."""
+        nulls_last = [self.first, *[False] * (len(self.by) - 1)]
+        order = pl.arg_sort_by(self.by, nulls_last=nulls_last, maintain_order=self.stable)
+        found: Rows = frame.select(order.alias(_GROUP)).to_series().cast(pl.Int64).to_numpy()
+        return found
+
+    def rows(self, frame: pl.DataFrame, order: Rows, begins: Mask) -> Rows:
+        """i64[groups]: the chosen row of each group; arguments as of a fold."""
+        starts = np.flatnonzero(begins)
+        chosen = order[starts]
+        alone = begins & np.append(begins[1:], np.True_)
+        many = order[~alone]
+        if len(many):
+            inputs = sorted({root for one in self.by for root in one.meta.root_names()})
+            by = self.order(frame.select(inputs)[many])
+            ranks = np.empty(len(many), np.int64)
+            ranks[by] = np.arange(len(many))
+            ufunc = np.minimum if self.first else np.maximum
+            best = ufunc.reduceat(ranks, np.flatnonzero(begins[~alone]))
+            chosen[~alone[starts]] = many[by[best]]
+        return chosen
+
+
 class Fold:
     """How the partials of a group are merged; a single partial is unchanged.
 
@@ -27,6 +68,7 @@ class Fold:
         ways: Partial column -> way. "sum" is for columns whose sums cannot overflow their type,
             such as counts; others need an expression over a wider type. An expression is over the
             rows of a group; for a single row it must return that row.
+        choices: Columns that are of one row together.
 
     >>> rows = pl.DataFrame({"n": [1, 2, 5]})
     >>> fold, order = Fold({"n": "sum"}), np.arange(3)
@@ -34,8 +76,14 @@ class Fold:
     [3, 5]
     """
 
-    def __init__(self, ways: Mapping[str, Way]) -> None:
+    def __init__(self, ways: Mapping[str, Way], choices: Sequence[Choice] = ()) -> None:
         self._ways = dict(ways)
+        self._choices = tuple(choices)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the partial columns."""
+        return [*self._ways, *(name for choice in self._choices for name in choice.columns)]
 
     def __call__(self, frame: pl.DataFrame, order: Rows, begins: Mask) -> pl.DataFrame:
         """Partial columns, a row per group.
@@ -45,28 +93,39 @@ class Fold:
             order: Rows of `frame`, group by group.
             begins: begins[i]: order[i] is the first row of a group.
         """
-        plain = {
-            name: way
-            for name, way in self._ways.items()
-            if isinstance(way, str) and _plain(way, frame[name])
-        }
         starts = np.flatnonzero(begins)
-        columns = {
-            name: pl.Series(name, _UFUNC[way].reduceat(frame[name].to_numpy()[order], starts))
-            for name, way in plain.items()
-        }
-        others = {n: _expression(n, w) for n, w in self._ways.items() if n not in plain}
+        columns: dict[str, pl.Series] = {}
+        for name, way in self._ways.items():
+            numbers = _numbers(way, frame[name]) if isinstance(way, str) else None
+            if numbers is not None:
+                with np.errstate(all="ignore"):  # as Polars: inf - inf is NaN
+                    folded = _UFUNC[str(way)].reduceat(numbers[order], starts)
+                columns[name] = pl.Series(name, folded).cast(frame.schema[name])
+        others = {n: _expression(n, w) for n, w in self._ways.items() if n not in columns}
         if others:
             columns |= _grouped(frame, order, begins, others)
-        return pl.DataFrame([columns[name].alias(name) for name in self._ways])
+        for choice in self._choices:
+            chosen = choice.rows(frame, order, begins)
+            columns |= frame.select(choice.columns)[chosen].to_dict()
+        return pl.DataFrame([columns[name].alias(name) for name in self.columns])
 
 
-def _plain(way: str, column: pl.Series) -> bool:
-    """NaN of `np.minimum` differs from that of Polars, and numpy has no 128-bit integers."""
-    numbers = column.dtype.is_integer() and column.dtype not in (pl.Int128, pl.UInt128)
-    if way == "sum":
-        numbers |= column.dtype.is_float()
-    return numbers and not column.null_count()
+def _numbers(way: str, column: pl.Series) -> np.ndarray[Any, Any] | None:
+    """The column as numpy has it; None: Polars must fold it.
+
+    NaN of `np.minimum` differs from that of Polars, and numpy has no 128-bit integers: these go
+    as 64 bits where no sum of theirs needs more.
+    """
+    kind = column.dtype
+    if column.null_count() or not (kind.is_integer() or (kind.is_float() and way == "sum")):
+        return None
+    if kind not in (pl.Int128, pl.UInt128):
+        return column.to_numpy()
+    low, high = column.min(), column.max()
+    assert isinstance(low, int)
+    assert isinstance(high, int)
+    fits = max(-low, high) * (len(column) if way == "sum" else 1) < 2**63
+    return column.cast(pl.Int64).to_numpy() if fits else None
 
 
 def _expression(name: str, way: Way) -> pl.Expr:

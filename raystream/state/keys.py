@@ -64,6 +64,22 @@ def stable_order_small(values: Rows) -> Rows:
     return order
 
 
+def ordered_by(order: Rows, buckets: Rows) -> Rows:
+    """i64[n]: rows in `order`, stably sorted by their buckets.
+
+    >>> ordered_by(np.array([2, 0, 1]), np.array([7, 5, 7])).tolist()
+    [1, 2, 0]
+    """
+    picked = buckets[order]
+    low, high = int(picked.min()), int(picked.max())
+    if low == high:
+        return order
+    if high - low < 2**31:
+        by: Rows = order[stable_order_small(picked - low)]
+        return by
+    return order[np.argsort(picked, kind="stable")]
+
+
 def expand(starts: Rows, counts: Rows) -> Rows:
     """i64[sum(counts)]: start, start + 1, .. of each range.
 

@@ -141,8 +141,26 @@ class Run:
 
     def between(self, low: int, high: int) -> Run | None:
         """The buckets low <= bucket < high, without a copy; None if there are none."""
+        if self.buckets[-1] < low or self.buckets[0] >= high:
+            return None
         first, end = map(int, np.searchsorted(self.buckets, [low, high]))
         return None if first >= end else self._part(first, end)
+
+    def counts(self) -> list[tuple[int, int]]:
+        """Buckets, and how many rows they have."""
+        edges = self.reach if self.starts is None else self.starts[self.reach]
+        return list(zip(self.buckets.tolist(), np.diff(edges).tolist(), strict=True))
+
+    def of_hashes(self, low: int, high: int) -> Run:
+        """The rows with low <= hash < high."""
+        if len(self.buckets) == 1:
+            first = int(np.searchsorted(self.hashes, np.uint64(low)))
+            last = int(np.searchsorted(self.hashes, np.uint64(high - 1), side="right"))
+            bucket = np.full(last - first, self.buckets[0])
+            return Run.of(self.frame[first:last], self.hashes[first:last], bucket)
+        inside = (self.hashes >= np.uint64(low)) & (self.hashes <= np.uint64(high - 1))
+        rows = np.flatnonzero(inside)
+        return Run.of(self.frame[rows], self.hashes[rows], self.bucket_of_rows()[rows])
 
     def from_bucket(self, horizon: int) -> Run | None:
         """Drop earlier buckets, once they hold more than half of the rows; else unchanged.

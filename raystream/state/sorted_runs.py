@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from raystream.data.segment import Segment
-from raystream.state.keys import Hashes, Rows, key_hashes, stable_order
+from raystream.state.keys import Hashes, Rows, key_hashes, ordered_by, stable_order
 from raystream.state.own_bytes import own_bytes
 from raystream.state.run import GONE, HASH, Run, RunPolicy
 
@@ -121,10 +121,8 @@ class SortedRuns(ABC):
         buckets = self._buckets(frame)
         order = stable_order(hashes)
         if buckets is not None:
+            order = ordered_by(order, buckets)
             buckets = buckets[order]
-            if (buckets[0] != buckets).any():
-                by_bucket = np.argsort(buckets, kind="stable")
-                order, buckets = order[by_bucket], buckets[by_bucket]
         hashes = hashes[order]
         return Run.of(frame[order].with_columns(pl.Series(HASH, hashes)), hashes, buckets)
 

@@ -316,7 +316,7 @@ def test_after_the_end_the_watermark_is_the_end_of_the_last_window_closed(harnes
     task.operator.on_watermark(Watermark(5))
     task.operator.on_watermark(Watermark(END_OF_TIME))
     state = task.operator.snapshot(1, final=True)
-    assert (state.header, state.segments) == ({"watermark": 20}, ())
+    assert (state.header["watermark"], state.segments) == (20, [])
     again = harness(step, attempt=2, restored=Restored([state], False))
     again.process([{"ip": "a"}, {"ip": "b"}], time=pl.Series([19, 20]))
     again.operator.on_watermark(Watermark(END_OF_TIME))
@@ -387,11 +387,11 @@ def test_unchanged_segments_keep_their_ids(harness: Any) -> None:
     first = task.operator.snapshot(1, final=False)
     task.process([{"ip": "b"}])
     second = task.operator.snapshot(2, final=False)
-    assert [s.id for s in first.segments] == ["1-0"]
-    assert [s.id for s in second.segments] == ["1-0", "1-1"]
+    assert [s.id for s in first.segments] == ["1-panes-0"]
+    assert [s.id for s in second.segments] == ["1-panes-0", "1-panes-1"]
     again = harness(step, attempt=2, restored=Restored([second], False)).process([{"ip": "c"}])
     third = again.operator.snapshot(1, final=False)
-    assert [s.id for s in third.segments] == ["1-0", "1-1", "2-0"]
+    assert [s.id for s in third.segments] == ["1-panes-0", "1-panes-1", "2-panes-0"]
 
 
 def test_output_columns() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raystream.state.fold import Fold
+from raystream.state.fold import Choice, Fold
 from raystream.state.run import RunPolicy
 from raystream.state.window_table import WindowTable
 from tests.state.keyed_rows import Key, frame, keys_of, kinds, policies, schema
@@ -113,3 +113,42 @@ def test_panes_that_were_dropped_are_not_there() -> None:
     table.forget(1)
     assert table.select(0, 1).height == 0
     assert table.select(0, 2)["pane"].to_list() == [1, 1]
+
+
+def test_choices_take_the_columns_of_one_row() -> None:
+    """Unknown rows (null) lose; equal ones are told apart by the second column."""
+    columns = {"k": pl.Int64(), "pane": pl.Int64(), "at": pl.Int64(), "v": pl.String()}
+    order = [pl.col("at"), pl.col("v")]
+    for first, chosen in ((True, ("a", 3)), (False, ("d", 7))):
+        fold = Fold({}, [Choice(["at", "v"], order, first)])
+        table = WindowTable(["k"], columns, pane="pane", fold=fold, prefix="0")
+        for at, text in ((None, "z"), (7, "c"), (3, "b"), (7, "d"), (3, "a"), (None, "-")):
+            table.append(pl.DataFrame({"k": [1], "pane": [0], "at": [at], "v": [text]}, columns))
+        assert table.select(0, 1).select("v", "at").rows() == [chosen]
+
+
+def test_only_what_is_read_is_folded_and_ranges_of_hashes_are_disjoint() -> None:
+    columns = {"k": pl.Int64(), "pane": pl.Int64(), "n": pl.Int64()}
+    table = WindowTable(["k"], columns, pane="pane", fold=Fold({"n": "sum"}), prefix="0")
+    rows = pl.DataFrame({"k": range(100)}).join(pl.DataFrame({"pane": range(4)}), how="cross")
+    for _ in range(3):
+        table.append(rows.with_columns(n=pl.lit(1, pl.Int64)))
+    table.select(0, 2)
+    assert [run.counts() for run in table.runs] == [[(0, 100), (1, 100)]]
+    assert table.pane_counts() == [(0, 100), (1, 100), (2, 300), (3, 300)]
+    parts = [table.select(0, 4, part, 3) for part in range(3)]
+    assert all(part.height > 60 for part in parts)
+    keys = pl.concat(parts).sort("pane", "k")
+    assert keys.select("k", "pane").equals(rows.sort("pane", "k"))
+    assert keys["n"].to_list() == [3] * 400
+    table.relabel(pl.col("pane") // 2 * 2)
+    assert table.pane_counts() == [(0, 100), (2, 100)]
+    assert set(table.select(0, 4)["n"]) == {6}
+
+
+def test_128_bit_sums_beyond_64_bits_are_exact() -> None:
+    columns = {"k": pl.Int64(), "pane": pl.Int64(), "n": pl.Int128()}
+    table = WindowTable(["k"], columns, pane="pane", fold=Fold({"n": "sum"}), prefix="0")
+    for number in (2**62, 2**62, 2**62, -5):
+        table.append(pl.DataFrame({"k": [1], "pane": [0], "n": [number]}, schema=columns))
+    assert table.select(0, 1)["n"].to_list() == [3 * 2**62 - 5]

@@ -16,7 +16,7 @@ from raystream.checkpoint.records import SegmentRef
 from raystream.data.segment import Segment
 from raystream.errors import StorageError
 from raystream.ids import HIDDEN
-from raystream.state.windowed import PANE
+from raystream.operators.window.panes import PANE
 from raystream.storage.base import Put
 from raystream.storage.memory import MemoryStore
 from raystream.storage.segments import StoredSegments, checksum, read_segment, write_segment

@@ -18,14 +18,16 @@ from raystream.data.batch import HIDDEN, TIME
 from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.operators.evaluation import Errors
-from raystream.operators.window.numbers import Answer, mean_of, merged, sum_of, summed
-from raystream.operators.window.picks import picks, relabelled, upgraded
+from raystream.operators.window.numbers import Answer, mean_of, sum_of, summed
+from raystream.operators.window.picks import PLACES, Pick, picks, relabelled, upgraded
 from raystream.operators.window.values import Taken, Values
+from raystream.state.fold import Fold, Way
 
 ROWS = f"{HIDDEN}rows"
 """Int64: number of rows in a partial."""
 
 _MAIN, _HIGH, _NUMBER = f"{HIDDEN}agg:", f"{HIDDEN}hi:", f"{HIDDEN}num:"
+_GROUP = f"{HIDDEN}group"
 _SUMS = (AggregateKind.SUM, AggregateKind.MEAN)
 _NULL_OF_NONE = (AggregateKind.MIN, AggregateKind.MAX, AggregateKind.FIRST, AggregateKind.LAST)
 
@@ -63,7 +65,8 @@ class Aggregation:
         self._kept: Mapping[str, pl.DataType] | None = None
         if columns is not None:
             rows = pl.DataFrame(schema={**columns, TIME: pl.Int64})
-            self._kept = self.partial(self.with_values(rows), [pl.lit(0)]).schema
+            partials = self.partial(self.with_values(rows), [pl.lit(0).alias(_GROUP)])
+            self._kept = partials.drop(_GROUP).schema
 
     def computed(self, rows: pl.DataFrame, errors: Errors) -> pl.DataFrame:
         """The rows that can be aggregated, with their values; `errors` handles the others."""
@@ -77,23 +80,32 @@ class Aggregation:
         """One row of partials per group of rows (with TIME) with their values."""
         taken = self._known().taken
         parts = [part for name, one in taken.items() for part in self._partial(frame, name, one)]
-        for pick in self._picks:
-            of = {name: taken[name].column or "" for name in pick.columns.values()}
-            parts.append(pick.of_rows(of, taken[pick.leader].where, frame.schema))
-        return self._grouped(frame, by, [*parts, pl.len().cast(pl.Int64).alias(ROWS)])
+        ranked = [self._ranked(pick, frame, taken) for pick in self._picks]
+        rows = frame.with_columns(ranks for ranks, _ in ranked)
+        parts += [pick.chosen() for pick in self._picks]
+        grouped = rows.group_by(by).agg([*parts, pl.len().cast(pl.Int64).alias(ROWS)])
+        for pick, (_, columns) in zip(self._picks, ranked, strict=True):
+            chosen = columns.select(pl.all().gather(grouped.get_column(pick.rank)))
+            grouped = grouped.drop(pick.rank).hstack(chosen)
+        return grouped
 
-    def merge(self, frame: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-        """One row of partials per group of partials."""
-        types = frame.schema
-        parts = [part for name in self._asked for part in self._merge(name, types)]
-        parts += [pick.of_partials(types) for pick in self._picks]
-        return self._grouped(frame, by, [*parts, pl.col(ROWS).sum()])
+    def fold(self, types: Mapping[str, pl.DataType]) -> Fold:
+        """How partials of these columns are merged."""
+        ways: dict[str, Way] = {ROWS: "sum"}
+        for name in self._asked:
+            ways |= self._ways(name, types)
+        return Fold(ways, [pick.choice(types) for pick in self._picks])
 
     def finish(self, frame: pl.DataFrame) -> Finished:
         """Add the aggregates of merged partials."""
         answers = {name: self._answer(name, frame) for name in self._asked}
         columns = [answer.values.alias(name) for name, answer in answers.items()]
         return Finished(frame.hstack(columns), self._unfit(answers))
+
+    @property
+    def kept(self) -> Mapping[str, pl.DataType] | None:
+        """Types of the partial columns, if those of the rows are known."""
+        return self._kept
 
     def restored(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Convert partials of older versions to the current form; new aggregates start empty.
@@ -109,7 +121,15 @@ class Aggregation:
         for name in sums:
             if found.schema[name] != kept.get(name, found.schema[name]):
                 raise _other_sum(name.removeprefix(_MAIN), found.schema[name], kept[name])
-        return found
+        return found.drop(self._dropped(found.columns))
+
+    def _dropped(self, columns: Sequence[str]) -> list[str]:
+        """Partial columns of aggregates that are not computed any more."""
+        known = {_MAIN + name for name in self._asked} | {ROWS}
+        known |= {mark + name for name in self._asked for mark in (_HIGH, _NUMBER)}
+        known |= {column for pick in self._picks for column in (pick.at, pick.order)}
+        marks = (_MAIN, _HIGH, _NUMBER, *PLACES)
+        return [name for name in columns if name.startswith(marks) and name not in known]
 
     def _with_new(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Aggregates missing in the state start with no rows: 0 or null."""
@@ -130,13 +150,11 @@ class Aggregation:
         assert self._values is not None, "only partials are merged here"
         return self._values
 
-    def _grouped(
-        self, frame: pl.DataFrame, by: Sequence[str | pl.Expr], parts: list[pl.Expr]
-    ) -> pl.DataFrame:
-        grouped = frame.group_by(by).agg(parts)
-        for pick in self._picks:
-            grouped = pick.unpacked(grouped)
-        return grouped
+    def _ranked(
+        self, pick: Pick, frame: pl.DataFrame, taken: Mapping[str, Taken]
+    ) -> tuple[pl.Series, pl.DataFrame]:
+        of = {name: taken[name].column or "" for name in pick.columns.values()}
+        return pick.ranked(frame, of, taken[pick.leader].where)
 
     def _partial(self, rows: pl.DataFrame, name: str, taken: Taken) -> list[pl.Expr]:
         main, column = _MAIN + name, taken.column
@@ -158,21 +176,20 @@ class Aggregation:
             case AggregateKind.FIRST | AggregateKind.LAST:
                 return []
 
-    def _merge(self, name: str, types: Mapping[str, pl.DataType]) -> list[pl.Expr]:
-        main = _MAIN + name
+    def _ways(self, name: str, types: Mapping[str, pl.DataType]) -> Mapping[str, Way]:
+        """Sums of partials fit their type: 128 bits, or a float (numbers.py)."""
+        main, high, number = _MAIN + name, _HIGH + name, _NUMBER + name
         match self._asked[name].kind:
             case AggregateKind.COUNT:
-                return [pl.col(main).sum()]
-            case AggregateKind.SUM:
-                return merged(main, _HIGH + name, types)
-            case AggregateKind.MEAN:
-                return [*merged(main, _HIGH + name, types), pl.col(_NUMBER + name).sum()]
+                return {main: "sum"}
+            case AggregateKind.SUM | AggregateKind.MEAN:
+                return {part: "sum" for part in (main, high, number) if part in types}
             case AggregateKind.MIN:
-                return [pl.col(main).min()]
+                return {main: "min"}
             case AggregateKind.MAX:
-                return [_greatest(pl.col(main), types[main])]
+                return {main: pl.col(main).nan_max() if types[main].is_float() else "max"}
             case AggregateKind.FIRST | AggregateKind.LAST:
-                return []
+                return {}
 
     def _answer(self, name: str, frame: pl.DataFrame) -> Answer:
         main, high = _MAIN + name, _HIGH + name

@@ -11,9 +11,8 @@ from raystream.graph.policies import Early
 from raystream.operators.expressions import configuration_errors
 from raystream.operators.window.aggregates import Aggregation
 from raystream.operators.window.keys import check_keys
-from raystream.operators.window.panes import WINDOW_END, WINDOW_START
+from raystream.operators.window.panes import PANE, WINDOW_END, WINDOW_START
 from raystream.operators.window.step import WindowAggregate
-from raystream.state.windowed import PANE
 
 FINAL = "final"
 """Boolean output column, only with early results."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from raystream.data.batch import IS_FINAL
-from raystream.operators.window.panes import WINDOW_END, WINDOW_START, Assigner
+from raystream.operators.window.panes import PANE, WINDOW_END, WINDOW_START, Assigner
 from raystream.operators.window.slices import Slice, slices
-from raystream.state.windowed import PANE, Merge, WindowedState
+from raystream.state.window_table import WindowTable
 
 _MAX_NOTES = 64
 
@@ -46,9 +46,7 @@ class ChangedPanes:
         if len(self._notes) > _MAX_NOTES:
             self._notes = [self._unique()]
 
-    def take(
-        self, state: WindowedState, merge: Merge, after: int, until: int | None
-    ) -> Iterator[pl.DataFrame]:
+    def take(self, state: WindowTable, after: int, until: int | None) -> Iterator[pl.DataFrame]:
         """Merged partials of the changed windows that end in (after, until]; clears the changes.
 
         Of a cumulative window only the first end that is still open is emitted, if `until` is None.
@@ -68,12 +66,12 @@ class ChangedPanes:
         ):
             found = self._part(part, state, changed, nearest)
             if found is not None and found.height:
-                yield merge(found, [WINDOW_START, WINDOW_END, *self._keys])
+                yield found if self._panes.single else state.folded(found, WINDOW_END)
 
     def _part(
         self,
         part: Slice,
-        state: WindowedState,
+        state: WindowTable,
         changed: pl.DataFrame,
         nearest: pl.DataFrame | None,
     ) -> pl.DataFrame | None:
@@ -85,11 +83,11 @@ class ChangedPanes:
         else:
             near = changed.filter(pl.col(PANE).is_between(part.low, part.until, closed="left"))
             targets = self._panes.explode(near, part.after, part.until).select(on).unique()
-        rows = state.select(part.low, part.until) if targets.height else None
-        if rows is None:
+        if not targets.height:
             return None
+        rows = state.select(part.low, part.until, part.part, part.parts)
         if self._keys:
-            wanted = part.of_keys(targets.select(self._keys).unique(), self._keys)
+            wanted = targets.select(self._keys).unique()
             rows = rows.join(wanted, on=self._keys, how="semi", nulls_equal=True)
         windows = self._panes.explode(rows, part.after, part.until)
         return windows.join(targets, on=on, how="semi", nulls_equal=True)

@@ -10,8 +10,7 @@ import polars as pl
 
 from raystream.data.batch import TIME
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
-from raystream.operators.window.panes import WINDOW_END, WINDOW_START
-from raystream.state.windowed import PANE
+from raystream.operators.window.panes import PANE, WINDOW_END, WINDOW_START
 from raystream.time.local_days import DAY_MS, LocalGrid
 
 
@@ -36,6 +35,7 @@ class LocalPanes:
                 step, longest = short, size
         self._grid = LocalGrid(window.time_zone, step, self._offset)
         self.grows = isinstance(window, Cumulative)
+        self.single = isinstance(window, Tumbling)
         self._panes_each = longest // step
         whole = longest if isinstance(window, Cumulative) else step
         self._whole = LocalGrid(window.time_zone, whole, self._offset)
@@ -87,7 +87,7 @@ class LocalPanes:
         ]
         names = (PANE, WINDOW_START, WINDOW_END)
         windows = pl.DataFrame(found, schema=dict.fromkeys(names, pl.Int64), orient="row")
-        return frame.join(windows, on=PANE).drop(PANE)
+        return frame.join(windows, on=PANE, maintain_order="left").drop(PANE)
 
     def coalesced(self, watermark: int) -> pl.Expr | None:
         """PANE after `watermark`, with merged panes: closed ones of a growing window."""

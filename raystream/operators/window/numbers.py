@@ -7,7 +7,6 @@ can overflow. Only the output must fit its type, and a row where it does not has
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -68,11 +67,6 @@ def _fits_64_bits(rows: pl.DataFrame, column: str) -> bool:
     if not isinstance(low, int) or not isinstance(high, int):  # all null
         return True
     return max(-low, high) * values.len() < 2**63
-
-
-def merged(main: str, high: str, columns: Iterable[str]) -> list[pl.Expr]:
-    """The same columns over the partials of a group."""
-    return [pl.col(name).sum() for name in (main, high) if name in columns]
 
 
 def sum_of(frame: pl.DataFrame, main: str, high: str) -> Answer:

@@ -14,34 +14,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import polars as pl
 
 from raystream.context import LeftOut, SubtaskContext
-from raystream.data.batch import Batch
+from raystream.data.batch import TIME, Batch
 from raystream.data.left_out import left_out
-from raystream.data.segment import Segment
-from raystream.errors import ConfigurationError
 from raystream.graph.policies import Early
-from raystream.operators.operator import Operator, Output, Restored, StepState
+from raystream.operators.operator import Output
 from raystream.operators.row_errors import RowErrors
+from raystream.operators.tables import StateTable, TableOperator, Types
 from raystream.operators.window.aggregates import ROWS, Aggregation
 from raystream.operators.window.columns import output_columns
 from raystream.operators.window.early import ChangedPanes, final_rows
-from raystream.operators.window.panes import WINDOW_END, WINDOW_START, panes_of
+from raystream.operators.window.panes import PANE, WINDOW_END, panes_of
 from raystream.operators.window.slices import slices
 from raystream.operators.window.step import WindowGlobal as Step
-from raystream.state.redistribute import owned
-from raystream.state.windowed import PANE, WindowedState
+from raystream.state.window_table import WindowTable
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
 _BEGIN = -(2**62)
+_END = 2**62
 
 
-class WindowGlobal(Operator):
+class WindowGlobal(TableOperator):
     """Windowed aggregation of the keys that this subtask owns."""
+
+    only_table = "panes"
 
     def __init__(self, step: Step) -> None:
         self._step = step
@@ -60,48 +62,37 @@ class WindowGlobal(Operator):
         self._aggregation = Aggregation(self._asked.aggregates, columns)
         self._over_rows: Aggregation | None = None
         self._errors = RowErrors(self._asked.errors)
+        upgrade = self._aggregation.restored
+        self._kept = StateTable("panes", self._keys, self._made, self._types(), upgrade)
+        super().__init__(self._kept)
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Prefix segment ids with the attempt."""
+        """The policy of the aggregation handles rows that cannot be computed."""
         super().open(ctx, output)
         self._errors.open(ctx, output)
-        self._state = WindowedState(self._keys, self._aggregation.merge, str(ctx.attempt))
 
-    def restore(self, restored: Restored) -> None:
-        """Restore the partials of the owned keys, and the watermark."""
-        for state in restored.states:
-            watermark = state.header.get("watermark")
-            if watermark is not None:
-                self._watermark = max(self._watermark, watermark)
-        if restored.redistribute:
-            for state in restored.states:
-                for frame in map(self._share, state.segments):
-                    self._restart(frame)
-                    self._state.append(frame)
-            return
-        segments = [
-            Segment(segment.id, self._aggregation.restored(self._checked(segment).frame))
-            for state in restored.states
-            for segment in state.segments
-        ]
-        self._state.restore(segments)
-        for segment in segments:
-            self._restart(segment.frame)
+    def _made(self, *, schema: Types, prefix: str) -> WindowTable:
+        fold = self._aggregation.fold(schema)
+        return WindowTable(self._keys, schema, pane=PANE, fold=fold, prefix=prefix)
 
-    def _checked(self, segment: Segment) -> Segment:
-        """State whose keys have another type belongs to other owners."""
-        columns = self._step.columns
-        for key in self._keys:
-            was = segment.frame.schema[key]
-            now = was if columns is None else columns.columns.get(key, was)
-            if was != now and not (was.is_integer() and now.is_integer()):  # the owner is the same
-                what = f"the state is kept by key {key!r} of type {was}, which is {now} now"
-                advice = (
-                    f"make it {was} again, or give the step another name and run once with "
-                    "--allow-non-restored-state"
-                )
-                raise ConfigurationError(what, self.ctx.origin, advice)
-        return segment
+    def _types(self) -> Types | None:
+        """Of the partials, if those of the rows are known."""
+        kept, columns = self._aggregation.kept, self._step.columns
+        if kept is None or not set(self._keys) <= set(columns.columns):
+            return None
+        return {PANE: pl.Int64(), **{key: columns.columns[key] for key in self._keys}, **kept}
+
+    def header(self) -> Mapping[str, Any]:
+        """The watermark."""
+        return {"watermark": None if self._watermark == _BEGIN else self._watermark}
+
+    def resume(self, headers: Sequence[Mapping[str, Any]]) -> None:
+        """Continue at the watermark; early rows of restored windows are emitted again."""
+        known = [header["watermark"] for header in headers if header.get("watermark") is not None]
+        self._watermark = max([self._watermark, *known])
+        table = self._kept.table
+        if self._every is not None and table is not None:
+            self._note(table.select(-_END, _END))
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Add rows or partials to the state; late ones are split off."""
@@ -109,7 +100,8 @@ class WindowGlobal(Operator):
         if not partials.height:
             return
         self._drain()
-        self._state.append(partials)
+        table, partials = self._kept.fitted(partials)
+        table.append(partials)
         if self._every is not None:
             self._note(partials)
         elif self._lateness:
@@ -163,24 +155,17 @@ class WindowGlobal(Operator):
 
     def _tell_changed(self, until: int | None, *, final: bool) -> Iterator[None]:
         after = self._watermark - self._lateness
-        parts = self._changed.take(self._state, self._aggregation.merge, after, until)
-        for number, merged in enumerate(parts):
+        table = self._kept.table
+        assert table is not None, "something changed"
+        for number, merged in enumerate(self._changed.take(table, after, until)):
             if number:
                 yield  # those behind take this slice before the next is made
             self._emit(merged, final=final)
 
-    def gauges(self) -> Mapping[str, float]:
-        """Memory of the open windows."""
-        return {"state_bytes": self._state.size_bytes()}
-
-    def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
-        """Segments of partials, and the watermark."""
-        watermark = None if self._watermark == _BEGIN else self._watermark
-        return StepState(self._state.snapshot(), {"watermark": watermark})
-
     def _on_time_partials(self, frame: pl.DataFrame) -> pl.DataFrame:
         if self._step.pre_aggregated:
-            on_time, late = self._split_late(frame)
+            partials = frame.drop(TIME) if TIME in frame.columns else frame
+            on_time, late = self._split_late(partials)
             if late is not None:
                 self.ctx.count("late_rows", int(late[ROWS].sum()))
                 self.ctx.sample("late_rows", partial(self._late_keys, late))
@@ -224,28 +209,30 @@ class WindowGlobal(Operator):
         self.proceed()
 
     def _close_windows(self, after: int, until: int) -> Iterator[None]:
-        by = [WINDOW_START, WINDOW_END, *self._keys]
-        counts = self._state.pane_counts()
+        table = self._kept.table
+        if table is None:
+            return
+        counts = table.pane_counts()
         parts = slices(self._panes, counts, after, until, by_key=bool(self._keys))
         for number, part in enumerate(parts):
             if number:
                 yield  # those behind take this slice before the next is made
-            rows = self._state.select(part.low, part.until)
-            if rows is None:
-                continue
-            windows = self._panes.explode(part.of_keys(rows, self._keys), part.after, part.until)
-            self._emit(self._aggregation.merge(windows, by), final=True)
+            single = self._panes.single
+            rows = table.select(part.low, part.until, part.part, part.parts, once=single)
+            windows = self._panes.explode(rows, part.after, part.until)
+            merged = windows if single else table.folded(windows, WINDOW_END)
+            self._emit(merged, final=True)
 
     def _forget(self, until: int) -> None:
-        self._state.drop_before(self._panes.horizon(until))
-        self._state.relabel = self._panes.coalesced(until)
-        if self._state.relabel is not None:
-            self._state.compact()
+        self._kept.forget(self._panes.horizon(until))
+        relabel = self._panes.coalesced(until)
+        if relabel is not None and self._kept.table is not None:
+            self._kept.table.relabel(relabel)
 
-    def _emit(self, merged: pl.DataFrame | None, *, final: bool) -> None:
-        if merged is None or not merged.height:
+    def _emit(self, merged: pl.DataFrame, *, final: bool) -> None:
+        if not merged.height:
             return
-        finished = self._aggregation.finish(merged.sort(WINDOW_END))
+        finished = self._aggregation.finish(merged)
         rows = finished.frame.select(output_columns(self._asked, final=final))
         if finished.reasons is not None:
             rows = self._errors.without(rows, finished.reasons)
@@ -257,17 +244,8 @@ class WindowGlobal(Operator):
         if self._changed and self._due is None and self._every is not None:
             self._due = self.ctx.clock.now() + self._every
 
-    def _share(self, segment: Segment) -> pl.DataFrame:
-        me = self.ctx
-        frame = self._aggregation.restored(self._checked(segment).frame)
-        return owned(frame, self._keys, me.subtask.index, me.parallelism)
-
-    def _restart(self, frame: pl.DataFrame) -> None:
-        """Emit early rows of restored windows again."""
-        if self._every is not None:
-            self._note(frame)
-
     def _end(self) -> int:
         """The watermark at which all windows of the state are closed."""
-        last = self._state.last_pane()
-        return self._watermark if last is None else self._panes.last_end(last) + self._delay
+        table = self._kept.table
+        counts = [] if table is None else table.pane_counts()
+        return self._panes.last_end(counts[-1][0]) + self._delay if counts else self._watermark

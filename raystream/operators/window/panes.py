@@ -13,7 +13,10 @@ import polars as pl
 
 from raystream.data.batch import TIME
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
-from raystream.state.windowed import PANE
+from raystream.ids import HIDDEN
+
+PANE = f"{HIDDEN}pane"
+"""Int64, epoch ms: start of the pane of a row or partial."""
 
 WINDOW_START = "window_start"
 """Int64, epoch ms, inclusive."""
@@ -27,6 +30,8 @@ class Assigner(Protocol):
 
     grows: bool
     """Whether windows have a common start and increasing ends."""
+    single: bool
+    """Whether each window is one pane."""
 
     def pane(self) -> pl.Expr:
         """Column: start of the pane of a row."""
@@ -86,6 +91,7 @@ class Panes:
         self._window = window
         self._offset = window.offset_ms
         self.grows = isinstance(window, Cumulative)
+        self.single = isinstance(window, Tumbling)
         match window:
             case Tumbling(size_ms=size):
                 self.width, self._span = size, size

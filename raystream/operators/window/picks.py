@@ -11,12 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from raystream.data.batch import HIDDEN, ORDER, TIME
 from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.state.fold import Choice
 
-_AT, _ORDER, _PICK = f"{HIDDEN}at:", f"{HIDDEN}ord:", f"{HIDDEN}pick:"
+_AT, _ORDER, _RANK = f"{HIDDEN}at:", f"{HIDDEN}ord:", f"{HIDDEN}rank:"
+
+PLACES = (_AT, _ORDER)
+"""Beginnings of the names of columns that say where a value is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,40 +48,51 @@ class Pick:
         """Column of its place in the input."""
         return _ORDER + self.leader
 
-    def of_rows(
-        self, values: Mapping[str, str], where: str | None, types: Mapping[str, pl.DataType]
-    ) -> pl.Expr:
-        """A struct of the partial columns over the rows of a group.
+    @property
+    def rank(self) -> str:
+        """Column of the chosen row of a group."""
+        return _RANK + self.leader
+
+    def ranked(
+        self, rows: pl.DataFrame, values: Mapping[str, str], where: str | None
+    ) -> tuple[pl.Series, pl.DataFrame]:
+        """Rank of each row (null: not to be considered), and the partial columns by rank.
 
         Args:
+            rows: With TIME, and perhaps ORDER.
             values: Output name -> column of the rows.
             where: Column of the rows to consider; None: all.
-            types: Columns of the rows.
         """
-        placed = ORDER in types
+        placed = ORDER in rows.schema
         place = pl.col(ORDER) if placed else pl.lit(None, pl.Int128)
         fields = [pl.col(values[name]).alias(main) for main, name in self.columns.items()]
-        row = pl.struct(pl.col(TIME).alias(self.at), place.alias(self.order), *fields)
-        ties = [] if placed else [_sortable(c, types[c]) for c in dict.fromkeys(values.values())]
-        by = [pl.col(TIME), *([place] if placed else ties)]
+        columns = [pl.col(TIME).alias(self.at), place.alias(self.order), *fields]
+        order = self._choice(rows.schema, values, placed=placed).order(rows)
+        ranks = np.empty(len(order), np.int64)
+        ranks[order] = np.arange(len(order))
+        found = pl.Series(self.rank, ranks)
         if where is not None:
-            row, by = row.filter(pl.col(where)), [column.filter(pl.col(where)) for column in by]
-        return self._one(row, by, stable=placed)  # rows of one record are in order
+            found = rows.select(pl.when(where).then(found).alias(self.rank)).to_series()
+        return found, rows.select(columns)[order]
 
-    def of_partials(self, types: Mapping[str, pl.DataType]) -> pl.Expr:
-        """Same, over partials."""
-        known = pl.col(self.at).is_not_null()
+    def chosen(self) -> pl.Expr:
+        """Rank of the row of a group; null if none is considered."""
+        rank = pl.col(self.rank)
+        return rank.min() if self.first else rank.max()
+
+    def choice(self, types: Mapping[str, pl.DataType]) -> Choice:
+        """How partials are merged."""
         names = [self.at, self.order, *self.columns]
         by = [pl.col(self.at), pl.col(self.order), *(_sortable(c, types[c]) for c in self.columns)]
-        return self._one(pl.struct(names).filter(known), [column.filter(known) for column in by])
+        return Choice(names, by, self.first)
 
-    def unpacked(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The struct as columns."""
-        return frame.unnest(_PICK + self.leader)
-
-    def _one(self, row: pl.Expr, by: list[pl.Expr], *, stable: bool = False) -> pl.Expr:
-        ordered = row.sort_by(by, maintain_order=stable)
-        return (ordered.first() if self.first else ordered.last()).alias(_PICK + self.leader)
+    def _choice(
+        self, types: Mapping[str, pl.DataType], values: Mapping[str, str], *, placed: bool
+    ) -> Choice:
+        """By place, of which rows of one record have the same; or by values."""
+        ties = [_sortable(column, types[column]) for column in dict.fromkeys(values.values())]
+        by = [pl.col(TIME), *([pl.col(ORDER)] if placed else ties)]
+        return Choice((), by, self.first, stable=placed)
 
 
 def picks(aggregates: Mapping[str, Aggregate], prefix: str) -> list[Pick]:

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-import polars as pl
-
 from raystream.operators.window.panes import Assigner
 
 SLICE_ROWS = 100_000
@@ -24,7 +22,7 @@ SLICE_ROWS = 100_000
 class Slice:
     """Windows that end in (after, until]; their panes are in [low, until).
 
-    Keys are assigned to `part` of `parts` by hash.
+    Keys are assigned to `part` of `parts` by ranges of their hash.
     """
 
     after: int
@@ -32,12 +30,6 @@ class Slice:
     low: int
     part: int = 0
     parts: int = 1
-
-    def of_keys(self, frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-        """The rows of its keys."""
-        if self.parts == 1:
-            return frame
-        return frame.filter(pl.struct(keys).hash(seed=7) % self.parts == self.part)
 
 
 def slices(
