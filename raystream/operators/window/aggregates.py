@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from raystream.data.batch import HIDDEN, TIME
@@ -22,6 +23,7 @@ from raystream.operators.window.numbers import Answer, mean_of, sum_of, summed
 from raystream.operators.window.picks import PLACES, Pick, picks, relabelled, upgraded
 from raystream.operators.window.values import Taken, Values
 from raystream.state.fold import Fold, Way
+from raystream.state.keys import stable_order_small
 
 ROWS = f"{HIDDEN}rows"
 """Int64: number of rows in a partial."""
@@ -95,6 +97,20 @@ class Aggregation:
         for name in self._asked:
             ways |= self._ways(name, types)
         return Fold(ways, [pick.choice(types) for pick in self._picks])
+
+    def merge(self, frame: pl.DataFrame, group: str) -> pl.DataFrame:
+        """One row of partials per group, rising.
+
+        Args:
+            frame: Partials, and other columns that depend on `group`.
+            group: Column of small numbers, at least 0.
+        """
+        groups = frame[group].to_numpy()
+        order = stable_order_small(groups)
+        begins = np.append(np.True_, np.diff(groups[order]) != 0)[: len(order)]
+        fold = self.fold(frame.schema)
+        first: pl.DataFrame = frame.drop(fold.columns)[order[begins]]
+        return first.hstack(fold(frame, order, begins))
 
     def finish(self, frame: pl.DataFrame) -> Finished:
         """Add the aggregates of merged partials."""
