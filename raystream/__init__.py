@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     from raystream.connectors.memory import Payloads as Payloads
     from raystream.connectors.memory import Rows as Rows
     from raystream.data.schema import Schema as Schema
+    from raystream.graph.process import Context as Context
+    from raystream.graph.process import List as List
+    from raystream.graph.process import Map as Map
+    from raystream.graph.process import Process as Process
+    from raystream.graph.process import Value as Value
+    from raystream.graph.process import state as state
     from raystream.job.outcome import Outcome as Outcome
 
 _library_names.keep()
@@ -49,16 +55,21 @@ __version__ = "0.1.0"
 
 _WHERE = {
     "Collect": "raystream.connectors.collect",
+    "Context": "raystream.graph.process",
     "Datagen": "raystream.connectors.datagen",
     "Files": "raystream.connectors.files.source",
     "Job": "raystream.api.job",
     "Kafka": "raystream.connectors.kafka.connection",
+    "List": "raystream.graph.process",
+    "Map": "raystream.graph.process",
     "Outcome": "raystream.job.outcome",
     "Payloads": "raystream.connectors.memory",
     "Pipeline": "raystream.api.pipeline",
+    "Process": "raystream.graph.process",
     "Rows": "raystream.connectors.memory",
     "Schema": "raystream.data.schema",
     "Stream": "raystream.api.stream",
+    "Value": "raystream.graph.process",
     "Watermark": "raystream.api.watermark",
     "col": "polars",
     "count": "raystream.api.aggregates",
@@ -74,6 +85,7 @@ _WHERE = {
     "mean": "raystream.api.aggregates",
     "min": "raystream.api.aggregates",
     "pattern": "raystream.connectors.kafka.topic_pattern",
+    "state": "raystream.graph.process",
     "sum": "raystream.api.aggregates",
     "tumbling": "raystream.api.windows",
 }
@@ -109,10 +121,13 @@ def _unknown(name: str) -> AttributeError:
 
 
 class _Package(ModuleType):
-    """Importing the package raystream.job would put it where `rs.job`, the function, is."""
+    """Importing the package raystream.job would put it where `rs.job`, the function, is.
+
+    The same of raystream.state.
+    """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name != "job" or not isinstance(value, ModuleType):
+        if name not in ("job", "state") or not isinstance(value, ModuleType):
             super().__setattr__(name, value)
 
 

@@ -14,6 +14,7 @@ from raystream.operators.interval_join.step import IntervalJoin
 from raystream.operators.join.step import Join
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
+from raystream.operators.process.step import Process
 from raystream.operators.read.step import Read
 from raystream.operators.rename.step import Rename
 from raystream.operators.rows.step import FilterRows, FlatMap, Map, RowFunctions
@@ -38,6 +39,7 @@ __all__ = [
     "KeyBy",
     "Map",
     "MapBatches",
+    "Process",
     "Read",
     "Rename",
     "RowFunctions",

@@ -17,6 +17,12 @@ RENAMED: Mapping[str, str] = {
     "average": "mean",
     "avg": "mean",
     "WatermarkStrategy": "Watermark",
+    "ProcessFunction": "Process",
+    "KeyedProcessFunction": "Process",
+    "ValueState": "Value",
+    "ListState": "List",
+    "MapState": "Map",
+    "State": "Value",
     "Flow": "Pipeline",
     "Dataflow": "Pipeline",
 }
@@ -41,6 +47,9 @@ _OURS = (
     ('.join(other, on=.., how="right", within=..)', "rightjoin rightouterjoin"),
     ('.join(other, on=.., how="full", within=..)', "outerjoin fulljoin fullouterjoin"),
     (".dedupe(..)", "dedup dropduplicates distinct unique"),
+    (".key_by(..).process(MyProcess())", "keyedprocess processfunction processvalues statefulmap"
+     " statefulflatmap transformwithstate flatmapgroupswithstate mapgroupswithstate statefulbatch"
+     " stateful reduce fold scan reducefinal foldfinal accumulate aggregatebykey reducebykey"),
     (".filter(..), once for each branch, on the same stream", "branch split"),
     (".inspect(function)", "peek inspectdebug tap"),
     (
@@ -92,11 +101,6 @@ _LACKING = (
     ("joins without a key are", "cross_join"),
     ("session windows are", "session session_window sessionwindow"),
     ("count windows are", "count_window global_window over"),
-    ("process functions are", "Process keyed_process processfunction stateful_map"
-     " stateful_flat_map transform_with_state flat_map_groups_with_state mapgroupswithstate"
-     " processvalues stateful_batch stateful"),
-    ("state of user functions is", "reduce fold scan State state reduce_final fold_final"
-     " accumulate aggregatebykey reducebykey"),
     ("sorting is", "sort order_by orderby sortby"),
     ("top-N is", "top top_n top_k"),
     ("pattern matching is", "pattern match_recognize cep"),

@@ -19,6 +19,7 @@ from raystream.api.key_columns import check_function, key_columns
 from raystream.api.origin import at_call, wrong
 from raystream.api.peers import no_verb
 from raystream.api.pipeline import Pipeline
+from raystream.api.process_verbs import ProcessVerbs
 from raystream.api.row_columns import returned, returned_types
 from raystream.api.verb_options import (
     check_dead_letters,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-class Stream(JoinVerbs, ChangeVerbs):
+class Stream(JoinVerbs, ProcessVerbs, ChangeVerbs):
     """A stream of rows; every verb adds a step to the pipeline and returns the stream behind it.
 
     Every verb takes `name=` (identity of the step in checkpoints) and `parallelism=` (its
@@ -437,6 +438,13 @@ class Stream(JoinVerbs, ChangeVerbs):
         edges = [stream._edge for stream in streams]
         edge = self._pipeline.add(step, edges, name=name, parallelism=parallelism)
         return self._like(edge, key_behind(step, [stream._key for stream in streams]))
+
+    def _side(self, tag: str) -> Stream:
+        return Stream(self._pipeline, Edge(self._edge.source, tag))
+
+    def _tags(self) -> Sequence[str]:
+        main = self._edge.tag == "main"
+        return self._pipeline.node(self._edge).step.tags() if main else ()
 
     def _alike(self, streams: Sequence[Stream], verb: str) -> Sequence[Stream]:
         for other in streams:

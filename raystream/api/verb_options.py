@@ -86,6 +86,6 @@ def check_late(step: Step, edge: Edge) -> None:
     Raises:
         ConfigurationError: at the user's line, with what to write.
     """
-    if "late" not in step.side_tags or edge.tag != "main":
+    if "late" not in step.tags() or edge.tag != "main":
         text = "only a stream made by .window(..).agg(..) or .join(..) has .late"
         raise wrong(text, "write counts = rows.window(..).agg(..), then counts.late.write(..)")

@@ -16,10 +16,10 @@ from raystream.api.stream import Stream
 from raystream.config.aggregate_text import parse_aggregate
 from raystream.config.check import Value
 from raystream.config.ends import Ends, sink_in, source_in
-from raystream.config.functions import function
+from raystream.config.functions import function, process
 from raystream.config.offsets import read_offset
 from raystream.config.place import InvalidFile, Place, Problems
-from raystream.config.references import named, side_sinks
+from raystream.config.references import named, side_outputs, side_sinks
 from raystream.config.yaml import Scalar
 from raystream.errors import ConfigurationError
 from raystream.expressions.problem import BadExpression
@@ -226,7 +226,9 @@ class _Compiler:
             return self._join(stream, step)
         verb = next(v for v in (*_VERBS, *formless()) if step.get(v) is not None)
         value = step[verb]
-        options = _options(step, "name", "parallelism", "batch_format", "schema", "within")
+        options = _options(
+            step, "name", "parallelism", "batch_format", "schema", "side_outputs", "within"
+        )
         with self._noting(value, step):
             if verb == "with_event_time":
                 options |= _options(step, "event_time_unit", "time_zone")
@@ -236,6 +238,8 @@ class _Compiler:
             else:
                 made = self._applied(stream, verb, step, options)
         self._dead_letters(step.get("errors"), made)
+        for tag, sink in side_outputs(step):
+            self._attempt(self._sink, sink.data, self._sinks[sink.data], made.tagged(tag))
         return made
 
     def _alone(self, step: Value) -> None:
@@ -271,6 +275,8 @@ class _Compiler:
             case "dedupe":
                 names = [column.data for column in value.many()]
                 return stream.dedupe(*names, **options)
+            case "process":
+                return self._process(stream, value, options)
             case "union":
                 return stream.union(*self._others(value), **options)
             case _:
@@ -278,6 +284,15 @@ class _Compiler:
                     function(value.data, self._directory), **options
                 )
                 return called
+
+    def _process(self, stream: Stream, value: Value, options: dict[str, Any]) -> Stream:
+        said = options.pop("side_outputs", {})
+        options["side_outputs"] = {
+            tag: side.get("schema") if isinstance(side, dict) else None
+            for tag, side in said.items()
+        }
+        made: Stream = stream.process(process(value.data, self._directory), **options)
+        return made
 
     def _others(self, value: Value | None) -> list[Stream]:
         """The streams that these steps give."""
@@ -388,7 +403,7 @@ def _check_column(name: str, schema: Schema) -> None:
         raise no_column(name, schema.columns)
 
 
-_FUNCTIONS = ("map", "flat_map", "map_batches", "inspect")
+_FUNCTIONS = ("map", "flat_map", "map_batches", "inspect", "process")
 _VERBS = (
     "filter",
     "select",
@@ -401,6 +416,7 @@ _VERBS = (
     "flat_map",
     "map_batches",
     "inspect",
+    "process",
     "union",
     "key_by",
 )

@@ -9,6 +9,7 @@ from typing import Any
 from raystream.api.user_modules import import_module, look_in, send_by_value
 from raystream.errors import ConfigurationError, told
 from raystream.graph.nearest import did_you_mean
+from raystream.graph.process import Process
 
 
 def function(path: str, directory: str) -> Callable[..., Any]:
@@ -32,6 +33,32 @@ def function(path: str, directory: str) -> Callable[..., Any]:
         raise ConfigurationError(text, what_to_do=advice)
     result: Callable[..., Any] = found
     return result
+
+
+def process(path: str, directory: str) -> Process:
+    """Make an object of a class, or import one.
+
+    Args:
+        path: `package.module:Class`, as for `function`.
+        directory: Of the pipeline file.
+
+    Raises:
+        ConfigurationError: it is no subclass of rs.Process, or cannot be made without arguments.
+    """
+    name, _, attribute = path.partition(":")
+    made = getattr(_module(name, directory), attribute, None)
+    if isinstance(made, Process):
+        return made
+    found = function(path, directory)
+    if not isinstance(found, type) or not issubclass(found, Process):
+        text = f"{path} is no subclass of rs.Process"
+        raise ConfigurationError(text, what_to_do=f"write class {attribute}(rs.Process): ..")
+    try:
+        return found()
+    except Exception as error:
+        text = f"{path} cannot be made: {told(error)}"
+        advice = "name an object in the module instead of the class"
+        raise ConfigurationError(text, what_to_do=advice) from error
 
 
 def _module(name: str, directory: str) -> Any:

@@ -25,11 +25,20 @@ def named(document: Value, kind: str) -> dict[str, Value]:
 
 
 def side_sinks(document: Value) -> dict[str, Value]:
-    """Sinks that take late rows or dead letters, with the place that says so."""
+    """Sinks that take late rows, dead letters or side outputs, with the place that says so."""
     steps = document.get("steps")
     late = [step.get("late") for step in steps.data] if steps is not None else []
     dead = [policy.get("to") for policy in _policies(document)]
-    return {value.data: value for value in [*late, *dead] if value is not None}
+    sides = [
+        sink for step in (steps.data if steps is not None else []) for _, sink in side_outputs(step)
+    ]
+    return {value.data: value for value in [*late, *dead, *sides] if value is not None}
+
+
+def side_outputs(step: Value) -> list[tuple[str, Value]]:
+    """The side outputs of a process, and the sink of each."""
+    said = step.get("side_outputs")
+    return [] if said is None else [(n, v.get("to") or v) for n, v in said.data.items()]
 
 
 def _policies(document: Value) -> list[Value]:

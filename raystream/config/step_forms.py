@@ -140,6 +140,20 @@ _BATCHES = {"batch_format": Field(_BATCH_FORMAT, "With each batch in this format
 
 _OUTPUT_SCHEMA = {"schema": Field(SCHEMA, "Columns of the new rows."), **_ERRORS}
 
+_SIDE_OUTPUTS = MapOf(
+    ByKind(
+        scalar=NAMED,
+        mapping=Record(
+            "a side output",
+            {
+                "to": Field(NAMED, "Sink.", required=True),
+                "schema": Field(SCHEMA, "Columns of its rows. Default: those of the input."),
+            },
+        ),
+    ),
+    what="a tag",
+)
+
 AGGREGATE = Record(
     "an aggregation",
     {
@@ -193,6 +207,16 @@ STEP = Variants(
         ),
         "inspect": _step(
             "an inspect", "inspect", FUNCTION, "Called with each row, in Python.", _BATCHES
+        ),
+        "process": _step(
+            "a process",
+            "process",
+            FUNCTION,
+            "Class (rs.Process), called with each row of a key.",
+            {
+                "side_outputs": Field(_SIDE_OUTPUTS, "Where ctx.emit(tag, row) goes."),
+                **_OUTPUT_SCHEMA,
+            },
         ),
         "with_event_time": _step(
             "another event time",

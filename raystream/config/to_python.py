@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -22,6 +23,7 @@ from raystream.operators.call import (
     Connector,
     Declared,
     Function,
+    Instance,
     Made,
     Milliseconds,
 )
@@ -111,7 +113,8 @@ class _Writer:
         return name
 
     def _stream(self, edge: Edge) -> str:
-        tag = "" if edge.tag == "main" else f".{edge.tag}"
+        attribute = f".{edge.tag}" if edge.tag in ("late", "errors") else f".tagged({edge.tag!r})"
+        tag = "" if edge.tag == "main" else attribute
         return f"{self._variables[edge.source]}{tag}"
 
     def _verb(self, node: Node) -> str:
@@ -143,6 +146,12 @@ class _Writer:
             case Function(value=function):
                 self._imports.add(f"import {function.__module__}")
                 return [f"{function.__module__}.{function.__qualname__}"]
+            case Instance(value=made):
+                kind = type(made)
+                self._imports.add(f"import {kind.__module__}")
+                there = vars(sys.modules[kind.__module__])
+                name = next((n for n, v in there.items() if v is made), f"{kind.__qualname__}()")
+                return [f"{kind.__module__}.{name}"]
             case Made(value=made):
                 kind = type(made)
                 said = {field.name: getattr(made, field.name) for field in fields(made)}
@@ -257,6 +266,9 @@ def _value(value: Any) -> str:
             made = metadata_columns(source)
             own = () if made is None else made.columns
             return _literal({n: word for n, word in _words(schema).items() if n not in own})
+        case dict() if any(isinstance(inner, Declared) for inner in value.values()):
+            items = ", ".join(f"{_literal(n)}: {_value(inner)}" for n, inner in value.items())
+            return f"{{{items}}}"
         case Early(every_ms=ms):
             return f"rs.early({_time(ms / 1000)})"
         case WatermarkStrategy():

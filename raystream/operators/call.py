@@ -49,6 +49,13 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Instance:
+    """An object of a class of the user, made without arguments."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """A dataclass of another package, built from its fields."""
 

@@ -15,6 +15,7 @@ from raystream.operators.interval_join.step import IntervalJoin
 from raystream.operators.join.step import Join
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
+from raystream.operators.process.step import Process
 from raystream.operators.read.step import Read
 from raystream.operators.rename.step import Rename
 from raystream.operators.rows.step import FilterRows, FlatMap, Map
@@ -39,6 +40,7 @@ OURS: tuple[type[Step], ...] = (
     FlatMap,
     MapBatches,
     Inspect,
+    Process,
     WithEventTime,
     Union,
     IntervalJoin,

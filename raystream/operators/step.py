@@ -100,7 +100,7 @@ class Step:
     # -- columns: asked by plan/schemas ------------------------------------------------------
 
     def outputs(self, inputs: Sequence[Schema]) -> dict[str, Schema]:
-        """Columns of every output by tag: `main`, then those of `side_tags`, then `errors`.
+        """Columns of every output by tag: `main`, then those of `tags()`, then `errors`.
 
         Args:
             inputs: Columns of its inputs, in order; open if only rows reveal them.
@@ -110,7 +110,7 @@ class Step:
         """
         from raystream.formats.rejects import DEAD_LETTER_SCHEMA
 
-        found = {"main": self._main(inputs), **dict.fromkeys(self.side_tags, inputs[0])}
+        found = {"main": self._main(inputs), **dict.fromkeys(self.tags(), inputs[0])}
         if self.errors is not None:
             found["errors"] = DEAD_LETTER_SCHEMA
         return found
@@ -137,6 +137,10 @@ class Step:
             ConfigurationError: as `outputs`.
         """
         return inputs[0]
+
+    def tags(self) -> tuple[str, ...]:
+        """Its side outputs, without `errors`."""
+        return self.side_tags
 
     def declared(self) -> Schema | None:
         """Output columns that do not depend on the inputs, or None."""

@@ -34,6 +34,6 @@ def _of_inputs(
 ) -> list[Needed]:
     if node.step.errors is ErrorPolicy.DLQ:
         return [None] * len(columns)  # a dead letter is the whole row
-    tags = ("main", *node.step.side_tags)
+    tags = ("main", *node.step.tags())
     wanted = {tag: asked.get(Edge(node.id, tag), _NOTHING) for tag in tags}
     return node.step.needs(wanted, columns)

@@ -147,7 +147,7 @@ class _Rewriting:
         return tuple(replace(link, keys=keys) for link in links) if keys else links
 
     def _name_outputs(self, node: Node) -> None:
-        for tag in ("main", *node.step.side_tags, "errors"):
+        for tag in ("main", *node.step.tags(), "errors"):
             self._links[Edge(node.id, tag)] = (Link(node.name, tag),)
 
     def _inputs(self, node: Node) -> tuple[Schema, ...]:

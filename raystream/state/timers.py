@@ -11,6 +11,8 @@ from raystream.state.keys import Hashes, Mask, Rows, continues, key_ids, same_ke
 from raystream.state.run import DEFAULT, GONE, HASH, Run, RunPolicy
 from raystream.state.sorted_runs import SortedRuns, merge_order
 
+_LATEST = 2**62
+
 
 class Timers(SortedRuns):
     """Timers in slots of time; due timers are in the first slots.
@@ -63,6 +65,23 @@ class Timers(SortedRuns):
             found = merged.frame.filter(new).sort([self._time, HASH]).select(*self.schema)
         self.forget(until + 1)
         return found
+
+    def take_all(self) -> pl.DataFrame:
+        """Remove and return all timers, by time; later ones may be of any time again."""
+        before = self.horizon, self._first_bucket
+        found = self.due(_LATEST)
+        self.horizon, self._first_bucket = before
+        return found
+
+    def next_time(self) -> int | None:
+        """A time that no timer is before; None: there is none."""
+        time, parts = pl.col(self._time), [self._alive(run) for run in self.runs]
+        open_ = pl.lit(value=True) if self.horizon is None else time >= self.horizon
+        frames = [part.frame.lazy().filter(open_).select(time.min()) for part in parts if part]
+        if not frames:
+            return None
+        found = pl.concat(frames).min().collect().item()
+        return None if found is None else int(found)
 
     def _bucket_of(self, time: int) -> int | None:
         return time // self._width

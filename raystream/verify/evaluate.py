@@ -27,9 +27,10 @@ from raystream.ids import HIDDEN, StepName
 from raystream.verify.event_time import time_of
 from raystream.verify.joins import interval_join, join
 from raystream.verify.local_windows import local_windows_of
+from raystream.verify.process import processed
 
 Row = dict[str, Any]
-_TIME, _WANTED = f"{HIDDEN}time", f"{HIDDEN}wanted"
+_TIME, _WANTED, _TAG = f"{HIDDEN}time", f"{HIDDEN}wanted", f"{HIDDEN}tag"
 
 
 def evaluate(
@@ -52,6 +53,9 @@ def evaluate(
     for node in graph.nodes:
         given = [results.get(edge, []) for edge in node.inputs]
         rows = _read(node, inputs) if node.step.source is not None else _apply(node, given)
+        if node.step.word == "process":
+            results |= _by_tag(node, rows)
+            rows = results[Edge(node.id)]
         results[Edge(node.id)] = rows
         if node.step.sink is not None:
             sinks[node.name] = [_visible(row) for row in rows]
@@ -164,6 +168,21 @@ def _flat_map(step: Any, rows: list[Row]) -> list[Row]:
 
 def _filter_rows(step: Any, rows: list[Row]) -> list[Row]:
     return [row for row in rows if step.function(_visible(row))]
+
+
+def _process(step: Any, rows: list[Row]) -> list[Row]:
+    """The rows of all outputs, with their tags."""
+    times = [(_visible(row), row[_TIME]) for row in rows]
+    made = processed(step.process, step.keys, times, skips=step.errors != "fail")
+    return [{_TIME: time, _TAG: tag or "main", **row} for tag, row, time in made]
+
+
+def _by_tag(node: Node, rows: list[Row]) -> dict[Edge, list[Row]]:
+    step: Any = node.step
+    found: dict[Edge, list[Row]] = {Edge(node.id, tag): [] for tag in ("main", *step.tagged)}
+    for row in rows:
+        found[Edge(node.id, row.pop(_TAG))].append(row)
+    return found
 
 
 def _map_batches(step: Any, rows: list[Row]) -> list[Row]:
@@ -334,6 +353,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "filter_rows": _filter_rows,
     "map_batches": _map_batches,
     "inspect": _same,
+    "process": _process,
     "with_event_time": _with_event_time,
     "interval_join": interval_join,
     "join": join,

@@ -16,7 +16,17 @@ from raystream.config.to_python import to_python
 from raystream.graph.policies import Early
 from raystream.graph.windows import Cumulative, Tumbling
 from tests.config.corpus import CANARY, CONFIGS, LOADING, files
-from tests.steps import Dedupe, Inspect, Read, Rename, Select, WindowAggregate, WithEventTime, Write
+from tests.steps import (
+    Dedupe,
+    Inspect,
+    Process,
+    Read,
+    Rename,
+    Select,
+    WindowAggregate,
+    WithEventTime,
+    Write,
+)
 
 PIPELINES = CONFIGS.parent / "pipelines"
 JOBS = ["requests_per_minute", "order_totals", "campaign_effect"]
@@ -278,6 +288,71 @@ sink: {files: {path: out}}
     script = tmp_path / "twin.py"
     script.write_text(to_python(pipeline))
     assert meaning(runpy.run_path(str(script))["p"]) == meaning(pipeline)
+
+
+def test_process_is_a_step_with_side_outputs(tmp_path: Path) -> None:
+    (tmp_path / "idle_job.py").write_text("""
+import raystream as rs
+
+class Idle(rs.Process):
+    n: rs.Value[int]
+    def on_row(self, row, ctx):
+        ctx.emit("odd", {"k": ctx.key})
+        return row
+
+made = Idle()
+
+class Needs(rs.Process):
+    def __init__(self, n):
+        self.n = n
+""")
+    path = tmp_path / "job.yaml"
+    text = """
+version: 1
+name: idle
+source:
+  files: {path: in}
+  schema: {k: string, n: int}
+steps:
+  - key_by: k
+  - process: idle_job:Idle
+    schema: {k: string, n: int}
+    errors: skip
+    side_outputs: {odd: {to: odd, schema: {k: string}}, same: same}
+  - process: idle_job:made
+sinks:
+  out: {files: {path: out}}
+  odd: {files: {path: odd}}
+  same: {files: {path: same}}
+"""
+    path.write_text(text)
+    pipeline = load(str(path), LOADING).pipeline
+    first, second = (n.step for n in pipeline.graph().nodes if n.step.word == "process")
+    assert isinstance(first, Process)
+    assert (first.words(), first.keys, first.errors) == ("process Idle by k", ("k",), "skip")
+    assert first.tags() == ("odd", "same")
+    assert second.words() == "process Idle by k"
+    script = tmp_path / "twin.py"
+    script.write_text(to_python(pipeline))
+    assert ".process(idle_job.Idle(), " in re.sub(r"\(\s+", "(", script.read_text()).replace(
+        "\n", " "
+    )
+    path.write_text(text.replace("idle_job:Idle", "idle_job:made"))
+    pipeline = load(str(path), LOADING).pipeline
+    script.write_text(to_python(pipeline))
+    assert meaning(runpy.run_path(str(script))["p"]) == meaning(pipeline)
+    for wrong, said in [
+        ("idle_job:Needs", "idle_job:Needs cannot be made: TypeError"),
+        ("json:loads", "json:loads is no subclass of rs.Process"),
+        ("idle_job:Idl", "did you mean 'Idle'?"),
+    ]:
+        path.write_text(text.replace("idle_job:made", wrong))
+        with pytest.raises(InvalidFile) as caught:
+            load(str(path), LOADING)
+        assert said in str(caught.value)
+    path.write_text(text.replace("same: same}", "same: sam}"))
+    with pytest.raises(InvalidFile, match="there is no sink 'sam'; did you mean 'same'?"):
+        load(str(path), LOADING)
 
 
 def test_select_computes_columns(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ EXAMPLES: dict[str, Step] = {
         steps.FlatMap(list),
         steps.MapBatches(len),
         steps.Inspect(print),
+        steps.Process(rs.Process(), ("n",)),
         steps.WithEventTime("n"),
         steps.Union(),
         steps.Join((("n", "m"),), ttl_ms=60_000),

@@ -1,0 +1,250 @@
+"""Process: the user's class with keyed state and timers; Value, List, Map: what it keeps."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar, get_args, get_origin
+
+from raystream.errors import ConfigurationError
+from raystream.units import Duration, milliseconds
+
+T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
+
+EVENT_TIME, CLOCK = "event_time", "clock"
+
+Made = Iterable[Mapping[str, Any]] | Mapping[str, Any] | None
+"""Rows that a method returns or yields."""
+
+
+class Value(Generic[T]):
+    """One value per key, such as `count: rs.Value[int]`.
+
+    Methods concern the key of the row or timer that is processed.
+    """
+
+    def get(self, default: T | None = None) -> T | None:
+        """The value, or `default` if none is set or its time to live is over."""
+        raise NotImplementedError
+
+    def set(self, value: T | None) -> None:
+        """Replace it; None clears it."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Remove it."""
+        raise NotImplementedError
+
+
+class List(Generic[T]):
+    """A list per key, such as `last: rs.List[float]`."""
+
+    def append(self, item: T) -> None:
+        """Add an item behind the others."""
+        raise NotImplementedError
+
+    def extend(self, items: Iterable[T]) -> None:
+        """Add items."""
+        raise NotImplementedError
+
+    def get(self) -> list[T]:
+        """A copy of the items, oldest first."""
+        raise NotImplementedError
+
+    def set(self, items: Iterable[T]) -> None:
+        """Replace all items."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Remove all items."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        """Number of items."""
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[T]:
+        """The items, oldest first."""
+        return iter(self.get())
+
+
+class Map(MutableMapping[K, V]):
+    """A dict per key, such as `seen: rs.Map[str, int]`; it has the methods of a dict."""
+
+
+class Context:
+    """What a Process is told about the row or timer that it processes, and what it may ask for.
+
+    Times are epoch milliseconds (int); methods take datetimes too, without zone in UTC.
+
+    Attributes:
+        key: Value of the key; of several key columns a tuple.
+        time: Event time of the row; of a timer, its time.
+        watermark: No row with this event time or an earlier one is expected; None: not known.
+        now: The clock.
+        late: Whether the row came behind the watermark.
+        ended: All input has ended, and event time with it: a timer that sets itself again stops.
+    """
+
+    key: Any
+    time: int
+    watermark: int | None
+    now: int
+    late: bool
+    ended: bool
+
+    def timer(self, at: int | datetime) -> None:
+        """Call `on_timer` for this key once no row at this event time is expected any more.
+
+        A key has one timer per time. One for a time that is behind the watermark fires at once.
+        """
+        raise NotImplementedError
+
+    def delete_timer(self, at: int | datetime) -> None:
+        """Remove this key's timer for a time, if it has one."""
+        raise NotImplementedError
+
+    def clock_timer(self, at: int | datetime) -> None:
+        """Call `on_clock_timer` for this key at this time of the clock."""
+        raise NotImplementedError
+
+    def delete_clock_timer(self, at: int | datetime) -> None:
+        """Remove this key's timer for a time of the clock, if it has one."""
+        raise NotImplementedError
+
+    def emit(self, tag: str, row: Mapping[str, Any]) -> None:
+        """Emit a row to the side output `tag`."""
+        raise NotImplementedError
+
+
+class Process:
+    """Base of a class with state and timers per key; see `Stream.process`.
+
+    Its state is declared by annotations. Methods return or yield the rows to emit (dicts).
+
+    >>> class Count(rs.Process):
+    ...     count: rs.Value[int]
+    ...     def on_row(self, row, ctx):
+    ...         self.count.set(self.count.get(0) + 1)
+    ...         yield {"shop": ctx.key, "count": self.count.get()}
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a"}, {"shop": "a"}]))
+    >>> rows.key_by("shop").process(Count()).collect().rows()
+    [('a', 1), ('a', 2)]
+    """
+
+    def open(self) -> None:
+        """Called in each subtask before the first row: what is made here is not state."""
+
+    def on_row(self, row: dict[str, Any], ctx: Context) -> Made:
+        """Called with each row (a dict)."""
+        raise NotImplementedError
+
+    def on_timer(self, at: int, ctx: Context) -> Made:
+        """Called when a timer fires."""
+        raise NotImplementedError
+
+    def on_clock_timer(self, at: int, ctx: Context) -> Made:
+        """Called when a timer of the clock fires."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Called when a subtask ends, however it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateOptions:
+    """What `rs.state(..)` says of a state.
+
+    Args:
+        ttl_ms: Time to live since it was written; None: for ever.
+        by: Which time that is: event_time or clock.
+    """
+
+    ttl_ms: int | None = None
+    by: str = EVENT_TIME
+
+
+def state(*, ttl: Duration | None = None, by: str = EVENT_TIME) -> Any:
+    """Options of a state of a Process.
+
+    Args:
+        ttl: Time to live of a value, or of each item of a list or map, since it was written.
+        by: `event_time`: it is over for rows with a later event time; or `clock`.
+
+    >>> class First(rs.Process):
+    ...     seen: rs.Value[bool] = rs.state(ttl="1h")
+    """
+    if by not in (EVENT_TIME, CLOCK):
+        what = f"rs.state(by={by!r}) is unknown"
+        raise ConfigurationError(what, what_to_do='write by="event_time" or by="clock"')
+    return StateOptions(None if ttl is None else milliseconds(ttl, "ttl"), by)
+
+
+@dataclass(frozen=True, slots=True)
+class StateField:
+    """A declared state.
+
+    Args:
+        name: Of the attribute.
+        kind: Value, List or Map.
+        types: As annotated: of the value, the items, or keys and values.
+        options: Its time to live.
+    """
+
+    name: str
+    kind: type[Any]
+    types: tuple[Any, ...]
+    options: StateOptions = StateOptions()
+
+
+def state_fields(process: Process) -> list[StateField]:
+    """The declared states of a Process, in order.
+
+    Raises:
+        ConfigurationError: an annotation cannot be read, or has no type.
+
+    >>> class Count(rs.Process):
+    ...     count: rs.Value[int]
+    >>> [(field.name, field.kind.__name__, field.types) for field in state_fields(Count())]
+    [('count', 'Value', (<class 'int'>,))]
+    """
+    kind = type(process)
+    found = (_field(kind, name, hint) for name, hint in _hints(kind).items())
+    return [field for field in found if field is not None]
+
+
+def _hints(kind: type[Process]) -> Mapping[str, Any]:
+    try:
+        return typing.get_type_hints(kind, include_extras=True)
+    except Exception as error:
+        what = f"{kind.__name__}: its annotations cannot be read: {error}"
+        advice = "names in annotations must be importable at the top of its module"
+        raise ConfigurationError(what, what_to_do=advice) from error
+
+
+def _field(process: type[Process], name: str, hint: Any) -> StateField | None:
+    options = getattr(process, name, None)
+    kind = get_origin(hint) or hint
+    if kind not in (Value, List, Map):
+        if isinstance(options, StateOptions):
+            raise _untyped(process, name, "rs.Value[int]")
+        return None
+    types = get_args(hint)
+    if len(types) != (2 if kind is Map else 1):
+        raise _untyped(
+            process, name, "rs.Map[str, int]" if kind is Map else f"rs.{kind.__name__}[int]"
+        )
+    if not name.isascii():
+        what = f"{process.__name__}.{name}: names of states are ASCII"
+        raise ConfigurationError(what)
+    chosen = options if isinstance(options, StateOptions) else StateOptions()
+    return StateField(name, kind, types, chosen)
+
+
+def _untyped(process: type[Process], name: str, example: str) -> ConfigurationError:
+    what = f"{process.__name__}.{name}: the type of this state is not known"
+    return ConfigurationError(what, what_to_do=f"write {name}: {example}")

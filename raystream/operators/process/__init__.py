@@ -1,0 +1,1 @@
+"""Verb `process`: the user's class with state and timers per key."""

@@ -1,0 +1,182 @@
+"""Value, List and Map of the keys of one batch: plain Python, fetched and written as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from raystream.graph.process import List, Map, Value
+from raystream.operators.process.fields import Stored
+from raystream.operators.process.scope import Scope
+from raystream.operators.process.values import checked, copied
+
+Entry = Any
+"""A value, or (value, time it was written) if the state has a time to live."""
+
+
+class Cells:
+    """Common base: a cell per key of the batch, None if nothing is kept for it.
+
+    Args:
+        stored: The state.
+        scope: Says which key is meant.
+        load: Fetches the cells of the keys of the batch, when the first is asked for.
+    """
+
+    def __init__(self, stored: Stored, scope: Scope, load: Callable[[], list[Any]]) -> None:
+        self._scope, self._load = scope, load
+        self._ttl, self._by_clock = stored.ttl_ms, stored.by_clock
+        self._nested = stored.item.is_nested()
+        self._check = checked(stored.state.name, stored.item)
+        self.cells: list[Any] | None = None
+        self.changed: set[int] = set()
+
+    def begin(self) -> None:
+        """Start with the keys of another batch."""
+        self.cells = None
+        self.changed = set()
+
+    def _all(self) -> list[Any]:
+        if self._scope.key < 0:
+            what = "states can be used only while a row or timer is processed"
+            raise RuntimeError(what)
+        if self.cells is None:
+            self.cells = self._load()
+        return self.cells
+
+    def _cell(self) -> Any:
+        return self._all()[self._scope.key]
+
+    def _put(self, cell: Any) -> None:
+        cells, scope = self._all(), self._scope
+        if scope.undoes:
+            scope.changes.append((cells, scope.key, cells[scope.key]))
+        cells[scope.key] = cell
+        self.changed.add(scope.key)
+
+    def _own(self, empty: Callable[..., Any]) -> Any:
+        """The list or dict of the key, to be changed in place; a copy while it may be undone."""
+        scope, cell = self._scope, self._cell()
+        mine = (id(self), scope.key)
+        if cell is not None and not (scope.undoes and mine not in scope.owned):
+            self.changed.add(scope.key)
+            return cell
+        made = empty() if cell is None else empty(cell)
+        self._put(made)
+        if scope.undoes:
+            scope.owned.add(mine)
+        return made
+
+    # -- times to live ---------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return self._scope.wall if self._by_clock else self._scope.now
+
+    def _entry(self, value: Any, before: Entry = None) -> Entry:
+        """A value that is written now; a row out of order does not shorten its life."""
+        value = self._check(value)
+        if self._ttl is None:
+            return value
+        now = self._now()
+        return value, now if before is None else max(now, before[1])
+
+    def _lives(self, entry: Entry) -> bool:
+        return self._ttl is None or bool(self._now() - self._ttl <= entry[1])
+
+    def _value(self, entry: Entry) -> Any:
+        found = entry if self._ttl is None else entry[0]
+        return copied(found) if self._nested else found
+
+
+class ValueCells(Cells, Value[Any]):
+    """A cell is an entry."""
+
+    def get(self, default: Any = None) -> Any:
+        """See Value."""
+        entry = self._cell()
+        return self._value(entry) if entry is not None and self._lives(entry) else default
+
+    def set(self, value: Any) -> None:
+        """See Value."""
+        self._put(None if value is None else self._entry(value, self._cell()))
+
+    def clear(self) -> None:
+        """See Value."""
+        self._put(None)
+
+
+class ListCells(Cells, List[Any]):
+    """A cell is a list of entries."""
+
+    def append(self, item: Any) -> None:
+        """See List."""
+        entry = self._entry(item)
+        self._own(list).append(entry)
+
+    def extend(self, items: Iterable[Any]) -> None:
+        """See List."""
+        entries = [self._entry(item) for item in items]
+        if entries:
+            self._own(list).extend(entries)
+
+    def get(self) -> list[Any]:
+        """See List."""
+        return [self._value(entry) for entry in self._cell() or () if self._lives(entry)]
+
+    def set(self, items: Iterable[Any]) -> None:
+        """See List."""
+        self._put([self._entry(item) for item in items])
+
+    def clear(self) -> None:
+        """See List."""
+        self._put(None)
+
+    def __len__(self) -> int:
+        """See List."""
+        cell = self._cell() or ()
+        return len(cell) if self._ttl is None else sum(map(self._lives, cell))
+
+
+class MapCells(Cells, Map[Any, Any]):
+    """A cell is a dict of entries."""
+
+    def __init__(self, stored: Stored, scope: Scope, load: Callable[[], list[Any]]) -> None:
+        super().__init__(stored, scope, load)
+        assert stored.key is not None
+        self._check_key = checked(f"key of {stored.state.name}", stored.key)
+
+    def __getitem__(self, key: Any) -> Any:
+        """See Map."""
+        entry = (self._cell() or {})[key]
+        if not self._lives(entry):
+            raise KeyError(key)
+        return self._value(entry)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """See Map."""
+        key, cell = self._check_key(key), self._cell()
+        entry = self._entry(value, None if cell is None else cell.get(key))
+        self._own(dict)[key] = entry
+
+    def __delitem__(self, key: Any) -> None:
+        """See Map."""
+        if key not in self:
+            raise KeyError(key)
+        del self._own(dict)[key]
+
+    def __contains__(self, key: object) -> bool:
+        """See Map."""
+        cell = self._cell()
+        return cell is not None and key in cell and self._lives(cell[key])
+
+    def __iter__(self) -> Iterator[Any]:
+        """See Map."""
+        return iter([key for key, entry in (self._cell() or {}).items() if self._lives(entry)])
+
+    def __len__(self) -> int:
+        """See Map."""
+        return sum(1 for _ in self)
+
+    def clear(self) -> None:
+        """See Map."""
+        self._put(None)

@@ -1,0 +1,94 @@
+"""Declared states as column types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from raystream.data.batch import HIDDEN
+from raystream.data.types import parse_type
+from raystream.errors import ConfigurationError
+from raystream.graph.process import CLOCK, List, Process, StateField, Value, state_fields
+
+VALUE, WRITTEN = f"{HIDDEN}value", f"{HIDDEN}written"
+"""Columns of the table of a state: what is kept, and when it was last written (with a ttl)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How a state is kept.
+
+    Args:
+        state: As declared.
+        item: Type of its value, or of its items.
+        key: Type of the keys of a Map.
+    """
+
+    state: StateField
+    item: pl.DataType
+    key: pl.DataType | None = None
+
+    @property
+    def ttl_ms(self) -> int | None:
+        """Time to live."""
+        return self.state.options.ttl_ms
+
+    @property
+    def by_clock(self) -> bool:
+        """Whether that is time of the clock."""
+        return self.state.options.by == CLOCK
+
+    def columns(self) -> dict[str, pl.DataType]:
+        """Of its table, beside the keys."""
+        written = {WRITTEN: pl.Int64()}
+        value: pl.DataType = self.item
+        inner = {} if self.ttl_ms is None else written
+        if self.state.kind is not Value:
+            keys = {} if self.key is None else {"key": self.key}
+            value = pl.List(pl.Struct({**keys, "item": self.item, **inner}))
+        if self.state.kind is List and self.ttl_ms is None:
+            value = pl.List(self.item)
+        return {VALUE: value, **inner}
+
+    def meaning(self) -> str:
+        """For people, and to compare with that in a checkpoint.
+
+        >>> from raystream.graph.process import List, StateField
+        >>> stored(StateField("last", List, (float,))).meaning()
+        'List[Float64]'
+        """
+        types = f"{self.item}" if self.key is None else f"{self.key}, {self.item}"
+        ttl = "" if self.ttl_ms is None else f" with ttl by {self.state.options.by}"
+        return f"{self.state.kind.__name__}[{types}]{ttl}"
+
+
+def stored(state: StateField) -> Stored:
+    """How a declared state is kept.
+
+    Raises:
+        ConfigurationError: its type is none that a column can have.
+    """
+    *keys, item = (_type(declared, state.name) for declared in state.types)
+    if keys and keys[0].is_nested():
+        what = f"state {state.name!r}: keys of a Map are plain values, not {keys[0]}"
+        raise ConfigurationError(what, what_to_do="make them text or numbers")
+    return Stored(state, item, keys[0] if keys else None)
+
+
+def stored_fields(process: Process) -> list[Stored]:
+    """How the states of a Process are kept.
+
+    Raises:
+        ConfigurationError: as `stored`, and as `state_fields`.
+    """
+    return [stored(state) for state in state_fields(process)]
+
+
+def _type(declared: Any, name: str) -> pl.DataType:
+    try:
+        return parse_type(declared, name)[0]
+    except ConfigurationError as error:
+        error.what = error.what.replace("column ", "state ", 1)
+        raise

@@ -1,0 +1,68 @@
+"""Values of a state: of the type of its column, and as they would be read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from raystream.data.rows import fit_values
+from raystream.data.values import shown
+
+_LOW, _HIGH = -(2**63), 2**63
+_KINDS: dict[pl.DataType, type] = {
+    pl.String(): str,
+    pl.Boolean(): bool,
+    pl.Float64(): float,
+    pl.Binary(): bytes,
+}
+
+Check = Callable[[Any], Any]
+"""Gives a value as its column gives it back."""
+
+
+def checked(name: str, dtype: pl.DataType) -> Check:
+    """Check the values of a state when they are set, at the user's own line.
+
+    So a result does not depend on where a batch ends: every value is as if read from its column.
+
+    Raises:
+        TypeError: (by the check) a value is not of the type.
+
+    >>> checked("total", pl.Float64())(3)
+    3.0
+    """
+    kind = _KINDS.get(dtype)
+    whole = dtype == pl.Int64()
+
+    def check(value: Any) -> Any:
+        if type(value) is kind or (whole and type(value) is int and _LOW <= value < _HIGH):
+            return value
+        return _slow(name, dtype, value)
+
+    return check
+
+
+def _slow(name: str, dtype: pl.DataType, value: Any) -> Any:
+    if value is None:
+        what = f"state {name!r} holds no None"
+        raise TypeError(what)
+    column, bad = fit_values(name, [value], dtype)
+    if column is None:
+        what = f"state {name!r}: {bad[0]}"
+        raise TypeError(what)
+    found = column.to_list()[0]
+    if found is None:
+        what = f"state {name!r}: {shown(value)} is not {dtype}"
+        raise TypeError(what)
+    return found
+
+
+def copied(value: Any) -> Any:
+    """A copy of a value with lists and dicts in it: changing what was read changes no state."""
+    if type(value) is list:
+        return [copied(item) for item in value]
+    if type(value) is dict:
+        return {name: copied(item) for name, item in value.items()}
+    return value
