@@ -213,6 +213,9 @@ def state_fields(process: Process) -> list[StateField]:
     [('count', 'Value', (<class 'int'>,))]
     """
     kind = type(process)
+    for name in dir(kind):
+        if isinstance(getattr(kind, name, None), StateOptions) and name not in _hints(kind):
+            raise _untyped(kind, name, "rs.Value[int] = rs.state(..)")
     found = (_field(kind, name, hint) for name, hint in _hints(kind).items())
     return [field for field in found if field is not None]
 

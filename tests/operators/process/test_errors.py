@@ -173,6 +173,7 @@ class BadKey(rs.Process):
     [
         (Machine, "write Machine()"),
         (len, "process takes an object of a subclass of rs.Process"),
+        (NoType(), "NoType.m: the type of this state is not known; write m: rs.Value[int]"),
         (BadType(), "state 'n': <class 'set'> is not a type"),
         (BadKey(), "state 'n': keys of a Map are plain values"),
     ],
@@ -181,7 +182,7 @@ def test_what_cannot_be_a_process_is_refused_at_the_line(process: Any, said: str
     with pytest.raises(ConfigurationError) as caught:
         pipeline(process, ROWS)
     assert said in str(caught.value)
-    assert "test_process.py:" in str(caught.value)
+    assert "test_errors.py:" in str(caught.value)
 
 
 def test_a_stream_without_key_and_wrong_tags_are_refused() -> None:
