@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -244,3 +245,112 @@ def test_a_pipeline_goes_on_where_the_last_run_stopped(tmp_path: Path) -> None:
         ("insert", "c", 11),
     ]
     assert right["log"] == [row for row in told if row["total"] > 10]
+
+
+MONEY = rs.col("v").cast(pl.Decimal(20, 2))
+SUBTRACTED = {
+    "n": rs.count(),
+    "some": rs.count(where="v > 1"),
+    "total": rs.sum("v"),
+    "mean": rs.mean("v"),
+    "money": rs.sum(MONEY),
+    "shared": rs.mean(MONEY),
+}
+AGAIN = {**ASKED, "least": rs.min("v"), "float": rs.sum("f"), "first": rs.first("v")}
+MOVES = st.lists(
+    st.tuples(
+        st.lists(
+            st.tuples(
+                st.integers(0, 4),
+                st.one_of(st.none(), st.tuples(st.sampled_from("ab"), st.sampled_from([1, 2, 5]))),
+            ),
+            max_size=6,
+        ),
+        st.sampled_from([0, 0, 1, 2, 3]),
+    ),
+    max_size=8,
+)
+CHANGING = {
+    "k": pl.String(),
+    "v": pl.Int64(),
+    "f": pl.Float64(),
+    TIME: pl.Int64(),
+    CHANGE: pl.Int8(),
+}
+
+
+@pytest.mark.parametrize("asked", [SUBTRACTED, AGAIN], ids=["subtracted", "computed again"])
+@settings(max_examples=12)
+@given(moves=MOVES, keyed=st.booleans())
+def test_rows_that_are_taken_back_count_no_more(
+    asked: dict[str, Any],
+    moves: list[tuple[list[tuple[int, tuple[str, int] | None]], int]],
+    keyed: bool,
+) -> None:
+    """Rows of a table (by a number) are set and deleted; times rise, so that no two are equal."""
+    keys = ("k",) if keyed else ()
+    step = steps.GroupAggregate(keys, asked, takes_back=True)
+    subtasks = Subtasks(step, 2 if keyed else 1)
+    table: dict[int, tuple[str, int, float, int]] = {}
+    clock = 0
+    for batch, restart in moves:
+        rows: list[tuple[Any, ...]] = []
+        for place, new in batch:
+            clock += 1
+            old = table.pop(place, None)
+            if old is not None:
+                rows.append((*old, RowKind.DELETE if new is None else RowKind.UPDATE_BEFORE))
+            if new is not None:
+                table[place] = (*new, math.nan if new[1] == 5 else 1e17 / new[1], clock)
+                kind = RowKind.INSERT if old is None else RowKind.UPDATE_AFTER
+                rows.append((*table[place], kind))
+        if rows:
+            subtasks.process(pl.DataFrame(rows, schema=CHANGING, orient="row"))
+        if restart:
+            subtasks.restart(restart)
+    groups: dict[Any, list[tuple[str, int, float, int]]] = {}
+    for row in table.values():
+        groups.setdefault((row[0],) if keyed else (), []).append(row)
+    names = [*keys, *asked]
+    found = [dict(zip(names, row, strict=False)) for row in subtasks.output.rows()]
+    right = [
+        {**dict(zip(keys, key, strict=True)), **after(asked, rows)} for key, rows in groups.items()
+    ]
+    assert sorted(found, key=in_order) == sorted(right, key=in_order)
+
+
+def in_order(row: dict[str, Any]) -> tuple[str, int]:
+    return row.get("k", ""), row["n"]
+
+
+def after(asked: dict[str, Any], rows: list[tuple[str, int, float, int]]) -> dict[str, Any]:
+    in_time = sorted(rows, key=lambda row: row[3])
+    values = [row[1] for row in in_time]
+    answers = {
+        "n": len(values),
+        "some": len([v for v in values if v > 1]),
+        "total": sum(values),
+        "mean": plain(sum(values) / len(values)),
+        "most": max(values),
+        "last": values[-1],
+        "least": min(values),
+        "float": plain(float(sum(row[2] for row in rows))),
+        "first": values[0],
+        "money": Decimal(sum(values)),
+        "shared": round(Decimal(sum(values)) / len(values), 6),
+    }
+    return {name: answers[name] for name in asked}
+
+
+def test_an_aggregate_of_an_aggregate(tmp_path: Path) -> None:
+    rows = [{"shop": "abc"[n % 3], "town": "xxy"[n % 3], "n": n} for n in range(10)]
+    out = rs.Collect()
+    p = rs.Pipeline("towns", checkpoint_storage=str(tmp_path), parallelism=2)
+    read = p.read(rs.Rows(rows), name="in", schema={"shop": "string", "town": "string", "n": "int"})
+    shops = read.key_by("town", "shop").aggregate(total=rs.sum("n"), name="shops")
+    towns = shops.key_by("town").aggregate(most=rs.max("total"), n=rs.count(), name="towns")
+    towns.write(out, changes="upsert", name="out")
+    p.run(until="latest", local=True)
+    right = evaluate(p.graph(), {"in": rows})["out"]
+    assert sorted(out.rows(), key=str) == sorted(right, key=str)
+    assert right[0].keys() == {"town", "most", "n"}

@@ -18,17 +18,25 @@ _AT = f"{HIDDEN}at"
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The rows of some keys, at most one for each.
+    """The rows of some of the keys of a batch, at most one for each.
 
     Args:
         frame: The rows.
+        who: Number of the key of each row, rising.
         valid: Rows that exist for those who read them.
         time: Event time of each.
     """
 
     frame: pl.DataFrame
+    who: Rows
     valid: Mask
     time: pl.Series
+
+    def places(self, number: int) -> Rows:
+        """Row of each of `number` keys; -1: it has none."""
+        found = np.full(number, -1, np.int64)
+        found[self.who[self.valid]] = np.flatnonzero(self.valid)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class Difference:
 
     Args:
         rows: The changes, key by key, with RowKind and event time.
-        times: Event time of the row that is emitted now, one per key; null if none is.
+        times: Event time of the row that was emitted last for each row of the later version.
     """
 
     rows: pl.DataFrame
@@ -45,54 +53,49 @@ class Difference:
 
 
 def difference(
-    was: Version, now: Version, who: Rows, keys: Sequence[str], values: Sequence[str]
+    was: Version, now: Version, number: int, keys: Sequence[str], values: Sequence[str]
 ) -> Difference:
     """The changes from one version to the next.
 
     Args:
         was: The earlier one.
-        now: The later one, a row for each key.
-        who: Number of the key of each row of `was`, rising.
+        now: The later one.
+        number: How many keys there are.
         keys: Key columns to emit.
         values: Columns that may change.
     """
-    before = np.full(now.frame.height, -1, np.int64)
-    before[who[was.valid]] = np.flatnonzero(was.valid)
-    existed = before >= 0
-    same = _same(was.frame, now.frame, before, existed, values)
-    fresh, gone = now.valid & ~same, existed & ~same
+    before, after = was.places(number), now.places(number)
+    existed, exists = before >= 0, after >= 0
+    same = existed & exists
+    left, right = was.frame[before[same]], now.frame[after[same]]
+    same[same] = _equal(left, right, values)
+    gone, fresh = existed & ~same, exists & ~same
     columns = [*keys, *values]
     old = was.frame.select(columns)[before[gone]]
-    new = now.frame.select(columns).filter(pl.Series(fresh))
+    new = now.frame.select(columns)[after[fresh]]
     kinds = (
-        np.where(now.valid[gone], RowKind.UPDATE_BEFORE, RowKind.DELETE),
+        np.where(exists[gone], RowKind.UPDATE_BEFORE, RowKind.DELETE),
         np.where(existed[fresh], RowKind.UPDATE_AFTER, RowKind.INSERT),
     )
-    old_times = was.time.gather(before[gone])
-    rows = pl.concat(
-        [
-            _marked(old, kinds[0], old_times, np.flatnonzero(gone)),
-            _marked(new, kinds[1], now.time.filter(pl.Series(fresh)), np.flatnonzero(fresh)),
-        ]
-    )
-    kept = was.time.gather(pl.Series(np.where(same, before, 0))) if len(was.time) else now.time
-    times = pl.select(pl.when(pl.Series(same)).then(kept).otherwise(now.time)).to_series()
-    return Difference(rows.sort(_AT, maintain_order=True).drop(_AT), times)
+    rows = [
+        _marked(old, kinds[0], was.time.gather(before[gone]), np.flatnonzero(gone)),
+        _marked(new, kinds[1], now.time.gather(after[fresh]), np.flatnonzero(fresh)),
+    ]
+    times = now.time
+    if same.any():
+        times = times.scatter(after[same], was.time.gather(before[same]))
+    return Difference(pl.concat(rows).sort(_AT, maintain_order=True).drop(_AT), times)
 
 
-def _same(
-    was: pl.DataFrame, now: pl.DataFrame, before: Rows, existed: Mask, values: Sequence[str]
-) -> Mask:
-    """Rows that existed and are the same still."""
-    at = np.flatnonzero(existed)
-    same = np.zeros(len(existed), np.bool_)
-    left, right = was.select(values)[before[at]], now.select(values)[at]
+def _equal(left: pl.DataFrame, right: pl.DataFrame, values: Sequence[str]) -> Mask:
+    if not left.height:
+        return np.zeros(0, np.bool_)
     equal = [left[name].eq_missing(right[name]) for name in values]
-    same[at] = pl.select(pl.all_horizontal(equal)).to_series().to_numpy() if len(at) else False
-    return same
+    found: Mask = pl.select(pl.all_horizontal(equal)).to_series().to_numpy()
+    return found
 
 
 def _marked(rows: pl.DataFrame, kinds: Rows, times: pl.Series, at: Rows) -> pl.DataFrame:
     return rows.with_columns(
-        times.alias(TIME), pl.Series(CHANGE, kinds, pl.Int8()), pl.Series(_AT, at)
+        times.alias(TIME), pl.Series(CHANGE, kinds, pl.Int8()), pl.Series(_AT, at, pl.Int64())
     )

@@ -32,6 +32,7 @@ class GroupAggregate(Step):
         ttl_ms: A key without a row for so long in event time is forgotten; None: never.
         errors: Policy for rows that cannot be computed, and for results that do not fit.
         columns: Schema of the rows, set by the plan if it is known.
+        takes_back: The rows themselves change earlier ones; set by the plan.
 
     >>> GroupAggregate(("shop",), {"n": rs.count()}, 3_600_000).words()
     'by shop: n = count, ttl 1h'
@@ -40,6 +41,7 @@ class GroupAggregate(Step):
     word: ClassVar[str] = "group_aggregate"
     form: ClassVar[str] = "aggregate"
     operator: ClassVar[str] = "raystream.operators.group_aggregate.operator:GroupAggregate"
+    takes_changes: ClassVar[bool] = True
     keeps_state: ClassVar[bool] = True
     keeps_records: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = True
@@ -49,6 +51,7 @@ class GroupAggregate(Step):
     ttl_ms: int | None = None
     errors: ErrorPolicy = ErrorPolicy.FAIL
     columns: Any = None
+    takes_back: bool = False
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """Keys and aggregates."""
@@ -86,8 +89,10 @@ class GroupAggregate(Step):
         return (asked or default) if self.keys else 1
 
     def resolved(self, inputs: Sequence[Schema]) -> Step:
-        """Add the columns of the rows."""
-        return self if inputs[0].open else self.but(columns=inputs[0])
+        """Add the columns of the rows, and whether they change others."""
+        takes_back = inputs[0].changes is not None
+        known = None if inputs[0].open else inputs[0].with_changes(None)
+        return self.but(columns=known, takes_back=takes_back)
 
     def meaning(self) -> dict[str, Any]:
         """What it computes, with the types of the key: the owner of a key depends on them."""
@@ -96,7 +101,9 @@ class GroupAggregate(Step):
             + ("" if a.where is None else f" where {a.where}")
             for name, a in self.aggregates.items()
         }
-        found = {"kind": "GroupAggregate", "keys": list(self.keys), "aggregates": aggregates}
+        found: dict[str, Any] = {"kind": "GroupAggregate", "keys": list(self.keys)}
+        found["aggregates"] = aggregates
+        found |= {"takes back": True} if self.takes_back else {}
         known = {} if self.columns is None else self.columns.columns
         if not self.keys or not set(self.keys) <= known.keys():
             return found
