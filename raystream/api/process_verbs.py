@@ -90,7 +90,7 @@ class ProcessVerbs(Shown):
         columns = declared_or_annotated(schema, inner[0] if inner else None)
         step = Process(process, self._key, columns, _sides(side_outputs), policy_of(errors))
         with at_call():
-            step.meaning()  # types of states that are none are refused here
+            step = step.but(states=step.stored())  # types that are none are refused here
         return self._then(step, name, parallelism)
 
     def tagged(self, tag: str) -> Any:

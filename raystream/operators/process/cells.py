@@ -27,12 +27,13 @@ class Cells:
         self._scope, self._load = scope, load
         self._ttl, self._by_clock = stored.ttl_ms, stored.by_clock
         self._nested = stored.item.is_nested()
+        self._plain = self._ttl is None and not self._nested
         self._check = checked(stored.state.name, stored.item)
         self.cells: list[Any] | None = None
         self.changed: set[int] = set()
 
     def begin(self) -> None:
-        """Start with the keys of another batch."""
+        """Start with the keys of another batch; also behind it, so that none is taken for them."""
         self.cells = None
         self.changed = set()
 
@@ -45,10 +46,12 @@ class Cells:
         return self.cells
 
     def _cell(self) -> Any:
-        return self._all()[self._scope.key]
+        cells = self.cells
+        return (self._all() if cells is None else cells)[self._scope.key]
 
     def _put(self, cell: Any) -> None:
-        cells, scope = self._all(), self._scope
+        scope = self._scope
+        cells = self._all() if self.cells is None else self.cells
         if scope.undoes:
             scope.changes.append((cells, scope.key, cells[scope.key]))
         cells[scope.key] = cell
@@ -93,12 +96,20 @@ class ValueCells(Cells, Value[Any]):
 
     def get(self, default: Any = None) -> Any:
         """See Value."""
-        entry = self._cell()
+        cells = self.cells
+        entry = (self._all() if cells is None else cells)[self._scope.key]
+        if self._plain:
+            return default if entry is None else entry
         return self._value(entry) if entry is not None and self._lives(entry) else default
 
     def set(self, value: Any) -> None:
         """See Value."""
-        self._put(None if value is None else self._entry(value, self._cell()))
+        if value is None:
+            self._put(None)
+        elif self._plain:
+            self._put(self._check(value))
+        else:
+            self._put(self._entry(value, self._cell()))
 
     def clear(self) -> None:
         """See Value."""

@@ -55,12 +55,13 @@ class StateColumns:
 
     def finish(self) -> None:
         """Write what has changed."""
-        cells = self._cells
-        if not cells.changed or cells.cells is None:
+        cells, numbers = self._cells.cells, self._cells.changed
+        self._cells.begin()
+        if not numbers or cells is None:
             return
-        changed = np.fromiter(cells.changed, np.int64, len(cells.changed))
+        changed = np.fromiter(numbers, np.int64, len(numbers))
         changed.sort()
-        made = [self._kept(cells.cells[number]) for number in changed.tolist()]
+        made = [self._kept(cells[number]) for number in changed.tolist()]
         empty = np.fromiter((each is None for each in made), np.bool_, len(made))
         gone = changed[empty & self._had[changed]]
         table = self._table()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -74,7 +74,7 @@ def stored(state: StateField) -> Stored:
     if keys and keys[0].is_nested():
         what = f"state {state.name!r}: keys of a Map are plain values, not {keys[0]}"
         raise ConfigurationError(what, what_to_do="make them text or numbers")
-    return Stored(state, item, keys[0] if keys else None)
+    return Stored(replace(state, types=()), item, keys[0] if keys else None)
 
 
 def stored_fields(process: Process) -> list[Stored]:

@@ -20,7 +20,6 @@ from raystream.operators.expressions import check_columns, split_hidden
 from raystream.operators.operator import Output, Restored
 from raystream.operators.process.columns import StateColumns
 from raystream.operators.process.context import ProcessContext
-from raystream.operators.process.fields import stored_fields
 from raystream.operators.process.firing import Firing, apply_timers, timer_rows
 from raystream.operators.process.results import MAIN, NoRow, Results, rows_of
 from raystream.operators.process.scope import Op, Scope
@@ -49,8 +48,8 @@ class Process(TableOperator):
         self._step, self._keys = step, list(step.keys)
         self._errors = RowErrors(step.errors)
         self._scope = Scope(undoes=step.errors is not ErrorPolicy.FAIL)
-        fields = stored_fields(step.process)
-        self._states = [StateColumns(f, self._keys, step.types, self._scope) for f in fields]
+        scope, types = self._scope, step.types
+        self._states = [StateColumns(f, self._keys, types, scope) for f in step.stored()]
         self._timers = TimerTable("timers", self._keys, step.types)
         self._clock_timers = TimerTable("clocktimers", self._keys, step.types)
         self._context = ProcessContext(self._scope, step.tagged)
@@ -133,7 +132,9 @@ class Process(TableOperator):
                 self._results.add(MAIN, rows, time)
         for tag, row, time in scope.sides:
             self._results.add(tag, [row], time)
-        self._ask_timers()
+        if scope.timers or scope.clock_timers:
+            self._ask_timers()
+        scope.keep()
         return None
 
     def _check(self, made: Sequence[tuple[list[dict[str, Any]], int]]) -> None:
@@ -170,7 +171,6 @@ class Process(TableOperator):
             self._ops[key, at] = on
         for key, at, on in scope.clock_timers:
             self._clock_ops[key, at] = on
-        scope.keep()
 
     # -- errors ----------------------------------------------------------------------------------
 

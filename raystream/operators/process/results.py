@@ -89,6 +89,8 @@ def rows_of(made: Any) -> list[Row]:
     """
     if made is None:
         return []
+    if type(made) is dict:
+        return [made.copy()]
     single = as_row(made)
     if single is not None:
         return [single]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from raystream.graph.policies import ErrorPolicy
 from raystream.graph.process import Process as UserProcess
-from raystream.graph.process import StateField, state_fields
 from raystream.ids import StepName
 from raystream.operators.call import Call, Declared, Instance
 from raystream.operators.step import Step, UserCode
@@ -29,6 +28,8 @@ class Process(Step):
         tagged: Columns of each side output; None: those of the input.
         errors: Rows and timers for which it raises, or whose results do not fit the columns.
         types: Of the keys, if known; the owner of a key depends on them.
+        states: Its states (process.fields.Stored), read from its annotations where it is written:
+            another process may not know the names in them. None: not read yet.
 
     >>> Process(rs.Process(), ("shop",)).words()
     'process Process by shop'
@@ -48,6 +49,17 @@ class Process(Step):
     tagged: Mapping[str, Any] = field(default_factory=dict)
     errors: ErrorPolicy = ErrorPolicy.FAIL
     types: Any = None
+    states: tuple[Any, ...] | None = None
+
+    def stored(self) -> tuple[Any, ...]:
+        """Its states as columns.
+
+        Raises:
+            ConfigurationError: one has no type that a column can have.
+        """
+        from raystream.operators.process.fields import stored_fields
+
+        return tuple(stored_fields(self.process)) if self.states is None else self.states
 
     def tags(self) -> tuple[str, ...]:
         """The declared side outputs."""
@@ -131,7 +143,7 @@ class Process(Step):
     def meaning(self) -> dict[str, Any]:
         """Keys, and the type of each state: states may be added, and the ttl may change."""
         types = {name: str(kind) for name, kind in (self.types or {}).items()}
-        states = {f"state {each.name}": _meaning(each) for each in state_fields(self.process)}
+        states = {f"state {each.state.name}": each.meaning() for each in self.stored()}
         found: dict[str, Any] = {"kind": "Process", "keys": list(self.keys), **states}
         return {**found, "key types": types} if types else found
 
@@ -160,9 +172,3 @@ class Process(Step):
 
     def _name(self) -> str:
         return type(self.process).__name__
-
-
-def _meaning(state: StateField) -> str:
-    from raystream.operators.process.fields import stored
-
-    return stored(state).meaning()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
+import polars as pl
 import pytest
 
 import raystream as rs
+from raystream.data.batch import TIME
 from raystream.errors import ConfigurationError
 from raystream.time.watermark import Watermark
 from tests import steps
@@ -105,3 +109,34 @@ def test_a_timer_behind_the_watermark_of_another_subtask_is_not_lost_by_a_rescal
     subtasks.watermark(20)
     fired = [row["k"] for _, row, _ in subtasks.output.rows if row["at"] == 15]
     assert sorted(fired) == list("abcdefgh")
+
+
+def test_annotations_are_read_where_the_class_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process gets the class by value: its module, and the names in it, are not there."""
+    script = ModuleType("a_script")
+    monkeypatch.setitem(sys.modules, "a_script", script)
+    exec(SCRIPT, vars(script))
+    rows = rs.Pipeline("example").read(rs.Rows([{"k": "a"}]))
+    made = rows.key_by("k").process(script.Count(), schema={"n": "int"})
+    step = made._pipeline.node(made._edge).step
+    monkeypatch.delitem(sys.modules, "a_script")
+    assert isinstance(step, steps.Process)
+    subtasks = Subtasks(step, 1)
+    subtasks.process(pl.DataFrame({"k": ["a", "a"], TIME: [1, 2]}))
+    assert [row for _, row, _ in subtasks.output.rows] == [{"n": 1}, {"n": 2}]
+
+
+SCRIPT = """
+from __future__ import annotations
+from typing import TypedDict
+import raystream as rs
+
+class Seen(TypedDict):
+    n: int
+
+class Count(rs.Process):
+    seen: rs.Value[Seen]
+    def on_row(self, row, ctx):
+        self.seen.set({"n": self.seen.get({"n": 0})["n"] + 1})
+        return self.seen.get()
+"""
