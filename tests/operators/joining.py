@@ -39,7 +39,7 @@ class Kept:
         if tag == "late":
             self.late += batch.frame.rows()
             return
-        assert not self.checks or batch.frame[TIME].min() > self.watermark  # type: ignore[operator]
+        assert not self.checks or batch.frame[TIME].min() >= self.watermark  # type: ignore[operator]
         self.rows += batch.frame.rows()
 
     def consumed(self, tag: str) -> bool:
@@ -126,7 +126,7 @@ class Model:
 
     def process(self, port: int, rows: Sequence[Row]) -> None:
         for row in rows:
-            if self.until(port, row) <= self.now:
+            if self.until(port, row) < self.now:
                 self.late += 1
             elif row[0] is None or (port == 0 and self.bounds(row) is None):
                 self.alone(port, row)
@@ -165,7 +165,7 @@ class Model:
 
     def watermark(self, time: int) -> None:
         self.now = max(self.now, time)
-        self.expire(lambda port, row: self.until(port, row) <= self.now)
+        self.expire(lambda port, row: self.until(port, row) < self.now)
 
     def expire(self, over: Callable[[int, Row], bool]) -> None:
         for port, kept in enumerate(self.kept):

@@ -109,7 +109,7 @@ def test_bounds_that_are_columns(
     for what, value in events:
         now += value if what == "watermark" else 0
         if what == "left" and kind.tracked(0):  # behind event time they may be late
-            on_time.append((what, [row for row in value if row[-1] > now]))
+            on_time.append((what, [row for row in value if row[-1] >= now]))
         else:
             on_time.append((what, value))
     subtasks = Subtasks(steps.IntervalJoin(ON, kind, low=low, high=high), 2)

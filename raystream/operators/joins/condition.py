@@ -14,7 +14,7 @@ from raystream.state.keys import Mask, Rows
 from raystream.time.watermark import END_OF_TIME
 
 UNTIL = f"{HIDDEN}until"
-"""Int64, epoch ms: no partner of the row can come once the watermark has reached it."""
+"""Int64, epoch ms: no partner of the row can come once the watermark is past it."""
 
 FOREVER = 2**61
 """A time that no watermark reaches before the end."""
@@ -46,7 +46,7 @@ class Condition(ABC):
         return None
 
     def behind(self, watermark: int, *, left: bool, right: bool) -> int:
-        """The event time that rows of pairs are above, and rows without a match that are given.
+        """The least event time of pairs to come, and of rows without a match that are given.
 
         Args:
             watermark: What has been reached.

@@ -148,9 +148,9 @@ class PairJoin(TableOperator):
 
     def _on_time(self, rows: pl.DataFrame, side: _Side) -> pl.DataFrame:
         """Rows that may still meet others; late ones and those with nulls are dealt with."""
-        over = (rows[UNTIL] <= self._watermark).fill_null(value=False)
+        over = (rows[UNTIL] < self._watermark).fill_null(value=False)
         if self._kind.tracked(side.port):  # given by itself, it would be late downstream
-            over |= rows[TIME] <= self._handed
+            over |= rows[TIME] < self._handed
         if over.any():
             self._leave_out(rows.filter(over), side)
             rows = rows.filter(~over)
@@ -269,7 +269,7 @@ class PairJoin(TableOperator):
             self._start(self._end())
             return
         before, self._watermark = self._watermark, watermark.time
-        self._start(self._advance(before + 1, watermark.time))
+        self._start(self._advance(before, watermark.time - 1))
 
     def hands_on(self, news: Watermark | Idle) -> Watermark | Idle | None:
         """Hold event time behind the rows that may still be given."""
@@ -278,7 +278,7 @@ class PairJoin(TableOperator):
         left, right = self._kind.tracked(0), self._kind.tracked(1)
         behind = self._condition.behind(news.time, left=left, right=right)
         if left and self._condition.extra:
-            behind = min(behind, self._oldest() - 1)
+            behind = min(behind, self._oldest())
         self._handed = max(self._handed, behind)
         return Watermark(self._handed)
 
@@ -288,7 +288,7 @@ class PairJoin(TableOperator):
         times = [FOREVER]
         for run in table.runs if table is not None else ():
             until, time = run.frame[UNTIL].to_numpy(), run.frame[TIME].to_numpy()
-            alive = time[(until > self._watermark) & ~run.frame[_HIT].to_numpy()]
+            alive = time[(until >= self._watermark) & ~run.frame[_HIT].to_numpy()]
             times += [int(alive.min())] if len(alive) else []
         return min(times)
 
