@@ -22,6 +22,7 @@ from raystream.operators.select.step import Select
 from raystream.operators.step import Step
 from raystream.operators.union.step import Union
 from raystream.operators.window.step import WindowAggregate, WindowGlobal, WindowLocal
+from raystream.operators.window_join.step import WindowJoin
 from raystream.operators.with_columns.step import WithColumns
 from raystream.operators.with_event_time.step import WithEventTime
 from raystream.operators.write.step import Write
@@ -48,6 +49,7 @@ __all__ = [
     "Union",
     "WindowAggregate",
     "WindowGlobal",
+    "WindowJoin",
     "WindowLocal",
     "WithColumns",
     "WithEventTime",

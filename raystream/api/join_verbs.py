@@ -13,10 +13,12 @@ from raystream.api.event_time import units_at
 from raystream.api.expressions import check_visible
 from raystream.api.origin import at_call, wrong
 from raystream.api.shown import Shown
+from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
 from raystream.operators.interval_join.step import Bound, IntervalJoin
 from raystream.operators.join.step import Join
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.joins.step import SUFFIX, JoinStep
+from raystream.operators.window_join.step import WindowJoin
 from raystream.units import Duration, milliseconds
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class JoinVerbs(Shown):
         *,
         how: str = "inner",
         within: Any = None,
+        window: Window | None = None,
         ttl: Duration | None = None,
         suffix: str = SUFFIX,
         name: str | None = None,
@@ -64,10 +67,12 @@ class JoinVerbs(Shown):
                 nulls), `semi`, `anti` (rows of this stream that have a match, or none).
             within: How far the event time of the other row may be from that of this row:
                 ("-5s", "10m"), both ends included; "10s" is ("-10s", "10s"). An end may be a column
-                of this stream with a time: ("0s", "expires"). Without it every pair counts, however
-                far apart, and both streams are kept.
-            ttl: For a join without `within`: rows farther apart in event time than this do not
-                meet, and are not kept longer. Default: they are kept for ever.
+                of this stream with a time: ("0s", "expires"). Without `within` and `window` every
+                pair counts, however far apart, and both streams are kept.
+            window: Rows meet in the same window, such as rs.tumbling("10s"); the result, which also
+                has `window_start` and `window_end`, is given when the window is over.
+            ttl: For a join without `within` and `window`: rows farther apart in event time than
+                this do not meet, and are not kept longer. Default: they are kept for ever.
             suffix: Appended to names of the other stream that exist here, too.
 
         >>> p = rs.Pipeline("example")
@@ -79,11 +84,12 @@ class JoinVerbs(Shown):
         """
         kind: JoinKind = chosen(how, "how", JoinKind)
         common = _pairs(on), kind, _suffix(suffix)
-        if within is None:
-            step: JoinStep = Join(*common, ttl_ms=_unwindowed(kind, ttl))
-        elif ttl is not None:
-            text = "join: within= says how long rows are kept, so it takes no ttl="
-            raise wrong(text, "leave out one of the two")
+        given = {"within": within, "window": window, "ttl": ttl}
+        _one_of([name for name, value in given.items() if value is not None])
+        if window is not None:
+            step: JoinStep = WindowJoin(*common, window=_window(window))
+        elif within is None:
+            step = Join(*common, ttl_ms=_unwindowed(kind, ttl))
         else:
             low, high = _bounds(within)
             self._check_units(low, high)
@@ -151,9 +157,24 @@ def _suffix(suffix: Any) -> str:
     return suffix
 
 
+def _one_of(given: Sequence[str]) -> None:
+    if len(given) > 1:
+        text = f"join: {given[0]}= says which rows meet, so it takes no {given[1]}="
+        raise wrong(text, "leave out one of the two")
+
+
+def _window(window: Any) -> Window:
+    if not isinstance(window, Tumbling | Hopping | Cumulative):
+        text = f"join takes a window with fixed ends, not {window!r}"
+        raise wrong(text, 'write window=rs.tumbling("1m"), rs.hopping(..) or rs.cumulative(..)')
+    return window
+
+
 def _unwindowed(kind: JoinKind, ttl: Any) -> int | None:
     if kind is not JoinKind.INNER:
-        text = f"join: how={str(kind)!r} without within= would take rows back that it gave"
+        text = (
+            f"join: how={str(kind)!r} without within= or window= would take rows back that it gave"
+        )
         raise wrong(text, f"that is not in this version; {_HOW_WITHIN}")
     if ttl is None:
         return None

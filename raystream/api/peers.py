@@ -43,6 +43,7 @@ _OURS = (
     (".write(..)", "sink sinkto addsink to totopic output writestream writeto insertinto"),
     (".union(..)", "merge unionall concat"),
     (".join(other, on=.., within=..)", "intervaljoin joinwithin"),
+    (".join(other, on=.., window=rs.tumbling(..))", "windowjoin joinwindow cogroup"),
     ('.join(other, on=.., how="left", within=..)', "leftjoin leftouterjoin"),
     ('.join(other, on=.., how="right", within=..)', "rightjoin rightouterjoin"),
     ('.join(other, on=.., how="full", within=..)', "outerjoin fulljoin fullouterjoin"),
@@ -80,7 +81,7 @@ _OF_A_WINDOW = (
     (".agg(..).write(..)", "write to sink sinkto addsink totopic show print"),
     (".window(.., allowed_lateness=..)", "allowedlateness grace"),
     (".window(.., emit=..)", "trigger suppress emit"),
-    ("a verb of the stream: rows.join(other, on=.., within=..)", "join"),
+    ("a verb of the stream: rows.join(other, on=.., window=..)", "join"),
     (".agg(..).late", "late sideoutputlatedata getsideoutput"),
     (".agg(..).filter(..)", "filter where having"),
 )  # fmt: skip
@@ -94,7 +95,6 @@ _OF_A_PIPELINE = (
 )  # fmt: skip
 
 _LACKING = (
-    ("window joins are", "window_join join_window co_group cogroup"),
     ("as-of joins are", "join_asof joinasof merge_asof temporal_join"),
     ("functions over two streams are", "connect comap coflatmap"),
     ("lookups are", "join_lookup"),

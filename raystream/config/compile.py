@@ -305,6 +305,9 @@ class _Compiler:
     def _join(self, stream: Stream, step: Value) -> Stream:
         (other,) = self._others(step["join"])
         options = _options(step, "name", "parallelism", "how", "within", "ttl", "suffix")
+        if step.get("window") is not None:
+            with self._noting(step["window"], step):
+                options["window"] = _window(step["window"])
         with self._noting(step["join"], step):
             made = stream.join(other, step["keys"].plain(), **options)
         self._late(step, made)

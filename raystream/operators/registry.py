@@ -23,6 +23,7 @@ from raystream.operators.select.step import Select
 from raystream.operators.step import Step
 from raystream.operators.union.step import Union
 from raystream.operators.window.step import WindowAggregate
+from raystream.operators.window_join.step import WindowJoin
 from raystream.operators.with_columns.step import WithColumns
 from raystream.operators.with_event_time.step import WithEventTime
 from raystream.operators.write.step import Write
@@ -45,6 +46,7 @@ OURS: tuple[type[Step], ...] = (
     Union,
     IntervalJoin,
     Join,
+    WindowJoin,
     KeyBy,
     WindowAggregate,
     GroupAggregate,

@@ -25,7 +25,7 @@ from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.windows import Hopping, Tumbling, Window
 from raystream.ids import HIDDEN, StepName
 from raystream.verify.event_time import time_of
-from raystream.verify.joins import interval_join, join
+from raystream.verify.joins import interval_join, join, window_join
 from raystream.verify.local_windows import local_windows_of
 from raystream.verify.process import processed
 
@@ -205,6 +205,17 @@ def _union(step: Any, *inputs: list[Row]) -> list[Row]:
     return [row for rows in inputs for row in rows]
 
 
+def _window_join(step: Any, left: list[Row], right: list[Row]) -> list[Row]:
+    """A row per row and window; then windows are keys like others."""
+    inputs = [[row | _bounds(w) for row in rows for w in windows_of(step.window, row[_TIME])]
+              for rows in (left, right)]  # fmt: skip
+    return window_join(step, *inputs)
+
+
+def _bounds(window: tuple[int, int]) -> Row:
+    return dict(zip(("window_start", "window_end"), window, strict=True))
+
+
 def _same(step: Any, rows: list[Row]) -> list[Row]:
     return rows
 
@@ -357,6 +368,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "with_event_time": _with_event_time,
     "interval_join": interval_join,
     "join": join,
+    "window_join": _window_join,
     "union": _union,
     "key_by": _key_by,
     "window_aggregate": _aggregate,

@@ -9,6 +9,7 @@ from typing import Any
 from raystream.ids import HIDDEN
 
 Row = dict[str, Any]
+Names = tuple[list[str], list[str]]
 Meet = Callable[[Row, Row], bool]
 
 _TIME = f"{HIDDEN}time"
@@ -38,8 +39,32 @@ def join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
     return joined(step, left, right, meet)
 
 
-def joined(step: Any, left: Sequence[Row], right: Sequence[Row], meet: Meet) -> list[Row]:
+def window_join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
+    """Pairs of the same window, which is in their columns; its last moment is their time."""
+    bounds = ("window_start", "window_end")
+    parts: dict[tuple[int, int], tuple[list[Row], list[Row]]] = {}
+    for port, rows in enumerate((left, right)):
+        for row in rows:
+            window = tuple(row[name] for name in bounds)
+            plain = {name: value for name, value in row.items() if name not in bounds}
+            parts.setdefault((window[0], window[1]), ([], []))[port].append(plain)
+    names = _names(step, left, 0, bounds), _names(step, right, 1, bounds)
+    return [
+        {**row, **dict(zip(bounds, window, strict=True)), _TIME: window[1] - 1}
+        for window, inputs in parts.items()
+        for row in joined(step, *inputs, lambda mine, theirs: True, names)
+    ]
+
+
+def joined(
+    step: Any,
+    left: Sequence[Row],
+    right: Sequence[Row],
+    meet: Meet,
+    names: Names | None = None,
+) -> list[Row]:
     """Every pair with equal keys that meets, and what the kind of join gives beside."""
+    names = names or (_names(step, left, 0), _names(step, right, 1))
     found: list[Row] = []
     matched: set[int] = set()
     for mine in left:
@@ -49,12 +74,12 @@ def joined(step: Any, left: Sequence[Row], right: Sequence[Row], meet: Meet) -> 
         if step.how in ("semi", "anti"):
             found += [mine] if bool(partners) is (step.how == "semi") else []
             continue
-        found += [_beside(step, mine, right[n], left, right) for n in partners]
+        found += [_beside(step, mine, right[n], names) for n in partners]
         if not partners and step.how in ("left", "full"):
-            found.append(_beside(step, mine, None, left, right))
+            found.append(_beside(step, mine, None, names))
     if step.how in ("right", "full"):
         alone = (row for number, row in enumerate(right) if number not in matched)
-        found += [_beside(step, None, row, left, right) for row in alone]
+        found += [_beside(step, None, row, names) for row in alone]
     return found
 
 
@@ -67,10 +92,8 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - NaN
 
 
-def _beside(
-    step: Any, mine: Row | None, theirs: Row | None, left: Sequence[Row], right: Sequence[Row]
-) -> Row:
-    here, there = _names(step, left, 0), _names(step, right, 1)
+def _beside(step: Any, mine: Row | None, theirs: Row | None, names: Names) -> Row:
+    here, there = names
     row = {name: None if mine is None else mine[name] for name in here}
     for name in there:
         value = None if theirs is None else theirs[name]
@@ -82,11 +105,11 @@ def _beside(
     return {**row, _TIME: max(times)}
 
 
-def _names(step: Any, rows: Sequence[Row], port: int) -> list[str]:
+def _names(step: Any, rows: Sequence[Row], port: int, without: Sequence[str] = ()) -> list[str]:
     """Columns of a stream; only its keys are known if it has no rows."""
     if not rows:
         return [pair[port] for pair in step.on]
-    return [name for name in rows[0] if not name.startswith(HIDDEN)]
+    return [name for name in rows[0] if not name.startswith(HIDDEN) and name not in without]
 
 
 def _bound(bound: Any, row: Row) -> float | None:
