@@ -18,6 +18,7 @@ from raystream.config.to_python import to_python
 from raystream.errors import ConfigurationError
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
 from raystream.operators.joins.kinds import JoinKind
+from raystream.operators.window import slices
 from raystream.operators.window_join import operator
 from raystream.verify.evaluate import evaluate, windows_of
 from tests import steps
@@ -66,6 +67,7 @@ class Windows(Model):
 
 
 @patch.object(operator, "PIECE", 2)
+@patch.object(slices, "SLICE_ROWS", 4)
 @settings(max_examples=60)
 @given(st.lists(EVENT, max_size=14), KINDS, WINDOWS)
 def test_rows_of_the_same_window_meet(

@@ -29,12 +29,11 @@ from raystream.operators.joins.rows import JoinedRows
 from raystream.operators.tables import StateTable, TableOperator
 from raystream.operators.user_code import untyped
 from raystream.operators.window.early import final_rows
-from raystream.operators.window.panes import WINDOW_END, WINDOW_START, panes_of
-from raystream.operators.window.slices import slices
+from raystream.operators.window.panes import PANE, WINDOW_END, WINDOW_START, panes_of
+from raystream.operators.window.slices import Slice, slices
 from raystream.operators.window_join.matches import Matches
 from raystream.operators.window_join.step import WindowJoin as Step
 from raystream.state.time_table import TimeTable
-from raystream.state.windowed import PANE
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
 _BEGIN = -(2**62)
@@ -150,7 +149,7 @@ class WindowJoin(TableOperator):
         for part in slices(self._panes, self._counts(), after, until, by_key=True):
             frames = []
             for side in self._sides:
-                rows = part.of_keys(self._rows(side, part.low, part.until - 1), self._names)
+                rows = self._rows(side, part)
                 frames.append(self._panes.explode(rows, part.after, part.until))
             for rows in self._pieces(*frames):
                 if number:
@@ -160,14 +159,17 @@ class WindowJoin(TableOperator):
         for side in self._sides:
             side.kept.forget(self._panes.horizon(until))
 
-    def _rows(self, side: _Side, low: int, high: int) -> pl.DataFrame:
-        """Kept rows of some panes, with their keys under names and types of both streams."""
+    def _rows(self, side: _Side, part: Slice) -> pl.DataFrame:
+        """Kept rows of a slice, with their keys under names and types of both streams."""
         table = side.kept.table
         assert table is not None
-        parts = list(table.select(low, high, PIECE))
+        parts = list(table.select(part.low, part.until - 1, PIECE))
         rows = pl.concat(parts) if parts else pl.DataFrame(schema=table.schema)
         keys = zip(side.keys, self._names, self._types, strict=True)
-        return rows.with_columns(pl.col(own).cast(kind).alias(new) for own, new, kind in keys)
+        rows = rows.with_columns(pl.col(own).cast(kind).alias(new) for own, new, kind in keys)
+        if part.parts == 1:
+            return rows
+        return rows.filter(pl.struct(self._names).hash(seed=7) % part.parts == part.part)
 
     def _pieces(self, left: pl.DataFrame, right: pl.DataFrame) -> Iterator[pl.DataFrame]:
         matches = Matches(left, right, [*self._names, WINDOW_END], self._kind)
