@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import bids
+import joins
 import totals
 import windows
 from events import SCHEMAS as SCHEMAS  # noqa: PLC0414 - for those who read the topics
@@ -25,12 +26,18 @@ QUERIES: Mapping[str, Query] = {
         bids.q0,
         bids.q1,
         bids.q2,
+        joins.q3,
+        windows.q5,
+        windows.q7,
+        joins.q8,
         bids.q10,
         windows.q12,
         bids.q14,
         totals.q17,
+        joins.q20,
         bids.q21,
         bids.q22,
+        joins.q23,
     )
 }
 """Every query by its name."""
