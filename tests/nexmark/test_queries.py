@@ -25,9 +25,15 @@ EVENTS = {
 
 
 @cache
+def lines(name: str) -> list[str]:
+    """Events as JSON, in the order in which they arrive."""
+    with gzip.open(EVENTS[name], "rt", encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+@cache
 def events(name: str) -> list[dict[str, Any]]:
-    with gzip.open(EVENTS[name], "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+    return [json.loads(line) for line in lines(name)]
 
 
 def canonical(row: Mapping[str, Any], columns: Sequence[str]) -> tuple[Any, ...]:
