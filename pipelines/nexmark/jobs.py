@@ -7,7 +7,9 @@ the modules beside this one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
+import auctions
 import bids
 import joins
 import totals
@@ -27,13 +29,18 @@ QUERIES: Mapping[str, Query] = {
         bids.q1,
         bids.q2,
         joins.q3,
+        auctions.q4,
         windows.q5,
         windows.q7,
         joins.q8,
+        auctions.q9,
         bids.q10,
         windows.q12,
         bids.q14,
+        totals.q15,
+        totals.q16,
         totals.q17,
+        totals.q18,
         joins.q20,
         bids.q21,
         bids.q22,
@@ -42,12 +49,20 @@ QUERIES: Mapping[str, Query] = {
 }
 """Every query by its name."""
 
+UPSERTS = frozenset({"q4", "q18"})
+"""Queries whose rows replace each other, by key; those of the others stay."""
+
+
+def write(name: str, result: Stream, sink: Any) -> None:
+    """Write the result of a query."""
+    result.write(sink, changes="upsert" if name in UPSERTS else None, name=name)
+
 
 def on_kafka(name: str) -> rs.Pipeline:
     """The job of a query."""
     kafka = rs.Kafka("kafka:9092")
     p = rs.Pipeline(f"nexmark-{name}", checkpoint_interval="2s")
-    QUERIES[name](Events(p, kafka.topic)).write(kafka.topic(f"nexmark-{name}"), name=name)
+    write(name, QUERIES[name](Events(p, kafka.topic)), kafka.topic(f"nexmark-{name}"))
     return p
 
 

@@ -15,13 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from ends import Blackhole, Generated
 from events import SCHEMAS, Events
 from generator import EPOCH, OF_EPOCH, Generator
-from jobs import QUERIES, on_kafka
+from jobs import QUERIES, on_kafka, write
 
 import raystream as rs
 from raystream.api.run import RunOptions, run
@@ -124,8 +123,8 @@ def _ends(kind: str, events: int) -> Iterator[Callable[[str], rs.Pipeline]]:
 
 def _to_nowhere(query: str, events: int) -> rs.Pipeline:
     p = rs.Pipeline(f"nexmark-{query}", checkpoint_interval="2s")
-    made: Any = QUERIES[query](Events(p, lambda kind: Generated(kind, events, PARTITIONS)))
-    made.write(Blackhole(), name=query)
+    made = QUERIES[query](Events(p, lambda kind: Generated(kind, events, PARTITIONS)))
+    write(query, made, Blackhole())
     return p
 
 

@@ -1,0 +1,68 @@
+"""Queries of winning bids: q4, q9."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from events import AUCTION, Events
+
+import raystream as rs
+from raystream.api.stream import Stream
+
+WINNER = {
+    **AUCTION,
+    "auction": "int",
+    "bidder": "int",
+    "price": "int",
+    "bid_dateTime": "int",
+    "bid_extra": "string",
+}
+"""Columns of an auction with its winning bid."""
+
+
+class Winner(rs.Process):
+    """The highest bid of an auction, of equal ones the first, given when the auction has ended."""
+
+    best: rs.Value[str]
+
+    def on_row(self, row: dict[str, Any], ctx: Any) -> None:
+        """Keep the better of two bids."""
+        before = self.best.get()
+        if before is None:
+            ctx.timer(row["expires"] + 1)
+        if before is None or _better(row, json.loads(before)):
+            self.best.set(json.dumps(row))
+
+    def on_timer(self, at: int, ctx: Any) -> Iterator[dict[str, Any]]:
+        """No bid is valid any more."""
+        yield json.loads(self.best.get())
+        self.best.clear()
+
+
+def valid(events: Events) -> Stream:
+    """Each auction with each bid that came while it was open, its end included."""
+    bids = events.bid.select(
+        *("auction", "bidder", "price"), bid_dateTime="dateTime", bid_extra="extra"
+    )
+    joined = events.auction.join(bids, on={"id": "auction"}, within=("0s", "expires"))
+    return joined.with_columns(auction="id")
+
+
+def q4(events: Events) -> Stream:
+    """The average winning price of each category, which changes with every higher bid."""
+    final = valid(events).key_by("id", "category").aggregate(final=rs.max("price"))
+    averages = final.key_by("category").aggregate(final=rs.mean("final"))
+    return averages.rename(category="id")
+
+
+def q9(events: Events) -> Stream:
+    """Each auction with its winning bid."""
+    return valid(events).key_by("id").process(Winner(), schema=WINNER)
+
+
+def _better(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    if row["price"] != other["price"]:
+        return bool(row["price"] > other["price"])
+    return bool(row["bid_dateTime"] < other["bid_dateTime"])
