@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked, chosen
 from raystream.api.computed_aggregates import check_aggregates, with_computed
+from raystream.api.ends import checked_sink
 from raystream.api.expressions import named
 from raystream.api.origin import wrong
-from raystream.api.pipeline import check_has
 from raystream.api.state_verbs import StateVerbs
 from raystream.api.verb_options import policy_of
 from raystream.data.changes import ChangesMode
@@ -106,7 +106,7 @@ class ChangeVerbs(StateVerbs):
         >>> p = rs.Pipeline("example")
         >>> p.read(rs.Rows([{"n": 1}])).write(rs.Collect(), name="out")
         """
-        check_has(sink, ("writer", "committer"), "write", "a sink")
+        sink = checked_sink(sink)
         mode = None if changes is None else chosen(changes, "changes", ChangesMode)
         step = Write(sink, mode)
         self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)

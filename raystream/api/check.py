@@ -167,11 +167,11 @@ class _Check:
 
     def _about_source(self, node: Node) -> bool:
         """Whether it can be read."""
-        from raystream.connectors.kafka.connection import KafkaTopic
+        from raystream.connectors.kafka.source import KafkaSource
 
         step: Any = node.step
         source, name = step.source, self._pipeline.name
-        if not isinstance(source, KafkaTopic):
+        if not isinstance(source, KafkaSource):
             return self._guarded(source.describe(), lambda: _plain_source(source))
         asking = self._asked(source.connection)
         if asking is None:
@@ -181,11 +181,11 @@ class _Check:
         return self._guarded(source.describe(), lambda: check_source(source, asking, name))
 
     def _about_sink(self, node: Node) -> None:
-        from raystream.connectors.kafka.connection import KafkaTopic
+        from raystream.connectors.kafka.sink import KafkaSink
 
         step: Any = node.step
         sink = step.sink
-        if not isinstance(sink, KafkaTopic):
+        if not isinstance(sink, KafkaSink):
             self._guarded(sink.describe(), lambda: _plain_sink(sink))
             return
         asking = self._asked(sink.connection)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked, chosen
+from raystream.api.ends import checked_source
 from raystream.api.event_time import checked_time, checked_unit, checked_watermark
 from raystream.api.names import automatic, check_free, check_name, with_final_names
 from raystream.api.origin import at_call, origin_of_call, wrong
@@ -169,7 +170,7 @@ class Pipeline:
         """
         from raystream.api.stream import Stream
 
-        check_has(source, ("discover", "reader", "learn"), "read", "a source")
+        source = checked_source(source)
         columns = None if schema is None else declared(schema)
         step = Read(
             source,
@@ -484,14 +485,3 @@ def check_parallelism(value: int | None) -> int | None:
         text = f"parallelism {value!r} is not a number of subtasks"
         raise wrong(text, "write 1 or more, or leave it out")
     return value
-
-
-def check_has(value: object, methods: Sequence[str], verb: str, kind: str) -> None:
-    """Refuse what is not a source or sink.
-
-    Raises:
-        ConfigurationError: a method is missing.
-    """
-    if isinstance(value, type) or not all(hasattr(value, method) for method in methods):
-        text = f"{verb} takes {kind}, not {value!r}"
-        raise wrong(text, "for example kafka.topic('requests')")

@@ -17,7 +17,7 @@ from raystream.connectors.base import (
     Split,
     WriteOptions,
 )
-from raystream.connectors.kafka.connection import KafkaTopic
+from raystream.connectors.kafka.source import KafkaSource
 from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN
 from raystream.data.schema import Schema
@@ -50,7 +50,7 @@ class SampledSource:
     def discover(self, *, bounded: bool) -> list[Split]:
         """All splits with their current ends; without ends if there are none."""
         source = self._source
-        if isinstance(source, KafkaTopic):
+        if isinstance(source, KafkaSource):
             self.endless = True
             if source.starting_offsets == "latest":
                 source = replace(source, starting_offsets="earliest")
@@ -69,7 +69,7 @@ class SampledSource:
     def reader(self, ctx: SubtaskContext, options: ReadOptions) -> Any:
         """Return a reader that publishes no positions."""
         source, self.rows = self._source, 0
-        if isinstance(source, KafkaTopic) and source.group_id is not None:
+        if isinstance(source, KafkaSource) and source.group_id is not None:
             start = "earliest"  # splits know their starts; `committed` would need the group
             source = replace(source, group_id=None, starting_offsets=start)
         return _SampledReader(source.reader(ctx, options), self)

@@ -133,9 +133,9 @@ def _times(read: Step, frame: pl.DataFrame) -> pl.Series:
 
 
 def _splits(source: Any, records: int) -> list[Split]:
-    from raystream.connectors.kafka.connection import KafkaTopic
+    from raystream.connectors.kafka.source import KafkaSource
 
-    if isinstance(source, KafkaTopic):
+    if isinstance(source, KafkaSource):
         source = replace(source, starting_offsets="earliest")
     splits: list[Split] = source.discover(bounded=True)
     return [replace(split, start=_near_the_end(split, records)) for split in splits]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -37,6 +37,7 @@ _DEFAULTS = {
     "delivery_guarantee": "exactly_once",
 }
 _OPTIONS = ("name", "parallelism", "errors")
+_NAMED_FIRST = ("connection", "topic", "topics", "pattern", "format")
 _FILES = {"format": "json", "tail": False, "discovery_interval": 60.0}
 WIDTH = 92
 _DURATIONS = ("checkpoint_interval", "checkpoint_timeout", "checkpoint_min_pause")
@@ -180,27 +181,13 @@ class _Writer:
 
     def _topic(self, topic: Any) -> str:
         cluster = self._cluster(topic.connection)
-        names = topic.topics
-        said = {
-            "format": self._format(topic.format),
-            "starting_offsets": _unless(topic.starting_offsets, "earliest"),
-            "group_id": _unless(topic.group_id, None),
-            "metadata": _literal(list(topic.metadata)) if topic.metadata else "",
-            "key": _unless(topic.key, None),
-            "timestamp": _unless(topic.timestamp, None),
-            "headers": _literal(list(topic.headers)) if topic.headers else "",
-            "delivery_guarantee": _plain(topic.delivery_guarantee),
-            "transactional_id_prefix": _unless(topic.transactional_id_prefix, ""),
-        }
-        if topic.transaction_timeout_ms is not None:
-            said["transaction_timeout"] = _time(topic.transaction_timeout_ms / 1000)
-        if topic.discovery_interval != _FILES["discovery_interval"]:
-            said["discovery_interval"] = _time(topic.discovery_interval)
+        options = {each.name: getattr(topic, each.name) for each in fields(topic)}
+        said = {"format": self._format(options["format"])}
+        for name, value in options.items():
+            if name not in _NAMED_FIRST and value != _default(type(topic), name):
+                said[name.removesuffix("_ms")] = _option(name, value)
         given = {name: text for name, text in said.items() if text}
-        first = _literal(names[0]) if len(names) == 1 else _literal(list(names))
-        if topic.pattern is not None:
-            first = _call("rs.pattern", [_literal(topic.pattern.regex)], {})
-        return _call(f"{cluster}.topic", [first], given)
+        return _call(f"{cluster}.topic", [_topics(topic.topics, options.get("pattern"))], given)
 
     def _format(self, made: Any) -> str:
         kind = type(made)
@@ -340,8 +327,16 @@ def _default(kind: Any, name: str) -> Any:
     return field.default_factory() if callable(field.default_factory) else field.default
 
 
-def _unless(value: Any, default: Any) -> str:
-    return "" if value == default else _literal(value)
+def _topics(names: Sequence[str], pattern: Any) -> str:
+    if pattern is not None:
+        return _call("rs.pattern", [_literal(pattern.regex)], {})
+    return _literal(names[0]) if len(names) == 1 else _literal(list(names))
+
+
+def _option(name: str, value: Any) -> str:
+    if name.endswith(("_ms", "_interval")):
+        return _time(value / 1000 if name.endswith("_ms") else value)
+    return _literal(list(value)) if isinstance(value, tuple) else _plain(value)
 
 
 def _plain(value: Any) -> str:

@@ -302,10 +302,6 @@ class Committer(Protocol):
         """Abort what attempts < before_attempt left open; returns how many remain (0: clean)."""
         ...
 
-    def explain(self, committable: Committable) -> str:
-        """Describe the handle for people."""
-        ...
-
     def close(self) -> None:
         """Release connections."""
         ...

@@ -93,7 +93,11 @@ class Collect:
 
     @property
     def takes_upserts(self) -> bool:
-        """Return True: `rows` gives the last row of each key."""
+        """Return True: `rows` gives the last row of each key.
+
+        >>> Collect().takes_upserts
+        True
+        """
         return True
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
@@ -221,10 +225,6 @@ class CollectCommitter:
             if attempt < before_attempt and handle.startswith(f"{self._step}-"):
                 del prepared[handle]
         return 0
-
-    def explain(self, committable: Committable) -> str:
-        """For people."""
-        return f"{committable.n_records} rows in memory"
 
     def close(self) -> None:
         """Nothing to release."""

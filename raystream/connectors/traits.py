@@ -17,8 +17,32 @@ USUAL_INTERVAL = 60.0
 """Default seconds between two searches for new splits."""
 
 
+class Readable(Protocol):
+    """A name that is read as a source, such as a topic with options."""
+
+    def as_source(self) -> Any:
+        """The source.
+
+        Raises:
+            ConfigurationError: its options are not those of a source.
+        """
+        ...
+
+
+class Writable(Protocol):
+    """A name that is written as a sink, such as a topic with options."""
+
+    def as_sink(self) -> Any:
+        """The sink.
+
+        Raises:
+            ConfigurationError: its options are not those of a sink.
+        """
+        ...
+
+
 class RecordMetadata(Protocol):
-    """Records have a key, a timestamp, headers: a source or sink like a Kafka topic."""
+    """A source whose records have a key, a timestamp, headers, like those of Kafka."""
 
     def metadata_columns(self) -> Schema:
         """The columns that the source derives from them."""
@@ -95,6 +119,26 @@ def _with(end: object, member: str) -> Any:
     return end if hasattr(end, member) else None
 
 
+def source_of(end: object) -> Any:
+    """The source that a read uses.
+
+    Raises:
+        ConfigurationError: options of a sink.
+    """
+    found: Readable | None = _with(end, "as_source")
+    return end if found is None else found.as_source()
+
+
+def sink_of(end: object) -> Any:
+    """The sink that a write uses.
+
+    Raises:
+        ConfigurationError: options of a source.
+    """
+    found: Writable | None = _with(end, "as_sink")
+    return end if found is None else found.as_sink()
+
+
 def metadata_columns(end: object) -> Schema | None:
     """Columns that a source derives from record metadata; None: it has none.
 
@@ -107,7 +151,7 @@ def metadata_columns(end: object) -> Schema | None:
 
 def has_record_keys(end: object) -> bool:
     """Whether records of a source or sink have a key."""
-    return _with(end, "metadata_columns") is not None
+    return _with(end, "metadata_columns") is not None or _with(end, "key") is not None
 
 
 def own_key(sink: object) -> str | None:

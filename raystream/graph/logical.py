@@ -43,7 +43,6 @@ class Node:
     origin: Origin
     inputs: tuple[Edge, ...] = ()
     parallelism: int | None = None
-    chaining: bool = True
     named: bool = False
 
 

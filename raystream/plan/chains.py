@@ -68,8 +68,6 @@ def _fuses(draft: Draft, by_name: dict[StepName, Draft], users: Counter[StepName
         link.tag == "main"
         and link.keys is None
         and source.parallelism == draft.parallelism
-        and source.chaining
-        and draft.chaining
         and users[link.source] == 1
     )
 

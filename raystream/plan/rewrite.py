@@ -41,7 +41,6 @@ class Draft:
     inputs: tuple[Schema, ...]
     output: Schema
     parallelism: int
-    chaining: bool = True
     also: tuple[StepName, ...] = ()
 
 
@@ -108,9 +107,7 @@ class _Rewriting:
         name = self._free(f"{node.name[: _LONGEST_NAME - 8]}-local")
         output = local.outputs(inputs)["main"]
         width = self._width_of(sources[0].source)
-        self.drafts.append(
-            Draft(name, local, node.origin, sources, inputs, output, width, node.chaining)
-        )
+        self.drafts.append(Draft(name, local, node.origin, sources, inputs, output, width))
         return (output,), (Link(name, keys=main.routing(0)),)
 
     def _links_into(self, node: Node, main: Step) -> tuple[Link, ...]:
@@ -133,9 +130,7 @@ class _Rewriting:
     ) -> None:
         output = self._schemas[edge]
         width = self._widths[node.id]
-        self.drafts.append(
-            Draft(name, step, node.origin, links, inputs, output, width, node.chaining)
-        )
+        self.drafts.append(Draft(name, step, node.origin, links, inputs, output, width))
 
     def _link(self, edge: Edge, node: Node) -> tuple[Link, ...]:
         """Rows that change subtask keep their order per key, if they have one."""
@@ -220,7 +215,7 @@ def _neighbour(draft: Draft, kept: Sequence[Draft], drafts: Sequence[Draft]) -> 
     if draft.step.inputs is not Inputs.ONE or link is None or not _plain(link):
         return None
     before = next(d for d in kept if d.name == link.source)
-    if not (before.parallelism == draft.parallelism and before.chaining and draft.chaining):
+    if not (before.parallelism == draft.parallelism):
         return None
     original = next(d for d in drafts if d.name == draft.name).links[0].source
     users = [d for d in drafts for o in d.links if o.source == original and o.tag == "main"]

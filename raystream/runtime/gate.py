@@ -182,10 +182,6 @@ class InputGate:
         """Channels that hold back the watermark."""
         return [str(channel) for channel in self._merge.held_back_by()]
 
-    def watermark(self) -> int | None:
-        """Merged watermark."""
-        return self._merge.current
-
     def lag(self) -> Mapping[str, int]:
         """Empty: channels have no lag."""
         return {}

@@ -59,10 +59,6 @@ class Input(Protocol):
         """Splits or channels that hold back event time, by name."""
         ...
 
-    def watermark(self) -> int | None:
-        """Watermark of this input, epoch ms."""
-        ...
-
     def lag(self) -> Mapping[str, int]:
         """Records left to read, per split, where known (sources only)."""
         ...

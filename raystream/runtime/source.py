@@ -226,10 +226,6 @@ class SourceInput:
         """Splits that hold back event time."""
         return list(self._marks.held_back_by())
 
-    def watermark(self) -> int | None:
-        """Watermark of this source subtask."""
-        return self._marks.current
-
     def lag(self) -> Mapping[SplitId, int]:
         """Records left to read, per split, where known."""
         return self._reader.lag()

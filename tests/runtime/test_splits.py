@@ -235,7 +235,7 @@ def test_a_pattern_is_checked_where_it_is_written_and_is_no_sink() -> None:
         rs.pattern("orders-(")
     cluster = rs.Kafka("nowhere:9092")
     with pytest.raises(ConfigurationError, match="not to a pattern of them"):
-        cluster.topic(rs.pattern("a.*")).check("job", "0" * 8, "out")
+        cluster.topic(rs.pattern("a.*")).as_sink()
     with pytest.raises(ConfigurationError, match="given twice"):
         cluster.topic("a", topics=["b"])
     with pytest.raises(ConfigurationError, match="no topic is given"):

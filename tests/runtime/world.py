@@ -100,9 +100,6 @@ class FakeCommitter:
             self.broker.abort(handle)
         return 0
 
-    def explain(self, committable: Committable) -> str:
-        return committable.handle
-
     def close(self) -> None:
         self.closed = True
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from raystream.checkpoint.keys import SLOTS, number_of, slot_key
-from raystream.checkpoint.protocol.commands import ListKeys, Read
+from raystream.checkpoint.keys import slot_key
+from raystream.checkpoint.protocol.commands import Read
 from raystream.checkpoint.protocol.procedure import Procedure, ask
 from raystream.checkpoint.protocol.slots import as_slot, misplaced, superseded
 from raystream.checkpoint.records import Checkpoint, Owner, Restore, Rollback, Seal, SlotRecord
@@ -52,27 +52,6 @@ def base_of(
     if not isinstance(base, Checkpoint | Restore):
         raise misplaced(slot_key(record.base), base)
     return Base(record.base, base)
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The last slot of the log and the attempt that wrote it; -1: the log is empty."""
-
-    slot: int = -1
-    attempt: int = -1
-
-
-def look_at_head() -> Procedure[Head]:
-    """Read the head of the log without taking part in it.
-
-    A superseded supervisor starts again only when the head has not changed for a while (V7).
-    """
-    keys = yield from ask(ListKeys(SLOTS, "look at head"))
-    slot = max((number_of(SLOTS, key) for key in keys), default=-1)
-    if slot < 0:
-        return Head()
-    found = yield from ask(Read(slot_key(slot), "look at head"))
-    return Head(slot, -1 if found is None else found.owner.attempt)
 
 
 def read_slot(slot: int, owner: Owner, name: str = "read log") -> Procedure[SlotRecord | None]:

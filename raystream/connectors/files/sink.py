@@ -266,10 +266,6 @@ class FilesCommitter:
         """Remove the files of dead attempts; returns how many could not be removed."""
         return sum(not _removed(path) for path in self._target.strays(before_attempt))
 
-    def explain(self, committable: Committable) -> str:
-        """For people."""
-        return f"file {self._target.visible(committable.handle)}"
-
     def close(self) -> None:
         """Do nothing."""
 

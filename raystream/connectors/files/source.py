@@ -115,6 +115,22 @@ class Files:
     def _format(self) -> Format:
         return format_by_name(self.format)
 
+    def as_sink(self) -> Files:
+        """The same, unless it has options that only a read uses.
+
+        Raises:
+            ConfigurationError: `tail` or `discovery_interval` was given.
+
+        >>> Files("/data", tail=True).as_sink()
+        Traceback (most recent call last):
+        raystream.errors.ConfigurationError: files /data: tail is an option of a read, ...
+        """
+        for name, default in (("tail", False), ("discovery_interval", 60.0)):
+            if getattr(self, name) != default:
+                what = f"{name} is an option of a read, this is a write"
+                raise ConfigurationError(what, self.describe(), "leave it out")
+        return self
+
     def discover(self, *, bounded: bool) -> list[Split]:
         """One split per file; with an end, unless the run tails."""
         ends = bounded or not self.tail

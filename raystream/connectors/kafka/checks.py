@@ -17,16 +17,17 @@ from raystream.connectors.kafka.answers import (
     UNKNOWN_TOPIC_OR_PARTITION,
     name_of,
 )
+from raystream.connectors.kafka.delivery import DEFAULT_TIMEOUT_MS
+from raystream.connectors.kafka.enumerator import advice_for_missing
 from raystream.connectors.kafka.inspection import KafkaPythonInspection, TopicFacts
-from raystream.connectors.kafka.sink import DEFAULT_TIMEOUT_MS
-from raystream.connectors.kafka.source import advice_for_missing
 from raystream.connectors.kafka.transactional_id import TransactionalId, of_other_storage
 from raystream.connectors.kafka.transactions import OPEN
 from raystream.graph.policies import DeliveryGuarantee
 from raystream.observe.finding import Finding, error, ok, warning
 
 if TYPE_CHECKING:
-    from raystream.connectors.kafka.connection import KafkaTopic
+    from raystream.connectors.kafka.sink import KafkaSink
+    from raystream.connectors.kafka.source import KafkaSource
 
 OLDEST = (3, 0)
 """The first brokers that list transactions (KIP-664)."""
@@ -73,7 +74,7 @@ def check_brokers(asking: KafkaPythonInspection, address: str) -> Iterator[Findi
     yield ok(about, f"{number}, Kafka {version} or newer, logged in")
 
 
-def check_source(topic: KafkaTopic, asking: KafkaPythonInspection, job: str) -> Iterator[Finding]:
+def check_source(topic: KafkaSource, asking: KafkaPythonInspection, job: str) -> Iterator[Finding]:
     """Check that topics exist and may be read, also with the group of the job.
 
     Args:
@@ -96,9 +97,7 @@ def check_source(topic: KafkaTopic, asking: KafkaPythonInspection, job: str) -> 
         yield ok(f"group {group}", "may be used")
 
 
-def check_sink(
-    topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts
-) -> Iterator[Finding]:
+def check_sink(topic: KafkaSink, asking: KafkaPythonInspection, job: JobFacts) -> Iterator[Finding]:
     """Check that the topic exists and may be written, and transactions work and last long enough.
 
     Args:
@@ -106,10 +105,7 @@ def check_sink(
         asking: Connected to its brokers.
         job: The job.
     """
-    if len(topic.topics) != 1:
-        yield error(topic.describe(), "a sink writes to one topic")
-        return
-    (name,) = topic.topics
+    name = topic.topic
     facts = asking.topics(topic.topics)[name]
     yield from _topic(facts, "WRITE", asking)
     if not facts.code:
@@ -149,7 +145,7 @@ def _for_missing(name: str, asking: KafkaPythonInspection) -> str:
 
 
 def _durability(
-    topic: KafkaTopic, facts: TopicFacts, asking: KafkaPythonInspection
+    topic: KafkaSink, facts: TopicFacts, asking: KafkaPythonInspection
 ) -> Iterator[Finding]:
     about, replicas = f"topic {facts.name}", min(facts.replicas, default=0)
     settings = asking.topic_settings(facts.name)
@@ -184,7 +180,7 @@ def _markers(facts: TopicFacts) -> Iterator[Finding]:
 
 
 def _transactional_id(
-    topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts
+    topic: KafkaSink, asking: KafkaPythonInspection, job: JobFacts
 ) -> Iterator[Finding]:
     prefix = f"{topic.transactional_id_prefix}{job.name}"
     never = TransactionalId(prefix, secrets.token_hex(4), 0, "check", 0, 0)
@@ -199,9 +195,9 @@ def _transactional_id(
         yield ok(about, "may be used")
 
 
-def _timeouts(topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts) -> Iterator[Finding]:
+def _timeouts(topic: KafkaSink, asking: KafkaPythonInspection, job: JobFacts) -> Iterator[Finding]:
     """A transaction older than half its limit is not committed: too little time would be left."""
-    about = f"transactions to {topic.topics[0]}"
+    about = f"transactions to {topic.topic}"
     told = asking.broker_settings().get(_LIMIT)
     most = int(told) if told is not None else None
     wanted = topic.transaction_timeout_ms
@@ -226,7 +222,7 @@ def _timeouts(topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts) -
         yield ok(about, f"{each}{unknown}, checkpoints every {interval:g} s")
 
 
-def _foreign(topic: KafkaTopic, asking: KafkaPythonInspection, job: JobFacts) -> Iterator[Finding]:
+def _foreign(topic: KafkaSink, asking: KafkaPythonInspection, job: JobFacts) -> Iterator[Finding]:
     mine = f"{topic.transactional_id_prefix}{job.name}"
     foreign = of_other_storage(asking.transaction_ids(OPEN), mine, job.store_id)
     if foreign:

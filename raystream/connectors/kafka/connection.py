@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from raystream.connectors.kafka.clients import Clients, Cluster, Consumer, Producer, RawLog
 from raystream.connectors.kafka.configs import (
@@ -20,6 +20,8 @@ from raystream.connectors.kafka.settings import (
     shown,
     unknown_option,
 )
+from raystream.connectors.kafka.source import Starting
+from raystream.connectors.kafka.topic import OPTIONS, KafkaTopic
 from raystream.connectors.kafka.topic_pattern import TopicPattern
 from raystream.errors import ConfigurationError
 from raystream.graph.origin import at_call
@@ -27,24 +29,10 @@ from raystream.graph.policies import DeliveryGuarantee
 from raystream.units import Duration, milliseconds, seconds
 
 if TYPE_CHECKING:
-    from raystream.connectors.base import (
-        Committer,
-        CommitterContext,
-        ReadOptions,
-        SinkWriter,
-        SourceReader,
-        Split,
-        WriteOptions,
-    )
     from raystream.connectors.kafka.clients import TransactionAdmin
-    from raystream.context import SubtaskContext
-    from raystream.data.schema import Schema
     from raystream.formats.base import Format
-    from raystream.ids import SplitId, StepName
 
-METADATA = ("key", "timestamp", "headers", "topic", "partition", "offset")
-STARTS = ("earliest", "latest", "committed")
-Starting = str | Mapping[str, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -120,16 +108,16 @@ class Kafka:
         *,
         topics: str | Sequence[str] | TopicPattern | None = None,
         format: str | Format = "json",  # noqa: A002 - the word users know
-        starting_offsets: Starting = "earliest",
+        starting_offsets: Starting | None = None,
         group_id: str | None = None,
-        metadata: Sequence[str] = (),
+        metadata: Sequence[str] | None = None,
         key: str | None = None,
         timestamp: str | None = None,
-        headers: Sequence[str] = (),
+        headers: Sequence[str] | None = None,
         delivery_guarantee: str | None = None,
         transaction_timeout: Duration | None = None,
-        transactional_id_prefix: str = "",
-        discovery_interval: Duration = "60s",
+        transactional_id_prefix: str | None = None,
+        discovery_interval: Duration | None = None,
         **unknown: object,
     ) -> KafkaTopic:
         """A topic to read or to write.
@@ -139,22 +127,25 @@ class Kafka:
                 with such a name, also those that are created while the job runs.
             topics: The same, by this name.
             format: `json`, `raw`, or a format value.
-            starting_offsets: For a source without a checkpoint: `earliest`, `latest`,
+            starting_offsets: For a source without a checkpoint: `earliest` (the default), `latest`,
                 `committed` (needs `group_id`), or `{"timestamp": epoch_ms}`.
-            group_id: Group that positions are published to after each commit, for lag tools.
-                Default: the name of the job.
-            metadata: Columns filled from the record: key, timestamp, headers, topic, partition,
-                offset. They take precedence over payload fields with the same name.
+            group_id: For a source: group that positions are published to after each commit, for
+                lag tools. Default: the name of the job.
+            metadata: For a source: columns filled from the record: key, timestamp, headers, topic,
+                partition, offset. They take precedence over payload fields of the same name.
             key: For a sink: column that becomes the message key. Default: the key columns.
             timestamp: For a sink: column with the record timestamp, epoch ms. Default: now.
             headers: For a sink: columns that become record headers and are not part of its
                 payload. A column that a source has filled by metadata=["headers"] gives all the
                 headers that were read.
-            delivery_guarantee: `exactly_once`, `at_least_once`, `none`. Default: the pipeline's.
-            transaction_timeout: How long a transaction may stay open before the broker aborts it.
-                Default: 15 minutes, or the broker's `transaction.max.timeout.ms` if less.
-            transactional_id_prefix: Prefix of transactional ids, for access rules.
+            delivery_guarantee: For a sink: `exactly_once`, `at_least_once`, `none`. Default: the
+                pipeline's.
+            transaction_timeout: For a sink: how long a transaction may stay open before the broker
+                aborts it. Default: 15 minutes, or the broker's `transaction.max.timeout.ms` if
+                that is less.
+            transactional_id_prefix: For a sink: prefix of transactional ids, for access rules.
             discovery_interval: For a source: how often to look for new partitions and topics.
+                Default: 60s.
             unknown: None allowed: any other option is refused.
 
         Raises:
@@ -170,27 +161,26 @@ class Kafka:
                 what = "no topic is given" if name is None else "the topics are given twice"
                 raise ConfigurationError(what, where, "write kafka.topic('requests')")
             for option in unknown:
-                raise unknown_option(option, list(_TOPIC_OPTIONS), where)
-            return KafkaTopic(
-                connection=self,
-                topics=_names(named),
-                pattern=named if isinstance(named, TopicPattern) else None,
-                format=_format(format, where),
-                starting_offsets=starting_offsets,
-                group_id=group_id,
-                metadata=_columns("metadata", metadata, where),
-                key=key,
-                timestamp=timestamp,
-                headers=_columns("headers", headers, where),
-                delivery_guarantee=None
-                if delivery_guarantee is None
-                else _guarantee(delivery_guarantee, where),
-                transaction_timeout_ms=None
-                if transaction_timeout is None
-                else milliseconds(transaction_timeout, "transaction_timeout"),
-                transactional_id_prefix=transactional_id_prefix,
-                discovery_interval=seconds(discovery_interval, "discovery_interval"),
-            )
+                raise unknown_option(option, list(OPTIONS), where)
+            reading = {
+                "starting_offsets": starting_offsets,
+                "group_id": group_id,
+                "metadata": _columns("metadata", metadata, where),
+                "discovery_interval": _given(seconds, discovery_interval, "discovery_interval"),
+            }
+            writing = {
+                "key": key,
+                "timestamp": timestamp,
+                "headers": _columns("headers", headers, where),
+                "delivery_guarantee": _guarantee(delivery_guarantee, where),
+                "transaction_timeout_ms": _given(
+                    milliseconds, transaction_timeout, "transaction_timeout"
+                ),
+                "transactional_id_prefix": transactional_id_prefix,
+            }
+            pattern = named if isinstance(named, TopicPattern) else None
+            common = (self, _names(named), _format(format, where), pattern)
+            return KafkaTopic.of(common, reading, writing)
 
     def settings(self) -> Settings:
         """Address and security for both client libraries."""
@@ -220,148 +210,6 @@ class Kafka:
         return self.clients.raw_log(self.settings().for_kafka_python())
 
 
-@dataclass(frozen=True, slots=True)
-class KafkaTopic:
-    """A topic as a source (`connectors.base.Source`) and as a sink (`connectors.base.Sink`).
-
-    Made by `Kafka.topic`, which documents the options.
-    """
-
-    connection: Kafka
-    topics: tuple[str, ...]
-    format: Format = field(repr=False)
-    starting_offsets: Starting = "earliest"
-    group_id: str | None = None
-    metadata: tuple[str, ...] = ()
-    key: str | None = None
-    timestamp: str | None = None
-    delivery_guarantee: DeliveryGuarantee | None = None
-    transaction_timeout_ms: int | None = None
-    transactional_id_prefix: str = ""
-    discovery_interval: float = 60.0
-    pattern: TopicPattern | None = None
-    headers: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot run.
-
-        Raises:
-            ConfigurationError: no topic, an unknown metadata column or starting offset.
-        """
-        where = self.describe()
-        if self.pattern is None and (not self.topics or not all(self.topics)):
-            what = "no topic is named"
-            raise ConfigurationError(what, where)
-        for name in self.metadata:
-            if name not in METADATA:
-                raise unknown_option(name, list(METADATA), where)
-        if self.discovery_interval <= 0:
-            what = "discovery_interval must be more than 0"
-            raise ConfigurationError(what, where)
-        if any(letter.isspace() for letter in self.transactional_id_prefix):
-            what = f"transactional_id_prefix {self.transactional_id_prefix!r} has a space in it"
-            raise ConfigurationError(what, where, "for example 'team.'")
-        _check_start(self.starting_offsets, self.group_id, where)
-
-    def describe(self) -> str:
-        """For people."""
-        if self.pattern is not None:
-            return f"kafka topics like {self.pattern.regex}"
-        kind = "kafka topic" if len(self.topics) == 1 else "kafka topics"
-        return f"{kind} {', '.join(self.topics)}"
-
-    def metadata_columns(self) -> Schema:
-        """The columns asked for with `metadata=`, with their types."""
-        from raystream.connectors.kafka.message_columns import metadata_schema
-
-        return metadata_schema(self.metadata)
-
-    def discover(self, *, bounded: bool) -> list[Split]:
-        """All partitions with resolved starts, and ends if bounded. Blocking, network."""
-        from raystream.connectors.kafka.source import KafkaSource
-
-        return KafkaSource(self).discover(bounded=bounded)
-
-    def discover_new(self, known: frozenset[SplitId]) -> list[Split]:
-        """Partitions that are not known yet, from their beginning. Blocking, network."""
-        from raystream.connectors.kafka.source import KafkaSource
-
-        return KafkaSource(self).discover_new(known)
-
-    def grows(self) -> bool:
-        """Return True: partitions may be added at any time, with a pattern also topics."""
-        return True
-
-    def covers(self, split: SplitId, of: str) -> bool:
-        """Whether its topic is read."""
-        topic = split.rpartition("/")[0]
-        return topic in self.topics if self.pattern is None else self.pattern.matches(topic)
-
-    def reader(self, ctx: SubtaskContext, options: ReadOptions) -> SourceReader:
-        """A reader for one subtask."""
-        from raystream.connectors.kafka.source import KafkaSource
-
-        return KafkaSource(self).reader(ctx, options)
-
-    def learn(self) -> Schema | None:
-        """Schema of the first records, None while there are none. Blocking, network."""
-        from raystream.connectors.kafka.source import KafkaSource
-
-        return KafkaSource(self).learn()
-
-    def max_parallelism(self) -> int | None:
-        """Number of partitions; no limit if more topics may come. Blocking, network."""
-        if self.pattern is not None:
-            return None
-        from raystream.connectors.kafka.source import KafkaSource
-
-        return KafkaSource(self).max_parallelism()
-
-    @property
-    def takes_upserts(self) -> bool:
-        """Return True: the last record of a key counts, and one without a value removes it."""
-        return True
-
-    def check(self, job: str, store_id: str, step: StepName) -> list[str]:
-        """Check limits, topic, foreign stray transactions. Blocking, network."""
-        from raystream.connectors.kafka.sink import KafkaSink
-
-        return KafkaSink(self).check(job, store_id, step)
-
-    def check_rows(self, options: WriteOptions) -> None:
-        """Refuse rows that the format or the options of the topic cannot write."""
-        from raystream.connectors.kafka.outgoing import to_messages
-
-        to_messages(self.format, options, self.key, self.timestamp, self.headers)
-
-    def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
-        """A writer for one subtask."""
-        from raystream.connectors.kafka.sink import KafkaSink
-
-        return KafkaSink(self).writer(ctx, options)
-
-    def committer(self, ctx: CommitterContext) -> Committer | None:
-        """Phase two; connects at once."""
-        from raystream.connectors.kafka.sink import KafkaSink
-
-        return KafkaSink(self).committer(ctx)
-
-
-_TOPIC_OPTIONS = (
-    "format",
-    "starting_offsets",
-    "group_id",
-    "metadata",
-    "key",
-    "timestamp",
-    "headers",
-    "delivery_guarantee",
-    "transaction_timeout",
-    "transactional_id_prefix",
-    "discovery_interval",
-)
-
-
 def _real_clients() -> Clients:
     from raystream.connectors.kafka.real_clients import RealClients
 
@@ -380,7 +228,13 @@ def _names(named: str | Sequence[str] | TopicPattern | None) -> tuple[str, ...]:
     return (named,) if isinstance(named, str) else tuple(dict.fromkeys(named))
 
 
-def _columns(option: str, given: Sequence[str], where: str) -> tuple[str, ...]:
+def _given(convert: Callable[..., T], value: Duration | None, name: str) -> T | None:
+    return None if value is None else convert(value, name)
+
+
+def _columns(option: str, given: Sequence[str] | None, where: str) -> tuple[str, ...] | None:
+    if given is None:
+        return None
     if isinstance(given, str):
         what = f"{option} takes a list of columns, not {given!r}"
         raise ConfigurationError(what, where, f"write {option}=[{given!r}]")
@@ -398,26 +252,12 @@ def _format(given: str | Format, where: str) -> Format:
         raise ConfigurationError(error.what, where, error.what_to_do) from None
 
 
-def _guarantee(given: str, where: str) -> DeliveryGuarantee:
+def _guarantee(given: str | None, where: str) -> DeliveryGuarantee | None:
+    if given is None:
+        return None
     try:
         return DeliveryGuarantee(given)
     except ValueError:
         known = ", ".join(DeliveryGuarantee)
         what = f"delivery_guarantee {given!r} is unknown"
         raise ConfigurationError(what, where, f"one of {known}") from None
-
-
-def _check_start(start: Starting, group_id: str | None, where: str) -> None:
-    if isinstance(start, Mapping):
-        if set(start) != {"timestamp"} or not isinstance(start["timestamp"], int):
-            what = f"starting_offsets {dict(start)!r} is unknown"
-            advice = "write {'timestamp': 1700000000000}, in epoch ms"
-            raise ConfigurationError(what, where, advice)
-        return
-    if start not in STARTS:
-        what = f"starting_offsets {start!r} is unknown"
-        advice = f"one of {', '.join(STARTS)}, {{'timestamp': epoch_ms}}"
-        raise ConfigurationError(what, where, advice)
-    if start == "committed" and group_id is None:
-        what = "starting_offsets 'committed' needs the group that committed them"
-        raise ConfigurationError(what, where, "write group_id=")

@@ -1,165 +1,79 @@
-"""A Kafka topic as a sink: checks at start, writers, the committer."""
+"""KafkaSink: a topic that is written, as a value; what writes is loaded when it is used."""
 
 from __future__ import annotations
 
-import time
-from functools import cached_property, partial
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from raystream.connectors.base import Committer, CommitterContext, SinkWriter, WriteOptions
-from raystream.connectors.kafka.clients import ClientError, Cluster
-from raystream.connectors.kafka.committer import KafkaCommitter, foreign_transactions
-from raystream.connectors.kafka.configs import MESSAGE_TIMEOUT_MS, fitted, transactional
-from raystream.connectors.kafka.outgoing import to_messages
-from raystream.connectors.kafka.plain_writer import PlainKafkaWriter
-from raystream.connectors.kafka.source import missing_topic, unreachable
-from raystream.connectors.kafka.transaction import Transaction, Wanted
-from raystream.connectors.kafka.transactional_id import TransactionalId
-from raystream.connectors.kafka.writer import KafkaSinkWriter
-from raystream.context import SubtaskContext
 from raystream.errors import ConfigurationError
 from raystream.graph.policies import DeliveryGuarantee
-from raystream.ids import StepName
 
 if TYPE_CHECKING:
-    from raystream.connectors.kafka.connection import KafkaTopic
+    from raystream.connectors.base import Committer, CommitterContext, SinkWriter, WriteOptions
+    from raystream.connectors.kafka.connection import Kafka
+    from raystream.context import SubtaskContext
+    from raystream.formats.base import Format
+    from raystream.ids import StepName
 
-DEFAULT_TIMEOUT_MS = 900_000
-_LIMIT = "transaction.max.timeout.ms"
 
-
+@dataclass(frozen=True, slots=True)
 class KafkaSink:
-    """The sink side of a KafkaTopic."""
+    """A topic as a `connectors.base.Sink`; `Kafka.topic` documents the options."""
 
-    def __init__(self, topic: KafkaTopic) -> None:
-        self._topic = topic
-        self._default_ms: int | None = None
+    connection: Kafka
+    topic: str
+    format: Format = field(repr=False)
+    key: str | None = None
+    timestamp: str | None = None
+    headers: tuple[str, ...] = ()
+    delivery_guarantee: DeliveryGuarantee | None = None
+    transaction_timeout_ms: int | None = None
+    transactional_id_prefix: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot run.
+
+        Raises:
+            ConfigurationError: the prefix has a space.
+        """
+        if any(letter.isspace() for letter in self.transactional_id_prefix):
+            what = f"transactional_id_prefix {self.transactional_id_prefix!r} has a space in it"
+            raise ConfigurationError(what, self.describe(), "for example 'team.'")
+
+    def describe(self) -> str:
+        """For people."""
+        return f"kafka topic {self.topic}"
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The one topic."""
+        return (self.topic,)
+
+    @property
+    def takes_upserts(self) -> bool:
+        """Return True: the last record of a key counts, and one without a value removes it."""
+        return True
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
-        """At start: the topic, the broker's limit, open transactions of another store.
+        """Check limits, topic, foreign stray transactions. Blocking, network."""
+        from raystream.connectors.kafka.delivery import KafkaDelivery
 
-        Returns:
-            Warnings.
+        return KafkaDelivery(self).check(job, store_id, step)
 
-        Raises:
-            ConfigurationError: several topics, no such topic, a timeout above the broker's limit.
-            RaystreamError: no broker answers.
-        """
-        topic = self._topic
-        if len(topic.topics) != 1:
-            many = "a pattern of them" if topic.pattern is not None else str(len(topic.topics))
-            what = f"a sink writes to one topic, not to {many}"
-            raise ConfigurationError(what, topic.describe())
-        try:
-            topic.connection.producer({})  # report a wrong setting now
-            cluster = topic.connection.cluster()
-            found = cluster.partitions()
-            if topic.topics[0] not in found:
-                raise missing_topic(topic.topics[0], list(found), topic)
-            if topic.delivery_guarantee not in (None, DeliveryGuarantee.EXACTLY_ONCE):
-                return []
-            self._check_limit(cluster)
-            return self._foreign(job, store_id)
-        except ClientError as error:
-            raise unreachable(topic, error) from None
+    def check_rows(self, options: WriteOptions) -> None:
+        """Refuse rows that the format or the options of the topic cannot write."""
+        from raystream.connectors.kafka.outgoing import to_messages
+
+        to_messages(self.format, options, self.key, self.timestamp, self.headers)
 
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
-        """A writer for one subtask; the topic's own guarantee overrides the pipeline's.
+        """A writer for one subtask."""
+        from raystream.connectors.kafka.delivery import KafkaDelivery
 
-        Raises:
-            ConfigurationError: the rows do not fit the format or the options of the topic.
-        """
-        topic = self._topic
-        name = topic.topics[0]
-        convert = to_messages(topic.format, options, topic.key, topic.timestamp, topic.headers)
-        guarantee = topic.delivery_guarantee or DeliveryGuarantee(options.guarantee)
-        if guarantee == DeliveryGuarantee.EXACTLY_ONCE:
-            return KafkaSinkWriter(ctx, convert, partial(self._transaction, ctx))
-        sizes = fitted(self._largest, topic.connection.producer_config)
-        producer = topic.connection.producer({"message.timeout.ms": MESSAGE_TIMEOUT_MS, **sizes})
-        sure = guarantee == DeliveryGuarantee.AT_LEAST_ONCE
-        return PlainKafkaWriter(ctx, name, convert, producer, sure=sure, largest=self._largest)
+        return KafkaDelivery(self).writer(ctx, options)
 
     def committer(self, ctx: CommitterContext) -> Committer | None:
-        """Phase two, connected at once: a wrong password must not show up first in a recovery.
+        """Phase two; connects at once."""
+        from raystream.connectors.kafka.delivery import KafkaDelivery
 
-        Raises:
-            RaystreamError: no broker answers, or it refuses us.
-        """
-        topic = self._topic
-        if topic.delivery_guarantee not in (None, DeliveryGuarantee.EXACTLY_ONCE):
-            return None
-        try:
-            topic.connection.cluster().partitions()  # reports a wrong password, unlike admin
-            admin = topic.connection.transactions()
-        except ClientError as error:
-            raise unreachable(topic, error) from None
-        return KafkaCommitter(ctx, self._job(ctx.job), admin, time.sleep)
-
-    def _transaction(self, ctx: SubtaskContext, place: int, wanted: Wanted) -> Transaction:
-        """Create a transaction. Blocking: called in the background."""
-        topic = self._topic
-        job = self._job(ctx.job)
-        index = ctx.subtask.index
-        tid = str(TransactionalId(job, ctx.store_id, ctx.attempt, ctx.step, index, place))
-        timeout_ms = topic.transaction_timeout_ms or self._default_timeout_ms()
-        sizes = fitted(self._largest, topic.connection.producer_config)
-        make = partial(topic.connection.producer, {**transactional(tid, timeout_ms), **sizes})
-        return Transaction(
-            tid,
-            topic.topics[0],
-            timeout_ms,
-            producer=make,
-            clock=ctx.clock,
-            wanted=wanted,
-            largest=self._largest,
-        )
-
-    def _job(self, job: str) -> str:
-        return f"{self._topic.transactional_id_prefix}{job}"
-
-    @cached_property
-    def _largest(self) -> int | None:
-        """Maximum batch size of the topic; queried once per writer. Blocking, network."""
-        topic = self._topic
-        try:
-            told = topic.connection.cluster().topic_setting(topic.topics[0], "max.message.bytes")
-        except ClientError:
-            return None
-        return None if told is None else int(told)
-
-    def _default_timeout_ms(self) -> int:
-        """The broker is queried once: each query lists all its topics."""
-        if self._default_ms is None:
-            try:
-                limit = _broker_limit_ms(self._topic.connection.cluster())
-            except ClientError as error:
-                raise unreachable(self._topic, error) from None
-            self._default_ms = min(limit or DEFAULT_TIMEOUT_MS, DEFAULT_TIMEOUT_MS)
-        return self._default_ms
-
-    def _check_limit(self, cluster: Cluster) -> None:
-        wanted = self._topic.transaction_timeout_ms
-        limit = _broker_limit_ms(cluster)
-        if wanted is not None and limit is not None and wanted > limit:
-            what = f"transaction_timeout {wanted} ms is above the broker's {_LIMIT} = {limit}"
-            raise ConfigurationError(what, self._topic.describe(), "lower it, or raise the limit")
-
-    def _foreign(self, job: str, store_id: str) -> list[str]:
-        admin = self._topic.connection.transactions()
-        try:
-            foreign = foreign_transactions(admin, self._job(job), store_id)
-        finally:
-            admin.close()
-        if not foreign:
-            return []
-        shown = ", ".join(foreign[:3])
-        return [
-            f"{len(foreign)} open transactions of a job called {job!r} with other storage: {shown};"
-            " is it run elsewhere too? They are left alone"
-        ]
-
-
-def _broker_limit_ms(cluster: Cluster) -> int | None:
-    told = cluster.broker_setting(_LIMIT)
-    return None if told is None else int(told)
+        return KafkaDelivery(self).committer(ctx)

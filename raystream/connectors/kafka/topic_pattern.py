@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from raystream.errors import ConfigurationError
@@ -45,6 +45,17 @@ class TopicPattern:
     def among(self, topics: Iterable[str]) -> Iterable[str]:
         """The matching topics, sorted."""
         return sorted(filter(self.matches, topics))
+
+
+def described(topics: Sequence[str], pattern: TopicPattern | None) -> str:
+    """Topics, for people.
+
+    >>> described(["a", "b"], None), described([], TopicPattern("a.*"))
+    ('kafka topics a, b', 'kafka topics like a.*')
+    """
+    if pattern is not None:
+        return f"kafka topics like {pattern.regex}"
+    return f"{'kafka topic' if len(topics) == 1 else 'kafka topics'} {', '.join(topics)}"
 
 
 def pattern(regex: str) -> TopicPattern:

@@ -17,7 +17,6 @@ from raystream.checkpoint.protocol.commands import (
     Read,
     Sleep,
 )
-from raystream.checkpoint.protocol.log import Head, look_at_head
 from raystream.checkpoint.protocol.procedure import Command
 from raystream.checkpoint.protocol.recover import Recovered, claim_attempt, recover
 from raystream.checkpoint.protocol.restore import from_scratch, restore
@@ -311,13 +310,3 @@ def test_a_restore_on_a_taken_slot_is_superseded() -> None:
     runner = Runner(from_scratch(recovered), "r")  # type: ignore[arg-type]
     runner.run(world)
     assert isinstance(runner.result, Superseded)
-
-
-def test_the_head_can_be_watched_without_taking_part() -> None:
-    objects = log(checkpoint(7), Seal(NEWER))
-    for given, head in (({}, Head()), (objects, Head(1, 9))):
-        world = World(objects=dict(given))
-        runner = Runner(look_at_head(), "watch")  # type: ignore[arg-type]
-        runner.run(world)
-        assert runner.result == head
-        assert world.objects == given

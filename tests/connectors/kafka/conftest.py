@@ -24,8 +24,9 @@ from raystream.connectors.base import (
     Verdict,
     WriteOptions,
 )
-from raystream.connectors.kafka.connection import Kafka, KafkaTopic
+from raystream.connectors.kafka.connection import Kafka
 from raystream.connectors.kafka.writer import KafkaSinkWriter
+from raystream.connectors.traits import sink_of, source_of
 from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
 from raystream.ids import SubtaskId
@@ -126,7 +127,7 @@ class Bench:
 
     def writer(
         self,
-        topic: KafkaTopic,
+        topic: Any,
         schema: Schema = ROWS,
         *,
         attempt: int = 1,
@@ -134,15 +135,15 @@ class Bench:
         message_key: bool = False,
     ) -> Any:
         options = WriteOptions(schema, message_key=message_key, guarantee=guarantee)
-        return topic.writer(self.context(attempt), options)
+        return sink_of(topic).writer(self.context(attempt), options)
 
-    def committer(self, topic: KafkaTopic, attempt: int = 1) -> Committer:
-        committer = topic.committer(CommitterContext(self.job, STORE, "write", attempt))
+    def committer(self, topic: Any, attempt: int = 1) -> Committer:
+        committer = sink_of(topic).committer(CommitterContext(self.job, STORE, "write", attempt))
         assert committer is not None
         return committer
 
-    def reader(self, topic: KafkaTopic, schema: Schema, **options: Any) -> SourceReader:
-        return topic.reader(self.context(), ReadOptions(schema, **options))
+    def reader(self, topic: Any, schema: Schema, **options: Any) -> SourceReader:
+        return source_of(topic).reader(self.context(), ReadOptions(schema, **options))
 
     def pre_commit(self, writer: KafkaSinkWriter, checkpoint: int = 1) -> Committable:
         committable = wait(writer.prepare(checkpoint, final=False))

@@ -176,7 +176,7 @@ def test_a_live_producer_survives_a_raw_commit_but_is_given_up(bench, topic, adm
 def test_a_timeout_above_the_limit_of_the_broker_says_so(bench, topic):
     with pytest.raises(ConfigurationError, match="allows no transaction timeout of 90000000 ms"):
         _open(bench, topic, bench.job, timeout_ms=90_000_000)
-    sink = bench.kafka().topic(topic, transaction_timeout="25h")
+    sink = bench.kafka().topic(topic, transaction_timeout="25h").as_sink()
     with pytest.raises(ConfigurationError, match=r"above the broker's transaction.max.timeout.ms"):
         sink.check(bench.job, bench.STORE, "write")
 

@@ -13,8 +13,8 @@ from raystream.connectors.kafka.clients import NO_ANSWER, ClientError, Identity,
 from raystream.connectors.kafka.committer import KafkaCommitter
 from raystream.connectors.kafka.confluent import ConfluentCluster
 from raystream.connectors.kafka.connection import Kafka
+from raystream.connectors.kafka.delivery import KafkaDelivery
 from raystream.connectors.kafka.handle import Handle
-from raystream.connectors.kafka.sink import KafkaSink
 from raystream.errors import RaystreamError
 
 
@@ -83,9 +83,9 @@ class Cluster:
         return answer
 
 
-def sink_on(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> KafkaSink:
+def sink_on(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> KafkaDelivery:
     monkeypatch.setattr(Kafka, "cluster", lambda self: cluster)
-    return KafkaSink(Kafka("nowhere:1").topic("out"))
+    return KafkaDelivery(Kafka("nowhere:1").topic("out").as_sink())
 
 
 def test_the_limit_of_a_transaction_is_asked_once_and_never_guessed(

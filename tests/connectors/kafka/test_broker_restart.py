@@ -30,7 +30,7 @@ def test_phase_two_reader_and_writer_survive_a_killed_broker(bench, broker, topi
     sink = bench.kafka().topic(name)
     writer, committer = bench.writer(sink), bench.committer(sink)
     reader = bench.reader(sink, Schema({"n": pl.Int64()}), event_time="n")
-    (split,) = sink.discover(bounded=False)
+    (split,) = sink.as_source().discover(bounded=False)
     reader.add(split)
     bench.drain(reader, lambda: reader.caught_up(split.id))
     writer.write(bench.rows(("a", 1)))
@@ -71,7 +71,7 @@ def test_a_broker_that_does_not_answer_is_named_and_its_partitions_are_not_at_th
     name = broker.create_topic(topic_name, 2)
     sink = bench.kafka().topic(name)
     reader = bench.reader(sink, Schema({"n": pl.Int64()}), event_time="n")
-    splits = sink.discover(bounded=False)
+    splits = sink.as_source().discover(bounded=False)
     bench.add_all(reader, splits)
 
     def at_the_ends():

@@ -34,7 +34,7 @@ bootstrap, topic, job, attempt, prepare, timeout = sys.argv[1:]
 ctx = SubtaskContext(job, "0a1b2c3d", int(attempt), "write", SubtaskId("write", 0), 1, Clock(),
                      ThreadPoolExecutor(2))
 schema = Schema({"ip": pl.String(), "n": pl.Int64()}, key=("ip",))
-sink = Kafka(bootstrap).topic(topic, transaction_timeout=timeout)
+sink = Kafka(bootstrap).topic(topic, transaction_timeout=timeout).as_sink()
 writer = sink.writer(ctx, WriteOptions(schema))
 while not writer.has_room():
     time.sleep(0.01)
@@ -119,7 +119,7 @@ def test_an_expired_transaction_is_lost_and_says_so(bench, topic):
 
 
 def test_check_refuses_another_identity_and_an_old_transaction(bench, topic):
-    sink = bench.kafka().topic(topic, transaction_timeout="60s")
+    sink = bench.kafka().topic(topic, transaction_timeout="60s").as_sink()
     writer, committer = bench.writer(sink), bench.committer(sink)
     writer.write(bench.rows(("a", 1)))
     good = bench.pre_commit(writer)
@@ -144,7 +144,7 @@ def test_check_refuses_another_identity_and_an_old_transaction(bench, topic):
 
 
 def test_open_transactions_of_another_store_are_reported_and_left_alone(bench, topic):
-    sink = bench.kafka().topic(topic)
+    sink = bench.kafka().topic(topic).as_sink()
     committable = _committable(_killed_child(bench, topic))
     warnings = sink.check(bench.job, "ffffffff", "write")
     assert len(warnings) == 1

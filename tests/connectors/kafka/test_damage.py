@@ -73,7 +73,7 @@ def test_nothing_behind_it_is_read_as_if_it_were_whole(broker: Broker, kind: str
         assert producer.flush(20) == 0
     (log,) = broker.directory.rglob(f"{topic}-0/*.log")
     spoil(log, kind)
-    source = Kafka(broker.bootstrap).topic(topic)
+    source = Kafka(broker.bootstrap).topic(topic).as_source()
     with ThreadPoolExecutor(1) as pool:
         me = SubtaskId("read", 0)
         ctx = SubtaskContext("job", "0" * 8, 1, "read", me, 1, SystemClock(), pool)

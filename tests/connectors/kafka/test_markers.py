@@ -133,7 +133,7 @@ def test_what_others_have_open_is_not_ours():
 
 def test_a_real_leader_shows_what_is_open_and_takes_a_marker(bench, topic):
     """WriteTxnMarkers ends the transaction behind its coordinator's back."""
-    sink = bench.kafka().topic(topic, transaction_timeout="60s")
+    sink = bench.kafka().topic(topic, transaction_timeout="60s").as_sink()
     writer = bench.writer(sink)
     writer.write(bench.rows(("a", 1), ("b", 2)))
     good = bench.pre_commit(writer)

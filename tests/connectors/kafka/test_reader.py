@@ -26,7 +26,7 @@ def _commit(producer):
 
 def test_bounded_read_gives_each_record_once_with_positions(bench, topic):
     bench.produce(topic, *[_number(n, n % 2) for n in range(5000)])
-    source = bench.kafka().topic(topic)
+    source = bench.kafka().topic(topic).as_source()
     splits = source.discover(bounded=True)
     assert [s.id for s in splits] == [f"{topic}/0", f"{topic}/1"]
     assert [s.end for s in splits] == [{"offset": 2500}] * 2
@@ -52,7 +52,7 @@ def test_bounded_read_gives_each_record_once_with_positions(bench, topic):
 
 def test_a_position_in_the_middle_reads_on_from_there(bench, topic):
     bench.produce(topic, *[_number(n) for n in range(100)])
-    source = bench.kafka().topic(topic)
+    source = bench.kafka().topic(topic).as_source()
     reader = bench.reader(source, NUMBERS, event_time="n")
     bench.add_all(reader, source.discover(bounded=True))
     _, chunks = bench.drain(reader, reader.finished)
@@ -70,7 +70,7 @@ def test_control_records_at_the_end_do_not_keep_a_bounded_read_waiting(bench, to
     _commit(bench.produce(topic, _number(1), _number(2), **{"transactional.id": bench.job}))
     aborted = bench.produce(topic, _number(3), **{"transactional.id": bench.job})
     aborted.abort_transaction(30)
-    source = bench.kafka().topic(topic)
+    source = bench.kafka().topic(topic).as_source()
     deadline = time.monotonic() + 10
     while (splits := source.discover(bounded=True))[0].end != {"offset": 5}:
         assert time.monotonic() < deadline
@@ -86,7 +86,7 @@ def test_control_records_at_the_end_do_not_keep_a_bounded_read_waiting(bench, to
 
 def test_open_transactions_are_not_read(bench, topic):
     open_one = bench.produce(topic, _number(1), **{"transactional.id": bench.job})
-    source = bench.kafka().topic(topic)
+    source = bench.kafka().topic(topic).as_source()
     splits = source.discover(bounded=True)
     assert splits[0].end == {"offset": 0}
     reader = bench.reader(source, NUMBERS, event_time="n")
@@ -98,7 +98,7 @@ def test_open_transactions_are_not_read(bench, topic):
 
 def test_caught_up_means_read_to_the_end(bench, topic):
     bench.produce(topic, _number(1))
-    source = bench.kafka().topic(topic)
+    source = bench.kafka().topic(topic).as_source()
     reader = bench.reader(source, NUMBERS, event_time="n")
     splits = source.discover(bounded=False)
     bench.add_all(reader, splits)
@@ -119,7 +119,7 @@ def test_caught_up_means_read_to_the_end(bench, topic):
 
 def test_saved_offset_that_is_gone_stops_the_read(bench, topic):
     bench.produce(topic, *[_number(n) for n in range(10)])
-    source = bench.kafka().topic(topic)
+    source = bench.kafka().topic(topic).as_source()
     split, _ = source.discover(bounded=False)
     admin = AdminClient({"bootstrap.servers": bench.broker.bootstrap})
     for future in admin.delete_records([TopicPartition(topic, 0, 7)]).values():
@@ -136,7 +136,7 @@ def test_saved_offset_that_is_gone_stops_the_read(bench, topic):
 
 def test_a_topic_made_anew_stops_the_read(bench, kafka, topic):
     bench.produce(topic, _number(1))
-    source = bench.kafka().topic(topic)
+    source = bench.kafka().topic(topic).as_source()
     split, _ = source.discover(bounded=False)
     kafka.delete_topic(topic)
     _again(kafka, topic)
@@ -150,7 +150,7 @@ def test_a_topic_made_anew_stops_the_read(bench, kafka, topic):
 
 def test_a_topic_made_anew_while_it_is_read_stops_the_read(bench, kafka, topic):
     bench.produce(topic, _number(1))
-    source = bench.kafka().topic(topic)
+    source = bench.kafka().topic(topic).as_source()
     split, _ = source.discover(bounded=False)
     reader = bench.reader(source, NUMBERS, event_time="n")
     reader.add(split)
@@ -175,7 +175,7 @@ def _again(kafka, topic):
 
 
 def test_new_partitions_are_found_once_and_read_from_their_start(bench, topic):
-    source = bench.kafka().topic(topic)
+    source = bench.kafka().topic(topic).as_source()
     known = frozenset(s.id for s in source.discover(bounded=False))
     assert source.discover_new(known) == []
     admin = AdminClient({"bootstrap.servers": bench.broker.bootstrap})
@@ -198,7 +198,7 @@ def test_metadata_key_and_record_time_are_columns_on_demand(bench, topic):
     record = _number(1, 1, key=b"k", timestamp=1_700_000_000_000, headers=[("h", b"v")])
     bench.produce(topic, record, _number(2, 1, timestamp=1_700_000_000_001))
     names = ["key", "timestamp", "headers", "topic", "partition", "offset"]
-    source = bench.kafka().topic(topic, metadata=names)
+    source = bench.kafka().topic(topic, metadata=names).as_source()
     schema = source.learn()
     assert schema is not None
     assert schema.names() == ["n", "other", *names]
@@ -235,7 +235,7 @@ def test_metadata_key_and_record_time_are_columns_on_demand(bench, topic):
 
 def test_metadata_alone_needs_no_field_of_the_payload(bench, topic):
     bench.produce(topic, _number(1), _number(2))
-    source = bench.kafka().topic(topic, metadata=["offset"])
+    source = bench.kafka().topic(topic, metadata=["offset"]).as_source()
     reader = bench.reader(source, source.metadata_columns())
     bench.add_all(reader, source.discover(bounded=True))
     frame, _ = bench.drain(reader, reader.finished)
@@ -247,7 +247,7 @@ def test_rejected_records_tell_where_they_were_and_rows_keep_their_runs(bench, t
     good = [_number(n, p) for p in (0, 1) for n in range(3)]
     bad = {"value": b"{broken", "partition": 0, "key": b"k", "timestamp": 1_700_000_000_000}
     bench.produce(topic, bad, *good[:3], bad, *good[3:], {**bad, "value": None, "partition": 1})
-    source = bench.kafka().topic(topic)
+    source = bench.kafka().topic(topic).as_source()
     reader = bench.reader(source, NUMBERS)
     bench.add_all(reader, source.discover(bounded=True))
     frame, chunks = bench.drain(reader, reader.finished)
@@ -277,7 +277,8 @@ def test_starting_offsets(bench, topic):
     kafka = bench.kafka()
 
     def starts(**options):
-        return [s.start["offset"] for s in kafka.topic(topic, **options).discover(bounded=False)]
+        found = kafka.topic(topic, **options).as_source().discover(bounded=False)
+        return [s.start["offset"] for s in found]
 
     assert starts() == [0, 0]
     assert starts(starting_offsets="latest") == [3, 0]
@@ -287,7 +288,7 @@ def test_starting_offsets(bench, topic):
 
 def test_committed_positions_are_published_and_can_be_started_from(bench, topic):
     bench.produce(topic, _number(1), _number(2))
-    source = bench.kafka().topic(topic, group_id=bench.job)
+    source = bench.kafka().topic(topic, group_id=bench.job).as_source()
     reader = bench.reader(source, NUMBERS, event_time="n")
     splits = source.discover(bounded=False)
     bench.add_all(reader, splits)
@@ -295,14 +296,14 @@ def test_committed_positions_are_published_and_can_be_started_from(bench, topic)
     reader.committed({splits[1].id: splits[1].start, **bench.positions(chunks)})
     reader.close()
     again = bench.kafka().topic(topic, group_id=bench.job, starting_offsets="committed")
-    assert [s.start["offset"] for s in again.discover(bounded=False)] == [2, 0]
+    assert [s.start["offset"] for s in again.as_source().discover(bounded=False)] == [2, 0]
 
 
 def test_a_list_of_topics_is_one_source(bench, kafka, topic):
     second = kafka.create_topic(topic + "-b", 1)
     bench.produce(topic, _number(1, 0), _number(2, 1))
     bench.produce(second, _number(3))
-    source = bench.kafka().topic([topic, second])
+    source = bench.kafka().topic([topic, second]).as_source()
     assert source.max_parallelism() == 3
     reader = bench.reader(source, NUMBERS, event_time="n")
     bench.add_all(reader, source.discover(bounded=True))
@@ -314,12 +315,12 @@ def test_a_list_of_topics_is_one_source(bench, kafka, topic):
 
 def test_a_missing_topic_names_the_nearest(bench, topic):
     with pytest.raises(ConfigurationError) as caught:
-        bench.kafka().topic(topic + "s").discover(bounded=True)
+        bench.kafka().topic(topic + "s").as_source().discover(bounded=True)
     assert f"there is no topic '{topic}s'; did you mean '{topic}'" in str(caught.value)
 
 
 def test_an_empty_topic_teaches_nothing_yet(bench, topic):
-    assert bench.kafka().topic(topic).learn() is None
+    assert bench.kafka().topic(topic).as_source().learn() is None
 
 
 def test_no_broker_is_an_error_that_says_so(bench, monkeypatch):
@@ -328,4 +329,4 @@ def test_no_broker_is_an_error_that_says_so(bench, monkeypatch):
 
     monkeypatch.setattr(confluent, "NETWORK_S", 1.0)
     with pytest.raises(RaystreamError, match="kafka topic a cannot be reached"):
-        Kafka("localhost:1").topic("a").discover(bounded=True)
+        Kafka("localhost:1").topic("a").as_source().discover(bounded=True)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
-from raystream.connectors.kafka.source import KafkaSource
 from raystream.data.schema import Schema
 from raystream.errors import RaystreamError
 from raystream.testing.broker import Broker
@@ -41,7 +40,8 @@ def test_read_write_commit_and_clean_up_with_the_least_rights(
     bench.broker, bench.security = secured, _options(secured, tmp_path)
     name = secured.create_topic(topic_name, 1)
     secured.allow(read=[name], write=[name], prefix=bench.job)
-    sink = bench.kafka().topic(name)
+    topic = bench.kafka().topic(name)
+    sink, source = topic.as_sink(), topic.as_source()
     assert sink.check(bench.job, bench.STORE, "write") == []
     writer, committer = bench.writer(sink), bench.committer(sink)
     writer.write(bench.rows(("a", 1)))
@@ -56,8 +56,8 @@ def test_read_write_commit_and_clean_up_with_the_least_rights(
     writer.close()
 
     schema = Schema({"ip": pl.String(), "n": pl.Int64()})
-    reader = bench.reader(sink, schema, event_time="n")
-    bench.add_all(reader, KafkaSource(sink).discover(bounded=True))
+    reader = bench.reader(source, schema, event_time="n")
+    bench.add_all(reader, source.discover(bounded=True))
     frame, _ = bench.drain(reader, reader.finished)
     assert frame.rows() == [("a", 1)]
     reader.close()
@@ -67,9 +67,10 @@ def test_read_write_commit_and_clean_up_with_the_least_rights(
 def test_a_wrong_password_shows_at_the_start_and_is_not_shown(secured, bench, topic_name, tmp_path):
     wrong = {**_options(secured, tmp_path), "sasl_password": "canary-5c1d"}
     bench.broker, bench.security = secured, wrong
-    sink = bench.kafka().topic(topic_name)
+    topic = bench.kafka().topic(topic_name)
+    sink = topic.as_sink()
     for start in (
-        lambda: sink.discover(bounded=True),
+        lambda: topic.as_source().discover(bounded=True),
         lambda: sink.check(bench.job, bench.STORE, "write"),
         lambda: bench.committer(sink),
     ):
@@ -84,9 +85,9 @@ def test_no_right_to_read_is_an_error_not_silence(secured, bench, topic_name, tm
     bench.broker, bench.security = secured, _options(secured, tmp_path)
     name = secured.create_topic(topic_name, 1)
     secured.allow(write=[name], prefix=bench.job)
-    sink = bench.kafka().topic(name)
-    reader = bench.reader(sink, Schema({"n": pl.Int64()}), event_time="n")
-    bench.add_all(reader, KafkaSource(sink).discover(bounded=False))
+    source = bench.kafka().topic(name).as_source()
+    reader = bench.reader(source, Schema({"n": pl.Int64()}), event_time="n")
+    bench.add_all(reader, source.discover(bounded=False))
     with pytest.raises(RaystreamError, match="refuse"):
         bench.drain(reader, lambda: False, seconds=20)
     reader.close()

@@ -112,7 +112,7 @@ def test_no_secret_in_logs_or_errors_of_the_clients(caplog, monkeypatch):
     with pytest.raises(ClientError) as one:
         kafka.transactions()
     with pytest.raises(RaystreamError) as two:
-        kafka.topic("t").discover(bounded=True)
+        kafka.topic("t").as_source().discover(bounded=True)
     assert CANARY not in caplog.text
     assert "sasl_plain_password" in caplog.text  # the library did log its configuration
     assert CANARY not in str(one.value) + str(two.value) + repr(two.value)

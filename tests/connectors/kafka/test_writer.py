@@ -17,7 +17,7 @@ from raystream.formats.rejects import DEAD_LETTER_SCHEMA, dead_letters
 
 
 def test_rows_are_visible_only_after_phase_two(bench, topic):
-    sink = bench.kafka().topic(topic)
+    sink = bench.kafka().topic(topic).as_sink()
     writer = bench.writer(sink)
     writer.write(bench.rows(("a", 1), ("b", 2)))
     committable = bench.pre_commit(writer)
@@ -39,7 +39,7 @@ def test_rows_are_visible_only_after_phase_two(bench, topic):
 
 
 def test_three_checkpoints_rotate_ids_and_never_repeat_an_identity(bench, topic):
-    sink = bench.kafka().topic(topic)
+    sink = bench.kafka().topic(topic).as_sink()
     writer, committer = bench.writer(sink), bench.committer(sink)
     identities = []
     for checkpoint in range(1, 6):
@@ -58,7 +58,7 @@ def test_three_checkpoints_rotate_ids_and_never_repeat_an_identity(bench, topic)
 
 
 def test_nothing_written_gives_no_committable_and_keeps_the_transaction(bench, topic):
-    sink = bench.kafka().topic(topic)
+    sink = bench.kafka().topic(topic).as_sink()
     writer = bench.writer(sink)
     assert bench.wait(writer.prepare(1, final=False)) is None
     writer.committed(1)
@@ -70,7 +70,7 @@ def test_nothing_written_gives_no_committable_and_keeps_the_transaction(bench, t
 
 
 def test_rows_after_prepare_wait_for_the_next_transaction(bench, topic):
-    sink = bench.kafka().topic(topic)
+    sink = bench.kafka().topic(topic).as_sink()
     writer, committer = bench.writer(sink), bench.committer(sink)
     writer.write(bench.rows(("a", 1)))
     first = writer.prepare(1, final=False)
@@ -88,7 +88,7 @@ def test_rows_after_prepare_wait_for_the_next_transaction(bench, topic):
 
 
 def test_a_barrier_right_behind_the_commit_retires_the_right_producer(bench, topic):
-    sink = bench.kafka().topic(topic)
+    sink = bench.kafka().topic(topic).as_sink()
     writer, committer = bench.writer(sink), bench.committer(sink)
     for number in range(1, 6):
         writer.write(bench.rows(("a", number)))
@@ -124,7 +124,7 @@ def test_an_undelivered_record_fails_the_pre_commit_though_flush_is_zero(kafka, 
 
 def _fenced_writer(bench, topic):
     """A writer whose delivered record was aborted by the next attempt."""
-    sink = bench.kafka().topic(topic)
+    sink = bench.kafka().topic(topic).as_sink()
     writer, committer = bench.writer(sink), bench.committer(sink)
     while not writer.has_room():
         time.sleep(0.01)
@@ -162,7 +162,11 @@ def _write_until_told(writer, bench):
 
 
 def test_a_record_too_large_for_the_client_is_refused_at_once(bench, topic):
-    sink = bench.kafka(producer_config={"message.max.bytes": 1000}).topic(topic, format="raw")
+    sink = (
+        bench.kafka(producer_config={"message.max.bytes": 1000})
+        .topic(topic, format="raw")
+        .as_sink()
+    )
     writer = bench.writer(sink, Schema({"value": pl.Binary()}))
     while not writer.has_room():
         time.sleep(0.01)
@@ -172,7 +176,7 @@ def test_a_record_too_large_for_the_client_is_refused_at_once(bench, topic):
 
 
 def test_a_full_queue_holds_rows_back_and_loses_none(bench, topic):
-    sink = bench.kafka(producer_config={"queue.buffering.max.messages": 100}).topic(topic)
+    sink = bench.kafka(producer_config={"queue.buffering.max.messages": 100}).topic(topic).as_sink()
     writer, committer = bench.writer(sink), bench.committer(sink)
     while not writer.has_room():
         time.sleep(0.01)
@@ -188,7 +192,7 @@ def test_a_full_queue_holds_rows_back_and_loses_none(bench, topic):
 
 
 def test_close_keeps_what_is_pre_committed_and_aborts_what_is_not(bench, topic):
-    sink = bench.kafka().topic(topic)
+    sink = bench.kafka().topic(topic).as_sink()
     writer, committer = bench.writer(sink), bench.committer(sink)
     writer.write(bench.rows(("a", 1)))
     committable = bench.pre_commit(writer)
@@ -292,7 +296,7 @@ def test_a_dead_letter_is_the_raw_record_with_origin_and_reason_in_headers(bench
 
 
 def test_at_least_once_is_delivered_when_the_checkpoint_is(bench, topic):
-    sink = bench.kafka().topic(topic, delivery_guarantee="at_least_once")
+    sink = bench.kafka().topic(topic, delivery_guarantee="at_least_once").as_sink()
     writer = bench.writer(sink)
     writer.write(bench.rows(("a", 1)))
     assert bench.wait(writer.prepare(1, final=False), writer) is None
@@ -351,7 +355,7 @@ def test_columns_become_headers_and_those_that_were_read_pass_through(
 
 
 def test_a_header_that_is_no_column_is_refused(bench):
-    topic = bench.kafka().topic("t", headers=["nobody"])
+    topic = bench.kafka().topic("t", headers=["nobody"]).as_sink()
     with pytest.raises(ConfigurationError, match="headers: the rows to write have no column"):
         topic.check_rows(WriteOptions(bench.ROWS))
     with pytest.raises(ConfigurationError, match="headers takes a list of columns"):

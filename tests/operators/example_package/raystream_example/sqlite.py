@@ -143,9 +143,5 @@ class SqliteCommitter:
             database.execute("DELETE FROM pending WHERE attempt < ?", (before_attempt,))
         return 0
 
-    def explain(self, committable: Committable) -> str:
-        """For people."""
-        return committable.handle
-
     def close(self) -> None:
         """Nothing stays open."""
