@@ -105,7 +105,7 @@ def test_a_broker_killed_as_it_answers_shows_what_it_committed(bench, topic_name
         bench.broker = broker
         name = broker.create_topic(topic_name, 3)
         sink = bench.kafka().topic(name)
-        committer, raw = bench.committer(sink), sink.connection.transactions()
+        committer, raw = bench.committer(sink), bench.kafka().transactions()
         writers = [bench.writer(sink, attempt=n) for n in range(12)]
         for n, writer in enumerate(writers):
             writer.write(bench.rows(*((f"{n}-{i}", i) for i in range(20))))
