@@ -138,7 +138,7 @@ def test_a_real_leader_shows_what_is_open_and_takes_a_marker(bench, topic):
     writer.write(bench.rows(("a", 1), ("b", 2)))
     good = bench.pre_commit(writer)
     identity = Handle.from_text(good.handle).identity
-    admin = sink.connection.transactions()
+    admin = bench.kafka().transactions()
     partitions = [(topic, int(text.rpartition("/")[2])) for text in good.partitions]
     found = admin.producers(partitions)
     for partition in partitions:
