@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from raystream.api.windows import cumulative as cumulative
     from raystream.api.windows import early as early
     from raystream.api.windows import hopping as hopping
+    from raystream.api.windows import session as session
     from raystream.api.windows import tumbling as tumbling
     from raystream.connectors.collect import Collect as Collect
     from raystream.connectors.datagen import Datagen as Datagen
@@ -87,6 +88,7 @@ _WHERE = {
     "pattern": "raystream.connectors.kafka.topic_pattern",
     "state": "raystream.graph.process",
     "sum": "raystream.api.aggregates",
+    "session": "raystream.api.windows",
     "tumbling": "raystream.api.windows",
 }
 

@@ -19,6 +19,7 @@ from raystream.operators.read.step import Read
 from raystream.operators.rename.step import Rename
 from raystream.operators.rows.step import FilterRows, FlatMap, Map, RowFunctions
 from raystream.operators.select.step import Select
+from raystream.operators.session.step import SessionAggregate
 from raystream.operators.step import Step
 from raystream.operators.union.step import Union
 from raystream.operators.window.step import WindowAggregate, WindowGlobal, WindowLocal
@@ -45,6 +46,7 @@ __all__ = [
     "Rename",
     "RowFunctions",
     "Select",
+    "SessionAggregate",
     "Step",
     "Union",
     "WindowAggregate",

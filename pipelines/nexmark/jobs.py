@@ -35,6 +35,7 @@ QUERIES: Mapping[str, Query] = {
         joins.q8,
         auctions.q9,
         bids.q10,
+        windows.q11,
         windows.q12,
         bids.q14,
         totals.q15,

@@ -1,4 +1,4 @@
-"""Queries of windows: q5, q7, q12."""
+"""Queries of windows: q5, q7, q11, q12."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def q7(events: Events) -> Stream:
     bids = events.bid.select("auction", "bidder", "price", "dateTime", "extra")
     highest = bids.window(rs.tumbling("10s")).agg(price=rs.max("price"))
     return bids.join(highest, on="price", within=("0s", "9999ms"), how="semi")
+
+
+def q11(events: Events) -> Stream:
+    """Bids of each user per session: until there is no bid for more than ten seconds."""
+    counts = events.bid.key_by("bidder").window(rs.session("10s")).agg(bid_count=rs.count())
+    return counts.rename(window_start="starttime", window_end="endtime")
 
 
 def q12(events: Events) -> Stream:

@@ -12,6 +12,7 @@ from raystream.graph.nearest import did_you_mean
 RENAMED: Mapping[str, str] = {
     "sliding": "hopping",
     "tumble": "tumbling",
+    "session_window": "session",
     "hop": "hopping",
     "cumulate": "cumulative",
     "average": "mean",
@@ -60,6 +61,7 @@ _OURS = (
     (".show() for a sample, or .write(..)", "print printschema head limit take first"),
     ("read(.., event_time=.., watermark=rs.Watermark(..)) or .with_event_time(..)",
      "assigntimestampsandwatermarks withwatermark withtimestampassigner assigntimestamps"),
+    (".window(rs.session(..))", "session sessionwindow windowsession sessionize"),
     (".window(rs.tumbling(..))", "tumblingwindow timewindow windowtumbling"),
     (".window(rs.hopping(..))", "hoppingwindow slidingwindow windowhopping"),
     (".window(..)", "windowby windowedby windowall"),
@@ -99,7 +101,6 @@ _LACKING = (
     ("functions over two streams are", "connect comap coflatmap"),
     ("lookups are", "join_lookup"),
     ("joins without a key are", "cross_join"),
-    ("session windows are", "session session_window sessionwindow"),
     ("count windows are", "count_window global_window over"),
     ("sorting is", "sort order_by orderby sortby"),
     ("top-N is", "top top_n top_k"),

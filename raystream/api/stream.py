@@ -34,7 +34,7 @@ from raystream.api.windows import emission
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge
 from raystream.graph.policies import Emit, WatermarkStrategy
-from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
+from raystream.graph.windows import Session, Window
 from raystream.operators.filter.step import Filter
 from raystream.operators.inspect.step import Inspect
 from raystream.operators.key_by.step import KeyBy
@@ -42,7 +42,6 @@ from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.rows.step import FilterRows, FlatMap, Map
 from raystream.operators.step import Step
 from raystream.operators.union.step import Union
-from raystream.operators.window.step import WindowAggregate
 from raystream.operators.with_columns.step import WithColumns
 from raystream.units import Duration, milliseconds
 
@@ -354,7 +353,7 @@ class Stream(JoinVerbs, ProcessVerbs, ChangeVerbs):
     @checked
     def window(
         self,
-        window: Window,
+        window: Window | Session,
         *,
         emit: str | Emit = "on_close",
         allowed_lateness: Duration = "0s",
@@ -365,7 +364,8 @@ class Stream(JoinVerbs, ProcessVerbs, ChangeVerbs):
         """Cut event time into windows, per key; without key_by one group for all rows.
 
         Args:
-            window: `rs.tumbling("1m")`, `rs.hopping("10m", "1m")`, `rs.cumulative("1d", "1h")`.
+            window: `rs.tumbling("1m")`, `rs.hopping("10m", "1m")`, `rs.cumulative("1d", "1h")`,
+                `rs.session("10m")`.
             emit: `"on_close"`: one row per key and window, when the window is over.
                 `rs.early("1s")`: also rows with `final` = false while it is open.
             allowed_lateness: How long after its end a window still accepts late rows.
@@ -378,14 +378,11 @@ class Stream(JoinVerbs, ProcessVerbs, ChangeVerbs):
         >>> rows.window(rs.tumbling("1m")).agg(n=rs.count()).collect().rows()
         [(0, 60000, 1), (60000, 120000, 1)]
         """
-        from raystream.api.windowed import WindowedStream
+        from raystream.api.windowed import WindowedStream, aggregation
 
-        if not isinstance(window, Tumbling | Hopping | Cumulative):
-            text = f"window takes a window, not {window!r}"
-            raise wrong(text, 'write rs.tumbling("1m"), rs.hopping(..) or rs.cumulative(..)')
         with at_call():
             lateness = milliseconds(allowed_lateness, "allowed_lateness")
-        base = WindowAggregate(self._key, window, {}, emission(emit), lateness, policy_of(errors))
+        base = aggregation(self._key, window, emission(emit), lateness, policy_of(errors))
         return WindowedStream(self._pipeline, self._edge, base, name, parallelism)
 
     @property

@@ -14,7 +14,9 @@ from raystream.api.peers import no_verb_of_window
 from raystream.api.pipeline import Pipeline
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge
-from raystream.graph.policies import Early
+from raystream.graph.policies import Early, Emit, ErrorPolicy
+from raystream.graph.windows import Cumulative, Hopping, Session, Tumbling
+from raystream.operators.session.step import SessionAggregate
 from raystream.operators.window.step import WindowAggregate
 
 
@@ -25,7 +27,7 @@ class WindowedStream:
         self,
         pipeline: Pipeline,
         edge: Edge,
-        base: WindowAggregate,
+        base: WindowAggregate | SessionAggregate,
         name: str | None,
         parallelism: int | None,
     ) -> None:
@@ -80,6 +82,27 @@ class WindowedStream:
             if column in reserved:
                 text = f"agg: the output has a column {column!r} already"
                 raise wrong(text, "give the aggregate another name")
+
+
+def aggregation(
+    key: tuple[str, ...], window: Any, emit: Emit, lateness_ms: int, errors: ErrorPolicy
+) -> WindowAggregate | SessionAggregate:
+    """The step of a window, without aggregates.
+
+    Raises:
+        ConfigurationError: not a window, or a session with early results.
+    """
+    if isinstance(window, Session):
+        if isinstance(emit, Early):
+            text = "window: sessions have no early results"
+            raise wrong(text, "leave out emit; a session is emitted when it is over")
+        return SessionAggregate(key, window, {}, lateness_ms, errors)
+    if not isinstance(window, Tumbling | Hopping | Cumulative):
+        text = f"window takes a window, not {window!r}"
+        raise wrong(
+            text, 'write rs.tumbling("1m"), rs.hopping(..), rs.cumulative(..), rs.session(..)'
+        )
+    return WindowAggregate(key, window, {}, emit, lateness_ms, errors)
 
 
 def _advice(column: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from raystream.api.arguments import checked, chosen
 from raystream.api.origin import at_call, wrong
 from raystream.api.time_zones import known_zone
 from raystream.graph.policies import Early, Emit, OnClose
-from raystream.graph.windows import Cumulative, Hopping, Tumbling
+from raystream.graph.windows import Cumulative, Hopping, Session, Tumbling
 from raystream.units import Duration, milliseconds, seconds
 
 Offset = Duration | int | datetime
@@ -18,6 +19,7 @@ MOST_WINDOWS = 100_000
 """Maximum number of windows that a row may be in: each is a row of the result."""
 
 _DAY_MS = 86_400_000
+_DURATION = re.compile(r"\s*[+-]?\s*[\d.]+\s*[a-zA-Z]*\s*")
 
 
 @checked
@@ -96,6 +98,35 @@ def cumulative(
         raise wrong(text, "for example max_size 1d, or leave out time_zone")
     _zoned_length(step_ms, time_zone, "step")
     return Cumulative(size_ms, step_ms, _start(offset, size_ms, time_zone, "max_size"), time_zone)
+
+
+@checked
+def session(gap: Duration) -> Session:
+    """Sessions of each key: rows of which each comes at most `gap` after the one before.
+
+    Rows exactly one gap apart belong together. `window_start` is the event time of the first row,
+    `window_end` that of the last one plus the gap.
+
+    Args:
+        gap: A duration; or the name of a column with the gap after that row: whole milliseconds,
+            or a duration, more than 0.
+
+    Raises:
+        ConfigurationError: the gap is 0.
+
+    >>> session("10m")
+    Session(gap_ms=600000)
+    >>> times = [0, 10_000, 25_000]
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"ts": t} for t in times]), event_time="ts")
+    >>> rows.window(rs.session("10s")).agg(n=rs.count()).collect().rows()
+    [(0, 20000, 2), (25000, 35000, 1)]
+    """
+    if isinstance(gap, str) and not _DURATION.fullmatch(gap):
+        if not gap:
+            text = "session: the gap is empty"
+            raise wrong(text, 'write rs.session("10m"), or the name of a column')
+        return Session(column=gap)
+    return Session(_length(gap, "gap"))
 
 
 @checked

@@ -25,7 +25,7 @@ from raystream.errors import ConfigurationError
 from raystream.expressions.problem import BadExpression
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
-from raystream.graph.windows import Window
+from raystream.graph.windows import Session, Window
 from raystream.operators.registry import formless, verbs
 
 if TYPE_CHECKING:
@@ -454,9 +454,13 @@ def _keyed(stream: Stream, value: Value, options: dict[str, Any]) -> Stream:
     return stream.key_by(*(key.data for key in value.many()), **options)
 
 
-def _window(value: Value) -> Window:
-    from raystream.api.windows import cumulative, hopping, tumbling
+def _window(value: Value) -> Window | Session:
+    from raystream.api.windows import cumulative, hopping, session, tumbling
 
+    gap = value.get("session")
+    if gap is not None:
+        _refuse(value, ("offset", "time_zone"), "is not for sessions, which begin with a row")
+        return session((gap if gap.get("gap") is None else gap["gap"]).data)
     said = value.get("offset")
     place: Any = {"offset": read_offset(said.data) if said is not None else 0}
     place |= _options(value, "time_zone")

@@ -45,6 +45,9 @@ OFFSET = Text(
     reads=read_offset,
 )
 
+_GAP = Text("a gap")
+_GAP_FIELD = Field(_GAP, "A duration, or a column with the gap after its row.", required=True)
+
 WINDOW = Record(
     "a window",
     {
@@ -69,12 +72,16 @@ WINDOW = Record(
             ),
             "Windows with a common start that grow.",
         ),
+        "session": Field(
+            ByKind(scalar=_GAP, mapping=Record("a session window", {"gap": _GAP_FIELD})),
+            "Rows that are at most a gap apart.",
+        ),
         "offset": Field(OFFSET, "A window starts here: a duration, epoch ms, or a moment."),
         "time_zone": Field(
             ZONE, "Days and hours are those of its clocks: Europe/Berlin. Default: UTC."
         ),
     },
-    one_of=(("tumbling", "hopping", "cumulative"),),
+    one_of=(("tumbling", "hopping", "cumulative", "session"),),
     example="{tumbling: 1m}",
 )
 

@@ -16,7 +16,7 @@ from raystream.connectors.traits import cluster_of, metadata_columns, path_of
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge, Node
 from raystream.graph.policies import Early, WatermarkStrategy
-from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
+from raystream.graph.windows import Cumulative, Hopping, Session, Tumbling, Window
 from raystream.operators.call import (
     OTHER_STREAMS,
     Call,
@@ -262,6 +262,8 @@ def _value(value: Any) -> str:
             return _watermark(value)
         case Tumbling() | Hopping() | Cumulative():
             return _shape(value)
+        case Session(gap_ms=gap, column=column):
+            return _call("rs.session", [_literal(column) if gap is None else _time(gap / 1000)], {})
         case Aggregate():
             return _aggregate(value)
     return _literal(value)

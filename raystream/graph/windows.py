@@ -57,4 +57,16 @@ class Cumulative(_Told):
     time_zone: str | None = None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Session(_Told):
+    """Rows of a key that are at most a gap apart, in ms: `gap_ms`, or that of `column` of each row.
+
+    >>> Session(10_000), Session(column="idle")
+    (Session(gap_ms=10000), Session(column='idle'))
+    """
+
+    gap_ms: int | None = None
+    column: str | None = None
+
+
 Window = Tumbling | Hopping | Cumulative

@@ -20,6 +20,7 @@ from raystream.operators.read.step import Read
 from raystream.operators.rename.step import Rename
 from raystream.operators.rows.step import FilterRows, FlatMap, Map
 from raystream.operators.select.step import Select
+from raystream.operators.session.step import SessionAggregate
 from raystream.operators.step import Step
 from raystream.operators.union.step import Union
 from raystream.operators.window.step import WindowAggregate
@@ -50,6 +51,7 @@ OURS: tuple[type[Step], ...] = (
     KeyBy,
     WindowAggregate,
     GroupAggregate,
+    SessionAggregate,
     Write,
 )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -277,6 +278,43 @@ def _aggregate(step: Any, rows: list[Row]) -> list[Row]:
     ]
 
 
+def _session_aggregate(step: Any, rows: list[Row]) -> list[Row]:
+    """By key and time: a row farther than the reach of all before begins a session."""
+    keys: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        keys[tuple(_comparable(row[name]) for name in step.keys)].append(number)
+    values, times = _values_of(step, rows), [row[_TIME] for row in rows]
+    found = []
+    for members in keys.values():
+        for session, reach in _sessions(step.window, rows, members):
+            of_key = {name: rows[members[0]][name] for name in step.keys}
+            bounds = {"window_start": min(times[m] for m in session), "window_end": reach}
+            made = {
+                name: _finish(asked, session, times, *values[name])
+                for name, asked in step.aggregates.items()
+            }
+            found.append({_TIME: reach - 1, **of_key, **bounds, **made})
+    return found
+
+
+def _sessions(window: Any, rows: list[Row], members: list[int]) -> list[tuple[list[int], int]]:
+    """Rows of each session of one key, and its end."""
+    found: list[tuple[list[int], int]] = []
+    for number in sorted(members, key=lambda m: rows[m][_TIME]):
+        row = rows[number]
+        end = row[_TIME] + (window.gap_ms or _milliseconds(row[window.column]))
+        if found and row[_TIME] <= found[-1][1]:
+            before, reach = found.pop()
+            found.append(([*before, number], max(reach, end)))
+        else:
+            found.append(([number], end))
+    return found
+
+
+def _milliseconds(gap: Any) -> int:
+    return gap // timedelta(milliseconds=1) if isinstance(gap, timedelta) else int(gap)
+
+
 def windows_of(window: Window, time: int) -> list[tuple[int, int]]:
     """The windows that a time belongs to: (start, end), end exclusive.
 
@@ -373,6 +411,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "key_by": _key_by,
     "window_aggregate": _aggregate,
     "group_aggregate": _group_aggregate,
+    "session_aggregate": _session_aggregate,
     "write": _same,
 }
 

@@ -75,7 +75,7 @@ MISTAKES = {
     "rows.select()": 'select needs a column; write .select("name")',
     'rows.window("1m")': (
         "window takes a window, not '1m'; "
-        'write rs.tumbling("1m"), rs.hopping(..) or rs.cumulative(..)'
+        'write rs.tumbling("1m"), rs.hopping(..), rs.cumulative(..), rs.session(..)'
     ),
     'rows.window(rs.tumbling("1m"), grace="5s")': (
         "window: unknown option 'grace'; it is allowed_lateness, in .window(.., allowed_lateness=)"
@@ -246,5 +246,5 @@ def test_what_is_not_there_yet_is_told_so(word: str, said: str) -> None:
 
 
 def test_what_the_package_does_not_have_yet_is_told_so() -> None:
-    with pytest.raises(AttributeError, match="raystream has no 'session'; session windows are not"):
-        rs.session("5m")  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="raystream has no 'quantile'; this aggregate is not"):
+        rs.quantile("n")  # type: ignore[attr-defined]

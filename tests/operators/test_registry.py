@@ -44,6 +44,7 @@ EXAMPLES: dict[str, Step] = {
         steps.IntervalJoin((("n", "m"),), low=-5000, high=60_000),
         steps.KeyBy(("n",)),
         steps.WindowAggregate(("n",), *ASKED),
+        steps.SessionAggregate(("n",), rs.session("1m"), {"m": rs.count()}),
         steps.GroupAggregate(("n",), {"m": rs.count()}),
         steps.Write(rs.Collect()),
     ]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from raystream.graph.windows import Cumulative, Hopping, Window
+from raystream.graph.windows import Cumulative, Hopping, Session, Window
 from raystream.operators.words import duration
 
 
-def window_words(window: Window) -> str:
+def window_words(window: Window | Session) -> str:
     """For people.
 
     >>> window_words(Hopping(60_000, 1000, offset_ms=5))
     'hopping 1m every 1s from 5 ms'
     """
+    if isinstance(window, Session):
+        return f"session {_gap(window)}"
     at = f" from {window.offset_ms} ms" if window.offset_ms else ""
     at += f" by the clocks of {window.time_zone}" if window.time_zone else ""
     match window:
@@ -23,12 +25,14 @@ def window_words(window: Window) -> str:
             return f"tumbling {duration(window.size_ms)}{at}"
 
 
-def label_of(window: Window) -> str:
+def label_of(window: Window | Session) -> str:
     """For automatic names.
 
     >>> label_of(Cumulative(86_400_000, 3_600_000))
     'cumulative-1d-1h'
     """
+    if isinstance(window, Session):
+        return f"session-{_gap(window)}"
     match window:
         case Hopping(size_ms=size, slide_ms=slide):
             return f"hopping-{duration(size)}-{duration(slide)}"
@@ -36,3 +40,7 @@ def label_of(window: Window) -> str:
             return f"cumulative-{duration(size)}-{duration(step)}"
         case _:
             return f"tumbling-{duration(window.size_ms)}"
+
+
+def _gap(window: Session) -> str:
+    return window.column or duration(window.gap_ms or 0)

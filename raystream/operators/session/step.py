@@ -1,0 +1,129 @@
+"""SessionAggregate: aggregates over the sessions of each key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.graph.policies import Emit, ErrorPolicy, OnClose
+from raystream.graph.windows import Session
+from raystream.operators.call import Call, Milliseconds
+from raystream.operators.needs import Columns, Needed, every, roots
+from raystream.operators.step import Step
+from raystream.operators.window.words import label_of, window_words
+
+if TYPE_CHECKING:
+    from raystream.data.schema import Schema
+
+_PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionAggregate(Step):
+    """Output columns: keys, window_start, window_end, aggregates.
+
+    `keys` may be empty: sessions of all rows, computed by one subtask.
+
+    Args:
+        keys: Key columns.
+        window: The gap.
+        aggregates: Output column -> aggregate.
+        allowed_lateness_ms: How long after its end a session still accepts rows.
+        errors: Policy for rows that cannot be computed, and for results that do not fit.
+        columns: Schema of the rows, set by the plan if it is known.
+
+    >>> SessionAggregate(("user",), rs.session("10m"), {"n": rs.count()}).words()
+    'session 10m by user: n = count'
+    """
+
+    word: ClassVar[str] = "session_aggregate"
+    form: ClassVar[str] = "aggregate"
+    operator: ClassVar[str] = "raystream.operators.session.operator:SessionAggregate"
+    keeps_state: ClassVar[bool] = True
+    keeps_records: ClassVar[bool] = False
+    counts_rows: ClassVar[bool] = True
+    side_tags: ClassVar[tuple[str, ...]] = ("late",)
+    emit: ClassVar[Emit] = OnClose()
+
+    keys: tuple[str, ...]
+    window: Session
+    aggregates: Mapping[str, Aggregate]
+    allowed_lateness_ms: int = 0
+    errors: ErrorPolicy = ErrorPolicy.FAIL
+    columns: Any = None
+
+    def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
+        """Keys, bounds of the session, aggregates."""
+        from raystream.operators.session.columns import output_schema
+
+        return output_schema(self, inputs[0])
+
+    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
+        """The key of the sessions."""
+        return self.keys
+
+    def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
+        """The keys, the gap, what the aggregates read, and what is requested of late rows."""
+        asked = self.aggregates.values()
+        given = [value for a in asked for value in (a.value, a.where) if value is not None]
+        own = {*self.keys, *([self.window.column] if self.window.column else [])}
+        read = (roots(value, inputs[0]) for value in given)
+        return [every([wanted["late"], frozenset(own), *read])]
+
+    def needs_order(self, asked: Collection[str]) -> bool:
+        """For a first or last; also if late rows need it."""
+        kinds = {aggregate.kind for aggregate in self.aggregates.values()}
+        return not kinds.isdisjoint(_PICKS) or "late" in asked
+
+    def routing(self, port: int) -> tuple[str, ...] | None:
+        """By key; without one all rows go to one subtask."""
+        return self.keys
+
+    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
+        """Only one subtask if there is no key."""
+        return (asked or default) if self.keys else 1
+
+    def resolved(self, inputs: Sequence[Schema]) -> Step:
+        """Add the columns of the rows."""
+        return self if inputs[0].open else self.but(columns=inputs[0])
+
+    def gives_again(self) -> bool:
+        """A late row emits its session again."""
+        return bool(self.allowed_lateness_ms)
+
+    def meaning(self) -> dict[str, Any]:
+        """What it computes, with the types of the key: the owner of a key depends on them."""
+        aggregates = {
+            name: f"{a.kind}({'' if a.value is None else a.value})"
+            + ("" if a.where is None else f" where {a.where}")
+            for name, a in self.aggregates.items()
+        }
+        found: dict[str, Any] = {"kind": "SessionAggregate", "keys": list(self.keys)}
+        found |= {"window": str(self.window), "aggregates": aggregates}
+        known = {} if self.columns is None else self.columns.columns
+        if not self.keys or not set(self.keys) <= known.keys():
+            return found
+        return {**found, "key types": {key: str(known[key]) for key in self.keys}}
+
+    def words(self) -> str:
+        """With gap, key and aggregates."""
+        columns = ", ".join(f"{name} = {a.kind}" for name, a in self.aggregates.items())
+        keys = f" by {', '.join(self.keys)}" if self.keys else ""
+        return f"{window_words(self.window)}{keys}: {columns}"
+
+    def label(self) -> tuple[str, str]:
+        """With gap and key."""
+        return label_of(self.window), "-".join(self.keys)
+
+    def detail(self) -> str:
+        """Gap and columns."""
+        return repr((self.window, sorted(self.aggregates)))
+
+    def calls(self) -> tuple[Call, ...]:
+        """`.window(..)`, `.agg(..)`."""
+        options: dict[str, Any] = {}
+        if self.allowed_lateness_ms:
+            options["allowed_lateness"] = Milliseconds(self.allowed_lateness_ms)
+        return Call("window", (self.window,), options), Call("agg", columns=self.aggregates)
