@@ -17,15 +17,14 @@ from raystream.config.aggregate_text import parse_aggregate
 from raystream.config.check import Value
 from raystream.config.ends import Ends, sink_in, source_in
 from raystream.config.functions import function, process
-from raystream.config.offsets import read_offset
 from raystream.config.place import InvalidFile, Place, Problems
 from raystream.config.references import named, side_outputs, side_sinks
+from raystream.config.windows import refuse, window_of
 from raystream.config.yaml import Scalar
 from raystream.errors import ConfigurationError
 from raystream.expressions.problem import BadExpression
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
-from raystream.graph.windows import Session, Window
 from raystream.operators.registry import formless, verbs
 
 if TYPE_CHECKING:
@@ -247,7 +246,7 @@ class _Compiler:
         window = step.get("window")
         if window is not None:
             with self._noting(window):
-                _window(window)
+                window_of(window)
         for verb in _FUNCTIONS:
             value = step.get(verb)
             if value is not None:
@@ -339,8 +338,8 @@ class _Compiler:
             return self._grouped(stream, step)
         options = _options(step, "name", "parallelism", "allowed_lateness") | _errors(step)
         with self._noting(window, step):
-            _refuse(step, ("ttl",), "is for an aggregate without a window")
-            windowed = stream.window(_window(window), emit=_emit(step.get("emit")), **options)
+            refuse(step, ("ttl",), "is for an aggregate without a window")
+            windowed = stream.window(window_of(window), emit=_emit(step.get("emit")), **options)
         with self._noting(step["aggregate"], step):
             result: Stream = windowed.agg(_aggregates(step))
         self._dead_letters(step.get("errors"), result)
@@ -351,7 +350,7 @@ class _Compiler:
         """Without a window."""
         options = _options(step, "name", "parallelism", "ttl") | _errors(step)
         with self._noting(step["aggregate"], step):
-            _refuse(step, ("emit", "allowed_lateness", "late"), "needs a window")
+            refuse(step, ("emit", "allowed_lateness", "late"), "needs a window")
             result: Stream = stream.aggregate(_aggregates(step), **options)
         self._dead_letters(step.get("errors"), result)
         return self._finished(result, step)
@@ -454,37 +453,12 @@ def _keyed(stream: Stream, value: Value, options: dict[str, Any]) -> Stream:
     return stream.key_by(*(key.data for key in value.many()), **options)
 
 
-def _window(value: Value) -> Window | Session:
-    from raystream.api.windows import cumulative, hopping, session, tumbling
-
-    gap = value.get("session")
-    if gap is not None:
-        _refuse(value, ("offset", "time_zone"), "is not for sessions, which begin with a row")
-        return session((gap if gap.get("gap") is None else gap["gap"]).data)
-    said = value.get("offset")
-    place: Any = {"offset": read_offset(said.data) if said is not None else 0}
-    place |= _options(value, "time_zone")
-    size, hop = value.get("tumbling"), value.get("hopping")
-    if size is not None:
-        return tumbling(size.data, **place)
-    if hop is not None:
-        return hopping(**hop.plain(), **place)
-    return cumulative(**value["cumulative"].plain(), **place)
-
-
 def _emit(value: Value | None) -> Any:
     from raystream.api.windows import early
 
     return (
         early(value["early"].data) if value is not None and value.data != "on_close" else "on_close"
     )
-
-
-def _refuse(step: Value, names: tuple[str, ...], why: str) -> None:
-    for name in names:
-        if step.get(name) is not None:
-            text = f"{name} {why}"
-            raise ConfigurationError(text, what_to_do="leave it out")
 
 
 def _aggregates(step: Value) -> dict[str, Aggregate]:

@@ -1,0 +1,45 @@
+"""Windows of pipeline files, and what they leave out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raystream.config.check import Value
+from raystream.config.offsets import read_offset
+from raystream.errors import ConfigurationError
+from raystream.graph.windows import Session, Window
+
+
+def window_of(value: Value) -> Window | Session:
+    """The window that a map says.
+
+    Raises:
+        ConfigurationError: there is no such window.
+    """
+    from raystream.api.windows import cumulative, hopping, session, tumbling
+
+    gap = value.get("session")
+    if gap is not None:
+        refuse(value, ("offset", "time_zone"), "is not for sessions, which begin with a row")
+        return session((gap if gap.get("gap") is None else gap["gap"]).data)
+    said, zone = value.get("offset"), value.get("time_zone")
+    place: Any = {"offset": read_offset(said.data) if said is not None else 0}
+    place |= {} if zone is None else {"time_zone": zone.plain()}
+    size, hop = value.get("tumbling"), value.get("hopping")
+    if size is not None:
+        return tumbling(size.data, **place)
+    if hop is not None:
+        return hopping(**hop.plain(), **place)
+    return cumulative(**value["cumulative"].plain(), **place)
+
+
+def refuse(step: Value, names: tuple[str, ...], why: str) -> None:
+    """Refuse keys that have no meaning beside others.
+
+    Raises:
+        ConfigurationError: there is one of them.
+    """
+    for name in names:
+        if step.get(name) is not None:
+            text = f"{name} {why}"
+            raise ConfigurationError(text, what_to_do="leave it out")
