@@ -306,7 +306,7 @@ class _Compiler:
         options = _options(step, "name", "parallelism", "how", "within", "ttl", "suffix")
         if step.get("window") is not None:
             with self._noting(step["window"], step):
-                options["window"] = _window(step["window"])
+                options["window"] = window_of(step["window"])
         with self._noting(step["join"], step):
             made = stream.join(other, step["keys"].plain(), **options)
         self._late(step, made)
