@@ -155,6 +155,11 @@ class Blackhole:
         """A writer for one subtask."""
         return BlackholeWriter()
 
+    @property
+    def takes_upserts(self) -> bool:
+        """It takes all rows alike."""
+        return True
+
     def committer(self, ctx: CommitterContext) -> None:
         """There is no second phase."""
 
