@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from raystream import errors as errors
     from raystream.api.aggregates import count as count
+    from raystream.api.aggregates import count_distinct as count_distinct
     from raystream.api.aggregates import first as first
     from raystream.api.aggregates import last as last
     from raystream.api.aggregates import max as max  # noqa: A004 - the word users know
@@ -84,6 +85,9 @@ _WHERE = {
     "lit": "polars",
     "max": "raystream.api.aggregates",
     "mean": "raystream.api.aggregates",
+    "variance": "raystream.api.aggregates",
+    "stddev": "raystream.api.aggregates",
+    "count_distinct": "raystream.api.aggregates",
     "min": "raystream.api.aggregates",
     "pattern": "raystream.connectors.kafka.topic_pattern",
     "state": "raystream.graph.process",

@@ -106,6 +106,44 @@ def last(value: Any, *, where: Any = None) -> Aggregate:
     return _aggregate(AggregateKind.LAST, value, where)
 
 
+@checked
+def count_distinct(value: Any, *, where: Any = None) -> Aggregate:
+    """Exact number of different values that are not null; `value` and `where` as in `count`.
+
+    The state holds each value of a window once.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 5}, {"n": 1}]))
+    >>> found = rows.window(rs.tumbling("1d")).agg(n=rs.count_distinct("n")).collect()
+    >>> found["n"].to_list()
+    [2]
+    """
+    return _aggregate(AggregateKind.COUNT_DISTINCT, value, where)
+
+
+@checked
+def variance(value: Any, *, where: Any = None) -> Aggregate:
+    """Sample variance (divided by n - 1) of numbers, a float; null for fewer than two values.
+
+    `value` and `where` as in `count`.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 5}, {"n": 3}]))
+    >>> rows.window(rs.tumbling("1d")).agg(var=rs.variance("n")).collect()["var"].to_list()
+    [4.0]
+    """
+    return _aggregate(AggregateKind.VARIANCE, value, where)
+
+
+@checked
+def stddev(value: Any, *, where: Any = None) -> Aggregate:
+    """Sample standard deviation: the square root of `variance`.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 5}, {"n": 3}]))
+    >>> rows.window(rs.tumbling("1d")).agg(dev=rs.stddev("n")).collect()["dev"].to_list()
+    [2.0]
+    """
+    return _aggregate(AggregateKind.STDDEV, value, where)
+
+
 def _aggregate(kind: AggregateKind, value: Any, where: Any) -> Aggregate:
     if value is None and kind is not AggregateKind.COUNT:
         text = f"{kind} needs a value"

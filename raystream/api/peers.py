@@ -110,7 +110,7 @@ _LACKING = (
      " unorderedwait orderedwait enrich asyncwait"),
     ("tables are", "table to_table Table totable tostream broadcast ktable globalktable"),
     ("loops in a pipeline are", "iterate"),
-    ("this aggregate is", "count_distinct quantile stddev variance collect_list arg_max arg_min"
+    ("this aggregate is", "quantile collect_list arg_max arg_min"
      " median percentile approx_count_distinct topk histogram"),
 )  # fmt: skip
 

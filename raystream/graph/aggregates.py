@@ -1,4 +1,4 @@
-"""Aggregates of a window: count, sum, min, max, mean, first, last; not their computation."""
+"""Aggregates of a window: count, sum, min, max, ..; not their computation."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ class AggregateKind(StrEnum):
     MEAN = "mean"
     FIRST = "first"
     LAST = "last"
+    COUNT_DISTINCT = "count_distinct"
+    VARIANCE = "variance"
+    STDDEV = "stddev"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ It knows no late rows: the input must not be out of order by more than the sourc
 from __future__ import annotations
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -365,6 +366,14 @@ def _mean(values: Sequence[Any]) -> Any:
     return Decimal(rounded if exact >= 0 else -rounded).scaleb(-digits)
 
 
+def _variance(values: Sequence[Any]) -> float | None:
+    """Divided by n - 1."""
+    if len(values) < 2:
+        return None
+    finite = all(math.isfinite(value) for value in values)
+    return statistics.variance(map(float, values)) if finite else math.nan
+
+
 def _greatest(values: Sequence[Any]) -> Any:
     """NaN is greater than every number."""
     odd = [value for value in values if value != value]  # noqa: PLR0124 - only NaN is not itself
@@ -388,6 +397,11 @@ _AGGREGATES: Mapping[AggregateKind, Callable[[Sequence[Any]], Any]] = {
     AggregateKind.MEAN: _or_none(_mean),
     AggregateKind.FIRST: _or_none(lambda values: values[0]),
     AggregateKind.LAST: _or_none(lambda values: values[-1]),
+    AggregateKind.COUNT_DISTINCT: lambda values: len({_comparable(value) for value in values}),
+    AggregateKind.VARIANCE: _variance,
+    AggregateKind.STDDEV: lambda values: (
+        math.sqrt(_variance(values) or 0.0) if len(values) > 1 else None
+    ),
 }
 
 _STEPS: Mapping[str, Callable[..., list[Row]]] = {

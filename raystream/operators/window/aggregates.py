@@ -21,6 +21,7 @@ from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.operators.evaluation import Errors
 from raystream.operators.window.numbers import Answer, mean_of, sum_of, summed
 from raystream.operators.window.picks import PLACES, Pick, picks, relabelled, upgraded
+from raystream.operators.window.spread import spread, spread_ways, variance_of
 from raystream.operators.window.values import Taken, Values
 from raystream.state.fold import Fold, Way
 from raystream.state.keys import stable_order_small
@@ -155,8 +156,7 @@ class Aggregation:
         for name, asked in self._asked.items():
             of_name = [n for n in (_MAIN + name, _HIGH + name, _NUMBER + name) if n in kept]
             if _MAIN + name not in frame.columns:
-                zero = None if asked.kind in _NULL_OF_NONE else 0
-                adds += [pl.lit(zero).cast(kept[column]).alias(column) for column in of_name]
+                adds += [_nothing(asked.kind, kept[column]).alias(column) for column in of_name]
         for pick in self._picks:
             if all(main in (add.meta.output_name() for add in adds) for main in pick.columns):
                 adds += [pl.lit(None, kept[n]).alias(n) for n in (pick.at, pick.order) if n in kept]
@@ -189,6 +189,10 @@ class Aggregation:
                 return [value.min().alias(main)]
             case AggregateKind.MAX:
                 return [_greatest(value, taken.dtype).alias(main)]
+            case AggregateKind.COUNT_DISTINCT:
+                return [value.drop_nulls().unique().alias(main)]
+            case AggregateKind.VARIANCE | AggregateKind.STDDEV:
+                return spread(column, main, _HIGH + name, _NUMBER + name)
             case AggregateKind.FIRST | AggregateKind.LAST:
                 return []
 
@@ -204,6 +208,10 @@ class Aggregation:
                 return {main: "min"}
             case AggregateKind.MAX:
                 return {main: pl.col(main).nan_max() if types[main].is_float() else "max"}
+            case AggregateKind.COUNT_DISTINCT:
+                return {main: pl.col(main).list.explode().drop_nulls().unique()}
+            case AggregateKind.VARIANCE | AggregateKind.STDDEV:
+                return spread_ways(main, high, number)
             case AggregateKind.FIRST | AggregateKind.LAST:
                 return {}
 
@@ -214,6 +222,12 @@ class Aggregation:
                 return sum_of(frame, main, high)
             case AggregateKind.MEAN:
                 return mean_of(frame, main, high, _NUMBER + name)
+            case AggregateKind.COUNT_DISTINCT:
+                return Answer(frame.get_column(main).list.len().cast(pl.Int64))
+            case AggregateKind.VARIANCE:
+                return variance_of(frame, main, _NUMBER + name)
+            case AggregateKind.STDDEV:
+                return Answer(variance_of(frame, main, _NUMBER + name).values.sqrt())
             case _:
                 return Answer(frame.get_column(main))
 
@@ -228,6 +242,13 @@ class Aggregation:
     def _too_large(self, name: str, dtype: pl.DataType) -> str:
         words = "a 64-bit integer" if dtype == pl.Int64 else str(dtype)
         return f"{name}: the {self._asked[name].kind} does not fit {words}"
+
+
+def _nothing(kind: AggregateKind, dtype: pl.DataType) -> pl.Expr:
+    """The partial of no rows."""
+    if kind is AggregateKind.COUNT_DISTINCT:
+        return pl.lit(pl.Series([[]], dtype=dtype)).first()
+    return pl.lit(None if kind in _NULL_OF_NONE else 0).cast(dtype)
 
 
 def _greatest(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -16,6 +16,12 @@ from raystream.operators.evaluation import Errors, Evaluation
 
 _VALUE, _WHERE = f"{HIDDEN}val:", f"{HIDDEN}whr:"
 _PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
+_OF_NUMBERS = (
+    AggregateKind.SUM,
+    AggregateKind.MEAN,
+    AggregateKind.VARIANCE,
+    AggregateKind.STDDEV,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +153,13 @@ def _condition(name: str, asked: Aggregate, columns: Mapping[str, pl.DataType]) 
 
 def _check_type(name: str, kind: AggregateKind, dtype: pl.DataType) -> None:
     number = dtype.is_numeric() or dtype == pl.Boolean
-    if kind in (AggregateKind.SUM, AggregateKind.MEAN) and not number:
+    if kind in _OF_NUMBERS and not number:
         what = f"{name}: {kind} of {dtype}"
         raise ConfigurationError(what, what_to_do="give a column of numbers")
     unordered = dtype.is_nested() or dtype == pl.Object
+    if kind is AggregateKind.COUNT_DISTINCT and unordered:
+        what = f"{name}: {kind} of {dtype}, whose values are not compared"
+        raise ConfigurationError(what, what_to_do="give one of its fields, or a text of it")
     if kind in (AggregateKind.MIN, AggregateKind.MAX) and unordered:
         what = f"{name}: {kind} of {dtype}, which has no order"
         advice = "give one of its fields, its length, or a text of it"
