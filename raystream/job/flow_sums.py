@@ -18,6 +18,7 @@ from raystream.observe.status import (
     SubtaskStatus,
     TransactionStatus,
 )
+from raystream.observe.stuck import StuckFunction, by_time
 from raystream.plan.physical import ChainSpec, ExchangeKind, PhysicalPlan
 
 Stats = Mapping[str, Any]
@@ -101,6 +102,12 @@ def silences(told: Told) -> tuple[Silence, ...]:
     """Peers that do not answer some subtask, each once, the longest silence first."""
     every = (each for stats in told.values() for each in stats.get("silent", ()))
     return longest(from_json(Silence, each) for each in every)
+
+
+def stuck_functions(told: Told) -> tuple[StuckFunction, ...]:
+    """Functions of the user that do not return, the longest first."""
+    every = (stats.get("stuck") for stats in told.values())
+    return by_time(from_json(StuckFunction, each) for each in every if each)
 
 
 def split_statuses(plan: PhysicalPlan, told: Told) -> tuple[SplitStatus, ...]:

@@ -20,6 +20,7 @@ from raystream.job.flow_sums import (
     natural,
     silences,
     split_statuses,
+    stuck_functions,
     transaction_statuses,
 )
 from raystream.job.outcome import Outcome, OutcomeKind
@@ -203,6 +204,7 @@ class Report:
             came_from=self._came_from,
             resumed_at=self._resumed_at,
             silences=silences(self._stats),
+            stuck=stuck_functions(self._stats),
             splits=split_statuses(self.plan, self._stats),
             transactions=transactions,
         )

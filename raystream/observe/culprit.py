@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from raystream.observe.silence import Silence, longest, why_silent
 from raystream.observe.status import ChainStatus, StatusDocument, StepStatus
+from raystream.observe.stuck import why_stuck
 from raystream.observe.waiting import event_time
 from raystream.observe.words import count, duration, listed, percent
 
@@ -28,7 +29,7 @@ STORING_S = 3.0
 DEAR_ROW_MS = 1.0
 """A row that costs this much is reported: columns cost a thousandth of it."""
 
-FUNCTIONS = ("row_functions", "map_batches")
+FUNCTIONS = ("row_functions", "map_batches", "process")
 """Verbs of steps that run Python code of the user."""
 
 OLD_TRANSACTION = 0.5
@@ -47,7 +48,10 @@ def culprits(status: StatusDocument) -> tuple[str, ...]:
     """
     found = (
         why_silent(status),
-        slowest(status.chains, status.steps) or slow_sink(status) or slow_source(status),
+        why_stuck(status.stuck)
+        or slowest(status.chains, status.steps)
+        or slow_sink(status)
+        or slow_source(status),
         "" if status.silences else event_time(status),
         slow_checkpoint(status),
         old_transaction(status),

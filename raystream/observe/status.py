@@ -19,6 +19,7 @@ from raystream.observe.safety import CheckpointStatus as CheckpointStatus  # noq
 from raystream.observe.safety import RestartStatus as RestartStatus  # noqa: PLC0414
 from raystream.observe.safety import TransactionStatus as TransactionStatus  # noqa: PLC0414
 from raystream.observe.silence import Silence as Silence  # noqa: PLC0414
+from raystream.observe.stuck import StuckFunction as StuckFunction  # noqa: PLC0414
 
 STATUS_VERSION = 1
 """Raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -70,6 +71,7 @@ class StatusDocument:
         edges: The edges between the chains.
         transactions: The open transactions, oldest first.
         silences: Brokers and storage that have not answered for some seconds, longest first.
+        stuck: Functions of the user that have not returned for 10 s, longest first.
         culprits: What slows the job down, in words, most useful first (also among the notes).
 
     >>> StatusDocument.from_dict(StatusDocument("sale", "running").to_dict()).state
@@ -108,6 +110,7 @@ class StatusDocument:
     culprits: tuple[str, ...] = ()
     resumed_at: Mapping[str, str] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
+    stuck: tuple[StuckFunction, ...] = ()
 
     @property
     def rows_read(self) -> int:
@@ -161,6 +164,7 @@ class StatusDocument:
             oldest_transaction_s=0.0,
             culprits=(),
             silences=(),
+            stuck=(),
             notes=tuple(note for note in self.notes if note not in self.culprits),
         )
 

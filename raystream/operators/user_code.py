@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import length_hint
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from raystream.errors import ConfigurationError, RaystreamError, UserCodeError
@@ -111,6 +112,22 @@ def untyped(step: str, where: str) -> ConfigurationError:
     what = f"step {step!r}: the types of what its function gives are not known"
     advice = "there were no rows when the job began: start it again, or declare them: schema="
     return ConfigurationError(what, where, advice)
+
+
+def running_line(frame: FrameType) -> tuple[str, str] | None:
+    """Line and name of the innermost function of the user in a stack; None: there is none.
+
+    >>> import sys
+    >>> running_line(sys._getframe()) is None  # raystream's own, and the standard library's
+    True
+    """
+    inner: FrameType | None = frame
+    while inner is not None:
+        code = inner.f_code
+        if not _is_ours(code.co_filename) and "site-packages" not in code.co_filename:
+            return f"{code.co_filename}:{inner.f_lineno}", code.co_name
+        inner = inner.f_back
+    return None
 
 
 def _line(error: BaseException) -> str:

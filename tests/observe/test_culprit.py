@@ -12,6 +12,7 @@ from raystream.observe.status import (
     SplitStatus,
     StatusDocument,
     StepStatus,
+    StuckFunction,
     SubtaskStatus,
     TransactionStatus,
 )
@@ -47,6 +48,16 @@ def test_functions_of_the_user_in_the_slowest_are_named() -> None:
     function = StepStatus("geo", "read", 1, verb="row_functions")
     status = replace(job(chain("read", 0.95)), steps=(READ, function, WRITE))
     assert culprits(status) == ("read is the slowest step (busy 95 %); it runs geo",)
+
+
+def test_a_function_that_does_not_return_is_named_with_its_line() -> None:
+    stuck = StuckFunction("geo[1]", "jobs/geo.py:17", "lookup", 12.3)
+    status = job(chain("read", 0.1, 0.9), chain("geo", 0.99), stuck=(stuck,))
+    assert culprits(status) == (
+        "geo[1] has been in lookup at jobs/geo.py:17 for 12 s: the function does not return",
+    )
+    assert StatusDocument.from_dict(status.to_dict()).stuck == (stuck,)
+    assert status.ended("cancelled").stuck == ()
 
 
 def test_one_subtask_with_most_of_the_rows_is_skew() -> None:

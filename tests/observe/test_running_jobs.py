@@ -190,7 +190,7 @@ class Narrow(rs.Collect):
     """A sink that is slower than its job."""
 
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
-        return Full(self.id, ctx, options.guarantee)
+        return Full(self.id, ctx, options)
 
 
 def test_a_slow_sink_is_named(job: Watched) -> None:

@@ -75,14 +75,18 @@ class _Piece:
         self._waiting = {(key, at) for at, key, _ in self._heap}
         self._later: dict[tuple[int, int], tuple[bool, int]] = {}
 
-    def run(self, fire: Fire) -> None:
-        """Fire them, by time; of those that they set only some, so that a piece has an end.
+    def run(self, fire: Fire, over: Callable[[], bool]) -> None:
+        """Fire them, by time, for a while: barriers wait meanwhile.
+
+        Args:
+            fire: Fires one.
+            over: Whether the rest of them is for the next piece.
 
         Raises:
             ConfigurationError: event time has ended, and they set one another for ever.
         """
         fired = 0
-        while self._heap and fired < 2 * PIECE:
+        while self._heap and fired < 2 * PIECE and not (fired and over()):
             fired += 1
             at, key, generation = heappop(self._heap)
             if (key, at) in self._waiting:

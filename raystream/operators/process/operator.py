@@ -31,6 +31,9 @@ from raystream.operators.user_code import defined_at, raised, untyped, user_code
 from raystream.operators.window.early import final_rows
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
+PIECE_S = 0.1
+"""Seconds of timers at once, as of rows (runtime/pace.py)."""
+
 _NOT_ITS_OWN = (RaystreamError, KeyboardInterrupt, GeneratorExit)
 
 Method = Callable[[Any, ProcessContext], Any]
@@ -253,7 +256,11 @@ class Process(TableOperator):
         assert firing is not None
         piece, failed = firing.take(), list[BadRow]()
         self._begin(piece.keys)
-        piece.run(lambda key, at: self._fired(key, at, failed))
+        clock, began = self.ctx.clock, self.ctx.clock.now()
+        piece.run(
+            lambda key, at: self._fired(key, at, failed),
+            lambda: clock.now() - began > PIECE_S,
+        )
         self._finish(piece.keys)
         if failed:
             self._errors.reject(failed)

@@ -15,6 +15,7 @@ from raystream.context import Points
 from raystream.ids import StepName, SubtaskId
 from raystream.job.messages import Failure
 from raystream.job.spec import OpenRequest
+from raystream.observe.json_form import to_json
 from raystream.runtime.build import build_task
 from raystream.runtime.channels.handshake import Membership
 from raystream.runtime.channels.link import IoThread
@@ -23,6 +24,7 @@ from raystream.runtime.channels.socket import SocketReader, SocketWriter
 from raystream.runtime.collector import calm
 from raystream.runtime.failure import failure_of
 from raystream.runtime.pace_start import first_ahead
+from raystream.runtime.stuck import stuck_in
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.tail import Mark, Row
 from raystream.runtime.task import Finished, Letter, Snapshot, SourceDry, Task, Waiting
@@ -139,7 +141,11 @@ class AttemptRun:
         found = self._task.observe().to_dict()
         since = self._working_since
         if since is not None:  # on one batch, perhaps for a long time
-            found["busy_seconds"] += time.monotonic() - since
+            seconds = time.monotonic() - since
+            found["busy_seconds"] += seconds
+            thread = self._thread.ident if self._thread is not None else None
+            stuck = stuck_in(self.request.subtask, thread, seconds)
+            found["stuck"] = None if stuck is None else to_json(stuck)
         return found
 
     def tail(self, step: StepName, mark: Mark | None) -> tuple[list[Row], Mark | None]:
