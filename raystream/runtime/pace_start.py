@@ -16,13 +16,22 @@ def start_of(plan: PhysicalPlan, chain: ChainSpec) -> Start:
         most=ROW_CODE_ROWS if by_row else BATCH_ROWS,
         ahead=first_ahead(plan),
         stages=1 + _hops(plan),
-        calls=any(step.step.user_code is UserCode.BATCHES for step in chain.steps),
+        calls=any(_costs_by_call(step) for step in chain.steps),
     )
 
 
 def first_ahead(plan: PhysicalPlan) -> int:
     """Rows that may be in flight initially: to a subtask, and on each channel."""
     return FIRST_AHEAD if any(_is_code(step) for _, step in plan.steps()) else FIRST_ROWS
+
+
+def _costs_by_call(spec: StepSpec) -> bool:
+    """Whether a batch costs much beside its rows: a call of the user's, or state of its keys.
+
+    If that were taken for the cost of rows, a loaded machine would get one row at a time for ever.
+    """
+    code = spec.step.user_code
+    return code is UserCode.BATCHES or (code is UserCode.ROWS and spec.step.keeps_state)
 
 
 def _is_code(spec: StepSpec) -> bool:

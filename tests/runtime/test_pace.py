@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raystream as rs
+from raystream.plan.planner import plan
 from raystream.runtime.channels.credit import NO_LIMIT
-from raystream.runtime.pace import AHEAD_S, BATCH_ROWS, PIECE_S, Pace, Start
+from raystream.runtime.pace import AHEAD_S, BATCH_ROWS, PIECE_S, ROW_CODE_ROWS, Pace, Start
+from raystream.runtime.pace_start import start_of
+from tests.operators.process.subtasks import Total
 from tests.runtime.parallel import World
 
 COSTS = st.sampled_from([1e-7, 1e-5, 1e-3, 0.02, 0.3, 5.0])
@@ -58,6 +61,25 @@ def test_a_call_that_costs_much_itself_gets_many_rows(call: float, each: float) 
         now = worked_off(pace, now, each, call)
     assert pace.piece * each >= min(PIECE_S, call, BATCH_ROWS * each) / 4
     assert pace.piece * each <= max(3 * PIECE_S, 6 * call)
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_state_of_keys_is_a_cost_of_the_batch_not_of_its_rows(keyed: bool) -> None:
+    """Else a loaded machine, where each batch takes long, would get one row at a time for ever."""
+    rows = rs.Pipeline("example").read(rs.Rows([{"k": 1}]), schema={"k": "int"})
+    made = (
+        rows.map(dict, schema={"k": "int"})
+        if not keyed
+        else rows.key_by("k").process(Total(), schema={"k": "int"})
+    )
+    made.write(rs.Collect())
+    planned = plan(made._pipeline.graph(), 2)
+    starts = [start_of(planned, chain) for chain in planned.chains]
+    assert any(start.calls for start in starts) is keyed
+    pace, now = Pace(max(starts, key=lambda start: start.calls)), 0.0
+    for _ in range(100):
+        now = worked_off(pace, now, 1e-5, 0.3)
+    assert (pace.piece == ROW_CODE_ROWS) is keyed
 
 
 def test_a_batch_function_that_costs_by_the_row_gets_few() -> None:
