@@ -73,7 +73,7 @@ def test_state_of_keys_is_a_cost_of_the_batch_not_of_its_rows(keyed: bool) -> No
         else rows.key_by("k").process(Total(), schema={"k": "int"})
     )
     made.write(rs.Collect())
-    planned = plan(made._pipeline.graph(), 2)
+    planned = plan(made._pipeline.graph(), 2, {})
     starts = [start_of(planned, chain) for chain in planned.chains]
     assert any(start.calls for start in starts) is keyed
     pace, now = Pace(max(starts, key=lambda start: start.calls)), 0.0
