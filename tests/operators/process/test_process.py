@@ -66,7 +66,7 @@ def test_a_job_with_crashes_counts_every_row_once_and_windows_behind_it_see_time
     parallelism: int,
 ) -> None:
     p = rs.Pipeline("totals")
-    source = rs.Kafka("kafka:9092").topic("orders", key="shop")
+    source = rs.Kafka("kafka:9092").topic("orders")
     rows = p.read(source, event_time="ts", schema={"shop": "string", "n": "int", "ts": "int"})
     totals = rows.key_by("shop").process(Total())
     totals.write(rs.Collect(), name="totals")
