@@ -21,6 +21,7 @@ from raystream.operators.rows.step import FilterRows, FlatMap, Map, RowFunctions
 from raystream.operators.select.step import Select
 from raystream.operators.session.step import SessionAggregate
 from raystream.operators.step import Step
+from raystream.operators.top.step import Order, Top
 from raystream.operators.union.step import Union
 from raystream.operators.window.step import WindowAggregate, WindowGlobal, WindowLocal
 from raystream.operators.window_join.step import WindowJoin
@@ -42,12 +43,14 @@ __all__ = [
     "Map",
     "MapBatches",
     "Process",
+    "Order",
     "Read",
     "Rename",
     "RowFunctions",
     "Select",
     "SessionAggregate",
     "Step",
+    "Top",
     "Union",
     "WindowAggregate",
     "WindowGlobal",

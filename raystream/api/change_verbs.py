@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import typing
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked, chosen
 from raystream.api.computed_aggregates import check_aggregates, with_computed
 from raystream.api.ends import checked_sink
-from raystream.api.expressions import named
+from raystream.api.expressions import check_visible, column_name, named
 from raystream.api.origin import wrong
 from raystream.api.state_verbs import StateVerbs
 from raystream.api.verb_options import policy_of
@@ -16,6 +17,7 @@ from raystream.data.changes import ChangesMode
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge
 from raystream.operators.group_aggregate.step import GroupAggregate
+from raystream.operators.top.step import Order, Top
 from raystream.operators.write.step import Write
 from raystream.units import Duration, milliseconds
 
@@ -85,6 +87,48 @@ class ChangeVerbs(StateVerbs):
         return stream
 
     @checked
+    def top(
+        self,
+        number: int,
+        *,
+        by: str | Sequence[str],
+        rank: str | None = None,
+        ttl: Duration | None = None,
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> typing.Self:
+        """Keep the first rows of each key in an order; later rows push out earlier ones.
+
+        The result is a stream of changes, see docs/changes.md. Of equal rows those that came first
+        are first. Without `key_by` these are the first of all rows.
+
+        Args:
+            number: How many rows of a key.
+            by: Columns, each the greatest first (`"price"`) or, with ` asc`, the smallest first
+                (`"price asc"`). Nulls come last.
+            rank: Column for the place of a row, from 1. With it a place is a row that changes (and
+                can be upserted by key and rank); without it rows come and go.
+            ttl: A key without a row for so long in event time is forgotten, such as "1d".
+            name: Identity of the step in checkpoints.
+            parallelism: Subtasks.
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"k": "a", "n": n} for n in (3, 1, 2)]))
+        >>> rows.key_by("k").top(2, by="n", rank="rank").collect().rows()
+        [('insert', 'a', 3, 1), ('insert', 'a', 2, 2)]
+        """
+        if number < 1:
+            text = f"top takes 1 row or more, not {number}"
+            raise wrong(text)
+        order = tuple(_order(each) for each in ([by] if isinstance(by, str) else by))
+        if not order:
+            text = "top needs an order"
+            raise wrong(text, 'write .top(3, by="price")')
+        if rank is not None:
+            check_visible([rank], "top")
+        reach = None if ttl is None else milliseconds(ttl, "ttl")
+        return self._then(Top(self._key, number, order, rank, reach), name, parallelism)
+
+    @checked
     def write(
         self,
         sink: Any,
@@ -110,6 +154,14 @@ class ChangeVerbs(StateVerbs):
         mode = None if changes is None else chosen(changes, "changes", ChangesMode)
         step = Write(sink, mode)
         self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)
+
+
+def _order(text: str) -> Order:
+    """`price`, `price desc` or `price asc`."""
+    column, _, direction = text.strip().rpartition(" ")
+    if direction.lower() in ("asc", "desc") and column:
+        return Order(column_name(column.strip(), "top"), direction.lower() == "desc")
+    return Order(column_name(text.strip(), "top"))
 
 
 def _advice(column: str) -> str:

@@ -49,6 +49,7 @@ _OURS = (
     ('.join(other, on=.., how="right", within=..)', "rightjoin rightouterjoin"),
     ('.join(other, on=.., how="full", within=..)', "outerjoin fulljoin fullouterjoin"),
     (".dedupe(..)", "dedup dropduplicates distinct unique"),
+    (".top(3, by=..)", "topn topk largest nlargest"),
     (".key_by(..).process(MyProcess())", "keyedprocess processfunction processvalues statefulmap"
      " statefulflatmap transformwithstate flatmapgroupswithstate mapgroupswithstate statefulbatch"
      " stateful reduce fold scan reducefinal foldfinal accumulate aggregatebykey reducebykey"),
@@ -103,7 +104,6 @@ _LACKING = (
     ("joins without a key are", "cross_join"),
     ("count windows are", "count_window global_window over"),
     ("sorting is", "sort order_by orderby sortby"),
-    ("top-N is", "top top_n top_k"),
     ("pattern matching is", "pattern match_recognize cep"),
     ("SQL statements are", "sql sqlquery executesql"),
     ("asynchronous functions are", "async_map infer lookup enrich_cached asyncio mapasync"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typing
 
-from raystream.api.arguments import checked
+from raystream.api.arguments import checked, chosen
 from raystream.api.column_verbs import ColumnVerbs
 from raystream.api.expressions import column_name
 from raystream.api.origin import wrong
@@ -19,6 +19,7 @@ class StateVerbs(ColumnVerbs):
     def dedupe(
         self,
         *columns: str,
+        keep: str = "first",
         within: Duration | None = None,
         name: str | None = None,
         parallelism: int | None = None,
@@ -30,10 +31,15 @@ class StateVerbs(ColumnVerbs):
         later than that pass again. Null is a value like any other. Of a window with rs.early only
         final rows count.
 
+        With `keep="last"` the row with the greatest event time stays instead, of equal ones the one
+        that arrives last: a stream of changes, see docs/changes.md.
+
         Args:
             columns: Names of the columns that are compared.
+            keep: `first` or `last`.
             within: A row is a duplicate if its event time is at most this far behind that of the
-                row which passed, such as "1h"; default: whenever it comes.
+                row which passed, such as "1h"; default: whenever it comes. With `keep="last"`: how
+                long a value without rows is kept.
 
         >>> rows = [{"order": 1, "n": 1}, {"order": 1, "n": 2}, {"order": 2, "n": 3}]
         >>> rs.Pipeline("example").read(rs.Rows(rows)).dedupe("order").collect().to_dicts()
@@ -44,4 +50,5 @@ class StateVerbs(ColumnVerbs):
             text = "dedupe needs a column"
             raise wrong(text, 'write .dedupe("id")')
         reach = None if within is None else milliseconds(within, "within")
-        return self._then(Dedupe(names, reach), name, parallelism)
+        last = chosen(keep, "keep", ["first", "last"]) == "last"
+        return self._then(Dedupe(names, reach, last=last), name, parallelism)

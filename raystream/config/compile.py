@@ -226,7 +226,7 @@ class _Compiler:
         verb = next(v for v in (*_VERBS, *formless()) if step.get(v) is not None)
         value = step[verb]
         options = _options(
-            step, "name", "parallelism", "batch_format", "schema", "side_outputs", "within"
+            step, "name", "parallelism", "batch_format", "schema", "side_outputs", *_OF_STATE
         )
         with self._noting(value, step):
             if verb == "with_event_time":
@@ -271,6 +271,8 @@ class _Compiler:
                 columns = [column.plain() for column in value.many()]
                 made: Stream = getattr(stream, verb)(*columns, **options)
                 return made
+            case "top":
+                return stream.top(value.plain(), **options)
             case "dedupe":
                 names = [column.data for column in value.many()]
                 return stream.dedupe(*names, **options)
@@ -405,6 +407,7 @@ def _check_column(name: str, schema: Schema) -> None:
         raise no_column(name, schema.columns)
 
 
+_OF_STATE = ("within", "keep", "by", "rank", "ttl")
 _FUNCTIONS = ("map", "flat_map", "map_batches", "inspect", "process")
 _VERBS = (
     "filter",
@@ -412,6 +415,7 @@ _VERBS = (
     "drop",
     "rename",
     "dedupe",
+    "top",
     "with_columns",
     "with_event_time",
     "map",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from raystream.config.fields import (
     COLUMN,
+    COUNT,
     ERRORS,
     FUNCTION,
     NAMED,
@@ -140,7 +141,18 @@ _SELECTED = ByKind(
 
 _ERRORS = {"errors": Field(ERRORS, "Rows that cannot be computed. Default: fail.")}
 
-_WITHIN = {"within": Field(TIME, "How far behind a row is a duplicate. Default: for ever.")}
+_WITHIN = {
+    "keep": Field(Word(("first", "last")), "Last: a stream of changes. Default: first."),
+    "within": Field(TIME, "How far behind a row is a duplicate. Default: for ever."),
+}
+
+_TOP = {
+    "by": Field(
+        one_or_more(Text("an order")), "Columns: price, or price asc for the least.", required=True
+    ),
+    "rank": Field(COLUMN, "Column for the place of a row, from 1."),
+    "ttl": Field(TIME, "How long a key without rows is kept. Default: for ever."),
+}
 
 _BATCH_FORMAT = Word(("polars", "pandas", "pyarrow"))
 
@@ -197,7 +209,8 @@ STEP = Variants(
         "select": _step("a select", "select", _SELECTED, "Only these columns.", _ERRORS),
         "drop": _step("a drop", "drop", one_or_more(COLUMN), "All columns except these.", {}),
         "rename": _step("a rename", "rename", _NAMES, "Old name -> new name.", {}),
-        "dedupe": _step("a dedupe", "dedupe", one_or_more(COLUMN), "First row of each.", _WITHIN),
+        "dedupe": _step("a dedupe", "dedupe", one_or_more(COLUMN), "One row of each.", _WITHIN),
+        "top": _step("a top", "top", COUNT, "The first rows of each key.", _TOP),
         "with_columns": _step("new columns", "with_columns", _COLUMNS, "Column -> SQL.", _ERRORS),
         "map": _step("a map", "map", FUNCTION, "Row (dict) -> row, in Python.", _OUTPUT_SCHEMA),
         "flat_map": _step(

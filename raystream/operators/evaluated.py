@@ -7,7 +7,7 @@ import polars as pl
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.graph.policies import ErrorPolicy
-from raystream.operators.changes import paired, settled
+from raystream.operators.changing.pairs import paired, settled
 from raystream.operators.evaluation import Evaluation
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors

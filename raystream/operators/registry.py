@@ -22,6 +22,7 @@ from raystream.operators.rows.step import FilterRows, FlatMap, Map
 from raystream.operators.select.step import Select
 from raystream.operators.session.step import SessionAggregate
 from raystream.operators.step import Step
+from raystream.operators.top.step import Top
 from raystream.operators.union.step import Union
 from raystream.operators.window.step import WindowAggregate
 from raystream.operators.window_join.step import WindowJoin
@@ -52,6 +53,7 @@ OURS: tuple[type[Step], ...] = (
     WindowAggregate,
     GroupAggregate,
     SessionAggregate,
+    Top,
     Write,
 )
 

@@ -140,6 +140,8 @@ def _rename(step: Any, rows: list[Row]) -> list[Row]:
 
 
 def _dedupe(step: Any, rows: list[Row]) -> list[Row]:
+    if step.last:
+        return _last(step, rows)
     passed: dict[tuple[Any, ...], int] = {}
     found = []
     for row in rows:
@@ -149,6 +151,45 @@ def _dedupe(step: Any, rows: list[Row]) -> list[Row]:
             passed[key] = row[_TIME]
             found.append(row)
     return found
+
+
+def _top(step: Any, rows: list[Row]) -> list[Row]:
+    """The first rows of each key when all have come; no key is forgotten."""
+    groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(_comparable(row[name]) for name in step.keys)].append(row)
+    found = []
+    for members in groups.values():
+        ordered = members
+        for order in reversed(step.by):
+            ordered = _sorted(ordered, order.column, descending=order.descending)
+        for place, row in enumerate(ordered[: step.number]):
+            found.append(row if step.rank is None else {**row, step.rank: place + 1})
+    return found
+
+
+def _sorted(rows: list[Row], name: str, *, descending: bool) -> list[Row]:
+    """Nulls last, NaN greatest; equal rows stay in order."""
+    known = [row for row in rows if row[name] is not None]
+    odd = [row for row in known if row[name] != row[name]]  # noqa: PLR0124
+    usual = [row for row in known if row[name] == row[name]]  # noqa: PLR0124
+    usual.sort(key=lambda row: row[name], reverse=descending)  # stable, reversed too
+    nulls = [row for row in rows if row[name] is None]
+    return [*odd, *usual, *nulls] if descending else [*usual, *odd, *nulls]
+
+
+def _last(step: Any, rows: list[Row]) -> list[Row]:
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        key = tuple(_comparable(row[name]) for name in step.columns)
+        if (
+            key not in found
+            or found[key][_TIME] is None
+            or row[_TIME] is not None
+            and (row[_TIME] >= found[key][_TIME])
+        ):
+            found[key] = row
+    return list(found.values())
 
 
 def _comparable(value: Any) -> Any:
@@ -410,6 +451,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "with_columns": _with_columns,
     "drop": _drop,
     "dedupe": _dedupe,
+    "top": _top,
     "rename": _rename,
     "map": _map,
     "flat_map": _flat_map,

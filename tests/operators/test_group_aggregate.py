@@ -65,7 +65,7 @@ class Changing:
             assert (before == RowKind.UPDATE_BEFORE) == (kind == RowKind.UPDATE_AFTER)
             before = kind
             if kind in GONE:
-                assert self.there[row] == 1, "a row is taken back as it was given"
+                assert self.there[row] > 0, "a row is taken back as it was given"
             self.there[row] += -1 if kind in GONE else 1
 
     def consumed(self, tag: str) -> bool:
@@ -82,16 +82,18 @@ def plain(value: Any) -> Any:
 
 
 class Subtasks:
-    """All subtasks of the step, and what they gave."""
+    """All subtasks of a step, and what they gave."""
 
-    def __init__(self, step: steps.GroupAggregate, width: int = 1) -> None:
+    operator: Any = GroupAggregate
+
+    def __init__(self, step: Any, width: int = 1) -> None:
         self.step, self.output, self.attempt, self.width = step, Changing(), 0, width
         self.operators = [self.opened(index) for index in range(width)]
 
-    def opened(self, index: int) -> GroupAggregate:
+    def opened(self, index: int) -> Any:
         me = SubtaskId("aggregate", index)
         where = ("job", "0" * 8, self.attempt, "aggregate", me, self.width)
-        operator = GroupAggregate(self.step)
+        operator = self.operator(self.step)
         operator.open(SubtaskContext(*where, VirtualClock(), ThreadPoolExecutor(1)), self.output)
         return operator
 

@@ -46,6 +46,7 @@ EXAMPLES: dict[str, Step] = {
         steps.WindowAggregate(("n",), *ASKED),
         steps.SessionAggregate(("n",), rs.session("1m"), {"m": rs.count()}),
         steps.GroupAggregate(("n",), {"m": rs.count()}),
+        steps.Top(("n",), 3, (steps.Order("n"),)),
         steps.Write(rs.Collect()),
     ]
 }

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from raystream.operators.call import Call, Milliseconds
 from raystream.operators.needs import Columns, Needed, either
 from raystream.operators.step import Step
+from raystream.operators.top.step import Top
 from raystream.operators.words import duration
 
 if TYPE_CHECKING:
+    from raystream.data.changes import Changes
     from raystream.data.schema import Schema
 
 
@@ -23,6 +25,8 @@ class Dedupe(Step):
         columns: Names, at least one.
         within_ms: How far in event time behind a row that passed another is its duplicate; None:
             no limit.
+        last: Of equal rows the one with the greatest event time, a stream of changes; a key without
+            a row for `within_ms` is forgotten.
         types: Of the columns, if known; the owner of a key depends on them.
 
     >>> Dedupe(("order", "shop"), 3_600_000).words()
@@ -38,6 +42,7 @@ class Dedupe(Step):
     columns: tuple[str, ...]
     within_ms: int | None = None
     types: Any = None
+    last: bool = False
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """The columns of the input."""
@@ -45,6 +50,20 @@ class Dedupe(Step):
 
         check_columns(list(self.columns), inputs[0].columns)
         return inputs[0]
+
+    def changes(self, inputs: Sequence[Schema]) -> Changes | None:
+        """A later row replaces the last one."""
+        from raystream.data.changes import Changes
+
+        Step.changes(self, inputs)
+        return Changes(self.columns) if self.last else None
+
+    def expand(self, inputs: Sequence[Schema], asked: Collection[str]) -> tuple[Step, ...]:
+        """The last row is the first one by event time, from the end."""
+        if not self.last:
+            return (self.resolved(inputs).alone(),)
+        top = Top(self.columns, 1, (), ttl_ms=self.within_ms, latest=True)
+        return (top.resolved(inputs),)
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
         """All."""
@@ -78,7 +97,7 @@ class Dedupe(Step):
     def words(self) -> str:
         """With the columns."""
         within = "" if self.within_ms is None else f" within {duration(self.within_ms)}"
-        return f"first row of each {', '.join(self.columns)}{within}"
+        return f"{'last' if self.last else 'first'} row of each {', '.join(self.columns)}{within}"
 
     def label(self) -> tuple[str, str]:
         """With the columns."""
@@ -87,5 +106,6 @@ class Dedupe(Step):
     def calls(self) -> tuple[Call, ...]:
         """`.dedupe(..)`."""
         within = self.within_ms
-        options = {} if within is None else {"within": Milliseconds(within)}
+        options: dict[str, Any] = {} if within is None else {"within": Milliseconds(within)}
+        options |= {"keep": "last"} if self.last else {}
         return (Call("dedupe", self.columns, options),)

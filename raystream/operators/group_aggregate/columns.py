@@ -11,21 +11,16 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.ids import HIDDEN
+from raystream.operators.changing.groups import ALL, SEEN
 from raystream.operators.expressions import check_columns, configuration_errors
 from raystream.operators.group_aggregate.step import GroupAggregate
 from raystream.operators.window.aggregates import Aggregation
-
-ALL = f"{HIDDEN}all"
-"""Int8: the key of a group of all rows, in the state."""
 
 LATEST = f"{HIDDEN}latest"
 """Int64: greatest event time of the rows of a key."""
 
 EMITTED = f"{HIDDEN}emitted"
 """Int64: event time of the row that was emitted last for a key."""
-
-SEEN = f"{HIDDEN}seen"
-"""Int64: LATEST again, of the group; the state is forgotten by it."""
 
 
 def aggregates_of(step: GroupAggregate) -> dict[str, Aggregate]:

@@ -7,7 +7,7 @@ rows of the group, which are kept, equal rows as one with their number.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +17,9 @@ from raystream.data.batch import ORDER, TIME
 from raystream.data.change_rows import is_gone
 from raystream.data.changes import CHANGE
 from raystream.graph.aggregates import AggregateKind
-from raystream.ids import HIDDEN
+from raystream.operators.changing.groups import ALL, COPIES, NUMBER, SEEN, numbers, unfolded
 from raystream.operators.group_aggregate.columns import (
-    ALL,
     LATEST,
-    SEEN,
     aggregates_of,
     by_of,
     partials_of,
@@ -34,11 +32,6 @@ from raystream.operators.window.values import Taken, Values
 from raystream.state.keyed_table import KeyedTable
 from raystream.state.keys import Rows
 
-NUMBER = f"{HIDDEN}number"
-"""Int64: number of a key among those of the batch."""
-
-_ROW = f"{HIDDEN}row"
-_COPIES = f"{HIDDEN}copies"
 _PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
 _SUMS = (AggregateKind.SUM, AggregateKind.MEAN)
 
@@ -92,7 +85,7 @@ class Groups:
         else:
             added, gone = (self._signed(rows, gone=gone) for gone in (False, True))
             both = pl.concat([added, gone])
-            numbered = both.with_columns(pl.Series(NUMBER, _numbers(both, self._by), pl.Int64()))
+            numbered = both.with_columns(pl.Series(NUMBER, numbers(both, self._by), pl.Int64()))
             partials = self.aggregation.merge(numbered, NUMBER).drop(NUMBER)
         return News(partials.select(self._by), partials)
 
@@ -108,8 +101,8 @@ class Groups:
             return news.partials
         columns = news.partials.columns
         old = kept.select(columns).with_columns(pl.Series(NUMBER, who, pl.Int64()))
-        numbers = pl.int_range(news.partials.height, dtype=pl.Int64, eager=True).alias(NUMBER)
-        both = pl.concat([old, news.partials.with_columns(numbers)])
+        count = pl.int_range(news.partials.height, dtype=pl.Int64, eager=True).alias(NUMBER)
+        both = pl.concat([old, news.partials.with_columns(count)])
         return self.aggregation.merge(both, NUMBER)
 
     def _signed(self, rows: pl.DataFrame, *, gone: bool) -> pl.DataFrame:
@@ -141,21 +134,21 @@ class Groups:
         placed = [TIME, *([ORDER] if place else [])] if self._picks else []
         hidden = {*self._by, CHANGE, TIME, ORDER}
         values = [name for name in rows.columns if name in self._reads and name not in hidden]
-        numbers = pl.Series(NUMBER, _numbers(rows, self._by), pl.Int64())
+        number = pl.Series(NUMBER, numbers(rows, self._by), pl.Int64())
         sign = pl.when(is_gone()).then(-1).otherwise(1).cast(pl.Int64())
         seen = pl.col(TIME).alias(SEEN)
-        return rows.select(*self._by, *values, *placed, sign.alias(_COPIES), seen, numbers)
+        return rows.select(*self._by, *values, *placed, sign.alias(COPIES), seen, number)
 
     def _summed(self, members: pl.DataFrame) -> pl.DataFrame:
         """Equal members as one; those that are gone are left out."""
-        same = [name for name in members.columns if name not in (_COPIES, SEEN)]
+        same = [name for name in members.columns if name not in (COPIES, SEEN)]
         latest = pl.col(SEEN).max().over(NUMBER)
         summed = members.with_columns(latest).group_by(same, maintain_order=True)
-        found = summed.agg(pl.col(_COPIES).sum(), pl.col(SEEN).max())
-        return found.filter(pl.col(_COPIES) > 0).select(members.columns)
+        found = summed.agg(pl.col(COPIES).sum(), pl.col(SEEN).max())
+        return found.filter(pl.col(COPIES) > 0).select(members.columns)
 
     def _partials(self, members: pl.DataFrame) -> pl.DataFrame:
-        each = members[np.repeat(np.arange(members.height), members.get_column(_COPIES).to_numpy())]
+        each = unfolded(members)
         if TIME not in each.columns:
             each = each.with_columns(pl.col(SEEN).alias(TIME))
         return self.aggregation.partial(each, [NUMBER, *self._by]).sort(NUMBER)
@@ -163,15 +156,6 @@ class Groups:
     @property
     def _picks(self) -> bool:
         return any(asked.kind in _PICKS for asked in self._step.aggregates.values())
-
-
-def _numbers(rows: pl.DataFrame, by: Sequence[str]) -> Rows:
-    """Number of the key of each row, in the order in which keys come."""
-    found = np.zeros(rows.height, np.int64)
-    keys = rows.select(by).with_row_index(_ROW).group_by(by, maintain_order=True).agg(_ROW)
-    each = keys.select(_ROW).with_row_index(NUMBER).explode(_ROW)
-    found[each.get_column(_ROW).to_numpy()] = each.get_column(NUMBER).to_numpy()
-    return found
 
 
 def _negative(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -20,10 +20,11 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
+from raystream.operators.changing.difference import Version, difference
+from raystream.operators.changing.groups import NUMBER, SEEN
 from raystream.operators.expressions import check_columns
-from raystream.operators.group_aggregate.columns import EMITTED, LATEST, SEEN, by_of, with_times
-from raystream.operators.group_aggregate.difference import Version, difference
-from raystream.operators.group_aggregate.groups import NUMBER, Groups, News
+from raystream.operators.group_aggregate.columns import EMITTED, LATEST, by_of, with_times
+from raystream.operators.group_aggregate.groups import Groups, News
 from raystream.operators.group_aggregate.step import GroupAggregate as Step
 from raystream.operators.operator import Output
 from raystream.operators.row_errors import RowErrors

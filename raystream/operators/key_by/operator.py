@@ -11,7 +11,7 @@ from raystream.data.batch import HIDDEN, Batch
 from raystream.data.keys import canonical
 from raystream.data.rows import finer_than_python, fit_values, to_rows
 from raystream.graph.policies import ErrorPolicy
-from raystream.operators.changes import paired, settled
+from raystream.operators.changing.pairs import paired, settled
 from raystream.operators.evaluated import Evaluated
 from raystream.operators.evaluation import Evaluation
 from raystream.operators.expressions import (

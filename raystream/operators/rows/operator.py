@@ -15,7 +15,7 @@ from raystream.data.rows import finer_than_python, to_frame, to_rows
 from raystream.data.schema import Schema
 from raystream.errors import UserCodeError
 from raystream.graph.policies import ErrorPolicy
-from raystream.operators.changes import paired, settled
+from raystream.operators.changing.pairs import paired, settled
 from raystream.operators.expressions import join_hidden, split_hidden
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import BadRow, RowErrors, bad_rows

@@ -1,0 +1,1 @@
+"""What verbs share whose rows change earlier ones: pairs, differences, groups of rows."""
