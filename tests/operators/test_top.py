@@ -146,6 +146,15 @@ def test_a_place_changes_only_if_its_row_does() -> None:
     ]
 
 
+def test_equal_rows_that_change_places_are_taken_back_with_their_own_times() -> None:
+    """Found by hypothesis: only the time of a place changed, and that went untold."""
+    subtasks = Tops(steps.Top(("k",), 2, (steps.Order("v", descending=False),), "rank"))
+    for number, v in enumerate((1.0, 1.0, 0.5, 0.0)):
+        row = ("a", v, 0, number, 0)
+        subtasks.process(pl.DataFrame([row], schema=ROWS, orient="row").drop(CHANGE))
+    assert subtasks.output.rows() == [("a", 0.0, 0, 1, 3), ("a", 0.5, 0, 2, 2)]
+
+
 def test_a_key_without_rows_for_the_ttl_starts_anew() -> None:
     subtasks = Tops(steps.Top(("k",), 1, (steps.Order("v"),), ttl_ms=10))
     frame = pl.DataFrame([("a", 5.0, 0, 1, 0)], schema=ROWS, orient="row").drop(CHANGE)

@@ -119,7 +119,7 @@ class Top(TableOperator):
             size = self._step.number
             before, after = (self._version(rows) for rows in (was, now))
             rank = [] if self._step.rank is None else [self._step.rank]
-            rows = difference(before, after, keys * size, [], [*visible, *rank]).rows
+            rows = difference(before, after, keys * size, [], [*visible, *rank, TIME]).rows
         if rows.height:
             self.output.emit(Batch(rows))
 
