@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from raystream.data.schema import Schema
+from raystream.operators.asof_join.step import AsofJoin
 from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
@@ -30,6 +31,7 @@ from raystream.operators.with_event_time.step import WithEventTime
 from raystream.operators.write.step import Write
 
 __all__ = [
+    "AsofJoin",
     "Dedupe",
     "Drop",
     "Filter",

@@ -14,6 +14,7 @@ from raystream.api.expressions import check_visible
 from raystream.api.origin import at_call, wrong
 from raystream.api.shown import Shown
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
+from raystream.operators.asof_join.step import AsofJoin
 from raystream.operators.interval_join.step import Bound, IntervalJoin
 from raystream.operators.join.step import Join
 from raystream.operators.joins.kinds import JoinKind
@@ -95,6 +96,46 @@ class JoinVerbs(Shown):
             self._check_units(low, high)
             step = IntervalJoin(*common, low=low, high=high)
         return self._joined(step, other, name, parallelism)
+
+    @checked
+    def asof_join(
+        self,
+        versions: Stream,
+        on: Keys,
+        *,
+        how: str = "inner",
+        within: Duration | None = None,
+        suffix: str = SUFFIX,
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> KeyedStream:
+        """Add to each row the version of another stream that held at its event time.
+
+        The rows of the other stream are versions: each holds from its event time until the next one
+        of its key. Rows wait until the watermark is past them, so that all versions are there; they
+        keep their event time. Columns and keys are as for `join`; null has no version. Rows behind
+        the watermark are in `.late`.
+
+        Args:
+            versions: The other stream, of the same pipeline.
+            on: As for `join`.
+            how: `inner`, or `left`: also rows for which there is no version, with nulls.
+            within: How old a version may be. Default: any age, the last of each key is kept.
+            suffix: As for `join`.
+
+        >>> p = rs.Pipeline("example")
+        >>> euro = [{"code": "EUR", "rate": 2, "at": 5}]
+        >>> rates = p.read(rs.Rows(euro), event_time="at", name="rates")
+        >>> sales = [{"code": "EUR", "n": 1, "at": 7}]
+        >>> sold = p.read(rs.Rows(sales), event_time="at", name="sales")
+        >>> sold.asof_join(rates, "code").select("code", "n", "rate").collect().to_dicts()
+        [{'code': 'EUR', 'n': 1, 'rate': 2}]
+        """
+        kind = JoinKind(chosen(how, "how", ["inner", "left"]))
+        with at_call():
+            age = None if within is None else milliseconds(within, "within")
+        step = AsofJoin(_pairs(on), kind, _suffix(suffix), within_ms=age)
+        return self._joined(step, versions, name, parallelism)
 
     def _joined(
         self, step: JoinStep, other: Stream, name: str | None, parallelism: int | None

@@ -44,6 +44,7 @@ _OURS = (
     (".write(..)", "sink sinkto addsink to totopic output writestream writeto insertinto"),
     (".union(..)", "merge unionall concat"),
     (".join(other, on=.., within=..)", "intervaljoin joinwithin"),
+    (".asof_join(versions, on=..)", "joinasof mergeasof temporaljoin"),
     (".join(other, on=.., window=rs.tumbling(..))", "windowjoin joinwindow cogroup"),
     ('.join(other, on=.., how="left", within=..)', "leftjoin leftouterjoin"),
     ('.join(other, on=.., how="right", within=..)', "rightjoin rightouterjoin"),
@@ -98,7 +99,6 @@ _OF_A_PIPELINE = (
 )  # fmt: skip
 
 _LACKING = (
-    ("as-of joins are", "join_asof joinasof merge_asof temporal_join"),
     ("functions over two streams are", "connect comap coflatmap"),
     ("lookups are", "join_lookup"),
     ("joins without a key are", "cross_join"),
@@ -139,8 +139,8 @@ def no_verb(name: str, known: list[str]) -> AttributeError:
 
     >>> print(no_verb("groupBy", []))
     a stream has no 'groupBy'; it is .key_by(..)
-    >>> print(no_verb("join_asof", []))
-    a stream has no 'join_asof'; as-of joins are not in this version
+    >>> print(no_verb("cross_join", []))
+    a stream has no 'cross_join'; joins without a key are not in this version
     """
     return _missing("a stream", name, _STREAM.get(_bare(name)), known)
 

@@ -221,8 +221,9 @@ class _Compiler:
             raise _Skip
         if step.get("aggregate") is not None:
             return self._aggregate(stream, step)
-        if step.get("join") is not None:
-            return self._join(stream, step)
+        for verb in ("join", "asof_join"):
+            if step.get(verb) is not None:
+                return self._join(stream, step, verb)
         verb = next(v for v in (*_VERBS, *formless()) if step.get(v) is not None)
         value = step[verb]
         options = _options(
@@ -303,14 +304,14 @@ class _Compiler:
             raise _Skip
         return known
 
-    def _join(self, stream: Stream, step: Value) -> Stream:
-        (other,) = self._others(step["join"])
+    def _join(self, stream: Stream, step: Value, verb: str) -> Stream:
+        (other,) = self._others(step[verb])
         options = _options(step, "name", "parallelism", "how", "within", "ttl", "suffix")
         if step.get("window") is not None:
             with self._noting(step["window"], step):
                 options["window"] = window_of(step["window"])
-        with self._noting(step["join"], step):
-            made = stream.join(other, step["keys"].plain(), **options)
+        with self._noting(step[verb], step):
+            made: Stream = getattr(stream, verb)(other, step["keys"].plain(), **options)
         self._late(step, made)
         return made
 

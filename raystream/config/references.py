@@ -9,6 +9,9 @@ from raystream.config.place import Place, Problems
 from raystream.config.yaml import Mapping as MappingNode
 from raystream.graph.nearest import did_you_mean
 
+_OTHERS = ("union", "with", "join", "asof_join")
+"""Fields with names of further inputs."""
+
 SMALL = {"sources": "source", "sinks": "sink"}
 
 
@@ -92,7 +95,7 @@ def _from(document: Value, problems: Problems) -> None:
     every = steps.data if steps is not None else []
     later = [step["name"].data for step in every if step.get("name") is not None]
     for number, step in enumerate(every):
-        others = step.get("union") or step.get("with") or step.get("join")
+        others = next((step[v] for v in _OTHERS if step.get(v) is not None), None)
         for value in [step.get("from"), *(others.many() if others is not None else [])]:
             _known(value, known, later, problems)
         if number == 0 and step.get("from") is None and len(known) > 1:

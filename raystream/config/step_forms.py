@@ -135,6 +135,19 @@ JOIN = Record(
     },
 )
 
+ASOF_JOIN = Record(
+    "an as-of join",
+    {
+        "asof_join": Field(NAMED, "The stream of versions: a step or source.", required=True),
+        "keys": JOIN.fields["keys"],
+        "how": Field(Word(("inner", "left")), "Default: inner, only rows with a version."),
+        "within": Field(TIME, "How old a version may be. Default: any age."),
+        "suffix": JOIN.fields["suffix"],
+        "late": _LATE,
+        **_COMMON,
+    },
+)
+
 _SELECTED = ByKind(
     scalar=COLUMN, sequence=ListOf(ByKind(scalar=COLUMN, mapping=_COLUMNS)), mapping=_COLUMNS
 )
@@ -203,6 +216,7 @@ STEP = Variants(
     "a step",
     {
         "join": JOIN,
+        "asof_join": ASOF_JOIN,
         "aggregate": AGGREGATE,
         "window": AGGREGATE,
         "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),

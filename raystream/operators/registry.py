@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from raystream import entry_points
+from raystream.operators.asof_join.step import AsofJoin
 from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
@@ -46,6 +47,7 @@ OURS: tuple[type[Step], ...] = (
     Process,
     WithEventTime,
     Union,
+    AsofJoin,
     IntervalJoin,
     Join,
     WindowJoin,

@@ -59,6 +59,8 @@ class Step:
         keeps_records: Every output row is an input row, with its record's metadata.
         only_looks: It passes the rows of its input; left out where functions are only tried.
         counts_rows: A row that is emitted again to replace itself would be counted twice.
+        calls_cost: A call has a cost of its own, as for tables that are searched: small batches are
+            gathered for it.
         takes_changes: Its rows may change earlier ones (data.changes); else that is refused.
         source: What it reads from (a connectors.base.Source), for a step without input.
         sink: What it writes to (a connectors.base.Sink), for a step without output.
@@ -80,6 +82,7 @@ class Step:
     keeps_records: ClassVar[bool] = True
     only_looks: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = False
+    calls_cost: ClassVar[bool] = False
     takes_changes: ClassVar[bool] = False
     side_tags: ClassVar[tuple[str, ...]] = ()
 

@@ -31,7 +31,8 @@ def _costs_by_call(spec: StepSpec) -> bool:
     If that were taken for the cost of rows, a loaded machine would get one row at a time for ever.
     """
     code = spec.step.user_code
-    return code is UserCode.BATCHES or (code is UserCode.ROWS and spec.step.keeps_state)
+    by_state = code is UserCode.ROWS and spec.step.keeps_state
+    return code is UserCode.BATCHES or by_state or spec.step.calls_cost
 
 
 def _is_code(spec: StepSpec) -> bool:

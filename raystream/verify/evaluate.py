@@ -27,7 +27,7 @@ from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.windows import Hopping, Tumbling, Window
 from raystream.ids import HIDDEN, StepName
 from raystream.verify.event_time import time_of
-from raystream.verify.joins import interval_join, join, window_join
+from raystream.verify.joins import asof_join, interval_join, join, window_join
 from raystream.verify.local_windows import local_windows_of
 from raystream.verify.process import processed
 
@@ -461,6 +461,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "process": _process,
     "with_event_time": _with_event_time,
     "interval_join": interval_join,
+    "asof_join": asof_join,
     "join": join,
     "window_join": _window_join,
     "union": _union,

@@ -39,6 +39,21 @@ def join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
     return joined(step, left, right, meet)
 
 
+def asof_join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
+    """Each row with the last version up to its time; of versions of one time the last one."""
+    names = _names(step, left, 0), _names(step, right, 1)
+    found = []
+    for mine in left:
+        held = [v for v in right if _equal(step, mine, v) and v[_TIME] <= mine[_TIME]]
+        version = max(reversed(held), key=lambda row: row[_TIME], default=None)
+        limit = step.within_ms
+        if version is not None and limit is not None and mine[_TIME] - version[_TIME] > limit:
+            version = None
+        if version is not None or step.how == "left":
+            found.append(_beside(step, mine, version, names))
+    return found
+
+
 def window_join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
     """Pairs of the same window, which is in their columns; its last moment is their time."""
     bounds = ("window_start", "window_end")

@@ -235,7 +235,7 @@ def test_words_of_other_systems_are_translated() -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("join_asof", "a stream has no 'join_asof'; as-of joins are not in this version"),
+        ("cross_join", "a stream has no 'cross_join'; joins without a key are not in this version"),
         ("sort", "a stream has no 'sort'; sorting is not in this version"),
     ],
 )

@@ -20,7 +20,7 @@ WINDOWED = ROWS.key_by("ip").window(rs.tumbling("1m"))
         (ROWS, "groupBy group_by keyBy keyby key_on selectKey groupByKey", "it is .key_by("),
         (ROWS, "to sink_to sinkTo addSink add_sink output write_stream", "it is .write("),
         (ROWS, "leftJoin left_join rightJoin outerJoin intervalJoin", "it is .join(other, on="),
-        (ROWS, "join_asof temporal_join", "as-of joins are not in"),
+        (ROWS, "join_asof temporal_join", "it is .asof_join(versions, on="),
         (ROWS, "foreach forEach for_each foreachBatch", "it is .map(..) for each row, or .write("),
         (ROWS, "peek inspect_debug", "it is .inspect(function)"),
         (ROWS, "merge unionAll concat", "it is .union("),

@@ -39,6 +39,7 @@ EXAMPLES: dict[str, Step] = {
         steps.Process(rs.Process(), ("n",)),
         steps.WithEventTime("n"),
         steps.Union(),
+        steps.AsofJoin((("n", "m"),), within_ms=60_000),
         steps.WindowJoin((("n", "m"),), window=rs.tumbling("1m")),
         steps.Join((("n", "m"),), ttl_ms=60_000),
         steps.IntervalJoin((("n", "m"),), low=-5000, high=60_000),

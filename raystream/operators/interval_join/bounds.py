@@ -53,7 +53,7 @@ class ConstantInterval(Condition):
 
     def timed(self, frame: pl.DataFrame, port: int) -> pl.DataFrame:
         """A constant time behind its own."""
-        return frame.with_columns((pl.col(TIME) + self._kept[port]).alias(UNTIL))
+        return frame.hstack([(frame[TIME] + self._kept[port]).alias(UNTIL)])
 
     def reach(self, rows: pl.DataFrame, port: int) -> Range:
         """Constants as well."""
@@ -92,7 +92,7 @@ class ColumnInterval(Condition):
     def timed(self, frame: pl.DataFrame, port: int) -> pl.DataFrame:
         """The left row until its last partner is due, but not before its own time."""
         if port:
-            return frame.with_columns((pl.col(TIME) + self._kept).alias(UNTIL))
+            return frame.hstack([(frame[TIME] + self._kept).alias(UNTIL)])
         timed = frame.with_columns(self._low.alias(LOW), self._high.alias(HIGH))
         known = pl.col(LOW).is_not_null() & pl.col(HIGH).is_not_null()
         return timed.with_columns(pl.when(known).then(pl.max_horizontal(HIGH, TIME)).alias(UNTIL))

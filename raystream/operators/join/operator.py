@@ -23,7 +23,7 @@ class Always(Condition):
 
     def timed(self, frame: pl.DataFrame, port: int) -> pl.DataFrame:
         """For ever."""
-        return frame.with_columns(pl.lit(FOREVER, pl.Int64).alias(UNTIL))
+        return frame.hstack([pl.Series(UNTIL, [FOREVER]).new_from_index(0, frame.height)])
 
     def reach(self, rows: pl.DataFrame, port: int) -> Range:
         """All."""

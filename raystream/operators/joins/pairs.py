@@ -26,7 +26,7 @@ from raystream.data.left_out import left_out
 from raystream.ids import HIDDEN
 from raystream.operators.joins.condition import FOREVER, UNTIL, Condition
 from raystream.operators.joins.kinds import JoinKind
-from raystream.operators.joins.rows import JoinedRows
+from raystream.operators.joins.rows import JoinedRows, keys_as
 from raystream.operators.joins.step import JoinStep
 from raystream.operators.tables import StateTable, TableOperator
 from raystream.operators.user_code import untyped
@@ -155,8 +155,8 @@ class PairJoin(TableOperator):
             self._leave_out(rows.filter(over), side)
             rows = rows.filter(~over)
         wanted = [*side.keys, UNTIL, *([] if side.port else self._condition.extra)]
-        alone = rows.select(pl.any_horizontal(pl.col(wanted).is_null())).to_series()
-        if alone.any():
+        if any(rows[name].null_count() for name in wanted):
+            alone = rows.select(pl.any_horizontal(pl.col(wanted).is_null())).to_series()
             if side.given:
                 self._give_alone(rows.filter(alone), side)
             rows = rows.filter(~alone)
@@ -193,11 +193,7 @@ class PairJoin(TableOperator):
         table = other.kept.table
         assert table is not None
         low, high = self._condition.reach(rows, side.port)
-        types = [table.schema[key] for key in other.keys]
-        asked = rows.select(
-            pl.col(mine).cast(kind, strict=False).alias(theirs)
-            for mine, theirs, kind in zip(side.keys, other.keys, types, strict=True)
-        )
+        asked = keys_as(rows, side.keys, other.keys, table.schema)
         first = 0
         while first < rows.height and len(table):
             end = first + self._chunk

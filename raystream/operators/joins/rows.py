@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from raystream.data.batch import TIME
@@ -62,5 +64,18 @@ def _later(left: pl.DataFrame | None, right: pl.DataFrame | None) -> pl.Series:
         only = left if left is not None else right
         assert only is not None
         return only[TIME]
-    both: Mapping[str, pl.Series] = {"a": left[TIME], "b": right[TIME]}
-    return pl.DataFrame(both).select(pl.max_horizontal("a", "b").alias(TIME)).to_series()
+    return pl.Series(TIME, np.maximum(left[TIME].to_numpy(), right[TIME].to_numpy()))
+
+
+def keys_as(
+    rows: pl.DataFrame, mine: Sequence[str], theirs: Sequence[str], types: Mapping[str, Any]
+) -> pl.DataFrame:
+    """Keys of one stream as those of the other; null where no key of that type is equal.
+
+    >>> keys_as(pl.DataFrame({"a": [7, 300]}), ["a"], ["b"], {"b": pl.Int8()})["b"].to_list()
+    [7, None]
+    """
+    found = [rows[name].alias(new) for name, new in zip(mine, theirs, strict=True)]
+    return pl.DataFrame(
+        [s if s.dtype == types[s.name] else s.cast(types[s.name], strict=False) for s in found]
+    )

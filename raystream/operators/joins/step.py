@@ -33,6 +33,7 @@ class JoinStep(Step):
     keeps_state: ClassVar[bool] = True
     keeps_records: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = True
+    calls_cost: ClassVar[bool] = True
     side_tags: ClassVar[tuple[str, ...]] = ("late",)
 
     on: tuple[tuple[str, str], ...]
