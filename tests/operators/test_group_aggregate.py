@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -259,6 +260,7 @@ SUBTRACTED = {
     "shared": rs.mean(MONEY),
 }
 AGAIN = {**ASKED, "least": rs.min("v"), "float": rs.sum("f"), "first": rs.first("v")}
+AGAIN |= {"distinct": rs.count_distinct("v"), "spread": rs.variance("v")}
 MOVES = st.lists(
     st.tuples(
         st.lists(
@@ -338,6 +340,8 @@ def after(asked: dict[str, Any], rows: list[tuple[str, int, float, int]]) -> dic
         "least": min(values),
         "float": plain(float(sum(row[2] for row in rows))),
         "first": values[0],
+        "distinct": len(set(values)),
+        "spread": plain(statistics.variance(values)) if len(values) > 1 else None,
         "money": Decimal(sum(values)),
         "shared": round(Decimal(sum(values)) / len(values), 6),
     }
