@@ -192,7 +192,7 @@ AGGREGATE = Record(
     {
         "aggregate": Field(
             MapOf(Text("an aggregate"), what="a column name"),
-            "Output column -> count(), sum(x), min, max, mean, first, last; sum(x where y > 1).",
+            "Output column -> count(), sum(x), min, max, mean, ..; sum(x where y > 1).",
             required=True,
         ),
         "window": Field(

@@ -12,7 +12,7 @@ from raystream.data.batch import TIME
 from raystream.ids import HIDDEN
 from raystream.operators.session.columns import REACH, SESSION, START
 from raystream.state.keyed_table import KeyedTable
-from raystream.state.keys import Mask, Rows
+from raystream.state.keys import Mask, Rows, stable_order_small
 
 _ROW, _NUMBER = f"{HIDDEN}row", f"{HIDDEN}number"
 
@@ -51,17 +51,17 @@ class Merged:
 
 def merged(rows: pl.DataFrame, by: Sequence[str], table: KeyedTable) -> Merged:
     """Put rows (TIME, REACH) together with each other, and with the sessions of their keys."""
-    groups = rows.select(by).with_row_index(_ROW).group_by(by, maintain_order=True).agg(_ROW)
+    groups = rows.select(by).with_row_index(_ROW).group_by(by).agg(_ROW)
     number = np.empty(rows.height, np.int64)
-    number[groups[_ROW].explode().to_numpy()] = np.repeat(
-        np.arange(groups.height), groups[_ROW].list.len().to_numpy()
-    )
+    sizes = groups[_ROW].list.len().to_numpy()
+    number[groups[_ROW].explode().to_numpy()] = np.repeat(np.arange(groups.height), sizes)
     keys = groups.select(by)
     who, kept = table.find(keys)
     whose = np.concatenate([number, who])
     start = np.concatenate([rows[TIME].to_numpy(), kept[START].to_numpy()])
     reach = np.concatenate([rows[REACH].to_numpy(), kept[REACH].to_numpy()])
-    order = np.lexsort((start, whose))
+    by_start = np.argsort(start, kind="stable")
+    order = by_start[stable_order_small(whose[by_start])]
     whose, start, reach = whose[order], start[order], reach[order]
     begins = np.ones(len(order), np.bool_)
     begins[1:] = (whose[1:] != whose[:-1]) | (start[1:] > _farthest(whose, reach)[:-1])

@@ -69,7 +69,9 @@ class SessionAggregate(TableOperator):
             wakes = {**key_types(step, columns), WAKE: pl.Int64()}
         self._of_state = self._aggregation or Aggregation(step.aggregates, None)
         upgrade = self._of_state.restored
-        sessions, timers = partial(KeyedTable, self._by), partial(Timers, self._by, time=WAKE)
+        width = max(1000, (step.window.gap_ms or 600_000) // 10)  # part of the step's meaning
+        sessions = partial(KeyedTable, self._by)
+        timers = partial(Timers, self._by, time=WAKE, width=width)
         self._sessions = StateTable("sessions", step.keys, sessions, types, upgrade)
         self._timers = StateTable("timers", step.keys, timers, wakes)
         super().__init__(self._sessions, self._timers)
@@ -176,16 +178,17 @@ class SessionAggregate(TableOperator):
         together = aggregation.merge(both, SESSION)
         which = together[SESSION].to_numpy()
         types = [pl.col(name).cast(kind) for name, kind in table.schema.items()]
-        sessions = together.hstack(found.bounds()[which]).select(types)
+        bounds = found.bounds()
+        sessions = together.hstack(bounds[which]).select(types)
         table.put(sessions)
         over = found.reach < self._watermark
         new = found.has_rows & alive
         wake = pl.Series(found.reach + 1).set(pl.Series(over), None)
         later = pl.Series(found.reach + self._lateness + 1)
         self._wake(
-            found.bounds()
-            .select(*self._by, wake.fill_null(later).alias(WAKE))
-            .filter(pl.Series(new & (over | ~found.is_waited_for(self._watermark))))
+            bounds.select(*self._by, wake.fill_null(later).alias(WAKE)).filter(
+                pl.Series(new & (over | ~found.is_waited_for(self._watermark)))
+            )
         )
         again = sessions.filter(pl.Series((new & over)[which]))
         if again.height:
