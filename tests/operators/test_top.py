@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import raystream as rs
+from raystream.config.load import Loading, load
+from raystream.config.to_python import to_python
 from raystream.data.batch import TIME, Batch
 from raystream.data.changes import CHANGE, Changes, RowKind
 from raystream.data.schema import Schema
@@ -235,3 +237,29 @@ def test_the_first_rows_leave_nothing_of_a_batch_without_rows() -> None:
     subtasks = Tops(steps.Top(("k",), 1, (steps.Order("v"),)))
     subtasks.operators[0].process(Batch(pl.DataFrame(schema=ROWS).drop(CHANGE)))
     assert subtasks.output.kinds == []
+
+
+def test_a_pipeline_file_says_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("""
+version: 1
+name: bids
+source: {files: {path: in}, schema: {auction: int, price: int, at: int}}
+steps:
+  - dedupe: [auction, price]
+    keep: last
+  - key_by: auction
+  - top: 2
+    by: [price, at asc]
+    rank: place
+    ttl: 1d
+sink: {files: {path: out}, changes: log}
+""")
+    pipeline = load(str(path), Loading()).pipeline
+    _, last, _, top, _ = (node.step for node in pipeline.graph().nodes)
+    assert last == steps.Dedupe(("auction", "price"), last=True)
+    order = (steps.Order("price"), steps.Order("at", descending=False))
+    assert top == steps.Top(("auction",), 2, order, "place", 86_400_000)
+    python = to_python(pipeline)
+    assert '.top(2, by=["price desc", "at asc"], rank="place", ttl="1d")' in python
+    assert '.dedupe("auction", "price", keep="last")' in python
