@@ -12,6 +12,9 @@ from math import exp
 
 from raystream.runtime.channels.credit import NO_LIMIT
 
+TABLE_ROWS = 256
+"""Minimum rows at once for tables of the engine, where a call costs about as much as these."""
+
 BATCH_ROWS = 20_000
 """Maximum rows at once: a group-by costs 36 ns/row at this size, 95 at 2,000 rows."""
 
@@ -114,6 +117,8 @@ class Start:
         stages: Number of parts into which AHEAD_S is divided: the source, and every exchange of a
             path.
         calls: See Cost.
+        least: Rows of the smallest piece: where calls cost more than their rows, smaller ones would
+            take as long.
     """
 
     piece: int = FIRST_ROWS
@@ -121,6 +126,7 @@ class Start:
     ahead: int = FIRST_ROWS
     stages: int = 2
     calls: bool = False
+    least: int = 1
 
 
 class Pace:
@@ -141,7 +147,7 @@ class Pace:
         """Rows of the next piece."""
         self.ahead = start.ahead
         """Rows that may wait in front of the subtask; NO_LIMIT: as many as memory allows."""
-        self._most = start.most
+        self._most, self._least = start.most, start.least
         self._calls = start.calls
         self._ahead_s = AHEAD_S / start.stages
         self._work = Cost(calls=start.calls)
@@ -158,7 +164,7 @@ class Pace:
         self._open = rows, began
         self._work.took(rows, ended - began)
         fit = min(self._work.rows_within(PIECE_S), self._most)
-        self.piece = max(1, int(min(fit, max(self.piece, 4 * rows))))
+        self.piece = max(self._least, int(min(fit, max(self.piece, 4 * rows))))
 
     def settled(self, now: float) -> None:
         """Record that downstream took the output of the last piece: the next one may start."""
@@ -170,7 +176,7 @@ class Pace:
         self._passed += rows
         fit = min(self._whole.rows_within(self._ahead_s), NO_LIMIT)
         if fit < self.ahead:
-            self.ahead, self._passed = max(1, int(fit)), 0
+            self.ahead, self._passed = max(self._least, int(fit)), 0
         elif self._passed >= self.ahead:  # no faster than proven
             self.ahead, self._passed = int(min(fit, 2 * self.ahead)), 0
 

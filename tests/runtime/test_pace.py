@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 import raystream as rs
 from raystream.plan.planner import plan
 from raystream.runtime.channels.credit import NO_LIMIT
-from raystream.runtime.pace import AHEAD_S, BATCH_ROWS, PIECE_S, ROW_CODE_ROWS, Pace, Start
+from raystream.runtime.pace import (
+    AHEAD_S,
+    BATCH_ROWS,
+    PIECE_S,
+    ROW_CODE_ROWS,
+    TABLE_ROWS,
+    Pace,
+    Start,
+)
 from raystream.runtime.pace_start import start_of
 from tests.operators.process.subtasks import Total
 from tests.runtime.parallel import World
@@ -161,3 +169,17 @@ def test_a_slow_function_in_the_chain_of_the_source_is_given_little(tmp_path: Pa
     read.map_batches(work, schema={"n": int}).write(rs.Collect(), name="out")
     p.run(local=True, until="latest")
     assert longest[0] <= 6 * PIECE_S
+
+
+def test_a_loaded_machine_does_not_starve_a_join_of_rows() -> None:
+    """The cost of a call, taken for that of its rows, led to a row at a time, for ever."""
+    p = rs.Pipeline("pairs")
+    rows = p.read(rs.Rows([{"k": 1}]), schema={"k": "int"}, name="rows")
+    rows.join(rows, "k", suffix="_b", name="join").write(rs.Collect(), name="out")
+    made = p.plan()
+    pace = Pace(start_of(made, made.chain("join")))
+    for second in range(20):
+        pace.settled(second)
+        pace.worked(1, second, second + 1)
+    assert pace.piece == pace.ahead == TABLE_ROWS
+    assert start_of(made, made.chain("rows")).least == 1
