@@ -136,3 +136,11 @@ def test_a_stream_of_another_pipeline_and_rows_that_are_replaced_are_refused() -
     counts = window.agg(n=rs.count())
     with pytest.raises(ConfigurationError, match="has allowed_lateness"):
         left.join(counts, {"id": "order"}, within="1m")
+
+
+@pytest.mark.parametrize("limit", [{}, {"within": "1s"}, {"window": rs.tumbling("1m")}])
+def test_rows_that_change_others_are_refused(limit: dict[str, Any]) -> None:
+    _, left, right = streams()
+    counts = right.key_by("order").aggregate(n=rs.count())
+    with pytest.raises(ConfigurationError, match="takes rows that are only added"):
+        left.join(counts, {"id": "order"}, **limit)
