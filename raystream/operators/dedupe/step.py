@@ -37,6 +37,7 @@ class Dedupe(Step):
     operator: ClassVar[str] = "raystream.operators.dedupe.operator:Dedupe"
     form: ClassVar[str] = "dedupe"
     keeps_state: ClassVar[bool] = True
+    calls_cost: ClassVar[bool] = True
     counts_rows: ClassVar[bool] = True
 
     columns: tuple[str, ...]

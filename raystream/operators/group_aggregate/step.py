@@ -43,6 +43,7 @@ class GroupAggregate(Step):
     operator: ClassVar[str] = "raystream.operators.group_aggregate.operator:GroupAggregate"
     takes_changes: ClassVar[bool] = True
     keeps_state: ClassVar[bool] = True
+    calls_cost: ClassVar[bool] = True
     keeps_records: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = True
 

@@ -51,6 +51,7 @@ class Top(Step):
     operator: ClassVar[str] = "raystream.operators.top.operator:Top"
     takes_changes: ClassVar[bool] = True
     keeps_state: ClassVar[bool] = True
+    calls_cost: ClassVar[bool] = True
     keeps_records: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = True
 
