@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import typing
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -25,6 +26,18 @@ class Value(Generic[T]):
     """One value per key, such as `count: rs.Value[int]`.
 
     Methods concern the key of the row or timer that is processed.
+
+    >>> class Pairs(rs.Process):
+    ...     first: rs.Value[int]
+    ...     def on_row(self, row, ctx):
+    ...         if self.first.get() is None:
+    ...             self.first.set(row["n"])
+    ...         else:
+    ...             yield {"k": ctx.key, "first": self.first.get(0), "second": row["n"]}
+    ...             self.first.clear()
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"k": "a", "n": n} for n in range(4)]))
+    >>> rows.key_by("k").process(Pairs()).collect().rows()
+    [('a', 0, 1), ('a', 2, 3)]
     """
 
     def get(self, default: T | None = None) -> T | None:
@@ -41,7 +54,21 @@ class Value(Generic[T]):
 
 
 class List(Generic[T]):
-    """A list per key, such as `last: rs.List[float]`."""
+    """A list per key, such as `last: rs.List[float]`.
+
+    >>> class LastTwo(rs.Process):
+    ...     last: rs.List[int]
+    ...     def on_row(self, row, ctx):
+    ...         self.last.append(row["n"])
+    ...         if row["n"] < 0:
+    ...             self.last.clear()
+    ...             self.last.extend([0, 0])
+    ...         self.last.set(self.last.get()[-2:])
+    ...         yield {"k": ctx.key, "last": self.last.get(), "number": len(self.last)}
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"k": "a", "n": n} for n in (1, 2, 3, -1)]))
+    >>> rows.key_by("k").process(LastTwo()).collect()["last"].to_list()
+    [[1], [1, 2], [2, 3], [0, 0]]
+    """
 
     def append(self, item: T) -> None:
         """Add an item behind the others."""
@@ -73,7 +100,17 @@ class List(Generic[T]):
 
 
 class Map(MutableMapping[K, V]):
-    """A dict per key, such as `seen: rs.Map[str, int]`; it has the methods of a dict."""
+    """A dict per key, such as `seen: rs.Map[str, int]`; it has the methods of a dict.
+
+    >>> class Pages(rs.Process):
+    ...     seen: rs.Map[str, int]
+    ...     def on_row(self, row, ctx):
+    ...         self.seen[row["page"]] = self.seen.get(row["page"], 0) + 1
+    ...         yield {"user": ctx.key, "pages": len(self.seen)}
+    >>> visits = rs.Rows([{"user": 1, "page": page} for page in ("a", "b", "a")])
+    >>> rs.Pipeline("example").read(visits).key_by("user").process(Pages()).collect().rows()
+    [(1, 1), (1, 2), (1, 2)]
+    """
 
 
 class Context:
@@ -88,6 +125,23 @@ class Context:
         now: The clock.
         late: Whether the row came behind the watermark.
         ended: All input has ended, and event time with it: a timer that sets itself again stops.
+
+    >>> class Silent(rs.Process):
+    ...     last: rs.Value[int]
+    ...     def on_row(self, row, ctx):
+    ...         ctx.emit("all", row)
+    ...         ctx.clock_timer(ctx.now + 3_600_000)
+    ...         ctx.delete_clock_timer(ctx.now + 3_600_000)
+    ...         if self.last.get() is not None:
+    ...             ctx.delete_timer(self.last.get() + 60_000)
+    ...         self.last.set(ctx.time)
+    ...         ctx.timer(ctx.time + 60_000)
+    ...     def on_timer(self, at, ctx):
+    ...         yield {"user": ctx.key, "silent_since": self.last.get()}
+    >>> rows = rs.Rows([{"user": 1, "ts": 5}, {"user": 1, "ts": 9}])
+    >>> keyed = rs.Pipeline("example").read(rows, event_time="ts").key_by("user")
+    >>> keyed.process(Silent(), side_outputs=["all"]).collect().rows()
+    [(1, 9)]
     """
 
     key: Any
@@ -134,6 +188,23 @@ class Process:
     >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a"}, {"shop": "a"}]))
     >>> rows.key_by("shop").process(Count()).collect().rows()
     [('a', 1), ('a', 2)]
+
+    Timers, of event time and of the clock, and what is made and given back in each subtask:
+
+    >>> class Reminder(rs.Process):
+    ...     def open(self):
+    ...         self.client = []
+    ...     def on_row(self, row, ctx):
+    ...         ctx.timer(ctx.time + 60_000)
+    ...     def on_timer(self, at, ctx):
+    ...         yield {"shop": ctx.key, "at": at}
+    ...     def on_clock_timer(self, at, ctx):
+    ...         yield {"shop": ctx.key, "at": at}
+    ...     def close(self):
+    ...         self.client.clear()
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "ts": 1}]), event_time="ts")
+    >>> rows.key_by("shop").process(Reminder()).collect().rows()
+    [('a', 60001)]
     """
 
     def open(self) -> None:
@@ -209,6 +280,7 @@ def state_fields(process: Process) -> list[StateField]:
 
     >>> class Count(rs.Process):
     ...     count: rs.Value[int]
+    ...     def on_row(self, row, ctx): pass
     >>> [(field.name, field.kind.__name__, field.types) for field in state_fields(Count())]
     [('count', 'Value', (<class 'int'>,))]
     """
@@ -222,11 +294,17 @@ def state_fields(process: Process) -> list[StateField]:
 
 def _hints(kind: type[Process]) -> Mapping[str, Any]:
     try:
-        return typing.get_type_hints(kind, include_extras=True)
+        return typing.get_type_hints(kind, None, _names_around(kind), include_extras=True)
     except Exception as error:
         what = f"{kind.__name__}: its annotations cannot be read: {error}"
         advice = "names in annotations must be importable at the top of its module"
         raise ConfigurationError(what, what_to_do=advice) from error
+
+
+def _names_around(kind: type[Process]) -> dict[str, Any]:
+    """What its methods see: not always its module, as in a notebook, a doctest, or `exec`."""
+    methods = [each for each in vars(kind).values() if inspect.isfunction(each)]
+    return {name: value for each in methods for name, value in each.__globals__.items()}
 
 
 def _field(process: type[Process], name: str, hint: Any) -> StateField | None:

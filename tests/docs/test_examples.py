@@ -1,8 +1,12 @@
-"""Every public name has an example in its docstring; pytest --doctest-modules runs them."""
+"""Every public name has an example in its docstring; pytest --doctest-modules runs them.
+
+Methods that mean something only together, such as those of a state, have one in their class's.
+"""
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +30,8 @@ OF_THE_ENGINE = {
     "Pipeline": {"add", "node", "schema"},
 }
 
+TOGETHER = {"Context", "List", "Process", "Value"}
+
 
 def public() -> Iterator[tuple[str, Any]]:
     for name in sorted(set(rs.__all__) - NOT_OURS):
@@ -36,7 +42,9 @@ def public() -> Iterator[tuple[str, Any]]:
             hidden = PROTOCOLS | OF_THE_ENGINE.get(kind.__name__, set())
             for name, member in vars(kind).items():
                 if callable_or_property(member) and not name.startswith("_") and name not in hidden:
-                    yield f"{kind.__name__}.{name}", member
+                    example = inspect.getdoc(kind) or ""
+                    if kind.__name__ not in TOGETHER or not re.search(rf"\b{name}\(", example):
+                        yield f"{kind.__name__}.{name}", member
 
 
 def callable_or_property(member: Any) -> bool:
