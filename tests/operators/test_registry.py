@@ -19,6 +19,7 @@ from raystream.operators.step import Inputs, Step, UserCode
 from raystream.verify import evaluate
 from tests import steps
 
+OPERATORS = (Path(__file__).parents[2] / "docs/operators.md").read_text()
 DOCS = sorted((Path(__file__).parents[2] / "docs").rglob("*.md"))
 ASKED = rs.tumbling("1m"), {"n": rs.count()}
 EXAMPLES: dict[str, Step] = {
@@ -92,6 +93,13 @@ def test_a_verb_has_a_form_in_yaml(word: str) -> None:
 def test_a_verb_stands_in_the_docs(word: str) -> None:
     call = f".{method(EXAMPLES[word])}"
     assert any(call in page.read_text() for page in DOCS)
+
+
+@pytest.mark.parametrize("word", OURS)
+def test_a_verb_has_a_row_in_the_table_of_operators(word: str) -> None:
+    (row,) = (line for line in OPERATORS.splitlines() if line.startswith(f"| `{word}` |"))
+    assert len(row.split(" | ")) == 5
+    assert "`tests/" in row
 
 
 @pytest.mark.parametrize("word", OURS)
