@@ -1,4 +1,4 @@
-"""Traits of sources and sinks: a Kafka topic has most of them, rows in memory have none."""
+"""Traits of sources and sinks: those of Kafka have most of them, rows in memory have none."""
 
 from __future__ import annotations
 
@@ -12,31 +12,34 @@ from raystream.api.sample_ends import SampledSource
 from raystream.connectors import traits
 from raystream.testing import feed
 
-TOPIC = rs.Kafka("kafka:9092").topic(
-    "requests", metadata=["offset"], key="id", discovery_interval="7s"
-)
-ASKED: list[tuple[Any, Any, Any]] = [
-    (traits.has_record_keys, True, False),
-    (traits.own_key, "id", None),
-    (traits.discovery_interval, 7.0, 60.0),
-    (traits.topics_of, ("requests",), ()),
-    (traits.path_of, None, None),
-    (traits.cluster_of, TOPIC.connection, None),
+KAFKA = rs.Kafka("kafka:9092")
+SOURCE = KAFKA.topic("requests", metadata=["offset"], discovery_interval="7s").as_source()
+SINK = KAFKA.topic("counts", key="id").as_sink()
+ASKED: list[tuple[Any, Any, Any, Any]] = [
+    (traits.has_record_keys, True, True, False),
+    (traits.own_key, None, "id", None),
+    (traits.discovery_interval, 7.0, 60.0, 60.0),
+    (traits.topics_of, ("requests",), ("counts",), ()),
+    (traits.path_of, None, None, None),
+    (traits.cluster_of, KAFKA, KAFKA, None),
 ]
 
 
-@pytest.mark.parametrize(("ask", "of_topic", "of_rows"), ASKED, ids=lambda each: str(each)[:20])
-def test_what_ends_have(ask: Any, of_topic: Any, of_rows: Any) -> None:
-    assert ask(TOPIC) == of_topic
+@pytest.mark.parametrize(
+    ("ask", "of_source", "of_sink", "of_rows"), ASKED, ids=lambda each: str(each)[:20]
+)
+def test_what_ends_have(ask: Any, of_source: Any, of_sink: Any, of_rows: Any) -> None:
+    assert ask(SOURCE) == of_source
+    assert ask(SINK) == of_sink
     assert ask(rs.Rows([])) == ask(None) == of_rows
 
 
 def test_columns_of_metadata_and_checks_of_rows() -> None:
-    made = traits.metadata_columns(TOPIC)
+    made = traits.metadata_columns(SOURCE)
     assert made is not None
     assert "offset" in " ".join(made.columns)
     assert traits.metadata_columns(rs.Rows([])) is None
-    assert traits.row_check(TOPIC) is not None
+    assert traits.row_check(SINK) is not None
     assert traits.row_check(rs.Collect()) is None
 
 
@@ -46,11 +49,11 @@ def test_files_have_a_path(tmp_path: Path) -> None:
 
 def test_columns_of_metadata_are_there_in_tests_of_a_pipeline() -> None:
     p = rs.Pipeline("fed")
-    p.read(TOPIC, schema={"n": "int"}).filter("offset >= 1").write(rs.Collect(), name="out")
+    p.read(SOURCE, schema={"n": "int"}).filter("offset >= 1").write(rs.Collect(), name="out")
     rows = [{"n": 1, "offset": 0}, {"n": 2, "offset": 1}, {"n": 3}]
     assert feed(p, {"requests": rows})["out"] == [{"n": 2, "offset": 1}]
 
 
 def test_a_source_that_is_sampled_keeps_its_traits() -> None:
-    assert traits.topics_of(SampledSource(TOPIC)) == ("requests",)
-    assert traits.has_record_keys(SampledSource(TOPIC))
+    assert traits.topics_of(SampledSource(SOURCE)) == ("requests",)
+    assert traits.has_record_keys(SampledSource(SOURCE))
