@@ -107,7 +107,15 @@ class _Builder:
             before, output = output, Link(name, outputs, self._count, follower, check)
             links[name] = before if isinstance(operator, SinkOperator) else output
             operator.open(self._context(specs[index]), output)
-        chain = Chain(operators, head)
+        by_name = {spec.name: (spec, links[spec.name]) for spec in specs}
+
+        def remake(step: StepName) -> Operator:
+            spec, output = by_name[step]
+            again = self._operator(spec)
+            again.open(self._context(spec), output)
+            return again
+
+        chain = Chain(operators, head, remake)
         chain.restore(self._restored())
         start = start_of(self._request.job.plan, self._chain)
         me = self._ctx

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from raystream.data.batch import Batch
@@ -13,6 +14,7 @@ from raystream.observe.silence import Silence
 from raystream.operators.operator import Operator, Restored, StepState
 from raystream.runtime.exchange import Outputs
 from raystream.runtime.tail import Tap
+from raystream.runtime.uneven import evened, is_uneven
 from raystream.time.watermark import Idle, Watermark
 
 STEP_OF_ERROR = "raystream_step"
@@ -94,10 +96,19 @@ class Chain:
 
     Args:
         operators: (step name, operator), first to last; already open.
+        head: Output of what is in front of them.
+        remake: Creates another operator of a step.
     """
 
-    def __init__(self, operators: Sequence[tuple[StepName, Operator]], head: Link) -> None:
+    def __init__(
+        self,
+        operators: Sequence[tuple[StepName, Operator]],
+        head: Link,
+        remake: Callable[[StepName], Operator] | None = None,
+    ) -> None:
         self._operators = list(operators)
+        self._remake = remake
+        self._uneven: list[tuple[StepName, Operator, Restored]] = []
         self._head = head
         self._passing: deque[tuple[int, Watermark | Idle]] = deque()
         self._passed: deque[Watermark | Idle] = deque()
@@ -120,10 +131,13 @@ class Chain:
 
     def has_more(self) -> bool:
         """Whether a step has more output, and holds back event time until it is emitted."""
-        return any(operator.has_more() for _, operator in self._operators)
+        return bool(self._uneven) or any(operator.has_more() for _, operator in self._operators)
 
     def proceed(self) -> None:
         """Emit one piece of pending output, of the last step with any: earlier ones add to it."""
+        if self._uneven:
+            self._even_out(*self._uneven.pop())
+            return
         for step, operator in reversed(self._operators):
             if operator.has_more():
                 guarded(step, operator.proceed)
@@ -173,10 +187,17 @@ class Chain:
         return all(operator.has_room() for _, operator in self._operators)
 
     def restore(self, states: dict[StepName, Restored]) -> None:
-        """Restore the state of each step."""
+        """Restore the state of each step; what that emits is pending output."""
         for step, operator in self._operators:
-            if step in states:
+            if step in states and self._remake is not None and is_uneven(states[step]):
+                self._uneven.append((step, operator, states[step]))
+            elif step in states:
                 guarded(step, operator.restore, states[step])
+
+    def _even_out(self, step: StepName, operator: Operator, restored: Restored) -> None:
+        assert self._remake is not None
+        even = guarded(step, evened, restored, partial(self._remake, step))
+        guarded(step, operator.restore, even)
 
     def snapshot(self, checkpoint: int, *, final: bool) -> dict[StepName, StepState]:
         """State of every step that has any."""
