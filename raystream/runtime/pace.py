@@ -12,8 +12,8 @@ from math import exp
 
 from raystream.runtime.channels.credit import NO_LIMIT
 
-TABLE_ROWS = 256
-"""Minimum rows at once for tables of the engine, where a call costs about as much as these."""
+COLUMN_ROWS = 256
+"""Minimum rows at once where no user code runs: a call on columns costs as much as so many rows."""
 
 BATCH_ROWS = 20_000
 """Maximum rows at once: a group-by costs 36 ns/row at this size, 95 at 2,000 rows."""

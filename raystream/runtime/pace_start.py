@@ -6,10 +6,10 @@ from raystream.operators.step import UserCode
 from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
 from raystream.runtime.pace import (
     BATCH_ROWS,
+    COLUMN_ROWS,
     FIRST_AHEAD,
     FIRST_ROWS,
     ROW_CODE_ROWS,
-    TABLE_ROWS,
     Start,
 )
 
@@ -24,7 +24,7 @@ def start_of(plan: PhysicalPlan, chain: ChainSpec) -> Start:
         ahead=first_ahead(plan),
         stages=1 + _hops(plan),
         calls=any(_costs_by_call(step) for step in chain.steps),
-        least=TABLE_ROWS if not mine and any(s.step.calls_cost for s in chain.steps) else 1,
+        least=1 if mine else COLUMN_ROWS,
     )
 
 

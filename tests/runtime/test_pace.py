@@ -16,9 +16,9 @@ from raystream.runtime.channels.credit import NO_LIMIT
 from raystream.runtime.pace import (
     AHEAD_S,
     BATCH_ROWS,
+    COLUMN_ROWS,
     PIECE_S,
     ROW_CODE_ROWS,
-    TABLE_ROWS,
     Pace,
     Start,
 )
@@ -171,15 +171,23 @@ def test_a_slow_function_in_the_chain_of_the_source_is_given_little(tmp_path: Pa
     assert longest[0] <= 6 * PIECE_S
 
 
-def test_a_loaded_machine_does_not_starve_a_join_of_rows() -> None:
+@pytest.mark.parametrize("chain", ["rows", "join"])
+def test_a_loaded_machine_does_not_starve_columns_of_rows(chain: str) -> None:
     """The cost of a call, taken for that of its rows, led to a row at a time, for ever."""
     p = rs.Pipeline("pairs")
     rows = p.read(rs.Rows([{"k": 1}]), schema={"k": "int"}, name="rows")
     rows.join(rows, "k", suffix="_b", name="join").write(rs.Collect(), name="out")
     made = p.plan()
-    pace = Pace(start_of(made, made.chain("join")))
+    pace = Pace(start_of(made, made.chain(chain)))
     for second in range(20):
         pace.settled(second)
         pace.worked(1, second, second + 1)
-    assert pace.piece == pace.ahead == TABLE_ROWS
-    assert start_of(made, made.chain("rows")).least == 1
+    assert pace.piece == pace.ahead == COLUMN_ROWS
+
+
+def test_a_function_of_rows_may_get_one_row_at_a_time() -> None:
+    p = rs.Pipeline("slow")
+    rows = p.read(rs.Rows([{"k": 1}]), schema={"k": "int"}, name="rows")
+    rows.map(dict, schema={"k": "int"}, name="slow").write(rs.Collect(), name="out")
+    made = p.plan()
+    assert start_of(made, made.chains[0]).least == 1
