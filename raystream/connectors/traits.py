@@ -120,12 +120,12 @@ def _with(end: object, member: str) -> Any:
 
 
 def source_of(end: object) -> Any:
-    """The source that a read uses.
+    """The source that a read uses. The type decides: a wrapper that forwards all is not unwrapped.
 
     Raises:
         ConfigurationError: options of a sink.
     """
-    found: Readable | None = _with(end, "as_source")
+    found: Readable | None = _of_type(end, "as_source")
     return end if found is None else found.as_source()
 
 
@@ -135,8 +135,12 @@ def sink_of(end: object) -> Any:
     Raises:
         ConfigurationError: options of a source.
     """
-    found: Writable | None = _with(end, "as_sink")
+    found: Writable | None = _of_type(end, "as_sink")
     return end if found is None else found.as_sink()
+
+
+def _of_type(end: object, member: str) -> Any:
+    return end if hasattr(type(end), member) else None
 
 
 def metadata_columns(end: object) -> Schema | None:

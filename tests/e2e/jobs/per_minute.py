@@ -56,7 +56,7 @@ p = rs.Pipeline(
     checkpoint_interval=os.environ.get("E2E_INTERVAL", "300ms"),
     checkpoint_storage=os.environ["E2E_STORAGE"],
 )
-requests = kafka.topic(os.environ["E2E_INPUT"])
+requests = kafka.topic(os.environ["E2E_INPUT"]).as_source()
 counts = (
     p.read(
         Paced(requests, _number("E2E_RATE", 10_000)),
