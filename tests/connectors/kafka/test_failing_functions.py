@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,9 @@ def test_a_batch_function_names_the_offsets_of_its_batch(
 ) -> None:
     said = message(kafka, topic, lambda rows: rows.map_batches(broken_batch), tmp_path)
     assert "KeyError: 'no such city', in a batch of " in said
-    assert f"topic {topic}, partition 1, offset " in said
-    assert " to 149" in said
+    found = re.search(rf"topic {topic}, partition 1, offset (\d+)(?: to (\d+))?", said)
+    assert found is not None, said
+    assert int(found[1]) <= BAD // 2 <= int(found[2] or found[1])  # batches vary with the load
     assert "hunter2" not in said
 
 
