@@ -114,6 +114,9 @@ def test_first_and_last_are_by_event_time() -> None:
         "mean": 2.0,
         "first": 1,
         "last": 3,
+        "count_distinct": 3,
+        "variance": 1.0,
+        "stddev": 1.0,
     }
 
 
