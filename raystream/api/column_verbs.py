@@ -21,23 +21,10 @@ from raystream.api.verb_options import policy_of
 from raystream.operators.drop.step import Drop
 from raystream.operators.rename.step import Rename
 from raystream.operators.select.step import Select
-from raystream.operators.step import Step
 
 
 class ColumnVerbs(Shown):
     """Verbs of a stream that leave its rows, with other columns."""
-
-    _key: tuple[str, ...]
-
-    def _then(
-        self,
-        step: Step,
-        name: str | None,
-        parallelism: int | None,
-        key: tuple[str, ...] | None = None,
-    ) -> typing.Self:
-        """Append a step and return its stream; without `key` it has the key of this one."""
-        raise NotImplementedError
 
     @checked
     def select(

@@ -15,25 +15,12 @@ from raystream.api.verb_options import declared_or_annotated, policy_of
 from raystream.graph.nearest import did_you_mean
 from raystream.graph.process import Process as UserProcess
 from raystream.operators.process.step import Process
-from raystream.operators.step import Step
 
 _TAKEN = ("main", "errors")
 
 
 class ProcessVerbs(Shown):
     """Verbs of a keyed stream that are written by the user."""
-
-    _key: tuple[str, ...]
-
-    def _then(
-        self,
-        step: Step,
-        name: str | None,
-        parallelism: int | None,
-        key: tuple[str, ...] | None = None,
-    ) -> typing.Self:
-        """Append a step and return its stream; without `key` it has the key of this one."""
-        raise NotImplementedError
 
     def _side(self, tag: str) -> Any:
         """The stream of a side output of the last step."""

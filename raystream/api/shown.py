@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import typing
 from typing import TYPE_CHECKING
 
 from raystream.api.arguments import checked
 from raystream.api.pipeline import Pipeline
 from raystream.graph.logical import Edge
+from raystream.operators.step import Step
 from raystream.units import Duration
 
 if TYPE_CHECKING:
@@ -18,6 +20,17 @@ class Shown:
 
     _pipeline: Pipeline
     _edge: Edge
+    _key: tuple[str, ...]
+
+    def _then(
+        self,
+        step: Step,
+        name: str | None,
+        parallelism: int | None,
+        key: tuple[str, ...] | None = None,
+    ) -> typing.Self:
+        """Append a step and return its stream; without `key` it has the key of this one."""
+        raise NotImplementedError
 
     @checked
     def show(self, limit: int = 10, *, timeout: Duration = "10s") -> None:

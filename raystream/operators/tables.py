@@ -6,7 +6,7 @@ the key, checks of restored types and sizes are here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -222,3 +222,28 @@ class TableOperator(Operator):
         """Memory of the tables."""
         sizes = [each.table.size_bytes() for each in self._tables.values() if each.table]
         return {"state_bytes": sum(sizes)}
+
+
+class PiecewiseOperator(TableOperator):
+    """Emits its output in pieces: a generator gives one each time it is resumed."""
+
+    _work: Iterator[None] | None = None
+
+    def has_more(self) -> bool:
+        """Whether not all of the output is emitted."""
+        return self._work is not None
+
+    def proceed(self) -> None:
+        """Emit the next piece."""
+        if self._work is not None and next(self._work, self) is self:
+            self._work = None
+
+    def _start(self, work: Iterator[None]) -> None:
+        """Emit the first piece; downstream takes each before the next is made."""
+        self._work = work
+        self.proceed()
+
+    def _drain(self) -> None:
+        """The step before emitted two batches at once: pending output is of the earlier state."""
+        while self._work is not None:
+            self.proceed()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from raystream.graph.aggregates import Aggregate
 
 
 def duration(ms: int) -> str:
@@ -69,3 +72,16 @@ def function(verb: str, given: object) -> str:
         return str(described)
     named = getattr(given, "__name__", type(given).__name__)
     return f"{verb} {named.replace('<lambda>', 'lambda')}"
+
+
+def meaning_of(aggregates: Mapping[str, Aggregate]) -> dict[str, str]:
+    """What aggregates compute, for people and for the comparison of a restore.
+
+    >>> meaning_of({"n": rs.count(), "high": rs.max("x", where="x > 0")})
+    {'n': 'count()', 'high': 'max(x) where x > 0'}
+    """
+    return {
+        name: f"{a.kind}({'' if a.value is None else a.value})"
+        + ("" if a.where is None else f" where {a.where}")
+        for name, a in aggregates.items()
+    }

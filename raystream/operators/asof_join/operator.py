@@ -24,7 +24,7 @@ from raystream.operators.asof_join.step import AsofJoin as Step
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.joins.pairs import LATE, PIECE
 from raystream.operators.joins.rows import JoinedRows, keys_as
-from raystream.operators.tables import StateTable, TableOperator
+from raystream.operators.tables import PiecewiseOperator, StateTable
 from raystream.operators.user_code import untyped
 from raystream.operators.window.early import final_rows
 from raystream.state.keyed_table import KeyedTable
@@ -35,16 +35,14 @@ from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 _BEGIN = -(2**62)
 _END = 2**62
 _SLOT = 60_000
-_DONE = object()
 
 
-class AsofJoin(TableOperator):
+class AsofJoin(PiecewiseOperator):
     """A join with the version that held at the event time of each row."""
 
     def __init__(self, step: Step) -> None:
         self._step, self._within = step, step.within_ms
         self._watermark = _BEGIN
-        self._work: Iterator[None] | None = None
         self._chunk = PIECE
         if step.schemas is None:
             super().__init__()
@@ -120,21 +118,7 @@ class AsofJoin(TableOperator):
         if self._step.schemas is None:
             return
         self._drain()
-        self._work = self._advance(watermark.time)
-        self.proceed()
-
-    def has_more(self) -> bool:
-        """Whether rows are still to be emitted."""
-        return self._work is not None
-
-    def proceed(self) -> None:
-        """Emit the next piece."""
-        if self._work is not None and next(self._work, _DONE) is _DONE:
-            self._work = None
-
-    def _drain(self) -> None:
-        while self._work is not None:
-            self.proceed()
+        self._start(self._advance(watermark.time))
 
     def _advance(self, reached: int) -> Iterator[None]:
         waiting, ahead, latest = self._waiting.table, self._ahead.table, self._latest.table

@@ -11,7 +11,7 @@ from raystream.graph.policies import ErrorPolicy
 from raystream.operators.call import Call, Milliseconds
 from raystream.operators.needs import Columns, Needed, every, roots
 from raystream.operators.step import Step
-from raystream.operators.words import duration
+from raystream.operators.words import duration, meaning_of
 
 if TYPE_CHECKING:
     from raystream.data.changes import Changes
@@ -97,11 +97,7 @@ class GroupAggregate(Step):
 
     def meaning(self) -> dict[str, Any]:
         """What it computes, with the types of the key: the owner of a key depends on them."""
-        aggregates = {
-            name: f"{a.kind}({'' if a.value is None else a.value})"
-            + ("" if a.where is None else f" where {a.where}")
-            for name, a in self.aggregates.items()
-        }
+        aggregates = meaning_of(self.aggregates)
         found: dict[str, Any] = {"kind": "GroupAggregate", "keys": list(self.keys)}
         found["aggregates"] = aggregates
         found |= {"takes back": True} if self.takes_back else {}

@@ -28,7 +28,7 @@ from raystream.operators.joins.condition import FOREVER, UNTIL, Condition
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.joins.rows import JoinedRows, keys_as
 from raystream.operators.joins.step import JoinStep
-from raystream.operators.tables import StateTable, TableOperator
+from raystream.operators.tables import PiecewiseOperator, StateTable
 from raystream.operators.user_code import untyped
 from raystream.operators.window.early import final_rows
 from raystream.state.keys import Mask, Rows
@@ -43,7 +43,6 @@ PIECE = 20_000
 
 _ID, _HIT = f"{HIDDEN}id", f"{HIDDEN}hit"
 _BEGIN = -(2**62)
-_DONE = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class _Side:
     given: bool
 
 
-class PairJoin(TableOperator):
+class PairJoin(PiecewiseOperator):
     """A join whose pairs are known as soon as both rows are.
 
     Args:
@@ -78,7 +77,6 @@ class PairJoin(TableOperator):
     def __init__(self, step: JoinStep, condition: Condition) -> None:
         self._step, self._condition, self._kind = step, condition, step.how
         self._watermark = self._handed = _BEGIN
-        self._work: Iterator[None] | None = None
         self._chunk = PIECE
         self._next = 0
         self._sides = tuple(self._side(port) for port in (0, 1)) if step.schemas else ()
@@ -128,23 +126,6 @@ class PairJoin(TableOperator):
         rows = self._on_time(self._condition.timed(canonical(frame, side.keys), port), side)
         if rows.height:
             self._start(self._joined(rows, side))
-
-    def has_more(self) -> bool:
-        """Whether rows are still to be emitted."""
-        return self._work is not None
-
-    def proceed(self) -> None:
-        """Emit the next piece."""
-        if self._work is not None and next(self._work, _DONE) is _DONE:
-            self._work = None
-
-    def _start(self, work: Iterator[None]) -> None:
-        self._work = work
-        self.proceed()
-
-    def _drain(self) -> None:
-        while self._work is not None:
-            self.proceed()
 
     def _on_time(self, rows: pl.DataFrame, side: _Side) -> pl.DataFrame:
         """Rows that may still meet others; late ones and those with nulls are dealt with."""

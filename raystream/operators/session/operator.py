@@ -37,7 +37,7 @@ from raystream.operators.session.columns import (
 )
 from raystream.operators.session.merged import Merged, merged
 from raystream.operators.session.step import SessionAggregate as Step
-from raystream.operators.tables import StateTable, TableOperator, Types
+from raystream.operators.tables import PiecewiseOperator, StateTable, Types
 from raystream.operators.window.aggregates import Aggregation
 from raystream.operators.window.early import final_rows
 from raystream.operators.window.slices import SLICE_ROWS
@@ -49,7 +49,7 @@ _BEGIN = -(2**62)
 _GAP = "gap"
 
 
-class SessionAggregate(TableOperator):
+class SessionAggregate(PiecewiseOperator):
     """Sessions of the keys that this subtask owns."""
 
     def __init__(self, step: Step) -> None:
@@ -58,7 +58,6 @@ class SessionAggregate(TableOperator):
         self._lateness = step.allowed_lateness_ms
         self._errors = RowErrors(step.errors)
         self._watermark = _BEGIN
-        self._work: Iterator[None] | None = None
         self._aggregation: Aggregation | None = None
         types: Types | None = None
         wakes: Types | None = None
@@ -122,20 +121,6 @@ class SessionAggregate(TableOperator):
             return news
         return Watermark(news.time - 1)
 
-    def has_more(self) -> bool:
-        """Whether sessions that are over are not all emitted."""
-        return self._work is not None
-
-    def proceed(self) -> None:
-        """Emit the next slice of them."""
-        if self._work is not None and next(self._work, self) is self:
-            self._work = None
-
-    def _drain(self) -> None:
-        """Pending output comes before that of the next batch."""
-        while self._work is not None:
-            self.proceed()
-
     def _known(self, frame: pl.DataFrame) -> Aggregation:
         if self._aggregation is None:
             self._aggregation = Aggregation(self._step.aggregates, frame.schema)
@@ -192,8 +177,7 @@ class SessionAggregate(TableOperator):
         )
         again = sessions.filter(pl.Series((new & over)[which]))
         if again.height:
-            self._work = self._emitted(again)
-            self.proceed()
+            self._start(self._emitted(again))
 
     def _advance(self, before: int, reached: int) -> None:
         table, timers = self._sessions.table, self._timers.table
@@ -216,8 +200,7 @@ class SessionAggregate(TableOperator):
         self._wake(remaining.select(*self._by, (wake + 1).alias(WAKE)))
         over = rows.filter(pl.Series((reach < reached) & (reach >= before)))
         if over.height:
-            self._work = self._emitted(over)
-            self.proceed()
+            self._start(self._emitted(over))
 
     def _remove(
         self,

@@ -26,7 +26,7 @@ from raystream.data.left_out import left_out
 from raystream.graph.policies import Early
 from raystream.operators.operator import Output
 from raystream.operators.row_errors import RowErrors
-from raystream.operators.tables import StateTable, TableOperator, Types
+from raystream.operators.tables import PiecewiseOperator, StateTable, Types
 from raystream.operators.window.aggregates import ROWS, Aggregation
 from raystream.operators.window.columns import output_columns
 from raystream.operators.window.early import ChangedPanes, final_rows
@@ -40,7 +40,7 @@ _BEGIN = -(2**62)
 _END = 2**62
 
 
-class WindowGlobal(TableOperator):
+class WindowGlobal(PiecewiseOperator):
     """Windowed aggregation of the keys that this subtask owns."""
 
     only_table = "panes"
@@ -56,7 +56,6 @@ class WindowGlobal(TableOperator):
         self._delay = self._lateness if self._every is not None else 0
         self._changed = ChangedPanes(self._panes, self._keys)
         self._due: float | None = None
-        self._work: Iterator[None] | None = None
         self._watermark = _BEGIN
         columns = step.columns.columns if step.columns is not None else None
         self._aggregation = Aggregation(self._asked.aggregates, columns)
@@ -116,17 +115,7 @@ class WindowGlobal(TableOperator):
             return
         self._drain()
         before, self._watermark = self._watermark, reached
-        self._work = self._advance(before, reached)
-        self.proceed()
-
-    def has_more(self) -> bool:
-        """Whether closed windows, or early rows that are due, are not all emitted."""
-        return self._work is not None
-
-    def proceed(self) -> None:
-        """Emit the next slice of them."""
-        if self._work is not None and next(self._work, self) is self:
-            self._work = None
+        self._start(self._advance(before, reached))
 
     def _advance(self, before: int, reached: int) -> Iterator[None]:
         if self._panes.pane_of(before - self._delay) < self._panes.pane_of(reached - self._delay):
@@ -145,13 +134,7 @@ class WindowGlobal(TableOperator):
         if self._due is None or now < self._due or self._work is not None:
             return
         self._due = None
-        self._work = self._tell_changed(None, final=False)
-        self.proceed()
-
-    def _drain(self) -> None:
-        """The previous step emitted two batches at once: pending output is of the earlier state."""
-        while self._work is not None:
-            self.proceed()
+        self._start(self._tell_changed(None, final=False))
 
     def _tell_changed(self, until: int | None, *, final: bool) -> Iterator[None]:
         after = self._watermark - self._lateness
@@ -205,8 +188,7 @@ class WindowGlobal(TableOperator):
         if not touched.height:
             return
         self._changed.note(touched)
-        self._work = self._tell_changed(self._watermark, final=True)
-        self.proceed()
+        self._start(self._tell_changed(self._watermark, final=True))
 
     def _close_windows(self, after: int, until: int) -> Iterator[None]:
         table = self._kept.table

@@ -13,6 +13,7 @@ from raystream.operators.call import Call, Milliseconds
 from raystream.operators.needs import Columns, Needed, every, roots
 from raystream.operators.step import Step
 from raystream.operators.window.words import label_of, window_words
+from raystream.operators.words import meaning_of
 
 if TYPE_CHECKING:
     from raystream.data.schema import Schema
@@ -87,11 +88,7 @@ class WindowAggregate(Step):
 
     def meaning(self) -> dict[str, Any]:
         """What it computes."""
-        aggregates = {
-            name: f"{a.kind}({'' if a.value is None else a.value})"
-            + ("" if a.where is None else f" where {a.where}")
-            for name, a in self.aggregates.items()
-        }
+        aggregates = meaning_of(self.aggregates)
         return {"keys": list(self.keys), "window": str(self.window), "aggregates": aggregates}
 
     def words(self) -> str:

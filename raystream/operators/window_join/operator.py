@@ -26,7 +26,7 @@ from raystream.operators.joins.columns import merged_type
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.joins.pairs import LATE, PIECE
 from raystream.operators.joins.rows import JoinedRows
-from raystream.operators.tables import StateTable, TableOperator
+from raystream.operators.tables import PiecewiseOperator, StateTable
 from raystream.operators.user_code import untyped
 from raystream.operators.window.early import final_rows
 from raystream.operators.window.panes import PANE, WINDOW_END, WINDOW_START, panes_of
@@ -38,7 +38,6 @@ from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
 _BEGIN = -(2**62)
 _LEAST_SLOT = 10_000
-_DONE = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +50,13 @@ class _Side:
     kept: StateTable[TimeTable]
 
 
-class WindowJoin(TableOperator):
+class WindowJoin(PiecewiseOperator):
     """A join of the rows of each window."""
 
     def __init__(self, step: Step) -> None:
         self._step, self._kind = step, step.how
         self._panes = panes_of(step.window)
         self._watermark = _BEGIN
-        self._work: Iterator[None] | None = None
         self._sides = tuple(self._side(port) for port in (0, 1)) if step.schemas else ()
         if step.schemas:
             left, right = step.schemas
@@ -128,21 +126,7 @@ class WindowJoin(TableOperator):
         self._drain()
         before, self._watermark = self._watermark, reached
         if self._panes.pane_of(before) < self._panes.pane_of(reached):
-            self._work = self._close(before, reached)
-            self.proceed()
-
-    def has_more(self) -> bool:
-        """Whether closed windows are not all emitted."""
-        return self._work is not None
-
-    def proceed(self) -> None:
-        """Emit the next piece."""
-        if self._work is not None and next(self._work, _DONE) is _DONE:
-            self._work = None
-
-    def _drain(self) -> None:
-        while self._work is not None:
-            self.proceed()
+            self._start(self._close(before, reached))
 
     def _close(self, after: int, until: int) -> Iterator[None]:
         number = 0
