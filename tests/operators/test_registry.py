@@ -36,7 +36,7 @@ EXAMPLES: dict[str, Step] = {
         steps.Map(dict),
         steps.FlatMap(list),
         steps.MapBatches(len),
-        steps.Inspect(print),
+        steps.Inspect(repr),
         steps.Process(rs.Process(), ("n",)),
         steps.WithEventTime("n"),
         steps.Union(),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import io
 import os
 import pickle
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from types import BuiltinFunctionType
 from typing import Any
 
 import cloudpickle
@@ -29,7 +31,9 @@ def pack_job(job: JobSpec) -> bytes:
         ConfigurationError: something in the job cannot be pickled, or it is too large.
     """
     try:
-        packed = bytes(cloudpickle.dumps(job))
+        buffer = io.BytesIO()
+        _JobPickler(buffer).dump(job)
+        packed = buffer.getvalue()
     except Exception as error:
         what = f"the job cannot be sent to other processes: {error}"
         advice = "open files, locks and connections inside your functions, not outside"
@@ -104,6 +108,19 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "unknown"
+
+
+class _JobPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types
+    def reducer_override(self, obj: Any) -> Any:
+        """Send a built-in function that was replaced by its name.
+
+        Ray replaces `builtins.print` when a worker prints a progress bar; pickle refuses the
+        `print` that a pipeline got before.
+        """
+        if isinstance(obj, BuiltinFunctionType) and obj.__self__ is builtins:
+            replaced = getattr(builtins, obj.__name__, None) is not obj
+            return (getattr, (builtins, obj.__name__)) if replaced else NotImplemented
+        return super().reducer_override(obj)
 
 
 class _RequestPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle has no types

@@ -42,6 +42,18 @@ def test_a_function_that_holds_a_lock_is_refused_with_advice(tmp_path: Path) -> 
         pack_job(counting(tmp_path, function=lambda frame: (lock, frame)))
 
 
+def test_a_builtin_that_ray_replaced_meanwhile_is_sent_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = counting(tmp_path, function=print)
+    monkeypatch.setattr("builtins.print", lambda *_: None)
+    packed = pack_job(job)
+    monkeypatch.undo()
+    step = unpack_job(packed).plan.chain("read").steps[-1].step
+    assert isinstance(step, steps.MapBatches)
+    assert step.function is print
+
+
 def test_other_versions_are_named() -> None:
     theirs = {**versions(), "polars": "0.1"}
     assert differing(theirs) == f"polars {versions()['polars']} here, 0.1 there"
