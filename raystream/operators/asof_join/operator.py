@@ -21,12 +21,12 @@ from raystream.data.batch import TIME, Batch
 from raystream.data.keys import canonical
 from raystream.data.left_out import left_out
 from raystream.operators.asof_join.step import AsofJoin as Step
+from raystream.operators.final_rows import final_rows
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.joins.pairs import LATE, PIECE
 from raystream.operators.joins.rows import JoinedRows, keys_as
 from raystream.operators.tables import PiecewiseOperator, StateTable
 from raystream.operators.user_code import untyped
-from raystream.operators.window.early import final_rows
 from raystream.state.keyed_table import KeyedTable
 from raystream.state.keys import Rows
 from raystream.state.time_table import TimeTable

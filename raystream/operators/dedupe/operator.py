@@ -13,8 +13,8 @@ from raystream.data.left_out import left_out
 from raystream.ids import HIDDEN
 from raystream.operators.dedupe.step import Dedupe as Step
 from raystream.operators.expressions import check_columns
+from raystream.operators.final_rows import final_rows
 from raystream.operators.tables import StateTable, TableOperator
-from raystream.operators.window.early import final_rows
 from raystream.state.keyed_table import KeyedTable
 from raystream.state.keys import Mask
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark

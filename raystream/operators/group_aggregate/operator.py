@@ -23,6 +23,7 @@ from raystream.data.batch import Batch
 from raystream.operators.changing.difference import Version, difference
 from raystream.operators.changing.groups import NUMBER, SEEN
 from raystream.operators.expressions import check_columns
+from raystream.operators.final_rows import final_rows
 from raystream.operators.group_aggregate.columns import EMITTED, LATEST, by_of, with_times
 from raystream.operators.group_aggregate.groups import Groups, News
 from raystream.operators.group_aggregate.step import GroupAggregate as Step
@@ -30,7 +31,6 @@ from raystream.operators.operator import Output
 from raystream.operators.row_errors import RowErrors
 from raystream.operators.tables import StateTable, TableOperator
 from raystream.operators.window.aggregates import ROWS, Finished
-from raystream.operators.window.early import final_rows
 from raystream.state.keyed_table import KeyedTable
 from raystream.state.keys import Rows
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark

@@ -24,13 +24,13 @@ from raystream.data.batch import TIME, Batch
 from raystream.data.keys import canonical
 from raystream.data.left_out import left_out
 from raystream.ids import HIDDEN
+from raystream.operators.final_rows import final_rows
 from raystream.operators.joins.condition import FOREVER, UNTIL, Condition
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.joins.rows import JoinedRows, keys_as
 from raystream.operators.joins.step import JoinStep
 from raystream.operators.tables import PiecewiseOperator, StateTable
 from raystream.operators.user_code import untyped
-from raystream.operators.window.early import final_rows
 from raystream.state.keys import Mask, Rows
 from raystream.state.time_table import TimeTable
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark

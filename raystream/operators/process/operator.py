@@ -17,6 +17,7 @@ from raystream.errors import ConfigurationError, RaystreamError
 from raystream.graph.policies import ErrorPolicy
 from raystream.graph.process import Process as UserProcess
 from raystream.operators.expressions import check_columns, split_hidden
+from raystream.operators.final_rows import final_rows
 from raystream.operators.operator import Output, Restored
 from raystream.operators.process.columns import StateColumns
 from raystream.operators.process.context import ProcessContext
@@ -28,7 +29,6 @@ from raystream.operators.process.tables import AT, TimerTable, numbered
 from raystream.operators.row_errors import BadRow, RowErrors, bad_rows
 from raystream.operators.tables import TableOperator
 from raystream.operators.user_code import defined_at, raised, untyped, user_code
-from raystream.operators.window.early import final_rows
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
 PIECE_S = 0.1

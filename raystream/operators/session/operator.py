@@ -22,6 +22,7 @@ import polars as pl
 from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import TIME, Batch
 from raystream.data.left_out import left_out
+from raystream.operators.final_rows import final_rows
 from raystream.operators.operator import Output
 from raystream.operators.row_errors import RowErrors
 from raystream.operators.session.columns import (
@@ -39,7 +40,6 @@ from raystream.operators.session.merged import Merged, merged
 from raystream.operators.session.step import SessionAggregate as Step
 from raystream.operators.tables import PiecewiseOperator, StateTable, Types
 from raystream.operators.window.aggregates import Aggregation
-from raystream.operators.window.early import final_rows
 from raystream.operators.window.slices import SLICE_ROWS
 from raystream.state.keyed_table import KeyedTable
 from raystream.state.timers import Timers

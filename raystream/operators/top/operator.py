@@ -20,9 +20,9 @@ from raystream.ids import HIDDEN
 from raystream.operators.changing.difference import Version, difference
 from raystream.operators.changing.groups import ALL, COPIES, NUMBER, SEEN, numbers, unfolded
 from raystream.operators.expressions import check_columns
+from raystream.operators.final_rows import final_rows
 from raystream.operators.tables import StateTable, TableOperator
 from raystream.operators.top.step import Top as Step
-from raystream.operators.window.early import final_rows
 from raystream.state.keyed_table import KeyedTable
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 

@@ -6,19 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from raystream.data.batch import IS_FINAL
 from raystream.operators.window.panes import PANE, WINDOW_END, WINDOW_START, Assigner
 from raystream.operators.window.slices import Slice, slices
 from raystream.state.window_table import WindowTable
 
 _MAX_NOTES = 64
-
-
-def final_rows(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows that will not be replaced: an early row of a window is not an additional row."""
-    if IS_FINAL not in frame.columns:
-        return frame
-    return frame.filter(pl.col(IS_FINAL)).drop(IS_FINAL)
 
 
 class ChangedPanes:

@@ -6,10 +6,10 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
+from raystream.operators.final_rows import final_rows
 from raystream.operators.operator import Operator, Output
 from raystream.operators.row_errors import RowErrors
 from raystream.operators.window.aggregates import Aggregation
-from raystream.operators.window.early import final_rows
 from raystream.operators.window.panes import panes_of
 from raystream.operators.window.step import WindowLocal as Step
 

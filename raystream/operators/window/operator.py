@@ -24,12 +24,13 @@ from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import TIME, Batch
 from raystream.data.left_out import left_out
 from raystream.graph.policies import Early
+from raystream.operators.final_rows import final_rows
 from raystream.operators.operator import Output
 from raystream.operators.row_errors import RowErrors
 from raystream.operators.tables import PiecewiseOperator, StateTable, Types
 from raystream.operators.window.aggregates import ROWS, Aggregation
 from raystream.operators.window.columns import output_columns
-from raystream.operators.window.early import ChangedPanes, final_rows
+from raystream.operators.window.early import ChangedPanes
 from raystream.operators.window.panes import PANE, WINDOW_END, panes_of
 from raystream.operators.window.slices import slices
 from raystream.operators.window.step import WindowGlobal as Step

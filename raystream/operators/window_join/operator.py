@@ -22,13 +22,13 @@ from raystream.data.batch import TIME, Batch
 from raystream.data.keys import canonical
 from raystream.data.left_out import left_out
 from raystream.ids import HIDDEN
+from raystream.operators.final_rows import final_rows
 from raystream.operators.joins.columns import merged_type
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.joins.pairs import LATE, PIECE
 from raystream.operators.joins.rows import JoinedRows
 from raystream.operators.tables import PiecewiseOperator, StateTable
 from raystream.operators.user_code import untyped
-from raystream.operators.window.early import final_rows
 from raystream.operators.window.panes import PANE, WINDOW_END, WINDOW_START, panes_of
 from raystream.operators.window.slices import Slice, slices
 from raystream.operators.window_join.matches import Matches
