@@ -20,7 +20,8 @@ from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.window import slices
 from raystream.operators.window_join import operator
-from raystream.verify.evaluate import evaluate, windows_of
+from raystream.verify.evaluate import evaluate
+from raystream.verify.windows import windows_of
 from tests import steps
 from tests.operators.joining import ON, Model, Row, Subtasks
 from tests.operators.test_interval_join import EVENT, KINDS, in_order, played, rows_of

@@ -14,7 +14,7 @@ from raystream.graph.policies import OnClose
 from raystream.graph.windows import Window
 from raystream.operators.window import slices as window_slices
 from raystream.time.watermark import END_OF_TIME, Watermark
-from raystream.verify.evaluate import windows_of
+from raystream.verify.windows import windows_of
 from tests.steps import WindowAggregate, WindowGlobal
 
 MINUTE = 60_000

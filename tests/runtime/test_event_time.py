@@ -13,7 +13,8 @@ from raystream.errors import JobFailed
 from raystream.graph.windows import Window
 from raystream.testing import ADVANCE, CRASH, feed
 from raystream.time.limits import EARLIEST_MS, LATEST_MS
-from raystream.verify.evaluate import evaluate, windows_of
+from raystream.verify.evaluate import evaluate
+from raystream.verify.windows import windows_of
 
 Row = dict[str, Any]
 NOW = 1_999_999_980_000
