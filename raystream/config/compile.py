@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.environment import PREFIX
-from raystream.api.origin import written_at
 from raystream.api.pipeline import Pipeline
 from raystream.api.stream import Stream
-from raystream.config.aggregate_text import parse_aggregate
 from raystream.config.check import Value
 from raystream.config.ends import Ends, sink_in, source_in
-from raystream.config.functions import function, process
-from raystream.config.place import InvalidFile, Place, Problems
+from raystream.config.notes import NotBuilt, Notes
 from raystream.config.references import named, side_outputs, side_sinks
-from raystream.config.windows import refuse, window_of
-from raystream.config.yaml import Scalar
-from raystream.errors import ConfigurationError
-from raystream.expressions.problem import BadExpression
-from raystream.graph.aggregates import Aggregate
-from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
-from raystream.operators.registry import formless, verbs
+from raystream.config.step_calls import (
+    Surroundings,
+    built,
+    look_at,
+    options_of,
+    policy,
+    watermark,
+)
 
 if TYPE_CHECKING:
     from raystream.data.schema import Schema
-
-_NO_COLUMN = re.compile(r"no column '([^']+)'")
-_PYTHON_ADVICE = (
-    (re.compile(r"write rs\.Kafka\(\.\.\., (\w+)=\.\.\.\)"), r"write \1: beside bootstrap_servers"),
-    (re.compile(r"\b(name|group_id)=$"), r"\1:"),
-)
-"""Advice that speaks of Python, and the same for YAML."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +56,16 @@ def compile_document(document: Value, *, to_run: bool = True) -> Compiled:
     return _Compiler(document, to_run=to_run).compile()
 
 
-class _Skip(Exception):
-    """A step could not be built; its problem is noted."""
-
-
 class _Compiler:
     def __init__(self, document: Value, *, to_run: bool) -> None:
         self._document = document
-        self._problems = Problems()
+        self._notes = Notes()
+        self._attempt, self._noting = self._notes.attempt, self._notes.noting
         connections = document.get("connections")
         self._ends = Ends(connections.data if connections is not None else {}, to_run=to_run)
-        self._directory = os.path.dirname(document.place.file)
         self._streams: dict[str, Stream | None] = {}
+        directory = os.path.dirname(document.place.file)
+        self._around = Surroundings(directory, self._notes, self._streams)
         self._last: Stream | None = None
         self._side = side_sinks(document)
         self._sinks = named(document, "sinks")
@@ -87,9 +73,9 @@ class _Compiler:
 
     def compile(self) -> Compiled:
         pipeline = self._built()
-        self._problems.raise_if_any()
+        self._notes.raise_if_any()
         names = self._attempt(self._final_names, pipeline)
-        self._problems.raise_if_any()
+        self._notes.raise_if_any()
         found = {name: names[node] for name, node in self._nodes.items()}
         sources = {name: found[name] for name in named(self._document, "sources")}
         sinks = {name: found[name] for name in self._sinks}
@@ -120,52 +106,6 @@ class _Compiler:
         """Behind a filter that failed the columns are known all the same."""
         return self._from(step) if step.get("filter") is not None else None
 
-    # -- problems ----------------------------------------------------------------------------
-
-    def _attempt(self, build: Any, *arguments: Any) -> Any:
-        try:
-            return build(*arguments)
-        except _Skip:
-            return None
-
-    @contextmanager
-    def _noting(self, value: Value, within: Value | None = None) -> Iterator[None]:
-        """Steps made inside are written at `within`; what is wrong with them is at `value`."""
-        try:
-            with written_at((within or value).place.origin()):
-                yield
-        except InvalidFile:
-            raise
-        except ConfigurationError as error:
-            if error.where.startswith(PREFIX):
-                raise  # a variable of the environment is wrong, not the file
-            place, path = self._place_of(error, value, within or value)
-            advice = f"; {_for_yaml(error.what_to_do)}" if error.what_to_do else ""
-            last = re.escape(path.rpartition(".")[2])
-            what = getattr(error, "fault", error.what)
-            said = re.sub(rf"^(?:agg|{last}): |^with_columns\({last}=\): ", "", what)
-            self._problems.add(place, path, said + advice)
-            raise _Skip from error
-
-    def _place_of(self, error: ConfigurationError, value: Value, all_: Value) -> tuple[Place, str]:
-        """Where a column that does not exist is named, else the value."""
-        if isinstance(error, BadExpression):
-            for scalar in all_.scalars():
-                start = str(scalar.data).find(error.text)
-                if start >= 0 and not scalar.path.endswith((".name", ".from")):
-                    return _inside(scalar, start + error.offset)
-        column = _NO_COLUMN.search(error.what)
-        for scalar in all_.scalars() if column is not None else ():
-            assert isinstance(scalar.node, Scalar)
-            assert column is not None
-            at = re.search(rf"(?<!\w){re.escape(column[1])}(?!\w)", scalar.node.text)
-            if at is not None and not scalar.path.endswith((".name", ".from")):
-                return _inside(scalar, at.start())
-        output = value.get(error.what.partition(": ")[0])
-        return (output or value).place, (output or value).path
-
-    # -- parts -------------------------------------------------------------------------------
-
     def _new_pipeline(self) -> Pipeline:
         document = self._document
         options: dict[str, Any] = {}
@@ -179,25 +119,25 @@ class _Compiler:
         try:
             with self._noting(checkpoint or document):
                 return Pipeline(document["name"].data, **options)
-        except _Skip:
-            self._problems.raise_if_any()
+        except NotBuilt:
+            self._notes.raise_if_any()
             raise
 
     def _source(self, name: str, value: Value) -> Stream:
-        options: dict[str, Any] = _options(
+        options: dict[str, Any] = options_of(
             value, "event_time", "event_time_unit", "time_zone", "schema", "parallelism"
         )
         errors = value.get("errors")
         if errors is not None:
-            options["errors"] = _policy(errors)
+            options["errors"] = policy(errors)
         if name != "source":
             options["name"] = name
         _, end = source_in(value)
         with self._noting(end):
             source = self._ends.source(value)
         with self._noting(value):
-            watermark = _watermark(value.get("watermark"))
-            stream = self._pipeline.read(source, watermark=watermark, **options)
+            strategy = watermark(value.get("watermark"))
+            stream = self._pipeline.read(source, watermark=strategy, **options)
             self._nodes[name] = stream._edge.source
         self._dead_letters(errors, stream)
         return stream
@@ -217,150 +157,20 @@ class _Compiler:
     def _step(self, step: Value) -> Stream:
         stream = self._from(step)
         if stream is None:
-            self._attempt(self._alone, step)
-            raise _Skip
-        if step.get("aggregate") is not None:
-            return self._aggregate(stream, step)
-        for verb in ("join", "asof_join"):
-            if step.get(verb) is not None:
-                return self._join(stream, step, verb)
-        verb = next(v for v in (*_VERBS, *formless()) if step.get(v) is not None)
-        value = step[verb]
-        options = _options(
-            step, "name", "parallelism", "batch_format", "schema", "side_outputs", *_OF_STATE
-        )
-        with self._noting(value, step):
-            if verb == "with_event_time":
-                options |= _options(step, "event_time_unit", "time_zone")
-                options["watermark"] = _watermark(step.get("watermark"))
-            if verb in _VERBS:
-                made = self._plain_step(stream, verb, value, options | _errors(step))
-            else:
-                made = self._applied(stream, verb, step, options)
+            self._attempt(look_at, step, self._around)
+            raise NotBuilt
+        made = built(stream, step, self._around)
         self._dead_letters(step.get("errors"), made)
         for tag, sink in side_outputs(step):
             self._attempt(self._sink, sink.data, self._sinks[sink.data], made.tagged(tag))
-        return made
-
-    def _alone(self, step: Value) -> None:
-        """What is known of a step without its input."""
-        window = step.get("window")
-        if window is not None:
-            with self._noting(window):
-                window_of(window)
-        for verb in _FUNCTIONS:
-            value = step.get(verb)
-            if value is not None:
-                with self._noting(value):
-                    function(value.data, self._directory)
-
-    def _plain_step(
-        self, stream: Stream, verb: str, value: Value, options: dict[str, Any]
-    ) -> Stream:
-        match verb:
-            case "filter":
-                return stream.filter(value.data, **options)
-            case "with_event_time":
-                return stream.with_event_time(value.data, **options)
-            case "with_columns":
-                return stream.with_columns(value.plain(), **options)
-            case "rename":
-                return stream.rename(value.plain(), **options)
-            case "key_by":
-                return _keyed(stream, value, options)
-            case "select" | "drop":
-                columns = [column.plain() for column in value.many()]
-                made: Stream = getattr(stream, verb)(*columns, **options)
-                return made
-            case "top":
-                return stream.top(value.plain(), **options)
-            case "dedupe":
-                names = [column.data for column in value.many()]
-                return stream.dedupe(*names, **options)
-            case "process":
-                return self._process(stream, value, options)
-            case "union":
-                return stream.union(*self._others(value), **options)
-            case _:
-                called: Stream = getattr(stream, verb)(
-                    function(value.data, self._directory), **options
-                )
-                return called
-
-    def _process(self, stream: Stream, value: Value, options: dict[str, Any]) -> Stream:
-        said = options.pop("side_outputs", {})
-        options["side_outputs"] = {
-            tag: side.get("schema") if isinstance(side, dict) else None
-            for tag, side in said.items()
-        }
-        made: Stream = stream.process(process(value.data, self._directory), **options)
-        return made
-
-    def _others(self, value: Value | None) -> list[Stream]:
-        """The streams that these steps give."""
-        found = [self._streams[other.data] for other in (value.many() if value is not None else [])]
-        known = [stream for stream in found if stream is not None]
-        if len(known) < len(found):
-            raise _Skip
-        return known
-
-    def _join(self, stream: Stream, step: Value, verb: str) -> Stream:
-        (other,) = self._others(step[verb])
-        options = _options(step, "name", "parallelism", "how", "within", "ttl", "suffix")
-        if step.get("window") is not None:
-            with self._noting(step["window"], step):
-                options["window"] = window_of(step["window"])
-        with self._noting(step[verb], step):
-            made: Stream = getattr(stream, verb)(other, step["keys"].plain(), **options)
         self._late(step, made)
-        return made
+        having = step.get("having")
+        return made if having is None else self._attempt(self._having, made, having) or made
 
     def _late(self, step: Value, stream: Stream) -> None:
         late = step.get("late")
         if late is not None:
             self._attempt(self._sink, late.data, self._sinks[late.data], stream.late)
-
-    def _applied(self, stream: Stream, word: str, step: Value, options: dict[str, Any]) -> Stream:
-        """A verb whose options are the fields of its step."""
-        said = {**step[word].plain()}
-        if step.get("errors") is not None:
-            said["errors"] = ErrorPolicy(_policy(step["errors"]))
-        others = self._others(step.get("with"))
-        try:
-            made = verbs()[word](**said)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"{word}: {error}") from error  # noqa: EM102
-        return stream.step(made, *others, **options)
-
-    def _aggregate(self, stream: Stream, step: Value) -> Stream:
-        keys, window = step.get("key_by"), step.get("window")
-        if keys is not None:
-            with self._noting(keys, step):
-                stream = _keyed(stream, keys, {})
-        if window is None:
-            return self._grouped(stream, step)
-        options = _options(step, "name", "parallelism", "allowed_lateness") | _errors(step)
-        with self._noting(window, step):
-            refuse(step, ("ttl",), "is for an aggregate without a window")
-            windowed = stream.window(window_of(window), emit=_emit(step.get("emit")), **options)
-        with self._noting(step["aggregate"], step):
-            result: Stream = windowed.agg(_aggregates(step))
-        self._dead_letters(step.get("errors"), result)
-        self._late(step, result)
-        return self._finished(result, step)
-
-    def _grouped(self, stream: Stream, step: Value) -> Stream:
-        """Without a window."""
-        options = _options(step, "name", "parallelism", "ttl") | _errors(step)
-        with self._noting(step["aggregate"], step):
-            refuse(step, ("emit", "allowed_lateness", "late"), "needs a window")
-            result: Stream = stream.aggregate(_aggregates(step), **options)
-        self._dead_letters(step.get("errors"), result)
-        return self._finished(result, step)
-
-    def _finished(self, result: Stream, step: Value) -> Stream:
-        having = step.get("having")
-        return result if having is None else self._attempt(self._having, result, having) or result
 
     def _having(self, stream: Stream, having: Value) -> Stream:
         with self._noting(having):
@@ -387,18 +197,12 @@ class _Compiler:
         with self._noting(end):
             sink = self._ends.sink(value)
         if stream is None:
-            raise _Skip
+            raise NotBuilt
         self._check_record(end, stream)
-        options = _options(value, "parallelism", "changes")
+        options = options_of(value, "parallelism", "changes")
         with self._noting(value):
             stream.write(sink, name=None if name == "sink" else name, **options)
             self._nodes[name] = len(self._pipeline.graph().nodes) - 1
-
-
-def _inside(scalar: Value, offset: int) -> tuple[Place, str]:
-    """A character of a scalar."""
-    assert isinstance(scalar.node, Scalar)
-    return scalar.node.at(offset) if offset else scalar.place, scalar.path
 
 
 def _check_column(name: str, schema: Schema) -> None:
@@ -406,78 +210,3 @@ def _check_column(name: str, schema: Schema) -> None:
 
     if name not in schema.columns:
         raise no_column(name, schema.columns)
-
-
-_OF_STATE = ("within", "keep", "by", "rank", "ttl")
-_FUNCTIONS = ("map", "flat_map", "map_batches", "inspect", "process")
-_VERBS = (
-    "filter",
-    "select",
-    "drop",
-    "rename",
-    "dedupe",
-    "top",
-    "with_columns",
-    "with_event_time",
-    "map",
-    "flat_map",
-    "map_batches",
-    "inspect",
-    "process",
-    "union",
-    "key_by",
-)
-
-
-def _options(value: Value, *names: str) -> dict[str, Any]:
-    return {name: value[name].plain() for name in names if value.get(name) is not None}
-
-
-def _policy(errors: Value) -> str:
-    return str((errors.get("policy") or errors).data)
-
-
-def _errors(step: Value) -> dict[str, str]:
-    errors = step.get("errors")
-    return {} if errors is None else {"errors": _policy(errors)}
-
-
-def _watermark(value: Value | None) -> WatermarkStrategy | None:
-    from raystream.api.watermark import Watermark
-
-    return None if value is None else Watermark(**value.plain())
-
-
-def _keyed(stream: Stream, value: Value, options: dict[str, Any]) -> Stream:
-    if isinstance(value.data, dict):
-        for name in ("name", "parallelism", "errors"):
-            if name in value.data:
-                text = f"a key called {name!r} cannot be computed here"
-                raise ConfigurationError(text, what_to_do="make the column with with_columns first")
-        return stream.key_by(**value.plain(), **options)
-    return stream.key_by(*(key.data for key in value.many()), **options)
-
-
-def _emit(value: Value | None) -> Any:
-    from raystream.api.windows import early
-
-    return (
-        early(value["early"].data) if value is not None and value.data != "on_close" else "on_close"
-    )
-
-
-def _aggregates(step: Value) -> dict[str, Aggregate]:
-    return {name: _aggregate(value.data) for name, value in step["aggregate"].data.items()}
-
-
-def _aggregate(text: str) -> Aggregate:
-    """The value that `rs.sum(..)` makes; its expressions are parsed already."""
-    parsed = parse_aggregate(text)
-    value, where = parsed.value, parsed.where
-    return Aggregate(parsed.kind, value.text if value else None, where.text if where else None)
-
-
-def _for_yaml(advice: str) -> str:
-    for pattern, words in _PYTHON_ADVICE:
-        advice = pattern.sub(words, advice)
-    return advice
