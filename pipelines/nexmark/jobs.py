@@ -31,6 +31,7 @@ QUERIES: Mapping[str, Query] = {
         joins.q3,
         auctions.q4,
         windows.q5,
+        auctions.q6,
         windows.q7,
         joins.q8,
         auctions.q9,
@@ -42,6 +43,7 @@ QUERIES: Mapping[str, Query] = {
         totals.q16,
         totals.q17,
         totals.q18,
+        totals.q19,
         joins.q20,
         bids.q21,
         bids.q22,
@@ -50,7 +52,7 @@ QUERIES: Mapping[str, Query] = {
 }
 """Every query by its name."""
 
-UPSERTS = frozenset({"q4", "q18"})
+UPSERTS = frozenset({"q4", "q18", "q19"})
 """Queries whose rows replace each other, by key; those of the others stay."""
 
 

@@ -1,4 +1,4 @@
-"""Queries of totals per day, given when the day is over: q15, q16, q17; and the last bids: q18."""
+"""Queries of totals per day, given when the day is over: q15, q16, q17; last and best bids: q18, q19."""
 
 from __future__ import annotations
 
@@ -44,6 +44,12 @@ def q18(events: Events) -> Stream:
     names = ("price", "channel", "url", "dateTime", "extra")
     bids = events.bid.key_by("bidder", "auction")
     return bids.aggregate(**{name: rs.last(name) for name in names})
+
+
+def q19(events: Events) -> Stream:
+    """The ten highest bids of each auction with their rank; of equal ones the first."""
+    highest = events.bid.key_by("auction").top(10, by=["price", "dateTime asc"], rank="rank_number")
+    return highest.key_by("auction", "rank_number")
 
 
 def _ranked() -> dict[str, rs.Aggregate]:
