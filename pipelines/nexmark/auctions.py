@@ -66,10 +66,11 @@ class LastEleven(rs.Process):
         best = {auction: json.loads(bid) for auction, bid in self.best.items()}
         still_open = [bid["bid_dateTime"] for bid in best.values() if bid["expires"] >= at]
         first = min(still_open, default=at)
-        ended = [n for n, bid in best.items() if bid["expires"] < at and bid["bid_dateTime"] < first]
-        for auction in sorted(ended, key=lambda n: best[n]["bid_dateTime"]):
+        before = {n: bid for n, bid in best.items() if bid["bid_dateTime"] < first}
+        ended = [n for n, bid in before.items() if bid["expires"] < at]
+        for auction in sorted(ended, key=lambda n: before[n]["bid_dateTime"]):
             del self.best[auction]
-            prices = [*self.prices.get(), best[auction]["price"]][-11:]
+            prices = [*self.prices.get(), before[auction]["price"]][-11:]
             self.prices.set(prices)
             yield {"seller": ctx.key, "avg_price": sum(prices) // len(prices)}
 

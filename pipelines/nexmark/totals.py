@@ -1,4 +1,4 @@
-"""Queries of totals per day, given when the day is over: q15, q16, q17; last and best bids: q18, q19."""
+"""Queries of totals per day, given when it is over: q15, q16, q17; last and best bids: q18, q19."""
 
 from __future__ import annotations
 
