@@ -24,7 +24,12 @@ from raystream.operators.session.step import SessionAggregate
 from raystream.operators.step import Step
 from raystream.operators.top.step import Order, Top
 from raystream.operators.union.step import Union
-from raystream.operators.window.step import WindowAggregate, WindowGlobal, WindowLocal
+from raystream.operators.window.step import (
+    WindowAggregate,
+    WindowGlobal,
+    WindowLocal,
+    WindowUpdates,
+)
 from raystream.operators.window_join.step import WindowJoin
 from raystream.operators.with_columns.step import WithColumns
 from raystream.operators.with_event_time.step import WithEventTime
@@ -58,6 +63,7 @@ __all__ = [
     "WindowGlobal",
     "WindowJoin",
     "WindowLocal",
+    "WindowUpdates",
     "WithColumns",
     "WithEventTime",
     "Write",

@@ -368,6 +368,7 @@ class Stream(JoinVerbs, ProcessVerbs, ChangeVerbs):
                 `rs.session("10m")`.
             emit: `"on_close"`: one row per key and window, when the window is over.
                 `rs.early("1s")`: also rows with `final` = false while it is open.
+                `"on_update"`: its row changes with every batch (docs/changes.md).
             allowed_lateness: How long after its end a window still accepts late rows.
             errors: See Stream; for rows whose aggregates cannot be computed.
             name: Identity of the aggregation in checkpoints.

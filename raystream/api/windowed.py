@@ -48,7 +48,8 @@ class WindowedStream:
     ) -> KeyedStream:
         """One row per key and window: the key columns, `window_start`, `window_end`, these columns.
 
-        With `emit=rs.early(..)` also the column `final`. Late rows are in `.late` of the result.
+        With `emit=rs.early(..)` also the column `final`, except for sessions. Late rows are in
+        `.late` of the result.
 
         Args:
             aggregates: The same as a mapping, for names that are not Python identifiers.
@@ -76,7 +77,8 @@ class WindowedStream:
             text = "agg needs an output column"
             raise wrong(text, "write .agg(count=rs.count())")
         reserved = {*self._base.keys, "window_start", "window_end"}
-        reserved |= {"final"} if isinstance(self._base.emit, Early) else set()
+        if isinstance(self._base.emit, Early) and not isinstance(self._base.window, Session):
+            reserved |= {"final"}
         check_aggregates("agg", every, _advice)
         for column in every:
             if column in reserved:
@@ -90,13 +92,10 @@ def aggregation(
     """The step of a window, without aggregates.
 
     Raises:
-        ConfigurationError: not a window, or a session with early results.
+        ConfigurationError: not a window.
     """
     if isinstance(window, Session):
-        if isinstance(emit, Early):
-            text = "window: sessions have no early results"
-            raise wrong(text, "leave out emit; a session is emitted when it is over")
-        return SessionAggregate(key, window, {}, lateness_ms, errors)
+        return SessionAggregate(key, window, {}, lateness_ms, errors, emit=emit)
     if not isinstance(window, Tumbling | Hopping | Cumulative):
         text = f"window takes a window, not {window!r}"
         raise wrong(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from raystream.api.arguments import checked, chosen
 from raystream.api.origin import at_call, wrong
 from raystream.api.time_zones import known_zone
-from raystream.graph.policies import Early, Emit, OnClose
+from raystream.graph.policies import Early, Emit, OnClose, OnUpdate
 from raystream.graph.windows import Cumulative, Hopping, Session, Tumbling
 from raystream.units import Duration, milliseconds, seconds
 
@@ -133,6 +133,9 @@ def session(gap: Duration) -> Session:
 def early(every: Duration) -> Early:
     """Also emit open windows, with `final` = false, at this interval by the wall clock.
 
+    Sessions grow and merge: their rows change earlier ones instead, at most this often, and have no
+    column `final` (docs/changes.md).
+
     >>> early("1s")
     Early(every_ms=1000)
     """
@@ -143,12 +146,13 @@ def emission(value: str | Emit) -> Emit:
     """Parse `emit=`.
 
     Raises:
-        ConfigurationError: neither rs.early(..) nor `on_close`.
+        ConfigurationError: neither rs.early(..) nor `on_close` nor `on_update`.
     """
-    if isinstance(value, OnClose | Early):
+    if isinstance(value, OnClose | Early | OnUpdate):
         return value
-    chosen(value, "emit", ["on_close"])
-    return OnClose()
+    return (
+        OnUpdate() if chosen(value, "emit", ["on_close", "on_update"]) == "on_update" else OnClose()
+    )
 
 
 def _length(value: Duration, what: str) -> int:

@@ -221,9 +221,9 @@ def _grouped(stream: Stream, step: Value, around: Surroundings) -> Stream:
 def _emit(value: Value | None) -> Any:
     from raystream.api.windows import early
 
-    return (
-        early(value["early"].data) if value is not None and value.data != "on_close" else "on_close"
-    )
+    if value is None:
+        return "on_close"
+    return early(value["early"].data) if isinstance(value.data, dict) else value.data
 
 
 def _aggregates(step: Value) -> dict[str, Aggregate]:

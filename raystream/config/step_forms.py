@@ -87,7 +87,7 @@ WINDOW = Record(
 )
 
 EMIT = ByKind(
-    scalar=Word(("on_close",)),
+    scalar=Word(("on_close", "on_update")),
     mapping=Record("an emission", {"early": Field(TIME, "How often.", required=True)}),
 )
 
@@ -202,7 +202,9 @@ AGGREGATE = Record(
             KEYS, "Key columns, [] for none. Default: those of a key_by step or aggregate above."
         ),
         "having": Field(SQL, "Only result rows for which this is true."),
-        "emit": Field(EMIT, "on_close, or {early: 10s}: also open windows, with final = false."),
+        "emit": Field(
+            EMIT, "on_close, on_update: changes, or {early: 10s}: also open windows, final = false."
+        ),
         "allowed_lateness": Field(TIME, "How long a window still takes late rows. Default: 0s."),
         "ttl": Field(TIME, "Without a window: how long a key without rows is kept. Default: ever."),
         "late": _LATE,

@@ -46,7 +46,12 @@ class Early:
     every_ms: int
 
 
-Emit = OnClose | Early
+@dataclass(frozen=True, slots=True)
+class OnUpdate:
+    """The row of a window as it is after each batch with rows of it: a stream of changes."""
+
+
+Emit = OnClose | Early | OnUpdate
 
 
 @dataclass(frozen=True, slots=True)

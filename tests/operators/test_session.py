@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 import raystream as rs
 from raystream.data.batch import ORDER, TIME
+from raystream.data.changes import CHANGE, RowKind
 from raystream.data.hashing import partition
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError
-from raystream.graph.policies import ErrorPolicy
+from raystream.graph.policies import Early, ErrorPolicy, OnUpdate
 from raystream.graph.windows import Session
 from raystream.operators.operator import Restored, StepState
 from raystream.operators.session import operator as session_operator
@@ -65,6 +66,7 @@ class Oracle:
     def __init__(self, window: Session, lateness: int) -> None:
         self.window, self.lateness, self.watermark = window, lateness, -(2**62)
         self.sessions: list[Kept] = []
+        self.gone: list[Kept] = []
         self.out: list[dict[str, Any]] = []
         self.late: list[dict[str, Any]] = []
 
@@ -94,14 +96,21 @@ class Oracle:
         for one in self.sessions:
             if before <= one.reach < self.watermark:
                 self.emit(one)
+        self.gone += [s for s in self.sessions if s.reach + self.lateness < self.watermark]
         self.sessions = [s for s in self.sessions if s.reach + self.lateness >= self.watermark]
 
+    def sessions_ever(self) -> list[dict[str, Any]]:
+        return [self.row(one) for one in [*self.gone, *self.sessions]]
+
     def emit(self, one: Kept) -> None:
+        self.out.append(self.row(one))
+
+    def row(self, one: Kept) -> dict[str, Any]:
         n = [row["n"] for row in one.rows if row["n"] is not None]
         newest = max(one.rows, key=lambda row: (row["t"], row["place"]))
         made = {"n": len(one.rows), "total": sum(n), "big": sum(v > 1 for v in n)}
         bounds = {"k": one.key, "window_start": one.start, "window_end": one.reach}
-        self.out.append({**bounds, **made, "last": newest["n"], "most": max(n, default=None)})
+        return {**bounds, **made, "last": newest["n"], "most": max(n, default=None)}
 
     def _touch(self, one: Kept, new: Kept) -> bool:
         return one.key == new.key and new.start <= one.reach and one.start <= new.reach
@@ -110,8 +119,8 @@ class Oracle:
 class Subtasks:
     """Sessions behind a hash exchange."""
 
-    def __init__(self, harness: Any, step: SessionAggregate) -> None:
-        self.harness, self.step, self.attempt = harness, step, 1
+    def __init__(self, harness: Any, step: SessionAggregate, *, hidden: bool = False) -> None:
+        self.harness, self.step, self.attempt, self.hidden = harness, step, 1, hidden
         self.out: list[dict[str, Any]] = []
         self.late: list[dict[str, Any]] = []
         self.tasks = [harness(step, index=i, parallelism=2) for i in range(2)]
@@ -128,6 +137,12 @@ class Subtasks:
     def to(self, watermark: int) -> None:
         for task in self.tasks:
             task.operator.on_watermark(Watermark(watermark))
+
+    def pass_time(self, seconds: float) -> None:
+        self.collect()
+        for task in self.tasks:
+            task.clock.advance(seconds)
+            task.operator.on_time(task.clock.now())
 
     def restart(self, parallelism: int) -> None:
         self.collect()
@@ -149,7 +164,7 @@ class Subtasks:
         for task in self.tasks:
             while task.operator.has_more():
                 task.operator.proceed()
-            self.out += task.take()
+            self.out += task.take(hidden=self.hidden)
             self.late += task.take("late")
 
 
@@ -294,10 +309,86 @@ def test_columns_and_bounds_are_told() -> None:
     assert output_schema(step, [COLUMNS]).names() == ["k", "window_start", "window_end", *ASKED]
 
 
-def test_sessions_have_no_early_results() -> None:
-    rows = rs.Pipeline("early").read(rs.Rows([{"ts": 1}]), event_time="ts")
-    with pytest.raises(ConfigurationError, match="sessions have no early results"):
-        rows.window(rs.session("1m"), emit=rs.early("1s"))
+def materialised(changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that are left; each is taken back as it was given."""
+    left: list[dict[str, Any]] = []
+    for row in changes:
+        kind = row.pop(CHANGE)
+        if kind in (RowKind.UPDATE_BEFORE, RowKind.DELETE):
+            left.remove(row)
+        else:
+            left.append(row)
+    return left
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    EVENTS,
+    st.sampled_from([Session(10), Session(25), Session(column="gap")]),
+    st.sampled_from([0, 0, 5, 40]),
+    st.booleans(),
+    st.sampled_from([1, 100]),
+)
+@example([[one(0), one(20)], "restart", [one(10)]], Session(10), 0, True, 100)  # two become one
+@example([[one(0)], 15, "rescale", [one(8)], 90, [one(9)]], Session(10), 40, False, 1)
+def test_changes_leave_the_sessions_as_they_are(
+    harness: Any, events: list[Any], window: Session, lateness: int, early: bool, at_once: int
+) -> None:
+    emit = Early(1000) if early else OnUpdate()
+    step = SessionAggregate(("k",), window, ASKED, lateness, columns=COLUMNS, emit=emit)
+    subtasks, oracle, places = (
+        Subtasks(harness, step, hidden=True),
+        Oracle(window, lateness),
+        count(),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session_operator, "SLICE_ROWS", at_once)
+        for event in [*events, END_OF_TIME]:
+            if isinstance(event, str):
+                wide = len(subtasks.tasks)
+                subtasks.restart(wide if event == "restart" else 5 - wide)
+            elif isinstance(event, int):
+                subtasks.to(event)
+                oracle.to(event)
+            else:
+                rows = [{**row, "place": next(places)} for row in event]
+                subtasks.batch(rows)
+                oracle.batch(rows)
+            if early:
+                subtasks.pass_time(1.0)
+            subtasks.collect()
+            found = materialised([dict(row) for row in subtasks.out])
+            assert all(row.pop(TIME) == row["window_end"] - 1 for row in found)
+            assert canonical(found) == canonical(oracle.sessions_ever())
+
+
+def test_early_changes_come_once_per_interval_and_at_the_end(harness: Any) -> None:
+    step = SessionAggregate(("k",), Session(10), {"n": rs.count()}, emit=Early(1000))
+    task = harness(step)
+    task.process([{"k": "a"}], time=0).process([{"k": "a"}], time=20)
+    assert task.take() == []
+    assert task.operator.deadline() == 1.0
+    task.process([{"k": "a"}], time=10)  # joins both before anybody saw them
+    task.operator.on_time(1.0)
+    insert = {"k": "a", "window_start": 0, "window_end": 30, "n": 3}
+    assert task.take() == [insert]
+    assert task.operator.deadline() is None
+    task.process([{"k": "a"}], time=25)
+    task.operator.on_watermark(Watermark(36))
+    assert task.take() == [insert, {**insert, "window_end": 35, "n": 4}]
+    task.operator.on_time(2.0)
+    assert task.take() == [], "its end has emitted it"
+
+
+def test_changes_of_sessions_are_counted_right_by_an_aggregate_behind() -> None:
+    rows = [{"u": u, "ts": ts} for u, ts in [("a", 0), ("a", 20), ("b", 0), ("a", 10), ("b", 90)]]
+    clicks = rs.Pipeline("changes").read(rs.Rows(rows), event_time="ts").key_by("u")
+    sessions = clicks.window(rs.session("10ms"), emit="on_update").agg(n=rs.count())
+    totals = sessions.key_by().aggregate(sessions=rs.count(), clicks=rs.sum("n"))
+    assert totals.collect().rows()[-1] == ("insert", 3, 5)
+
+
+def test_a_gap_is_more_than_nothing() -> None:
     with pytest.raises(ConfigurationError, match="gap must be more than 0"):
         rs.session("0s")
     with pytest.raises(ConfigurationError, match="the gap is empty"):

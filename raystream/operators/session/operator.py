@@ -7,6 +7,9 @@
 - With `allowed_lateness` it is kept for that much longer, and rows that come in between emit it
   again at once, with the bounds that it has then.
 - A row is late when the session that it would belong to is over and not kept any more.
+- On update every batch emits how the sessions of its keys changed, and their end emits nothing.
+  With rs.early they are changes, too, once per interval of the clock and key, and at the end of a
+  session; what was emitted last is state then.
 - The end of a bounded input closes everything.
 - Output rows have as event time the last millisecond before the end of their session.
 """
@@ -22,9 +25,11 @@ import polars as pl
 from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import TIME, Batch
 from raystream.data.left_out import left_out
+from raystream.graph.policies import Early, OnUpdate
 from raystream.operators.final_rows import final_rows
 from raystream.operators.operator import Output
 from raystream.operators.row_errors import RowErrors
+from raystream.operators.session.changing import SessionChanges
 from raystream.operators.session.columns import (
     ALL,
     REACH,
@@ -73,7 +78,13 @@ class SessionAggregate(PiecewiseOperator):
         timers = partial(Timers, self._by, time=WAKE, width=width)
         self._sessions = StateTable("sessions", step.keys, sessions, types, upgrade)
         self._timers = StateTable("timers", step.keys, timers, wakes)
-        super().__init__(self._sessions, self._timers)
+        self._emitted = StateTable("emitted", step.keys, sessions, types, upgrade)
+        self._changes = SessionChanges(step, self._of_state, self._errors)
+        self._every = step.emit.every_ms / 1000 if isinstance(step.emit, Early) else None
+        self._notes: list[pl.DataFrame] = []
+        self._due: float | None = None
+        own = [] if self._every is None else [self._emitted]
+        super().__init__(self._sessions, self._timers, *own)
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
         """Open the error policy."""
@@ -85,9 +96,11 @@ class SessionAggregate(PiecewiseOperator):
         return {"watermark": None if self._watermark == _BEGIN else self._watermark}
 
     def resume(self, headers: Sequence[Mapping[str, Any]]) -> None:
-        """Continue at the watermark."""
+        """Continue at the watermark; whether restored sessions are emitted as they are is seen."""
         known = [header["watermark"] for header in headers if header.get("watermark") is not None]
         self._watermark = max([self._watermark, *known])
+        if self._every is not None and self._sessions.table is not None:
+            self._note(self._sessions.table.scan().select(self._by).unique())
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Put rows into the sessions of their keys; late ones are split off."""
@@ -114,6 +127,18 @@ class SessionAggregate(PiecewiseOperator):
             return
         before, self._watermark = self._watermark, reached
         self._advance(before, reached)
+
+    def deadline(self) -> float | None:
+        """When early results are due; not before the current output is complete."""
+        return self._due if self._work is None else None
+
+    def on_time(self, now: float) -> None:
+        """Emit early results."""
+        if self._due is None or now < self._due or self._work is not None:
+            return
+        keys = pl.concat(self._notes, how="vertical_relaxed").unique()
+        self._notes, self._due = [], None
+        self._start(self._told(keys))
 
     def hands_on(self, news: Watermark | Idle) -> Watermark | Idle | None:
         """One millisecond behind: a session whose reach is now may be emitted later."""
@@ -175,32 +200,43 @@ class SessionAggregate(PiecewiseOperator):
                 pl.Series(new & (over | ~found.is_waited_for(self._watermark)))
             )
         )
-        again = sessions.filter(pl.Series((new & over)[which]))
-        if again.height:
-            self._start(self._emitted(again))
+        if isinstance(self._step.emit, OnUpdate):
+            self._emit(self._changes.between(found.kept.select(*table.schema), sessions))
+        elif self._every is not None:
+            self._note(rows.select(self._by).unique())
+        else:
+            again = sessions.filter(pl.Series((new & over)[which]))
+            self._start(self._closed(again))
 
     def _advance(self, before: int, reached: int) -> None:
-        table, timers = self._sessions.table, self._timers.table
-        if table is None or timers is None:
-            return
-        due = timers.due(reached)
-        if not due.height:
+        timers = self._timers.table
+        due = None if timers is None else timers.due(reached)
+        if due is None or not due.height:
             return
         keys = due.select(self._by).unique(maintain_order=True)
+        if self._every is not None:
+            self._start(self._told(keys, reached))
+            return
+        rows = self._without_past(keys, reached)
+        if not isinstance(self._step.emit, OnUpdate):
+            over = (pl.col(REACH) < reached) & (pl.col(REACH) >= before)
+            self._start(self._closed(rows.filter(over)))
+
+    def _without_past(self, keys: pl.DataFrame, reached: int) -> pl.DataFrame:
+        """Drop the sessions of some keys that are over for good; all that there were."""
+        table = self._sessions.table
+        assert table is not None, "its keys are known"
         who, rows = table.find(keys)
-        reach = rows[REACH].to_numpy()
-        left = reach + self._lateness >= reached
-        self._remove(table, keys, rows, pl.Series(who), pl.Series(left))
+        left = rows[REACH] + self._lateness >= reached
+        self._remove(table, keys, rows, pl.Series(who), left)
         wake = (
             pl.when(pl.col(REACH) >= reached)
             .then(pl.col(REACH))
             .otherwise(pl.col(REACH) + self._lateness)
         )
-        remaining = rows.filter(pl.Series(left))
+        remaining = rows.filter(left)
         self._wake(remaining.select(*self._by, (wake + 1).alias(WAKE)))
-        over = rows.filter(pl.Series((reach < reached) & (reach >= before)))
-        if over.height:
-            self._start(self._emitted(over))
+        return rows
 
     def _remove(
         self,
@@ -213,17 +249,42 @@ class SessionAggregate(PiecewiseOperator):
         """Drop what is not left."""
         if left.all():
             return
-        table.put(rows.filter(left))
         having = who.filter(left).unique()
         numbers = pl.int_range(keys.height, dtype=pl.Int64, eager=True)
-        table.delete(keys.filter(~numbers.is_in(having.implode())))
+        gone = keys.filter(~numbers.is_in(having.implode()))
+        for each in (table, self._emitted.table):
+            if each is not None:
+                each.put(rows.filter(left))
+                each.delete(gone)
 
     def _wake(self, rows: pl.DataFrame) -> None:
         if rows.height:
             timers, fitted = self._timers.fitted(rows)
             timers.register(fitted)
 
-    def _emitted(self, sessions: pl.DataFrame) -> Iterator[None]:
+    def _note(self, keys: pl.DataFrame) -> None:
+        """Early results of these keys are due in an interval."""
+        self._notes.append(keys)
+        if len(self._notes) > _MOST_NOTES:
+            self._notes = [pl.concat(self._notes, how="vertical_relaxed").unique()]
+        if self._due is None and self._every is not None:
+            self._due = self.ctx.clock.now() + self._every
+
+    def _told(self, keys: pl.DataFrame, reached: int | None = None) -> Iterator[None]:
+        """Emit how sessions changed since they were emitted; drop those that `reached` ends."""
+        table = self._sessions.table
+        assert table is not None, "its keys are known"
+        for first in range(0, keys.height, SLICE_ROWS):
+            if first:
+                yield  # those behind take this slice before the next is made
+            part = keys[first : first + SLICE_ROWS]
+            emitted, now = self._emitted.fitted(table.find(part)[1])
+            self._emit(self._changes.between(emitted.find(part)[1], now))
+            emitted.put(now)
+            if reached is not None:
+                self._without_past(part, reached)
+
+    def _closed(self, sessions: pl.DataFrame) -> Iterator[None]:
         """Emit sessions by their end, a slice at a time."""
         ordered = sessions.sort(REACH, START)
         for first in range(0, ordered.height, SLICE_ROWS):
@@ -233,8 +294,11 @@ class SessionAggregate(PiecewiseOperator):
             rows = finished.frame.select(output_columns(self._step))
             if finished.reasons is not None:
                 rows = self._errors.without(rows, finished.reasons)
-            if rows.height:
-                self.output.emit(Batch(rows))
+            self._emit(rows)
+
+    def _emit(self, rows: pl.DataFrame) -> None:
+        if rows.height:
+            self.output.emit(Batch(rows))
 
     def _leave_out(self, late: pl.DataFrame) -> None:
         self.ctx.count("late_rows", late.height)
@@ -258,3 +322,5 @@ class SessionAggregate(PiecewiseOperator):
 
 _LONGEST = 2**53
 """Longest gap, ms."""
+
+_MOST_NOTES = 64

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from raystream.graph.aggregates import Aggregate, AggregateKind
-from raystream.graph.policies import Emit, ErrorPolicy, OnClose
+from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose, OnUpdate
 from raystream.graph.windows import Session
 from raystream.operators.call import Call, Milliseconds
 from raystream.operators.needs import Columns, Needed, every, roots
@@ -16,6 +16,7 @@ from raystream.operators.window.words import label_of, window_words
 from raystream.operators.words import meaning_of
 
 if TYPE_CHECKING:
+    from raystream.data.changes import Changes
     from raystream.data.schema import Schema
 
 _PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
@@ -34,6 +35,7 @@ class SessionAggregate(Step):
         allowed_lateness_ms: How long after its end a session still accepts rows.
         errors: Policy for rows that cannot be computed, and for results that do not fit.
         columns: Schema of the rows, set by the plan if it is known.
+        emit: When rows are emitted; unless it is on close they change earlier ones.
 
     >>> SessionAggregate(("user",), rs.session("10m"), {"n": rs.count()}).words()
     'session 10m by user: n = count'
@@ -46,7 +48,6 @@ class SessionAggregate(Step):
     keeps_records: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = True
     side_tags: ClassVar[tuple[str, ...]] = ("late",)
-    emit: ClassVar[Emit] = OnClose()
 
     keys: tuple[str, ...]
     window: Session
@@ -54,6 +55,7 @@ class SessionAggregate(Step):
     allowed_lateness_ms: int = 0
     errors: ErrorPolicy = ErrorPolicy.FAIL
     columns: Any = None
+    emit: Emit = field(default_factory=OnClose)
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """Keys, bounds of the session, aggregates."""
@@ -64,6 +66,14 @@ class SessionAggregate(Step):
     def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
         """The key of the sessions."""
         return self.keys
+
+    def changes(self, inputs: Sequence[Schema]) -> Changes | None:
+        """A session is identified by its bounds, until it grows."""
+        from raystream.data.changes import Changes
+
+        found = Step.changes(self, inputs)
+        by = (*self.keys, "window_start", "window_end")
+        return found if isinstance(self.emit, OnClose) else Changes(by)
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """The keys, the gap, what the aggregates read, and what is requested of late rows."""
@@ -92,13 +102,14 @@ class SessionAggregate(Step):
 
     def gives_again(self) -> bool:
         """A late row emits its session again."""
-        return bool(self.allowed_lateness_ms)
+        return bool(self.allowed_lateness_ms) and isinstance(self.emit, OnClose)
 
     def meaning(self) -> dict[str, Any]:
         """What it computes, with the types of the key: the owner of a key depends on them."""
         aggregates = meaning_of(self.aggregates)
         found: dict[str, Any] = {"kind": "SessionAggregate", "keys": list(self.keys)}
         found |= {"window": str(self.window), "aggregates": aggregates}
+        found |= {} if isinstance(self.emit, OnClose) else {"emit": type(self.emit).__name__}
         known = {} if self.columns is None else self.columns.columns
         if not self.keys or not set(self.keys) <= known.keys():
             return found
@@ -123,4 +134,8 @@ class SessionAggregate(Step):
         options: dict[str, Any] = {}
         if self.allowed_lateness_ms:
             options["allowed_lateness"] = Milliseconds(self.allowed_lateness_ms)
+        if isinstance(self.emit, Early):
+            options["emit"] = self.emit
+        if isinstance(self.emit, OnUpdate):
+            options["emit"] = "on_update"
         return Call("window", (self.window,), options), Call("agg", columns=self.aggregates)

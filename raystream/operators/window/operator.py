@@ -15,22 +15,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import polars as pl
 
-from raystream.context import LeftOut, SubtaskContext
-from raystream.data.batch import TIME, Batch
-from raystream.data.left_out import left_out
+from raystream.context import SubtaskContext
+from raystream.data.batch import Batch
 from raystream.graph.policies import Early
-from raystream.operators.final_rows import final_rows
 from raystream.operators.operator import Output
 from raystream.operators.row_errors import RowErrors
 from raystream.operators.tables import PiecewiseOperator, StateTable, Types
-from raystream.operators.window.aggregates import ROWS, Aggregation
+from raystream.operators.window.aggregates import Aggregation
 from raystream.operators.window.columns import output_columns
 from raystream.operators.window.early import ChangedPanes
+from raystream.operators.window.on_time import OnTime
 from raystream.operators.window.panes import PANE, WINDOW_END, panes_of
 from raystream.operators.window.slices import slices
 from raystream.operators.window.step import WindowGlobal as Step
@@ -60,8 +58,8 @@ class WindowGlobal(PiecewiseOperator):
         self._watermark = _BEGIN
         columns = step.columns.columns if step.columns is not None else None
         self._aggregation = Aggregation(self._asked.aggregates, columns)
-        self._over_rows: Aggregation | None = None
         self._errors = RowErrors(self._asked.errors)
+        self._on_time = OnTime(step, self._panes, self._errors)
         upgrade = self._aggregation.restored
         self._kept = StateTable("panes", self._keys, self._made, self._types(), upgrade)
         super().__init__(self._kept)
@@ -70,6 +68,7 @@ class WindowGlobal(PiecewiseOperator):
         """The policy of the aggregation handles rows that cannot be computed."""
         super().open(ctx, output)
         self._errors.open(ctx, output)
+        self._on_time.open(ctx, output)
 
     def _made(self, *, schema: Types, prefix: str) -> WindowTable:
         fold = self._aggregation.fold(schema)
@@ -96,7 +95,8 @@ class WindowGlobal(PiecewiseOperator):
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Add rows or partials to the state; late ones are split off."""
-        partials = self._on_time_partials(batch.frame)
+        horizon = self._panes.horizon(self._watermark - self._lateness)
+        partials = self._on_time.partials(batch.frame, horizon, self._watermark)
         if not partials.height:
             return
         self._drain()
@@ -145,43 +145,6 @@ class WindowGlobal(PiecewiseOperator):
             if number:
                 yield  # those behind take this slice before the next is made
             self._emit(merged, final=final)
-
-    def _on_time_partials(self, frame: pl.DataFrame) -> pl.DataFrame:
-        if self._step.pre_aggregated:
-            partials = frame.drop(TIME) if TIME in frame.columns else frame
-            on_time, late = self._split_late(partials)
-            if late is not None:
-                self.ctx.count("late_rows", int(late[ROWS].sum()))
-                self.ctx.sample("late_rows", partial(self._late_keys, late))
-            return on_time
-        rows = final_rows(frame)
-        if self._over_rows is None:
-            self._over_rows = Aggregation(self._asked.aggregates, rows.schema)
-        on_time, late = self._split_late(rows.with_columns(self._panes.pane()))
-        if late is not None:
-            self.ctx.count("late_rows", late.height)
-            self.ctx.sample("late_rows", partial(self._late_rows, late))
-            if self.output.consumed("late"):
-                self.output.emit(Batch(late.drop(PANE)), "late")
-        on_time = self._over_rows.computed(on_time, self._errors)
-        return self._over_rows.partial(on_time, [PANE, *self._keys])
-
-    def _late_keys(self, late: pl.DataFrame) -> list[LeftOut]:
-        return left_out(late.select(self._keys), f"a late row of this key: {self._reason()}")
-
-    def _late_rows(self, late: pl.DataFrame) -> list[LeftOut]:
-        return left_out(late.drop(PANE), self._reason())
-
-    def _reason(self) -> str:
-        return f"all windows of the row were closed, event time is at {self._watermark}"
-
-    def _split_late(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-        horizon = self._panes.horizon(self._watermark - self._lateness)
-        lowest = frame[PANE].min()
-        if not isinstance(lowest, int) or lowest >= horizon:
-            return frame, None
-        late = frame[PANE] < horizon
-        return frame.filter(~late), frame.filter(late)
 
     def _update_closed(self, partials: pl.DataFrame) -> None:
         """Emit windows again that were emitted but are kept."""

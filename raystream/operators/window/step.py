@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from raystream.graph.aggregates import Aggregate, AggregateKind
-from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose
+from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose, OnUpdate
 from raystream.graph.windows import Window
 from raystream.operators.call import Call, Milliseconds
 from raystream.operators.needs import Columns, Needed, every, roots
@@ -16,6 +16,7 @@ from raystream.operators.window.words import label_of, window_words
 from raystream.operators.words import meaning_of
 
 if TYPE_CHECKING:
+    from raystream.data.changes import Changes
     from raystream.data.schema import Schema
 
 _PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
@@ -55,6 +56,14 @@ class WindowAggregate(Step):
         """The key of the window."""
         return self.keys
 
+    def changes(self, inputs: Sequence[Schema]) -> Changes | None:
+        """On update the row of a window replaces the one before."""
+        from raystream.data.changes import Changes
+
+        found = Step.changes(self, inputs)
+        updates = isinstance(self.emit, OnUpdate)
+        return Changes((*self.keys, "window_start", "window_end")) if updates else found
+
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """The keys, what the aggregates read, and what is requested of late rows."""
         asked = self.aggregates.values()
@@ -73,18 +82,22 @@ class WindowAggregate(Step):
 
     def alone(self) -> Step:
         """Merge rows directly."""
-        return WindowGlobal(self, pre_aggregated=False)
+        return self._merging(pre_aggregated=False, columns=None)
 
     def expand(self, inputs: Sequence[Schema], asked: Collection[str]) -> tuple[Step, ...]:
         """Partials before the exchange; unless late rows are consumed, which need whole rows."""
         whole = "late" in asked
         columns = None if inputs[0].open else inputs[0]
-        merge = WindowGlobal(self, not whole, columns)
+        merge = self._merging(pre_aggregated=not whole, columns=columns)
         return (merge,) if whole else (WindowLocal(self), merge)
+
+    def _merging(self, *, pre_aggregated: bool, columns: Schema | None) -> WindowGlobal:
+        kind = WindowUpdates if isinstance(self.emit, OnUpdate) else WindowGlobal
+        return kind(self, pre_aggregated, columns)
 
     def gives_again(self) -> bool:
         """A late row emits its window again."""
-        return bool(self.allowed_lateness_ms)
+        return bool(self.allowed_lateness_ms) and not isinstance(self.emit, OnUpdate)
 
     def meaning(self) -> dict[str, Any]:
         """What it computes."""
@@ -112,6 +125,8 @@ class WindowAggregate(Step):
             options["allowed_lateness"] = Milliseconds(self.allowed_lateness_ms)
         if isinstance(self.emit, Early):
             options["emit"] = self.emit
+        if isinstance(self.emit, OnUpdate):
+            options["emit"] = "on_update"
         return Call("window", (self.window,), options), Call("agg", columns=self.aggregates)
 
 
@@ -197,7 +212,8 @@ class WindowGlobal(Step):
 
     def meaning(self) -> dict[str, Any]:
         """As the whole, with the types of the key: the owner of a key depends on them."""
-        return {"kind": "WindowGlobal", **self.aggregate.meaning(), **self._key_types()}
+        kind = type(self).__name__
+        return {"kind": kind, **self.aggregate.meaning(), **self._key_types()}
 
     def _key_types(self) -> dict[str, Any]:
         """Missing in checkpoints of older raystreams."""
@@ -209,3 +225,21 @@ class WindowGlobal(Step):
     def words(self) -> str:
         """As the whole, and what it merges."""
         return self.aggregate.words() + (", of partial aggregates" if self.pre_aggregated else "")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowUpdates(WindowGlobal):
+    """Merge after the exchange, where every batch changes the rows of its windows.
+
+    >>> asked = WindowAggregate((), rs.tumbling("1m"), {"n": rs.count()}, OnUpdate())
+    >>> asked.alone().word
+    'window_updates'
+    """
+
+    word: ClassVar[str] = "window_updates"
+    operator: ClassVar[str] = "raystream.operators.window.updates:WindowUpdates"
+    calls_cost: ClassVar[bool] = True
+
+    def changes(self, inputs: Sequence[Schema]) -> Changes | None:
+        """As the whole."""
+        return self.aggregate.changes(inputs)
