@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import raystream
-from raystream.api.job import Job
+from raystream.api.jobs.job import Job
 from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
 from raystream.observe.status import StatusDocument
@@ -52,4 +52,4 @@ def _names_of_examples(
         monkeypatch.setattr(f"{where}.remote_job.all_jobs", lambda *_: [Answers()])
         monkeypatch.setattr(f"{where}.logs.logs", lambda *_: ["counts[1] | started"])
         started = Job(Answers(), Answers.name)
-        monkeypatch.setattr("raystream.api.submit.submit", lambda *_: started)
+        monkeypatch.setattr("raystream.api.jobs.submit.submit", lambda *_: started)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from raystream.api.aggregates import mean as mean
     from raystream.api.aggregates import min as min  # noqa: A004 - the word users know
     from raystream.api.aggregates import sum as sum  # noqa: A004 - the word users know
-    from raystream.api.job import Job as Job
-    from raystream.api.job import job as job
-    from raystream.api.job import jobs as jobs
+    from raystream.api.jobs.job import Job as Job
+    from raystream.api.jobs.job import job as job
+    from raystream.api.jobs.job import jobs as jobs
     from raystream.api.pipeline import Pipeline as Pipeline
     from raystream.api.stream import Stream as Stream
     from raystream.api.watermark import Watermark as Watermark
@@ -60,7 +60,7 @@ _WHERE = {
     "Context": "raystream.graph.process",
     "Datagen": "raystream.connectors.datagen",
     "Files": "raystream.connectors.files.source",
-    "Job": "raystream.api.job",
+    "Job": "raystream.api.jobs.job",
     "Kafka": "raystream.connectors.kafka.connection",
     "List": "raystream.graph.process",
     "Map": "raystream.graph.process",
@@ -79,8 +79,8 @@ _WHERE = {
     "early": "raystream.api.windows",
     "first": "raystream.api.aggregates",
     "hopping": "raystream.api.windows",
-    "job": "raystream.api.job",
-    "jobs": "raystream.api.job",
+    "job": "raystream.api.jobs.job",
+    "jobs": "raystream.api.jobs.job",
     "last": "raystream.api.aggregates",
     "lit": "polars",
     "max": "raystream.api.aggregates",

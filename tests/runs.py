@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import raystream as rs
-from raystream.api.run import RunOptions, prepare
+from raystream.api.jobs.run import RunOptions, prepare
 from raystream.connectors.collect import Collect
 from raystream.job.messages import StopKind
 from raystream.observe.status import StatusDocument

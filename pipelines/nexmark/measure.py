@@ -23,7 +23,7 @@ from generator import EPOCH, OF_EPOCH, Generator
 from jobs import QUERIES, on_kafka, write
 
 import raystream as rs
-from raystream.api.run import RunOptions, run
+from raystream.api.jobs.run import RunOptions, run
 from raystream.observe.status import StatusDocument
 from raystream.testing.bench import CpuBook
 

@@ -16,7 +16,7 @@ from raystream.api.expressions import (
     output_name,
 )
 from raystream.api.origin import wrong
-from raystream.api.shown import Shown
+from raystream.api.samples.shown import Shown
 from raystream.api.verb_options import policy_of
 from raystream.operators.drop.step import Drop
 from raystream.operators.rename.step import Rename

@@ -12,7 +12,7 @@ from raystream.api.arguments import checked, chosen
 from raystream.api.event_time import units_at
 from raystream.api.expressions import check_visible
 from raystream.api.origin import at_call, wrong
-from raystream.api.shown import Shown
+from raystream.api.samples.shown import Shown
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
 from raystream.operators.asof_join.step import AsofJoin
 from raystream.operators.interval_join.step import Bound, IntervalJoin

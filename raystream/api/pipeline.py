@@ -23,7 +23,7 @@ from raystream.units import Duration, seconds
 if TYPE_CHECKING:
     import polars as pl
 
-    from raystream.api.job import Job
+    from raystream.api.jobs.job import Job
     from raystream.api.stream import Stream
     from raystream.data.schema import Schema
     from raystream.job.outcome import Outcome
@@ -110,14 +110,14 @@ class Pipeline:
 
     def _repr_html_(self) -> str:
         """The picture that notebooks show; also for an incomplete pipeline."""
-        from raystream.api.draw import picture
+        from raystream.api.notebook.draw import picture
 
         graph, error = self._drawable()
         return picture(graph, f"not complete: {error}" if error else "")
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """The text that a notebook shows: the plan, or the steps so far."""
-        from raystream.api.draw import outline
+        from raystream.api.notebook.draw import outline
         from raystream.plan.explain import text
 
         graph, error = self._drawable()
@@ -229,7 +229,7 @@ class Pipeline:
         >>> outcome.kind, outcome.rows_in, outcome.rows_out, out.rows()
         ('finished', 2, 1, [{'n': 2}])
         """
-        from raystream.api.run import RunOptions, run, successful
+        from raystream.api.jobs.run import RunOptions, run, successful
 
         if until is not None:
             chosen(until, "until", ["latest"])
@@ -290,8 +290,8 @@ class Pipeline:
         >>> p.submit()
         Job('requests-per-minute')
         """
-        from raystream.api.run import RunOptions
-        from raystream.api.submit import submit
+        from raystream.api.jobs.run import RunOptions
+        from raystream.api.jobs.submit import submit
 
         if until is not None:
             chosen(until, "until", ["latest"])
@@ -332,8 +332,8 @@ class Pipeline:
         out: 1 row
         ...
         """
-        from raystream.api.sample import sample
-        from raystream.api.tables import show
+        from raystream.api.notebook.tables import show
+        from raystream.api.samples.sample import sample
 
         show(sample(self, sink, limit, timeout))
 
@@ -358,7 +358,7 @@ class Pipeline:
         >>> p.collect().to_dicts()
         [{'n': 2}]
         """
-        from raystream.api.sample import only_sink, sample
+        from raystream.api.samples.sample import only_sink, sample
 
         (found,) = sample(self, sink or only_sink(self), limit, timeout)
         return found.frame

@@ -10,7 +10,7 @@ from raystream.api.arguments import checked
 from raystream.api.origin import at_call, wrong
 from raystream.api.pipeline import declared
 from raystream.api.row_columns import returned
-from raystream.api.shown import Shown
+from raystream.api.samples.shown import Shown
 from raystream.api.verb_options import declared_or_annotated, policy_of
 from raystream.graph.nearest import did_you_mean
 from raystream.graph.process import Process as UserProcess

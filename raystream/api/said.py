@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from raystream.api.cells import CellRun, at_end_of_cell, current_cell
-from raystream.api.fingerprint import fingerprint
+from raystream.api.jobs.fingerprint import fingerprint
+from raystream.api.jobs.progress import say
+from raystream.api.notebook.cells import CellRun, at_end_of_cell, current_cell
 from raystream.api.origin import wrong
-from raystream.api.progress import say
 from raystream.graph.logical import Edge, Node
 
 

@@ -35,7 +35,7 @@ def check(target: str, checkpoint_storage: str | None, param: dict[str, str], as
     Looks at brokers, topics, rights, transaction limits, checkpoint storage, and some records of
     each source. One line for each finding; exit code 2 if one of them is an error.
     """
-    from raystream.api.check import check as check_pipeline
+    from raystream.api.checks.check import check as check_pipeline
     from raystream.cli.target import loaded
     from raystream.observe.finding import errors
 

@@ -19,7 +19,7 @@ from raystream.cli.exits import GOOD
 from raystream.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from raystream.api.job import Job
+    from raystream.api.jobs.job import Job
     from raystream.job.outcome import Outcome
     from raystream.job.past import PastRun
 
@@ -71,7 +71,7 @@ def list_jobs(
 
 def _past(name: str | None, storage: str | None, living: set[str]) -> list[PastRun]:
     """Ended runs, newest first."""
-    from raystream.api.past import all_past, past_of
+    from raystream.api.jobs.past import all_past, past_of
 
     found = all_past(storage) if name is None else past_of(name, storage)
     return [run for run in found if run.run not in living]
@@ -189,7 +189,7 @@ def checkpoint(name: str, address: str | None) -> None:
 
 
 def _job(name: str, address: str | None) -> Job:
-    from raystream.api.job import Job
+    from raystream.api.jobs.job import Job
     from raystream.runtime.ray.remote_job import find_job
 
     return Job(find_job(name, address), name)

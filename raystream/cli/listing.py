@@ -151,7 +151,7 @@ def show(now: StatusDocument, before: StatusDocument | None = None) -> None:
 
     lines = live_lines(now, before)
     if console.in_colour():
-        from raystream.api.live_view import drawn
+        from raystream.api.jobs.live_view import drawn
 
         console.console().print(drawn(lines), soft_wrap=True)
     else:

@@ -95,7 +95,7 @@ def _of_ray(name: str, lines: int) -> list[Piece]:
 
 def _of_the_past(name: str, storage: str | None, lines: int) -> list[Piece]:
     """Log lines that the last run kept, in its checkpoint storage."""
-    from raystream.api.past import logs_of, past_of
+    from raystream.api.jobs.past import logs_of, past_of
     from raystream.runtime.ray.logs import Piece
 
     by_process: dict[str, list[str]] = {}

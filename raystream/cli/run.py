@@ -58,8 +58,8 @@ def run(target: str, param: dict[str, str], **said: Any) -> int:
 
     It continues from its last checkpoint. Ctrl-C ends it after a last commit, twice cancels it.
     """
-    from raystream.api.run import RunOptions
-    from raystream.api.run import run as run_pipeline
+    from raystream.api.jobs.run import RunOptions
+    from raystream.api.jobs.run import run as run_pipeline
     from raystream.cli.target import loaded
 
     with going_on():

@@ -16,7 +16,7 @@ from raystream.cli.exits import GOOD
 from raystream.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from raystream.api.transactions import Seen, Transactions, Where
+    from raystream.api.checks.transactions import Seen, Transactions, Where
     from raystream.connectors.kafka.transactions import Held
 
 COLUMNS = ("transactional id", "state", "age", "limit", "partitions", "producer", "fate")
@@ -118,8 +118,8 @@ def abort(
     A transaction that a checkpoint without its `done` names is output that counts: to abort it
     would lose it, so that is refused. The next start of the job commits it.
     """
-    from raystream.api.transactions import Abort
-    from raystream.api.transactions import abort as abort_all
+    from raystream.api.checks.transactions import Abort
+    from raystream.api.checks.transactions import abort as abort_all
 
     if [tid is not None, job is not None, hanging].count(True) != 1:
         what = "name them: TRANSACTIONAL_ID, --job NAME or --hanging"
@@ -158,14 +158,14 @@ def _end_hanging(transactions: Transactions) -> int:
 
 
 def _connected(said: Mapping[str, Any]) -> Transactions:
-    from raystream.api.transactions import Transactions
+    from raystream.api.checks.transactions import Transactions
 
     return Transactions(_where(said))
 
 
 def _where(said: Mapping[str, Any]) -> Where:
-    from raystream.api.run import RunOptions, storage_of
-    from raystream.api.transactions import Where, where_of
+    from raystream.api.checks.transactions import Where, where_of
+    from raystream.api.jobs.run import RunOptions, storage_of
     from raystream.cli.target import loaded
     from raystream.connectors.kafka.connection import Kafka
     from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
@@ -186,7 +186,7 @@ def _where(said: Mapping[str, Any]) -> Where:
 
 def _default_storage() -> str | None:
     from raystream.api.environment import STORAGE_VARIABLE
-    from raystream.api.run import DEFAULT_STORAGE
+    from raystream.api.jobs.run import DEFAULT_STORAGE
 
     if os.environ.get(STORAGE_VARIABLE):
         return os.environ[STORAGE_VARIABLE]

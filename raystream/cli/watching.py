@@ -9,7 +9,7 @@ from raystream.cli.console import console, on_terminal
 from raystream.cli.exits import GOOD
 
 if TYPE_CHECKING:
-    from raystream.api.job import Job
+    from raystream.api.jobs.job import Job
 
 LOOK_S = 0.5
 PIPED_S = 2.0

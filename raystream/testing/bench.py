@@ -112,7 +112,7 @@ def measure(bootstrap: str, engine: str, parallelism: int, records: int) -> floa
         CPU microseconds per record of the job's processes while rows flow; with the start if the
         run was too short to tell them apart.
     """
-    from raystream.api.run import RunOptions, run
+    from raystream.api.jobs.run import RunOptions, run
 
     book = CpuBook()
     book.look()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.live_view import Memory
+from raystream.api.jobs.live_view import Memory
 
 if TYPE_CHECKING:
     import polars as pl
@@ -168,7 +168,7 @@ class _Demo:
             self._stage.close()
 
     def _job(self) -> tuple[Any, Kill]:
-        from raystream.api.run import RunOptions, run
+        from raystream.api.jobs.run import RunOptions, run
 
         kill = Kill(self._rows // 2, wanted=not self._local)
         show = Show(kill)

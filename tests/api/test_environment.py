@@ -8,7 +8,7 @@ import pytest
 
 import raystream as rs
 from raystream.api.environment import doubts, in_effect
-from raystream.api.run import RunOptions, storage_of
+from raystream.api.jobs.run import RunOptions, storage_of
 from raystream.errors import ConfigurationError
 
 SAID = {

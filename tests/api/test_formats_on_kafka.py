@@ -11,7 +11,7 @@ import raystream as rs
 from raystream.errors import ConfigurationError, JobFailed
 from raystream.formats.csv import Csv
 from raystream.testing.broker import Broker
-from tests.api.test_jobs_on_kafka import Place, T, finish
+from tests.api.jobs.test_jobs_on_kafka import Place, T, finish
 from tests.runs import running
 
 LINE = {"ts": "int", "ip": "string", "ms": "float", "note": "string"}

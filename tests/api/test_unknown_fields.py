@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import raystream as rs
-from raystream.api.check import check
+from raystream.api.checks.check import check
 from raystream.connectors.collect import Collect
 from raystream.observe.live_line import live_line
 from raystream.observe.live_lines import live_lines

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import raystream as rs
-from raystream.api.sample_ends import SampledSource
+from raystream.api.samples.sample_ends import SampledSource
 from raystream.connectors import traits
 from raystream.testing import feed
 

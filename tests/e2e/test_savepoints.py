@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 import raystream as rs
-from raystream.api.run import RunOptions, prepare
+from raystream.api.jobs.run import RunOptions, prepare
 from raystream.errors import ConfigurationError
 from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome

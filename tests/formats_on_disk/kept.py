@@ -58,7 +58,7 @@ def run(
 
 
 def _first_rows(node: Any) -> Any:
-    from raystream.api.sample_read import first_rows
+    from raystream.api.samples.sample_read import first_rows
     from raystream.connectors.base import ReadOptions
 
     time = None if node.step.event_time is None else str(node.step.event_time)

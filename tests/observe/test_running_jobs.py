@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka import Producer
 
 import raystream as rs
-from raystream.api.run import RunOptions, run
+from raystream.api.jobs.run import RunOptions, run
 from raystream.connectors.base import SinkWriter, WriteOptions
 from raystream.connectors.collect import CollectWriter
 from raystream.context import SubtaskContext

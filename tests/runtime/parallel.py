@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 import raystream as rs
-from raystream.api.run import RunOptions, prepare
+from raystream.api.jobs.run import RunOptions, prepare
 from raystream.ids import SubtaskId
 from raystream.job.messages import StopKind
 from raystream.job.spec import OpenRequest

@@ -17,7 +17,7 @@ import pytest
 import ray
 
 import raystream as rs
-from raystream.api.run import RunOptions, prepare
+from raystream.api.jobs.run import RunOptions, prepare
 from raystream.errors import ConfigurationError
 from raystream.job.messages import StopKind
 from raystream.job.spec import JobSpec

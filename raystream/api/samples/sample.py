@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.learn import learn_schemas, learn_types
+from raystream.api.jobs.progress import patiently, say
 from raystream.api.origin import at_call, wrong
-from raystream.api.progress import patiently, say
+from raystream.api.samples.learn import learn_schemas, learn_types
 from raystream.connectors.traits import topics_of
 from raystream.data.changes import ChangesMode
 from raystream.graph.logical import Edge, LogicalGraph, Node, Origin
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from raystream.api.pipeline import Pipeline
-    from raystream.api.sample_ends import SampledSource, Tray
+    from raystream.api.samples.sample_ends import SampledSource, Tray
     from raystream.runtime.local import LocalRuntime
 
 CLOSING_S = 10.0
@@ -74,7 +74,7 @@ def sample(
 
 def _cut(graph: LogicalGraph, end: Edge | str | None) -> tuple[LogicalGraph, list[Tray]]:
     """The part of the graph that leads to the ends, with trays in place of sinks."""
-    from raystream.api.sample_ends import Tray
+    from raystream.api.samples.sample_ends import Tray
 
     if isinstance(end, Edge):
         tag = "" if end.tag == "main" else f".{end.tag}"
@@ -153,7 +153,7 @@ def _lenient(node: Node, asked: set[Edge]) -> Node:
 
 def _sampled(node: Node) -> Node:
     """Turn a read into one of what is there now."""
-    from raystream.api.sample_ends import SampledSource
+    from raystream.api.samples.sample_ends import SampledSource
 
     if node.step.source is None:
         return node
@@ -207,7 +207,7 @@ class _Sampling:
 
     def _fill(self, runtime: LocalRuntime) -> bool:
         """Run; returns whether the time was up."""
-        from raystream.api.run import successful
+        from raystream.api.jobs.run import successful
         from raystream.job.messages import StopKind
 
         began = time.monotonic()

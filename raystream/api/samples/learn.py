@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.progress import patiently
+from raystream.api.jobs.progress import patiently
 from raystream.graph.logical import LogicalGraph, Node
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def learn_types(
 
 
 def _first_rows(node: Node, job: str) -> pl.DataFrame | None:
-    from raystream.api.sample_read import first_rows
+    from raystream.api.samples.sample_read import first_rows
     from raystream.connectors.base import ReadOptions
 
     step: Any = node.step

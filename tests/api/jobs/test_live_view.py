@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from raystream.api.live_view import LINE_EVERY_S, LiveView, Memory, PlainLines
+from raystream.api.jobs.live_view import LINE_EVERY_S, LiveView, Memory, PlainLines
 from raystream.observe.rates import rates
 from raystream.observe.status import RestartStatus, StatusDocument
 from tests.observe.example import document

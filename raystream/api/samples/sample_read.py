@@ -110,7 +110,7 @@ def first_rows(read: Step, options: ReadOptions, job: str, step: str) -> pl.Data
     """
     import polars as pl
 
-    from raystream.api.sample_ends import SampledSource
+    from raystream.api.samples.sample_ends import SampledSource
     from raystream.data.batch import TIME
 
     sampled = SampledSource(read.source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.progress import patiently
+from raystream.api.jobs.progress import patiently
 from raystream.connectors.splits import made_since
 from raystream.connectors.traits import discovery_interval
 from raystream.errors import ConfigurationError

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked
-from raystream.api.cells import in_notebook, shell
-from raystream.api.live_card import LiveCard
-from raystream.api.progress import say
+from raystream.api.jobs.progress import say
+from raystream.api.notebook.cells import in_notebook, shell
+from raystream.api.notebook.live_card import LiveCard
 from raystream.cell_names import in_cells
 from raystream.job.outcome import Outcome
 
@@ -183,7 +183,7 @@ class Job:
         >>> list(job.tail("counts", limit=1))
         [{'ip': '10.0.0.1', 'count': 3}]
         """
-        from raystream.api.tail import tail
+        from raystream.api.jobs.tail import tail
 
         return tail(self, step, limit, timeout)
 
@@ -319,7 +319,7 @@ class Job:
         """How this run ended, from storage: the coordinator exits some time after the end."""
         if self._last is None:
             return None
-        from raystream.api.past import past_of
+        from raystream.api.jobs.past import past_of
 
         found = (run for run in past_of(self.name) if run.run == self._last.run)
         return next((run.outcome for run in found if run.outcome is not None), None)
@@ -377,7 +377,7 @@ def job(name: str, *, address: str | None = None) -> Job:
     >>> rs.job("requests-per-minute").status().state
     'running'
     """
-    from raystream.api.past import past_of
+    from raystream.api.jobs.past import past_of
     from raystream.errors import ConfigurationError
     from raystream.runtime.ray.remote_job import find_job
 

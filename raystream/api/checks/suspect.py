@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from raystream.time.limits import EARLIEST_MS, LATEST_MS, PLAUSIBLE_MS
 
 if TYPE_CHECKING:
-    from raystream.api.sample_read import Look
+    from raystream.api.samples.sample_read import Look
     from raystream.operators.event_time import TimedStep
 
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
@@ -22,7 +22,7 @@ def suspicion(step: TimedStep, look: Look, wall_ms: float) -> tuple[str, str] | 
         look: The sampled records.
         wall_ms: Current time.
 
-    >>> from raystream.api.sample_read import Look
+    >>> from raystream.api.samples.sample_read import Look
     >>> from raystream.operators.read.step import Read
     >>> seconds = Look(2, 0, "", 1_700_000_000, 1_700_000_600, (1_700_000_000, 1_700_000_600))
     >>> suspicion(Read(None, "ts"), seconds, 1.7e12)[1]

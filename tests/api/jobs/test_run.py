@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import raystream as rs
-from raystream.api.run import RunOptions, storage_of, successful
+from raystream.api.jobs.run import RunOptions, storage_of, successful
 from raystream.errors import ConfigurationError, Superseded
 
 ROWS = [{"ts": 1000 * i, "ip": "ab"[i % 2], "status": 200 + i} for i in range(120)]
@@ -94,7 +94,7 @@ def test_the_start_says_where_checkpoints_are(
 
 
 def test_what_is_missing_is_waited_for() -> None:
-    from raystream.api.learn import learn_schemas
+    from raystream.api.samples.learn import learn_schemas
 
     class Slow(rs.Rows):
         looks = 0
@@ -115,7 +115,7 @@ def test_what_is_missing_is_waited_for() -> None:
 
 
 def test_bad_records_alone_are_waited_behind_if_they_do_not_stop_the_job() -> None:
-    from raystream.api.learn import learn_schemas
+    from raystream.api.samples.learn import learn_schemas
     from raystream.data.inference import NoColumns
 
     class Bad(rs.Rows):

@@ -45,8 +45,8 @@ class Shown:
         ...
         a sample of 1 row, read in ... s; nothing was written
         """
-        from raystream.api.sample import sample
-        from raystream.api.tables import show
+        from raystream.api.notebook.tables import show
+        from raystream.api.samples.sample import sample
 
         show(sample(self._pipeline, self._edge, limit, timeout))
 
@@ -61,7 +61,7 @@ class Shown:
         >>> rs.Pipeline("example").read(rs.Rows([{"n": 1}])).collect().to_dicts()
         [{'n': 1}]
         """
-        from raystream.api.sample import sample
+        from raystream.api.samples.sample import sample
 
         (found,) = sample(self._pipeline, self._edge, limit, timeout)
         return found.frame

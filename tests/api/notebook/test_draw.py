@@ -11,7 +11,7 @@ import pytest
 
 import raystream as rs
 
-PIPELINES = sorted((Path(__file__).parents[2] / "pipelines").glob("*.py"))
+PIPELINES = sorted((Path(__file__).parents[3] / "pipelines").glob("*.py"))
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from raystream.api.start import OpenedSavepoint, tell_left_behind
+from raystream.api.jobs.start import OpenedSavepoint, tell_left_behind
 from raystream.checkpoint.records import Checkpoint, Owner, StoredState
 from raystream.data.segment import Segment
 from raystream.observe.words import size

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.live_view import Memory
+from raystream.api.jobs.live_view import Memory
 
 if TYPE_CHECKING:
-    from raystream.api.job import Job
+    from raystream.api.jobs.job import Job
 
 EVERY_S = 1.0
 

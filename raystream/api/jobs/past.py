@@ -48,7 +48,7 @@ def logs_of(run: PastRun, storage: str | None = None) -> Sequence[str]:
 
 
 def _storages(job: str | None, storage: str | None) -> list[str]:
-    from raystream.api.run import DEFAULT_STORAGE
+    from raystream.api.jobs.run import DEFAULT_STORAGE
     from raystream.runtime.registry import known
 
     if storage:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from shutil import get_terminal_size
 
-from raystream.api.cells import in_notebook
-from raystream.api.sample import Sample
+from raystream.api.notebook.cells import in_notebook
+from raystream.api.samples.sample import Sample
 
 WIDTH = 160
 """Characters per line of text if no terminal is wider."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from raystream.api.job import Job
+    from raystream.api.jobs.job import Job
 
 Row = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from raystream.api.fingerprint import fingerprint
+from raystream.api.jobs.fingerprint import fingerprint
 
 
 class Kernel:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from raystream.api.progress import patiently
+from raystream.api.jobs.progress import patiently
 
 
 def test_a_long_wait_is_explained_once(capsys: pytest.CaptureFixture[str]) -> None:

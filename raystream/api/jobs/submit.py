@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from raystream.api.check import refuse_unreachable
-from raystream.api.fingerprint import fingerprint
-from raystream.api.job import Job
+from raystream.api.checks.check import refuse_unreachable
+from raystream.api.jobs.fingerprint import fingerprint
+from raystream.api.jobs.job import Job
+from raystream.api.jobs.progress import patiently, say
+from raystream.api.jobs.run import RunOptions, prepare, say_where, storage_of
+from raystream.api.jobs.start import check_start
 from raystream.api.origin import wrong
-from raystream.api.progress import patiently, say
-from raystream.api.run import RunOptions, prepare, say_where, storage_of
-from raystream.api.start import check_start
 from raystream.job.outcome import Outcome
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.environment import doubts, in_effect, told_by_environment
-from raystream.api.learn import learn_schemas, learn_types
+from raystream.api.jobs.progress import Progress, say
+from raystream.api.jobs.splits import discovered, source_of
+from raystream.api.jobs.start import check_start, opened, start_of, tell_left_behind
 from raystream.api.pipeline import Pipeline
-from raystream.api.progress import Progress, say
-from raystream.api.splits import discovered, source_of
-from raystream.api.start import check_start, opened, start_of, tell_left_behind
+from raystream.api.samples.learn import learn_schemas, learn_types
 from raystream.errors import ConfigurationError, JobFailed, RaystreamError, Superseded
 from raystream.graph.logical import LogicalGraph
 
@@ -132,7 +132,7 @@ def _runtime(pipeline: Pipeline, options: RunOptions) -> Iterator[Runtime]:
 
     The brokers are checked while Ray starts.
     """
-    from raystream.api.check import refuse_unreachable
+    from raystream.api.checks.check import refuse_unreachable
 
     def ask() -> None:
         refuse_unreachable(pipeline, options.checkpoint_storage)
@@ -223,8 +223,8 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
 
 def _warn_of_times(planned: PhysicalPlan, job: str) -> None:
     """Warn of suspicious event time in the first records."""
-    from raystream.api.sample_read import look_at
-    from raystream.api.suspect import suspicion
+    from raystream.api.checks.suspect import suspicion
+    from raystream.api.samples.sample_read import look_at
 
     for _, spec in planned.steps():
         if spec.read is None or spec.step.event_time is None:
@@ -285,7 +285,7 @@ def _run(job: JobSpec, runtime: Runtime, options: RunOptions) -> Outcome:
 
 def _explained(outcome: Outcome, pipeline: Pipeline, options: RunOptions) -> Outcome:
     """Add what a check of the brokers finds, if the run failed for an external reason."""
-    from raystream.api.check import why_it_failed
+    from raystream.api.checks.check import why_it_failed
 
     if outcome.kind != "failed" or outcome.refused:
         return outcome

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from raystream.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
-    from raystream.api.run import RunOptions
+    from raystream.api.jobs.run import RunOptions
     from raystream.checkpoint.records import Checkpoint, Restore
     from raystream.plan.physical import PhysicalPlan
     from raystream.storage.base import Store
@@ -65,7 +65,7 @@ def start_of(
     Raises:
         StorageError: the newest record is damaged.
     """
-    from raystream.api.learn import newest_base
+    from raystream.api.samples.learn import newest_base
 
     if savepoint is not None:
         return savepoint.content
@@ -138,7 +138,7 @@ def _held(base: Checkpoint | Restore, step: str, store: Store) -> str:
 
 def _newest(store: Store) -> Checkpoint | None:
     """The newest checkpoint of the job's own storage."""
-    from raystream.api.learn import newest_base
+    from raystream.api.samples.learn import newest_base
     from raystream.checkpoint.records import Checkpoint
 
     base = newest_base(store)

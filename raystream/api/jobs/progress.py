@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from raystream.api.live_view import LiveView, PlainLines
+from raystream.api.jobs.live_view import LiveView, PlainLines
 from raystream.observe.words import resumed
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def say(text: str) -> None:
     """Print a line on stderr for the person who started the job; in a notebook as normal output."""
-    from raystream.api.cells import in_notebook
+    from raystream.api.notebook.cells import in_notebook
 
     print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
 
@@ -73,7 +73,7 @@ class Progress:
 
 
 def _view() -> LiveView | PlainLines:
-    from raystream.api.cells import in_notebook
+    from raystream.api.notebook.cells import in_notebook
 
     if in_notebook():
         return PlainLines(sys.stdout)

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.environment import doubts, in_effect, told_by_environment
-from raystream.api.run import RunOptions, storage_of
+from raystream.api.jobs.run import RunOptions, storage_of
 from raystream.connectors.traits import cluster_of, path_of
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.graph.policies import ErrorPolicy
@@ -17,7 +17,7 @@ from raystream.observe.finding import Finding, error, ok, warning
 
 if TYPE_CHECKING:
     from raystream.api.pipeline import Pipeline
-    from raystream.api.sample_read import Look
+    from raystream.api.samples.sample_read import Look
     from raystream.connectors.kafka.checks import JobFacts
     from raystream.connectors.kafka.connection import Kafka
     from raystream.connectors.kafka.inspection import KafkaPythonInspection
@@ -212,7 +212,7 @@ class _Check:
             self._guarded(about, lambda node=node: self._sampled(node, plan))  # type: ignore[misc]
 
     def _sampled(self, node: Node, plan: PhysicalPlan) -> Iterator[Finding]:
-        from raystream.api.sample_read import look_at
+        from raystream.api.samples.sample_read import look_at
 
         step: Any = node.step
         (spec,) = [spec for _, spec in plan.steps() if spec.name == node.name]
@@ -359,7 +359,7 @@ def _unknown(about: str, look: Look) -> Iterator[Finding]:
 
 
 def _times(about: str, step: Any, look: Look) -> Iterator[Finding]:
-    from raystream.api.suspect import moment, suspicion
+    from raystream.api.checks.suspect import moment, suspicion
 
     if look.earliest_ms is None or look.latest_ms is None:
         return

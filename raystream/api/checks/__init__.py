@@ -1,0 +1,1 @@
+"""Whether a pipeline would run, and what its transactions are."""

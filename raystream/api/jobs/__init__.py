@@ -1,0 +1,1 @@
+"""Running a pipeline, and the handle to its job."""

@@ -1,0 +1,1 @@
+"""A pipeline tried on the newest records."""
