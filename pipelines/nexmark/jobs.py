@@ -61,11 +61,17 @@ def write(name: str, result: Stream, sink: Any) -> None:
     result.write(sink, changes="upsert" if name in UPSERTS else None, name=name)
 
 
-def on_kafka(name: str) -> rs.Pipeline:
-    """The job of a query."""
+def on_kafka(name: str, prefix: str = "") -> rs.Pipeline:
+    """The job of a query.
+
+    Args:
+        name: `q0` to `q23`.
+        prefix: In front of the name of each topic.
+    """
     kafka = rs.Kafka("kafka:9092")
     p = rs.Pipeline(f"nexmark-{name}", checkpoint_interval="2s")
-    write(name, QUERIES[name](Events(p, kafka.topic)), kafka.topic(f"nexmark-{name}"))
+    events = Events(p, lambda kind: kafka.topic(f"{prefix}{kind}"))
+    write(name, QUERIES[name](events), kafka.topic(f"{prefix}nexmark-{name}"))
     return p
 
 
