@@ -12,6 +12,7 @@ from raystream.api.event_time import checked_time, checked_unit, checked_waterma
 from raystream.api.names import automatic, check_free, check_name, with_final_names
 from raystream.api.origin import at_call, origin_of_call, wrong
 from raystream.api.peers import no_verb_of_pipeline
+from raystream.api.read_changes import checked_changes, table
 from raystream.api.said import Said
 from raystream.api.time_zones import known_zone
 from raystream.graph.logical import Edge, LogicalGraph, Node
@@ -143,6 +144,8 @@ class Pipeline:
         watermark: WatermarkStrategy | None = None,
         schema: Any = None,
         errors: str = "fail",
+        changes: str | None = None,
+        key: str | Sequence[str] | None = None,
         name: str | None = None,
         parallelism: int | None = None,
     ) -> Stream:
@@ -161,6 +164,9 @@ class Pipeline:
                 first records, and kept with the checkpoint.
             errors: Records that do not decode or do not fit the schema: `fail`, `skip`, or `dlq`
                 (then write `.errors` somewhere).
+            changes: Its records change rows of a table: `upsert` (a compacted topic), `debezium`
+                or `log`; gives a stream of changes, see docs/changes.md.
+            key: With `changes`: the column that identifies a row, or several.
             name: Identity of this step in checkpoints.
             parallelism: Subtasks of this step; at most one per partition has work.
 
@@ -171,6 +177,7 @@ class Pipeline:
         from raystream.api.stream import Stream
 
         source = checked_source(source)
+        changed, keys = checked_changes(changes, key, source, event_time)
         columns = None if schema is None else declared(schema)
         step = Read(
             source,
@@ -180,8 +187,11 @@ class Pipeline:
             chosen(errors, "errors", ErrorPolicy),
             checked_unit(event_time_unit, event_time, {} if columns is None else columns.units),
             None if time_zone is None else known_zone(time_zone),
+            changed,
+            keys,
         )
-        return Stream(self, self.add(step, (), name=name, parallelism=parallelism))
+        edge = self.add(step, (), name=name, parallelism=parallelism)
+        return table(self, edge, keys, name, parallelism) if keys else Stream(self, edge)
 
     @checked
     def run(

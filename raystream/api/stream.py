@@ -398,7 +398,7 @@ class Stream(JoinVerbs, ProcessVerbs, ChangeVerbs):
         >>> bad.collect()["reason"].to_list()
         ['not JSON: ...']
         """
-        check_dead_letters(self._pipeline.node(self._edge).step, self._edge)
+        check_dead_letters(self._pipeline.node(self._dead[0]).step, self._edge)
         first, *others = (Stream(self._pipeline, edge) for edge in self._dead)
         return first.union(*others) if others else first
 

@@ -125,7 +125,14 @@ class _Compiler:
 
     def _source(self, name: str, value: Value) -> Stream:
         options: dict[str, Any] = options_of(
-            value, "event_time", "event_time_unit", "time_zone", "schema", "parallelism"
+            value,
+            "event_time",
+            "event_time_unit",
+            "time_zone",
+            "schema",
+            "parallelism",
+            "changes",
+            "key",
         )
         errors = value.get("errors")
         if errors is not None:
@@ -138,7 +145,7 @@ class _Compiler:
         with self._noting(value):
             strategy = watermark(value.get("watermark"))
             stream = self._pipeline.read(source, watermark=strategy, **options)
-            self._nodes[name] = stream._edge.source
+            self._nodes[name] = stream._dead[0].source
         self._dead_letters(errors, stream)
         return stream
 

@@ -33,7 +33,9 @@ from raystream.config.shapes import (
     Word,
     one_or_more,
 )
+from raystream.connectors.kafka.source import KEY_FORMATS
 from raystream.connectors.registry import SINKS, SOURCES, other_sinks, other_sources
+from raystream.data.changes import ReadChanges
 from raystream.formats.registry import OURS as OUR_FORMATS
 from raystream.formats.registry import other_formats
 
@@ -145,6 +147,7 @@ SOURCE_KAFKA = Record(
             "Columns filled from the record.",
         ),
         "discovery_interval": Field(TIME, "How often to look for new partitions. Default: 60s."),
+        "key_format": Field(Word(KEY_FORMATS), "How keys of changes are written. Default: text."),
     },
     one_of=(("connection", "bootstrap_servers"),),
 )
@@ -216,6 +219,11 @@ SOURCE = Record(
             ERRORS,
             "Records that do not decode or fit. Default: fail.",
         ),
+        "changes": Field(
+            Word(tuple(ReadChanges)),
+            "Records change rows of a table: set or remove the row of a key, or say how in words.",
+        ),
+        "key": Field(one_or_more(COLUMN), "With changes: columns that identify a row."),
         "parallelism": PARALLELISM,
     },
     one_of=((*SOURCES, *other_sources()),),

@@ -13,7 +13,7 @@ from raystream.errors import ConfigurationError
 from raystream.formats.registry import other_formats
 
 _CONFIGS = ("consumer_config", "producer_config")
-_SOURCE = ("group_id", "starting_offsets", "metadata", "discovery_interval")
+_SOURCE = ("group_id", "starting_offsets", "metadata", "discovery_interval", "key_format")
 
 
 @dataclass(frozen=True, slots=True)

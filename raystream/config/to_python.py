@@ -96,10 +96,10 @@ class _Writer:
             node = users[0]
             chain.append(node)
         start = "p" if first.step.source is not None else self._stream(first.inputs[0])
-        verbs = [self._verb(node) for node in chain]
-        text = f"{start}{verbs[0]}"
-        if len(verbs) > 1:
-            calls = "\n    ".join(_indented(verb) for verb in verbs[1:])
+        first_verb, *verbs = [self._verb(n) for n in chain if n.step.calls()] or [""]
+        text = f"{start}{first_verb}"
+        if verbs:
+            calls = "\n    ".join(_indented(verb) for verb in verbs)
             text = f"(\n    {_indented(text)}\n    {calls}\n)"
         if node.step.sink is not None:
             return text

@@ -14,6 +14,7 @@ from raystream.checkpoint.verdicts import AbortVerdict as AbortVerdict  # noqa: 
 from raystream.checkpoint.verdicts import Problem as Problem  # noqa: PLC0414 - re-export
 from raystream.checkpoint.verdicts import Verdict as Verdict  # noqa: PLC0414 - re-export
 from raystream.context import SubtaskContext
+from raystream.data.changes import ReadChanges
 from raystream.data.schema import Schema
 from raystream.ids import SplitId, StepName
 from raystream.observe.safety import TransactionStatus
@@ -106,6 +107,9 @@ class ReadOptions:
         row_order: The engine adds data.batch.ORDER from the runs of each chunk.
         record: All columns of a record, in order, needed or not: CSV counts its fields, and JSON
             reports fields that no column takes.
+        changes: How records change rows: then each row has its RowKind in data.changes.CHANGE, a
+            null there if it changes nothing. None: rows are only added.
+        key: Columns that identify a row that is changed.
     """
 
     schema: Schema
@@ -114,6 +118,8 @@ class ReadOptions:
     metadata: tuple[str, ...] = ()
     row_order: bool = False
     record: Mapping[str, pl.DataType] = field(default_factory=dict)
+    changes: ReadChanges | None = None
+    key: tuple[str, ...] = ()
 
 
 class SourceReader(Protocol):

@@ -11,6 +11,7 @@ import polars as pl
 
 from raystream.connectors.base import ReadOptions
 from raystream.data.batch import MESSAGE_KEY, TIME
+from raystream.data.changes import OP, ReadChanges, RowKind
 from raystream.data.rows import columns_to_frame, misfit_reason, missing_required, to_frame
 from raystream.data.schema import Schema
 from raystream.formats.base import Decoded, Decoder, Encoder, Format, RejectedRow
@@ -33,12 +34,43 @@ def record_decoder(form: Format, options: ReadOptions, schema: Schema) -> Decode
         options: What the plan needs.
         schema: The columns to decode.
     """
+    if options.changes is ReadChanges.DEBEZIUM:
+        return _debezium(form, options, schema)
+    if options.changes is ReadChanges.LOG:
+        return _change_log(form, options, schema)
     if isinstance(form, Csv) and options.record:
         return form.of_line(tuple(options.record)).decoder(schema)
     decoder = form.decoder(schema)
     if isinstance(form, Json) and options.record:
         return _Watching(decoder, UnknownFields(options.record))
     return decoder
+
+
+def formats_of_changes(form: str) -> tuple[str, ...]:
+    """Values of `changes=` with which payloads of a format can be read.
+
+    >>> formats_of_changes("json"), formats_of_changes("raw")
+    (('debezium', 'log'), ())
+    """
+    return (ReadChanges.DEBEZIUM.value, ReadChanges.LOG.value) if form == "json" else ()
+
+
+def _debezium(form: Format, options: ReadOptions, schema: Schema) -> Decoder:
+    """Envelopes; of a row that is removed often only the key is there."""
+    from raystream.formats.debezium import DebeziumDecoder
+
+    plain, keys = replace(options, changes=None), frozenset(options.key) & schema.columns.keys()
+    rows = record_decoder(form, plain, Schema(schema.columns, schema.required | keys))
+    removed = record_decoder(form, plain, Schema(schema.columns, keys))
+    return DebeziumDecoder(rows, removed, timed=options.event_time is None)
+
+
+def _change_log(form: Format, options: ReadOptions, schema: Schema) -> Decoder:
+    from raystream.formats.change_log import LogDecoder, with_op
+
+    record = {OP: pl.String(), **options.record} if options.record else {}
+    plain = replace(options, changes=None, record=record)
+    return LogDecoder(record_decoder(form, plain, with_op(schema)), keyed=bool(options.key))
 
 
 def nulled_of(encoder: Encoder) -> int:
@@ -87,7 +119,9 @@ def add_hidden(frame: pl.DataFrame, options: ReadOptions, now_ms: int) -> pl.Dat
     """
     hidden = []
     if options.event_time is None:
-        hidden.append(pl.lit(now_ms, dtype=pl.Int64).alias(TIME))
+        now = pl.lit(now_ms, dtype=pl.Int64)
+        known = pl.col(TIME).fill_null(now) if TIME in frame.columns else now
+        hidden.append(known.alias(TIME))
     if options.message_key:
         hidden.append(pl.lit(None, dtype=pl.Binary).alias(MESSAGE_KEY))
     return frame.with_columns(hidden) if hidden else frame
@@ -111,6 +145,46 @@ def decode_rows(
         if frame is not None and not missing_required(frame, schema):
             return Decoded(frame, unknown=_unknown(rows, record))
     return replace(_one_by_one(rows, schema), unknown=_unknown(rows, record))
+
+
+def decode_changes(rows: Sequence[Any], options: ReadOptions) -> Decoded:
+    """Columns of dict rows and CHANGE, by their `op` (a word of RowKind); without one a row sets.
+
+    >>> options = ReadOptions(Schema({"n": pl.Int64()}), changes=ReadChanges.UPSERT, key=("n",))
+    >>> decode_changes([{"n": 1}, {"op": "delete", "n": 1}], options).frame.rows()
+    [(1, 2), (1, 3)]
+    """
+    from raystream.formats.parts import Part, nothing, together
+
+    schema, keyed = decode_schema(options), bool(options.key)
+    relaxed = Schema(schema.columns, schema.required & set(options.key))
+    groups: dict[RowKind | None, list[int]] = {RowKind.UPDATE_AFTER: []}
+    rejected = []
+    for index, row in enumerate(rows):
+        op = row.get(OP, RowKind.UPDATE_AFTER) if isinstance(row, Mapping) else None
+        if op in _KINDS:
+            groups.setdefault(_KINDS[op][keyed], []).append(index)
+        else:
+            rejected.append(RejectedRow(index, f"op {op!r} is unknown" if op else "not a row"))
+    parts = []
+    for kind, places in groups.items():
+        wanted = relaxed if kind is RowKind.DELETE else schema
+        record = {OP: pl.String(), **options.record} if options.record else None
+        decoded = decode_rows([rows[index] for index in places], wanted, record)
+        if kind is None:
+            decoded = nothing(schema, len(places))
+        parts.append(Part(places, decoded, kind))
+    return together(parts, rejected).decoded
+
+
+_KINDS: Mapping[Any, tuple[RowKind, RowKind | None]] = {
+    RowKind.UPDATE_AFTER: (RowKind.INSERT, RowKind.UPDATE_AFTER),
+    "insert": (RowKind.INSERT, RowKind.UPDATE_AFTER),
+    "update_after": (RowKind.INSERT, RowKind.UPDATE_AFTER),
+    "update_before": (RowKind.DELETE, None),
+    "delete": (RowKind.DELETE, RowKind.DELETE),
+}
+"""By the word of a row: what it does without a key, and by key."""
 
 
 def _unknown(rows: Sequence[Any], record: Mapping[str, Any] | None) -> dict[str, int]:

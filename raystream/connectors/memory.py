@@ -20,12 +20,15 @@ from raystream.connectors.base import (
 from raystream.connectors.collect import Collect
 from raystream.connectors.columns import (
     add_hidden,
+    decode_changes,
     decode_rows,
     decode_schema,
+    formats_of_changes,
     index_of_row,
     record_decoder,
 )
 from raystream.context import SubtaskContext
+from raystream.data.changes import ReadChanges
 from raystream.data.inference import infer_schema
 from raystream.data.schema import Schema
 from raystream.formats.base import Decoded, Format
@@ -106,6 +109,8 @@ class Rows:
         schema = decode_schema(options)
 
         def decode(rows: Sequence[Any]) -> Decoded:
+            if options.changes is not None:
+                return decode_changes(rows, options)
             return decode_rows(rows, schema, options.record)
 
         return MemoryReader(ctx, options, self._items(), decode)
@@ -114,6 +119,11 @@ class Rows:
         """Schema of the first 1,000 rows; None if there are none."""
         sample = [row for row in self.rows[:1000] if isinstance(row, Mapping)]
         return infer_schema(sample)
+
+    @property
+    def reads_changes(self) -> tuple[str, ...]:
+        """In every way: a row says by a word in `op` what it does, else it sets."""
+        return tuple(ReadChanges)
 
     def describe(self) -> str:
         """For people."""
@@ -170,6 +180,11 @@ class Payloads:
     def learn(self) -> Schema | None:
         """Schema of the first 1,000 records."""
         return format_by_name(self.format).infer(self.payloads[:1000])
+
+    @property
+    def reads_changes(self) -> tuple[str, ...]:
+        """Envelopes of Debezium, and logs; its records have no keys."""
+        return formats_of_changes(format_by_name(self.format).name)
 
     def describe(self) -> str:
         """For people."""

@@ -79,6 +79,15 @@ class Upserting(Protocol):
         ...
 
 
+class OfChanges(Protocol):
+    """A source whose records may change rows: `read(source, changes="upsert", key=..)`."""
+
+    @property
+    def reads_changes(self) -> Sequence[str]:
+        """Words of data.changes.ReadChanges: its readers take ReadOptions.changes."""
+        ...
+
+
 class Discovering(Protocol):
     """A source that looks for new splits."""
 
@@ -172,6 +181,16 @@ def takes_upserts(sink: object) -> bool:
     """
     found: Upserting | None = _with(sink, "takes_upserts")
     return found is not None and found.takes_upserts
+
+
+def reads_changes(source: object) -> Sequence[str]:
+    """Values of `changes=` with which a source can be read.
+
+    >>> reads_changes(rs.Payloads([])), reads_changes(rs.Datagen())
+    (('debezium', 'log'), ())
+    """
+    found: OfChanges | None = _with(source, "reads_changes")
+    return () if found is None else found.reads_changes
 
 
 def row_check(sink: object) -> Callable[[WriteOptions], None] | None:

@@ -40,6 +40,20 @@ class ChangesMode(StrEnum):
     LOG = "log"
 
 
+class ReadChanges(StrEnum):
+    """How the records of a source change rows of a table.
+
+    Args:
+        UPSERT: A record sets the row of its key, a record without a value removes it.
+        DEBEZIUM: A record is an envelope of Debezium: `op`, the row `before` and `after`.
+        LOG: A record is a row with its RowKind in the column `op`, as ChangesMode.LOG writes it.
+    """
+
+    UPSERT = "upsert"
+    DEBEZIUM = "debezium"
+    LOG = "log"
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """That a stream is one of changes.

@@ -110,7 +110,7 @@ class Schema:
         wanted = set(names)
         columns = {name: dtype for name, dtype in self.columns.items() if name in wanted}
         key = tuple(k for k in self.key if k in wanted)
-        return Schema(columns, self.required & wanted, key, self.open)
+        return Schema(columns, self.required & wanted, key, self.open, changes=self.changes)
 
     def with_key(self, key: tuple[str, ...]) -> Schema:
         """The same columns under another key.

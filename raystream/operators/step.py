@@ -19,7 +19,7 @@ from raystream.operators.call import OTHER_STREAMS, Call, Made
 from raystream.operators.needs import Needed
 
 if TYPE_CHECKING:
-    from raystream.data.changes import Changes, ChangesMode
+    from raystream.data.changes import Changes, ChangesMode, ReadChanges
     from raystream.data.schema import Schema
     from raystream.operators.trial import Tried
 
@@ -63,6 +63,7 @@ class Step:
             gathered for it.
         takes_changes: Its rows may change earlier ones (data.changes); else that is refused.
         source: What it reads from (a connectors.base.Source), for a step without input.
+        changed: How records of the source change rows; None: rows are only added.
         sink: What it writes to (a connectors.base.Sink), for a step without output.
         written: How it writes rows that change earlier ones; None: it takes no such rows.
         schema: Declared or learnt output columns, or None.
@@ -87,6 +88,7 @@ class Step:
     side_tags: ClassVar[tuple[str, ...]] = ()
 
     source: Any = None
+    changed: ReadChanges | None = None
     sink: Any = None
     written: ChangesMode | None = None
     schema: Any = None
@@ -200,6 +202,10 @@ class Step:
             inputs: Names of the columns of each input, as far as known.
         """
         return [None] * len(inputs)
+
+    def learnt(self, found: Schema) -> Schema:
+        """Columns of the rows of a source step, from those of its records."""
+        return found
 
     def own_needs(self, columns: Schema) -> frozenset[str]:
         """Columns of a record that a source step itself needs."""

@@ -1,12 +1,13 @@
-"""What sinks write of rows that change earlier ones."""
+"""Rows that change earlier ones at sources and sinks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
-from raystream.connectors.base import WriteOptions
+from raystream.connectors.base import ReadOptions, WriteOptions
 from raystream.connectors.traits import own_key, takes_upserts
 from raystream.data.changes import OP, ChangesMode
 from raystream.data.schema import Schema
@@ -35,6 +36,13 @@ def check_written(step: Step, schema: Schema) -> None:
     elif OP in schema.columns:
         what = f'changes="log" writes a column {OP!r}, and the rows have one already'
         raise ConfigurationError(what, what_to_do="give theirs another name")
+
+
+def read_options(step: Any, columns: Schema) -> ReadOptions:
+    """What the reader of this step gets, to read these columns."""
+    time = None if step.event_time is None else str(step.event_time)
+    keys = () if step.changed is None else step.keys
+    return ReadOptions(columns, time, changes=step.changed, key=keys)
 
 
 def write_options(step: Step, schema: Schema) -> WriteOptions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from raystream.connectors.base import ReadOptions, WriteOptions
+from raystream.connectors.base import WriteOptions
 from raystream.connectors.traits import row_check
 from raystream.data.batch import MESSAGE_KEY
 from raystream.data.schema import Schema
@@ -14,7 +14,7 @@ from raystream.graph.logical import LogicalGraph, Node
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy
 from raystream.ids import StepName
 from raystream.plan.chains import physical_plan
-from raystream.plan.changes import write_options
+from raystream.plan.changes import read_options, write_options
 from raystream.plan.columns import needed_by_reads
 from raystream.plan.finality import check_final
 from raystream.plan.message_keys import keyed_by_message
@@ -167,9 +167,13 @@ def _spec(
     read = write = None
     step = draft.step
     if step.source is not None:
-        time = None if step.event_time is None else str(step.event_time)
         record = {} if step.schema is None else step.schema.columns
-        read = ReadOptions(draft.output, time, message_key, row_order=row_order, record=record)
+        read = replace(
+            read_options(step, draft.output),
+            message_key=message_key,
+            row_order=row_order,
+            record=record,
+        )
     if step.sink is not None:
         kept = write_options(step, draft.inputs[0])
         write = replace(kept, message_key=message_key, guarantee=str(guarantee))

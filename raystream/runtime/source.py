@@ -286,8 +286,9 @@ class SourceInput:
             )
         for split, first, last, position in runs:
             if last > first:
-                highest = frame[TIME].slice(first, last - first).max()
-                self._marks.observe(split, highest)  # type: ignore[arg-type]
+                highest: Any = frame[TIME].slice(first, last - first).max()
+                if highest is not None:  # rows that only remove others may have no event time
+                    self._marks.observe(split, highest)
             self._positions[split] = position
         if frame.height:
             self._since = self._since if self._frames else self._ctx.clock.now()

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from raystream.data.batch import TIME
+from raystream.data.changes import CHANGE, RowKind
 from raystream.formats.moments import Unit, likely_unit
 from raystream.operators.event_time import TimedStep
 from raystream.operators.event_times import EventTimes, Timed
@@ -21,22 +22,28 @@ class Judged:
         frame: All rows, with TIME.
         timed: How their event time was determined.
         future: Rows beyond max_future; None: there are none, nor unusable ones.
+        timeless: Rows that remove another need no event time of their own; None: there are none.
     """
 
     frame: pl.DataFrame
     timed: Timed
     future: pl.Series | None = None
+    timeless: pl.Series | None = None
 
     def keep(self) -> pl.Series:
         """Boolean: the rows to keep."""
         assert self.future is not None
-        return ~(self.timed.unusable() | self.future)
+        return ~(self._unusable() | self.future)
 
     def unusable(self) -> list[int]:
         """Numbers of the rows to which the error policy applies."""
         assert self.future is not None
-        found: list[int] = (self.timed.unusable() & ~self.future).arg_true().to_list()
+        found: list[int] = (self._unusable() & ~self.future).arg_true().to_list()
         return found
+
+    def _unusable(self) -> pl.Series:
+        unusable = self.timed.unusable()
+        return unusable if self.timeless is None else unusable & ~self.timeless
 
     def reason(self, row: int) -> str:
         """Why the error policy applies to this row."""
@@ -76,7 +83,7 @@ class SourceTimes:
         if not frame.height or self._all_good(timed, limit):
             return judged
         late = timed.times > limit if limit is not None else timed.times.is_in([])
-        return Judged(frame, timed, late.fill_null(value=False))
+        return Judged(frame, timed, late.fill_null(value=False), _timeless(frame, timed))
 
     def _timed(self, frame: pl.DataFrame) -> Timed:
         if self._written is None:
@@ -93,3 +100,11 @@ class SourceTimes:
         if limit is not None and highest > limit:  # type: ignore[operator]
             return False
         return not timed.unusable().any() if limit is None else True
+
+
+def _timeless(frame: pl.DataFrame, timed: Timed) -> pl.Series | None:
+    """Rows without event time that set nothing: a tombstone has no columns to compute it from."""
+    if CHANGE not in frame.columns:
+        return None
+    sets = frame.get_column(CHANGE).is_in([RowKind.INSERT.value, RowKind.UPDATE_AFTER.value])
+    return timed.times.is_null() & ~sets.fill_null(value=False)

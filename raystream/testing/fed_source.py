@@ -17,11 +17,12 @@ from raystream.connectors.base import (
     SourceReader,
     Split,
 )
-from raystream.connectors.columns import add_hidden, decode_rows, decode_schema
+from raystream.connectors.columns import add_hidden, decode_changes, decode_rows, decode_schema
 from raystream.context import SubtaskContext
 from raystream.data.batch import TIME
 from raystream.data.inference import infer_schema
 from raystream.data.schema import Schema
+from raystream.formats.base import Decoded
 from raystream.ids import SplitId
 from raystream.testing.markers import CRASH, EOF, Advance, Marker
 
@@ -108,7 +109,7 @@ class FedSource:
     def first_rows(self, options: ReadOptions) -> pl.DataFrame | None:
         """Rows to learn from, whatever markers stand between them; None if there are none."""
         items = [item for item in self.items if not _is_marker(item)]
-        decoded = decode_rows(items[:FIRST], decode_schema(options))
+        decoded = _decoded(items[:FIRST], options)
         frame = add_hidden(decoded.frame, options, 0)
         if not frame.height:
             return None
@@ -176,7 +177,7 @@ class FedReader:
 
     def _chunk(self, split: SplitId, first: int, last: int) -> Chunk:
         items = self._source.items[first:last]
-        decoded = decode_rows(items, decode_schema(self._options))
+        decoded = _decoded(items, self._options)
         frame = add_hidden(decoded.frame, self._options, self._ctx.clock.wall_ms())
         rejected = tuple(
             Rejected(
@@ -209,6 +210,12 @@ class FedReader:
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def _decoded(items: Sequence[Item], options: ReadOptions) -> Decoded:
+    if options.changes is not None:
+        return decode_changes(items, options)
+    return decode_rows(items, decode_schema(options))
 
 
 def _is_marker(item: Item) -> bool:

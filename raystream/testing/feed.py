@@ -14,7 +14,6 @@ from typing import Any
 import polars as pl
 
 from raystream.api.pipeline import Pipeline
-from raystream.connectors.base import ReadOptions
 from raystream.connectors.collect import Collect
 from raystream.connectors.traits import topics_of
 from raystream.errors import ConfigurationError, JobFailed
@@ -22,6 +21,7 @@ from raystream.graph.logical import LogicalGraph, Node
 from raystream.ids import StepName
 from raystream.job.outcome import Outcome
 from raystream.job.spec import CheckpointSettings, JobSpec
+from raystream.plan.changes import read_options
 from raystream.plan.learning import learn_functions
 from raystream.plan.planner import plan, used
 from raystream.runtime.local import LocalRuntime
@@ -111,7 +111,11 @@ class _Feeding:
         self._sinks = {node.name: Collect() for node in graph.nodes if node.step.sink is not None}
         self._labels = {n.name: _label(n) for n in graph.nodes if n.name in self._sinks}
         nodes = tuple(self._replaced(node) for node in graph.nodes)
-        learnt = {name: schema for name, s in self._sources.items() if (schema := s.learn())}
+        learnt = {
+            node.name: node.step.learnt(found)
+            for node in nodes
+            if node.name in self._sources and (found := self._sources[node.name].learn())
+        }
         told = LogicalGraph(graph.name, nodes)
         learnt |= learn_functions(used(told), learnt, {}, self._first_rows, strict=False)
         guarantee = pipeline.settings.delivery_guarantee
@@ -119,7 +123,7 @@ class _Feeding:
 
     def _first_rows(self, node: Node) -> pl.DataFrame | None:
         step: Any = node.step
-        return self._sources[node.name].first_rows(ReadOptions(step.schema, step.event_time))
+        return self._sources[node.name].first_rows(read_options(step, step.schema))
 
     def _replaced(self, node: Node) -> Node:
         if node.step.source is not None:

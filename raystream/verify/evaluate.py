@@ -91,6 +91,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "drop": columns.drop,
     "dedupe": keyed.dedupe,
     "top": keyed.top,
+    "latest": keyed.latest,
     "rename": columns.rename,
     "map": columns.mapped,
     "flat_map": columns.flat_map,

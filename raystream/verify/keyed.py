@@ -37,6 +37,19 @@ def _last(step: Any, rows: list[Row]) -> list[Row]:
     return list(found.values())
 
 
+def latest(step: Any, rows: list[Row]) -> list[Row]:
+    """The rows that are left when each record has set or removed the row of its key."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        key = tuple(comparable(row[name]) for name in step.keys)
+        op = row.get("op")
+        if op == "delete":
+            found.pop(key, None)
+        elif op != "update_before":
+            found[key] = {name: value for name, value in row.items() if name != "op"}
+    return list(found.values())
+
+
 def top(step: Any, rows: list[Row]) -> list[Row]:
     """The first rows of each key when all have come; no key is forgotten."""
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)

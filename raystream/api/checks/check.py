@@ -334,7 +334,7 @@ def _learn(node: Node, learnt: dict[str, Schema]) -> Iterator[Finding]:
         said = "no record yet: what columns it has is not known"
         yield warning(source.describe(), said, "write schema=, or write a record")
     else:
-        learnt[node.name] = found
+        learnt[node.name] = node.step.learnt(found)
 
 
 def _unfit(about: str, failed: int, looked: int, first: str, policy: ErrorPolicy) -> Finding:

@@ -103,13 +103,13 @@ def learn_types(
 
 def _first_rows(node: Node, job: str) -> pl.DataFrame | None:
     from raystream.api.samples.sample_read import first_rows
-    from raystream.connectors.base import ReadOptions
+    from raystream.plan.changes import read_options
 
     step: Any = node.step
     if step.schema.open:
         return None
     with patiently(f"waiting for an answer from {step.source.describe()}"):
-        return first_rows(step, ReadOptions(step.schema, step.event_time), job, node.name)
+        return first_rows(step, read_options(step, step.schema), job, node.name)
 
 
 def _look(step: Any, *, bounded: bool) -> Schema | None:
@@ -123,7 +123,7 @@ def _look(step: Any, *, bounded: bool) -> Schema | None:
         if bounded or step.errors is ErrorPolicy.FAIL:
             raise
         return None
-    return learnt
+    return None if learnt is None else step.learnt(learnt)
 
 
 def _wait_for(step: Any, say: Callable[[str], None], wait: Callable[[float], None]) -> Schema:

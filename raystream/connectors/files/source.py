@@ -21,7 +21,7 @@ from raystream.connectors.base import (
     Split,
     WriteOptions,
 )
-from raystream.connectors.columns import add_hidden, decode_schema
+from raystream.connectors.columns import add_hidden, decode_schema, formats_of_changes
 from raystream.connectors.files.cursors import (
     BadRecord,
     Cursor,
@@ -204,6 +204,11 @@ class Files:
         """
         path = self.path_of(split)
         return Split(split, self._start(path), self._end(path) if bounded else None)
+
+    @property
+    def reads_changes(self) -> tuple[str, ...]:
+        """Envelopes of Debezium, and logs; lines have no keys."""
+        return () if self.format == PARQUET else formats_of_changes(self._format.name)
 
     def learn(self) -> Schema | None:
         """Schema of the first file whose records yield columns; None if there are no records.

@@ -118,6 +118,7 @@ class Kafka:
         transaction_timeout: Duration | None = None,
         transactional_id_prefix: str | None = None,
         discovery_interval: Duration | None = None,
+        key_format: str | None = None,
         **unknown: object,
     ) -> KafkaTopic:
         """A topic to read or to write.
@@ -146,6 +147,8 @@ class Kafka:
             transactional_id_prefix: For a sink: prefix of transactional ids, for access rules.
             discovery_interval: For a source: how often to look for new partitions and topics.
                 Default: 60s.
+            key_format: For a source that is read with changes="upsert": how keys are written:
+                `text` (the default: as sinks write them), `json` (an object), `int32` or `int64`.
             unknown: None allowed: any other option is refused.
 
         Raises:
@@ -167,6 +170,7 @@ class Kafka:
                 "group_id": group_id,
                 "metadata": _columns("metadata", metadata, where),
                 "discovery_interval": _given(seconds, discovery_interval, "discovery_interval"),
+                "key_format": key_format,
             }
             writing = {
                 "key": key,

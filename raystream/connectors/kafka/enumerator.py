@@ -97,6 +97,7 @@ class KafkaEnumerator:
             raw_log=topic.connection.raw_log,
             background=ctx.background,
             now=ctx.clock.now,
+            key_format=topic.key_format,
         )
 
     def learn(self) -> Schema | None:

@@ -28,8 +28,11 @@ from raystream.connectors.kafka.payload_size import payload_bytes
 from raystream.connectors.kafka.read_errors import damaged, offset_gone, refused, topic_gone
 from raystream.connectors.kafka.stalls import Stalls
 from raystream.connectors.kafka.topic_ids import TopicIds
+from raystream.connectors.kafka.upserts import UpsertDecoder
+from raystream.data.batch import TIME
+from raystream.data.changes import ReadChanges
 from raystream.data.schema import Schema
-from raystream.formats.base import Decoder, Format
+from raystream.formats.base import Decoded, Decoder, Format
 from raystream.ids import SplitId
 from raystream.observe.silence import Silence
 
@@ -103,6 +106,7 @@ class KafkaReader:
         raw_log: Connects to read the raw log at the position of a stalled partition.
         background: Runs those queries.
         now: Monotonic seconds.
+        key_format: Of the keys (source.KEY_FORMATS), which are read for upserts.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class KafkaReader:
         format: Format,  # noqa: A002 - the word users know
         options: ReadOptions,
         *,
+        key_format: str = "text",
         consumer: Consumer,
         cluster: Callable[[], Cluster],
         raw_log: Callable[[], RawLog],
@@ -118,7 +123,9 @@ class KafkaReader:
     ) -> None:
         self._consumer = consumer
         self._options = options
-        self._decoder = _payload_decoder(format, options)
+        upserts = options.changes is ReadChanges.UPSERT
+        self._decoder = None if upserts else _payload_decoder(format, options)
+        self._upserts = UpsertDecoder(format, key_format, options) if upserts else None
         self._partitions: dict[tuple[str, int], _Partition] = {}
         self._by_split: dict[SplitId, _Partition] = {}
         self._topics: set[str] = set()
@@ -344,7 +351,7 @@ class KafkaReader:
         moved: Sequence[_Partition],
     ) -> Chunk:
         values = list(map(type(messages[0]).value, messages)) if messages else []
-        decoded = self._decoder.decode(values)
+        decoded = self._decoded(messages, values)
         bad = [row.index for row in decoded.rejected]
         runs = []
         for stretch in stretches:
@@ -364,6 +371,12 @@ class KafkaReader:
         size = payload_bytes(values)
         return Chunk(frame, tuple(runs), rejected, reject, size, decoded.unknown)
 
+    def _decoded(self, messages: Sequence[Message], values: Sequence[bytes | None]) -> Decoded:
+        if self._upserts is None:
+            assert self._decoder is not None
+            return self._decoder.decode(values)
+        return self._upserts.decode([message.key() for message in messages], values)
+
     def _with_message_columns(
         self, frame: pl.DataFrame, messages: Sequence[Message], bad: Sequence[int]
     ) -> pl.DataFrame:
@@ -375,6 +388,11 @@ class KafkaReader:
             left_out = set(bad)
             messages = [m for index, m in enumerate(messages) if index not in left_out]
         columns = message_columns(messages, options.metadata, time=time, key=options.message_key)
+        if TIME in frame.columns:  # of an envelope, where it has one
+            columns = [
+                frame[TIME].zip_with(frame[TIME].is_not_null(), each) if each.name == TIME else each
+                for each in columns
+            ]
         return frame.with_columns(columns)
 
     def _rejected(self, message: Message, reason: str) -> Rejected:

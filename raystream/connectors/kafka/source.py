@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from raystream.ids import SplitId
 
 METADATA = ("key", "timestamp", "headers", "topic", "partition", "offset")
+KEY_FORMATS = ("text", "json", "int32", "int64")
+"""How keys are written: as our own sinks do, as a JSON object, as a big-endian number."""
+
 STARTS = ("earliest", "latest", "committed")
 Starting = str | Mapping[str, int]
 
@@ -36,6 +39,7 @@ class KafkaSource:
     group_id: str | None = None
     metadata: tuple[str, ...] = ()
     discovery_interval: float = 60.0
+    key_format: str = "text"
 
     def __post_init__(self) -> None:
         """Refuse what cannot run.
@@ -53,11 +57,20 @@ class KafkaSource:
         if self.discovery_interval <= 0:
             what = "discovery_interval must be more than 0"
             raise ConfigurationError(what, where)
+        if self.key_format not in KEY_FORMATS:
+            what = f"key_format {self.key_format!r} is unknown"
+            raise ConfigurationError(what, where, f"one of {', '.join(KEY_FORMATS)}")
         _check_start(self.starting_offsets, self.group_id, where)
 
     def describe(self) -> str:
         """For people."""
         return described(self.topics, self.pattern)
+
+    @property
+    def reads_changes(self) -> tuple[str, ...]:
+        """Upserts by the record's key; envelopes of Debezium and logs, if they are JSON."""
+        of_json = ("debezium", "log") if self.format.name == "json" else ()
+        return ("upsert", *of_json)
 
     def metadata_columns(self) -> Schema:
         """The columns asked for with `metadata=`, with their types."""

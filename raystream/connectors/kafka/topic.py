@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Common = tuple[Kafka, tuple[str, ...], Format, TopicPattern | None]
 
-_OF_READS = ("starting_offsets", "group_id", "metadata", "discovery_interval")
+_OF_READS = ("starting_offsets", "group_id", "metadata", "discovery_interval", "key_format")
 _OF_WRITES = (
     "key",
     "timestamp",

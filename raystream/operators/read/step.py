@@ -13,6 +13,7 @@ from raystream.operators.step import Expression, Inputs, Step
 from raystream.operators.words import place
 
 if TYPE_CHECKING:
+    from raystream.data.changes import ReadChanges
     from raystream.data.schema import Schema
 
 
@@ -28,6 +29,8 @@ class Read(Step):
         errors: Policy for records that do not decode or fit.
         event_time_unit: Unit of event time: s, ms, us, ns, iso8601.
         time_zone: Of event time written without one (IANA name).
+        changed: How its records change rows (data.changes.ReadChanges); None: rows are only added.
+        keys: Columns that identify a row that is changed.
 
     >>> Read(rs.Rows([{"n": 1}])).words()
     'read 1 rows in memory'
@@ -44,21 +47,45 @@ class Read(Step):
     errors: ErrorPolicy = ErrorPolicy.FAIL
     event_time_unit: str = "ms"
     time_zone: str | None = None
+    changed: ReadChanges | None = None
+    keys: tuple[str, ...] = ()
 
     def outputs(self, inputs: Sequence[Schema]) -> dict[str, Schema]:
         """The declared or learnt columns; event time must be computable from them."""
         from raystream.formats.rejects import DEAD_LETTER_SCHEMA
 
         self.own_needs(self.schema)
-        return {"main": self.schema, "errors": DEAD_LETTER_SCHEMA}
+        return {"main": self._read(self.schema), "errors": DEAD_LETTER_SCHEMA}
+
+    def _read(self, columns: Schema) -> Schema:
+        """The columns of its rows, which are those of a table if records change rows."""
+        from raystream.data.changes import Changes
+        from raystream.operators.expressions import check_columns
+
+        if self.changed is None:
+            return columns
+        if not columns.open:
+            check_columns(list(self.keys), columns.columns)
+        return columns.with_changes(Changes(self.keys or None))
+
+    def learnt(self, found: Schema) -> Schema:
+        """Of envelopes the columns of their rows; what tells the kind of a change is none."""
+        from raystream.data.changes import OP, ReadChanges
+        from raystream.data.schema import Schema
+        from raystream.formats.debezium import row_schema
+
+        if self.changed is None:
+            return found
+        rows = row_schema(found) if self.changed is ReadChanges.DEBEZIUM else None
+        return rows or Schema({n: t for n, t in found.columns.items() if n != OP}, found.required)
 
     def own_needs(self, columns: Schema) -> frozenset[str]:
-        """The columns that event time is computed from."""
+        """The columns that event time is computed from, and those of the key."""
         from raystream.operators.event_times import times_of
 
         if self.event_time is None or columns.open:
-            return frozenset()
-        return frozenset(times_of(self, columns).reads)
+            return frozenset(self.keys)
+        return frozenset({*self.keys, *times_of(self, columns).reads})
 
     def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
         """No more subtasks than can have work."""
@@ -71,7 +98,8 @@ class Read(Step):
 
     def meaning(self) -> dict[str, Any]:
         """The source, to which the positions belong."""
-        return {"kind": "Read", "source": self.source.describe()}
+        found = {"kind": "Read", "source": self.source.describe()}
+        return found if self.changed is None else {**found, "changes": self.changed.value}
 
     def words(self) -> str:
         """With the source."""
@@ -89,4 +117,7 @@ class Read(Step):
         options |= time_options(self)
         if self.schema is not None:
             options["schema"] = Declared(self.schema, self.source)
+        if self.changed is not None:
+            options["changes"] = self.changed.value
+            options |= {"key": list(self.keys)} if self.keys else {}
         return (Call("read", (Connector(self.source),), options),)

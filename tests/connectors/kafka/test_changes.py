@@ -80,6 +80,35 @@ class Shops:
         large.write(kafka.topic(self.topics["log"]), changes="log", name="log")
         return p
 
+    def read_back(self, parallelism: int) -> rs.Pipeline:
+        """The table and the log as tables again, each a line in a file per change."""
+        kafka = rs.Kafka(self.broker.bootstrap)
+        p = rs.Pipeline(
+            "back",
+            checkpoint_storage=str(self.folder),
+            checkpoint_interval="50ms",
+            parallelism=parallelism,
+        )
+        schema = {"shop": "string", "total": "int"}
+        for name, mode in (("shops", "upsert"), ("log", "log")):
+            topic = kafka.topic(self.topics[name])
+            table = p.read(topic, changes=mode, key="shop", schema=schema, name=name)
+            table.write(rs.Files(self.folder / f"{name}-back"), changes="log", name=f"{name}-back")
+        return p
+
+    def followed(self, name: str) -> dict[str, int]:
+        """The table that the changes of a file leave, each of which must fit those before it."""
+        there: dict[str, int] = {}
+        parts = (self.folder / f"{name}-back").glob("part-*")
+        for part in sorted(parts, key=lambda path: path.stat().st_mtime_ns):
+            for change in map(json.loads, part.read_text().splitlines()):
+                if change["op"] in ("update_before", "delete"):
+                    assert there.pop(change["shop"]) == change["total"]
+                else:
+                    assert change["shop"] not in there
+                    there[change["shop"]] = change["total"]
+        return there
+
 
 def test_changes_are_written_once_over_a_failure_and_a_rescale(
     kafka: Broker, tmp_path: Path
@@ -88,6 +117,7 @@ def test_changes_are_written_once_over_a_failure_and_a_rescale(
     rows = [{"shop": "abcde"[n % 5], "n": n} for n in range(1, 40)]
     produce(kafka, shops.topics["orders"], rows)
     shops.pipeline(2).run(until="latest", local=True)
+    shops.read_back(1).run(until="latest", local=True)
     more = [*({"shop": "abcdef"[n % 6], "n": n} for n in range(60)), {"shop": "a", "n": POISON}]
     produce(kafka, shops.topics["orders"], more)
     with pytest.raises(JobFailed, match="poison"):
@@ -112,3 +142,37 @@ def test_changes_are_written_once_over_a_failure_and_a_rescale(
             assert key not in there
             there[key] = change["total"]
     assert there == {key: row["total"] for key, row in table.items()}
+
+    shops.read_back(1).run(until="latest", local=True)
+    shops.read_back(2).run(until="latest", local=True)
+    for name in ("shops", "log"):
+        assert shops.followed(name) == there, "what was written is read back as the same table"
+
+
+def test_records_that_are_no_changes_go_by_the_policy_of_the_read(kafka: Broker) -> None:
+    topic = f"users-{uuid.uuid4().hex[:8]}"
+    kafka.create_topic(topic, 1)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    records: list[tuple[str | None, str | None]] = [
+        ("1", '{"op": "c", "after": {"id": 1, "n": 5}, "ts_ms": 1}'),
+        ("1", '{"op": "u", "after": null}'),
+        ("1", '{"op": "d", "before": {"id": 1, "n": 5}}'),
+        ("1", None),
+        ("2", '{"op": "r", "after": {"id": 2, "n": 7}, "ts_ms": 1}'),
+    ]
+    for key, value in records:
+        producer.produce(topic, value, key)
+    assert producer.flush(20) == 0
+    p = rs.Pipeline("users")
+    schema = {"id": "int", "n": "int"}
+    source = rs.Kafka(kafka.bootstrap).topic(topic)
+    users = p.read(source, changes="debezium", key="id", schema=schema, errors="dlq")
+    users.errors.write(rs.Collect(), name="dead")
+    users.write(rs.Collect(), changes="log", name="log")
+    assert p.collect(sink="log").rows() == [
+        ("insert", 1, 5),
+        ("delete", 1, 5),
+        ("insert", 2, 7),
+    ]
+    (reason,) = p.collect(sink="dead")["reason"].to_list()
+    assert reason == "no envelope of Debezium: op 'u' without the row 'after'"
