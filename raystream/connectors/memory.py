@@ -122,7 +122,12 @@ class Rows:
 
     @property
     def reads_changes(self) -> tuple[str, ...]:
-        """In every way: a row says by a word in `op` what it does, else it sets."""
+        """In every way: a row says by a word in `op` what it does, else it sets.
+
+        >>> rows = rs.Rows([{"id": 1}, {"op": "delete", "id": 1}])
+        >>> rs.Pipeline("example").read(rows, changes="upsert", key="id").collect().rows()
+        [('insert', 1), ('delete', 1)]
+        """
         return tuple(ReadChanges)
 
     def describe(self) -> str:
@@ -183,7 +188,12 @@ class Payloads:
 
     @property
     def reads_changes(self) -> tuple[str, ...]:
-        """Envelopes of Debezium, and logs; its records have no keys."""
+        """Envelopes of Debezium, and logs; its records have no keys.
+
+        >>> source = rs.Payloads([b'{"op": "c", "after": {"id": 1}}'])
+        >>> rs.Pipeline("example").read(source, changes="debezium", key="id").collect().rows()
+        [('insert', 1)]
+        """
         return formats_of_changes(format_by_name(self.format).name)
 
     def describe(self) -> str:

@@ -207,7 +207,11 @@ class Files:
 
     @property
     def reads_changes(self) -> tuple[str, ...]:
-        """Envelopes of Debezium, and logs; lines have no keys."""
+        """Envelopes of Debezium, and logs; lines have no keys.
+
+        >>> Files("users.jsonl").reads_changes, Files("users", format="parquet").reads_changes
+        (('debezium', 'log'), ())
+        """
         return () if self.format == PARQUET else formats_of_changes(self._format.name)
 
     def learn(self) -> Schema | None:
