@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from raystream.api.jobs.job import Job as Job
     from raystream.api.jobs.job import job as job
     from raystream.api.jobs.job import jobs as jobs
+    from raystream.api.over import lag as lag
+    from raystream.api.over import row_number as row_number
     from raystream.api.pipeline import Pipeline as Pipeline
     from raystream.api.stream import Stream as Stream
     from raystream.api.watermark import Watermark as Watermark
@@ -81,6 +83,7 @@ _WHERE = {
     "hopping": "raystream.api.windows",
     "job": "raystream.api.jobs.job",
     "jobs": "raystream.api.jobs.job",
+    "lag": "raystream.api.over",
     "last": "raystream.api.aggregates",
     "lit": "polars",
     "max": "raystream.api.aggregates",
@@ -92,6 +95,7 @@ _WHERE = {
     "pattern": "raystream.connectors.kafka.topic_pattern",
     "state": "raystream.graph.process",
     "sum": "raystream.api.aggregates",
+    "row_number": "raystream.api.over",
     "session": "raystream.api.windows",
     "tumbling": "raystream.api.windows",
 }

@@ -15,6 +15,7 @@ from raystream.operators.interval_join.step import IntervalJoin
 from raystream.operators.join.step import Join
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
+from raystream.operators.over.step import Over
 from raystream.operators.process.step import Process
 from raystream.operators.read.step import Read
 from raystream.operators.rename.step import Rename
@@ -51,6 +52,7 @@ __all__ = [
     "MapBatches",
     "Process",
     "Order",
+    "Over",
     "Read",
     "Rename",
     "RowFunctions",

@@ -69,6 +69,8 @@ _OURS = (
     (".window(..)", "windowby windowedby windowall"),
     (".key_by(..).window(..).agg(..), or .aggregate(..) without a window",
      "agg aggregates count sum min max mean avg average countwindowed reducewindow foldwindow"),
+    (".over(rows=10) or .over(range=..), then .agg(..)", "rolling rollingmean overwindow"
+     " intervalsover slidingwindows cumsum shift rownumber lag lead rank"),
     (".late", "sideoutput getsideoutput sideoutputlatedata"),
     ("parallelism= of the step", "setparallelism rebalance shuffle repartition redistribute rescale"
      " partitioncustom"),
@@ -102,7 +104,7 @@ _LACKING = (
     ("functions over two streams are", "connect comap coflatmap"),
     ("lookups are", "join_lookup"),
     ("joins without a key are", "cross_join"),
-    ("count windows are", "count_window global_window over"),
+    ("count windows are", "count_window global_window"),
     ("sorting is", "sort order_by orderby sortby"),
     ("pattern matching is", "pattern match_recognize cep"),
     ("SQL statements are", "sql sqlquery executesql"),

@@ -30,6 +30,7 @@ from raystream.api.verb_options import (
     policy_of,
     row_columns,
 )
+from raystream.api.window_verbs import WindowVerbs
 from raystream.api.windows import emission
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-class Stream(JoinVerbs, ProcessVerbs, ChangeVerbs):
+class Stream(JoinVerbs, ProcessVerbs, ChangeVerbs, WindowVerbs):
     """A stream of rows; every verb adds a step to the pipeline and returns the stream behind it.
 
     Every verb takes `name=` (identity of the step in checkpoints) and `parallelism=` (its

@@ -87,5 +87,5 @@ def check_late(step: Step, edge: Edge) -> None:
         ConfigurationError: at the user's line, with what to write.
     """
     if "late" not in step.tags() or edge.tag != "main":
-        text = "only a stream made by .window(..).agg(..) or .join(..) has .late"
+        text = "only a stream made by .window(..).agg(..), .over(..).agg(..) or .join(..) has .late"
         raise wrong(text, "write counts = rows.window(..).agg(..), then counts.late.write(..)")

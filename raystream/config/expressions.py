@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from raystream.config.aggregate_text import AggregateText, NoAggregate, Part, parse_aggregate
 from raystream.config.check import Value
+from raystream.config.over_text import parse_over
 from raystream.config.place import Problems
 from raystream.config.yaml import Scalar
 
@@ -45,6 +46,11 @@ def expressions(step: Value, problems: Problems) -> Iterator[tuple[Value, Part]]
 def _of_aggregates(step: Value, problems: Problems) -> Iterator[tuple[Value, Part]]:
     aggregates = step.get("aggregate")
     for value in aggregates.data.values() if aggregates is not None else []:
+        other = parse_over(value.data) if step.get("over") is not None else None
+        if other is not None:
+            if other.value is not None:
+                yield value, other.value
+            continue
         parsed = _parsed(value, problems)
         for part in (parsed.value, parsed.where) if parsed is not None else ():
             if part is not None:

@@ -11,9 +11,11 @@ from raystream.config.aggregate_text import parse_aggregate
 from raystream.config.check import Value
 from raystream.config.functions import function, process
 from raystream.config.notes import NotBuilt, Notes
+from raystream.config.over_text import parse_over
 from raystream.config.windows import refuse, window_of
 from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import Aggregate
+from raystream.graph.over import Lag, OverFunction, RowNumber
 from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
 from raystream.operators.registry import formless, verbs
 
@@ -218,6 +220,25 @@ def _grouped(stream: Stream, step: Value, around: Surroundings) -> Stream:
     return result
 
 
+def _over(stream: Stream, step: Value, _: str, around: Surroundings) -> Stream:
+    keys = step.get("key_by")
+    if keys is not None:
+        with around.notes.noting(keys, step):
+            stream = _keyed(stream, keys, {})
+    options = options_of(step, "name", "parallelism", "ttl") | _errors(step)
+    with around.notes.noting(step["over"], step):
+        above = stream.over(**step["over"].plain(), **options)
+    with around.notes.noting(step["aggregate"], step):
+        return above.agg({n: _over_function(v.data) for n, v in step["aggregate"].data.items()})
+
+
+def _over_function(text: str) -> OverFunction:
+    other = parse_over(text)
+    if other is None:
+        return _aggregate_of(text)
+    return RowNumber() if other.value is None else Lag(other.value.text, other.by)
+
+
 def _emit(value: Value | None) -> Any:
     from raystream.api.windows import early
 
@@ -239,6 +260,7 @@ def _aggregate_of(text: str) -> Aggregate:
 
 _OF_FUNCTION = ("map", "flat_map", "map_batches", "inspect", "process")
 CALLS: Mapping[str, _Call] = {
+    "over": _over,
     "aggregate": _aggregate,
     "asof_join": _join,
     "dedupe": _columns("within", "keep"),
@@ -258,4 +280,4 @@ CALLS: Mapping[str, _Call] = {
     "with_columns": _plain(),
     "with_event_time": _with_event_time,
 }
-"""Verb -> call; `aggregate` comes first, since a `key_by` may stand beside it."""
+"""Verb -> call; `over` and `aggregate` come first, since a `key_by` may stand beside them."""

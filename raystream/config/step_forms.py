@@ -214,9 +214,38 @@ AGGREGATE = Record(
 )
 
 
+OVER = Record(
+    "an over",
+    {
+        "over": Field(
+            Record(
+                "a frame",
+                {
+                    "rows": Field(COUNT, "The row itself and those before it: so many rows."),
+                    "range": Field(TIME, "Rows that are at most so much older."),
+                },
+                example="{rows: 10}",
+            ),
+            "Each row with aggregates over the rows of its key before it.",
+            required=True,
+        ),
+        "aggregate": Field(
+            MapOf(Text("an aggregate"), what="a column name"),
+            "Output column -> mean(x), .., row_number(), lag(x), lag(x, 2).",
+            required=True,
+        ),
+        "key_by": AGGREGATE.fields["key_by"],
+        "ttl": Field(TIME, "Rows with a longer pause between them do not see each other."),
+        "late": _LATE,
+        **_ERRORS,
+        **_COMMON,
+    },
+)
+
 STEP = Variants(
     "a step",
     {
+        "over": OVER,
         "join": JOIN,
         "asof_join": ASOF_JOIN,
         "aggregate": AGGREGATE,

@@ -15,6 +15,7 @@ from raystream.connectors.kafka.settings import Secret, shown
 from raystream.connectors.traits import cluster_of, metadata_columns, path_of
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge, Node
+from raystream.graph.over import Lag, RowNumber
 from raystream.graph.policies import Early, WatermarkStrategy
 from raystream.graph.windows import Cumulative, Hopping, Session, Tumbling, Window
 from raystream.operators.call import (
@@ -266,6 +267,10 @@ def _value(value: Any) -> str:
             return _call("rs.session", [_literal(column) if gap is None else _time(gap / 1000)], {})
         case Aggregate():
             return _aggregate(value)
+        case Lag(value=column, by=by):
+            return _call("rs.lag", [_literal(column), *([] if by == 1 else [str(by)])], {})
+        case RowNumber():
+            return "rs.row_number()"
     return _literal(value)
 
 

@@ -16,6 +16,7 @@ from raystream.operators.interval_join.step import IntervalJoin
 from raystream.operators.join.step import Join
 from raystream.operators.key_by.step import KeyBy
 from raystream.operators.map_batches.step import MapBatches
+from raystream.operators.over.step import Over
 from raystream.operators.process.step import Process
 from raystream.operators.read.step import Read
 from raystream.operators.rename.step import Rename
@@ -55,6 +56,7 @@ OURS: tuple[type[Step], ...] = (
     WindowAggregate,
     GroupAggregate,
     SessionAggregate,
+    Over,
     Top,
     Write,
 )

@@ -18,6 +18,7 @@ from raystream.ids import StepName
 from raystream.verify import columns, keyed, windows
 from raystream.verify.event_time import time_of
 from raystream.verify.joins import asof_join, interval_join, join
+from raystream.verify.over import over
 from raystream.verify.process import processed
 from raystream.verify.rows import TAG, TIME, Row, visible
 
@@ -98,6 +99,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "filter_rows": columns.filter_rows,
     "map_batches": columns.map_batches,
     "inspect": columns.same,
+    "over": over,
     "process": _process,
     "with_event_time": columns.with_event_time,
     "interval_join": interval_join,

@@ -13,7 +13,7 @@ from raystream.api.pipeline import Pipeline
 from raystream.config.load import Loading, load
 from raystream.config.place import InvalidFile
 from raystream.config.to_python import to_python
-from raystream.graph.policies import Early, OnUpdate
+from raystream.graph.policies import Early
 from raystream.graph.windows import Cumulative, Tumbling
 from tests.config.corpus import CANARY, CONFIGS, LOADING, files
 from tests.steps import (
@@ -150,15 +150,6 @@ steps:
     assert window.allowed_lateness_ms == 5000
     assert window.aggregates["most"].where == "ip <> 'a where b'"
     assert having.condition == "n > 1"
-
-
-@pytest.mark.parametrize("window", ["tumbling: 1m", "session: 30s"])
-def test_windows_may_change_with_every_batch(tmp_path: Path, window: str) -> None:
-    text = f"steps: [{{window: {{{window}}}, aggregate: {{n: count()}}, emit: on_update}}]"
-    _, step, _ = steps(tmp_path, text, sink=", changes: log")
-    assert step.emit == OnUpdate()
-    (call, _) = step.calls()
-    assert call.options == {"emit": "on_update"}
 
 
 WINDOW = "window: {tumbling: 1m}, aggregate: {n: count()}"

@@ -37,6 +37,7 @@ EXAMPLES: dict[str, Step] = {
         steps.FlatMap(list),
         steps.MapBatches(len),
         steps.Inspect(repr),
+        steps.Over(("n",), {"m": rs.row_number()}, rows=2),
         steps.Process(rs.Process(), ("n",)),
         steps.WithEventTime("n"),
         steps.Union(),

@@ -1,0 +1,1 @@
+"""over: aggregates over the rows before each row."""
