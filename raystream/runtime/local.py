@@ -7,12 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 from raystream.checkpoint.barrier import Barrier
-from raystream.checkpoint.records import Ack, SegmentRef, StoredState
 from raystream.context import Points, nowhere
-from raystream.data.segment import Segment
-from raystream.ids import ChannelId, StepName, SubtaskId
+from raystream.ids import ChannelId, SubtaskId
 from raystream.job.messages import (
-    Acked,
     Address,
     Connected,
     Died,
@@ -24,7 +21,6 @@ from raystream.job.messages import (
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec, OpenRequest
 from raystream.observe.status import StatusDocument
-from raystream.operators.operator import StepState
 from raystream.runtime import registry
 from raystream.runtime.build import build_task
 from raystream.runtime.channels.memory import MemoryChannel
@@ -34,6 +30,8 @@ from raystream.runtime.failure import failure_of
 from raystream.runtime.pace_start import first_ahead
 from raystream.runtime.points import points_of
 from raystream.runtime.signals import stop_on_signals
+from raystream.runtime.snapshot_ack import PendingAck, SegmentRegistry, store_all
+from raystream.runtime.snapshot_stream import SnapshotStream
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.task import (
     Committed,
@@ -47,10 +45,10 @@ from raystream.runtime.task import (
     Trigger,
     Waiting,
 )
+from raystream.runtime.task_times import TaskTimes
 from raystream.runtime.workers import Post
 from raystream.storage.base import Store
 from raystream.storage.open import job_store
-from raystream.storage.segments import write_segment
 from raystream.time.clock import Clock
 
 BACKGROUND_THREADS = 4
@@ -93,8 +91,9 @@ class LocalWorkers:
         self._requests: dict[SubtaskId, OpenRequest] = {}
         self._tasks: dict[SubtaskId, Task] = {}
         self._running = False
-        self._stored: dict[SubtaskId, dict[tuple[StepName, str], SegmentRef]] = {}
-        self._paused: dict[SubtaskId, tuple[str, float]] = {}
+        self._segments = SegmentRegistry()
+        self._streams: dict[SubtaskId, SnapshotStream] = {}
+        self._times: dict[SubtaskId, TaskTimes] = {}
 
     # -- Workers -------------------------------------------------------------------------------
 
@@ -102,6 +101,8 @@ class LocalWorkers:
         """Drop the last attempt; `connect` builds the tasks."""
         self.close()
         self._requests = {request.subtask: request for request in requests}
+        self._segments = SegmentRegistry(requests)
+        self._streams = {request.subtask: SnapshotStream(request) for request in requests}
         for request in requests:
             self.post(Opened(request.subtask, request.attempt, None, "local"))
 
@@ -149,8 +150,7 @@ class LocalWorkers:
         """Drop everything."""
         self.kill(list(self._tasks))
         self._requests = {}
-        self._stored = {}
-        self._paused = {}
+        self._times = {}
         self._running = False
 
     # -- running -------------------------------------------------------------------------------
@@ -161,9 +161,9 @@ class LocalWorkers:
             return None
         worked = False
         times: list[float] = []
-        for subtask, task in list(self._tasks.items()):
+        for subtask in list(self._tasks):
             try:
-                progress = self._timed_step(subtask, task)
+                progress = self._step_task(subtask)
             except Exception as error:  # noqa: BLE001 - whatever a step raises fails the attempt
                 self._fail(subtask, error)
                 return 0.0
@@ -173,21 +173,8 @@ class LocalWorkers:
                 worked = worked or not isinstance(progress, Finished)
         return 0.0 if worked else min(times, default=None)
 
-    def _timed_step(self, subtask: SubtaskId, task: Task) -> Progress:
-        """Step a task and account its time since the last step: all tasks share one thread."""
-        reason, since = self._paused.get(subtask, ("idle", self._clock.now()))
-        began = self._clock.now()
-        task.metrics.spent(reason, began - since)
-        progress = task.step()
-        ended = self._clock.now()
-        task.metrics.spent("busy", ended - began)
-        if isinstance(progress, Waiting):
-            reason = progress.reason
-        else:
-            task.metrics.waits_for_sink = False
-            reason = "idle" if isinstance(progress, Finished) else "backpressured"
-        self._paused[subtask] = (reason, ended)
-        return progress
+    def _step_task(self, subtask: SubtaskId) -> Progress:
+        return self._times[subtask].step()
 
     def _fail(self, subtask: SubtaskId, error: Exception) -> None:
         self._running = False
@@ -202,7 +189,7 @@ class LocalWorkers:
     def _build(self, request: OpenRequest, channels: Mapping[ChannelId, MemoryChannel]) -> bool:
         me = request.subtask
         try:
-            self._tasks[me] = build_task(
+            task = build_task(
                 request,
                 self._store,
                 {channel: link for channel, link in channels.items() if channel.target == me},
@@ -213,6 +200,8 @@ class LocalWorkers:
                 point=self._points(str(me)),
                 wake=self._wake,
             )
+            self._tasks[me] = task
+            self._times[me] = TaskTimes(task, self._clock.now, queued="backpressured")
         except Exception as error:  # noqa: BLE001 - opening user code or a broker may raise anything
             self._fail(me, error)
             return False
@@ -230,32 +219,12 @@ class LocalWorkers:
     # -- snapshots -----------------------------------------------------------------------------
 
     def _report(self, report: Snapshot | SourceDry) -> None:
-        attempt = self._requests[report.subtask].attempt
+        me, attempt = report.subtask, self._requests[report.subtask].attempt
         if isinstance(report, SourceDry):
-            self.post(Dry(report.subtask, attempt))
+            self.post(Dry(me, attempt))
             return
-        steps = {
-            step: self._store_step(report.subtask, step, s) for step, s in report.steps.items()
-        }
-        # Only its own segments matter from now on: an id that left the state never returns.
-        self._stored[report.subtask] = {
-            (step, ref.id): ref for step, state in steps.items() for ref in state.segments
-        }
-        self.post(Acked(attempt, Ack(report.subtask, report.checkpoint, steps, report.counters)))
-
-    def _store_step(self, subtask: SubtaskId, step: StepName, state: StepState) -> StoredState:
-        refs = tuple(self._store_segment(subtask, step, segment) for segment in state.segments)
-        prepared = state.prepared.result() if state.prepared is not None else None
-        return StoredState(state.header, refs, prepared)
-
-    def _store_segment(self, subtask: SubtaskId, step: StepName, segment: Segment) -> SegmentRef:
-        stored = self._stored.setdefault(subtask, self._requests[subtask].kept_segments())
-        ref = stored.get((step, segment.id))
-        if ref is None:
-            attempt = self._requests[subtask].attempt
-            ref = write_segment(self._store, attempt, step, subtask.index, segment)
-            stored[step, segment.id] = ref
-        return ref
+        ack = PendingAck(me, attempt, self._segments, self.post, self._clock)
+        store_all(self._streams[me].items(report), ack, self._store)
 
 
 class LocalRuntime:

@@ -30,10 +30,38 @@ def write_segment(
     Raises:
         StorageError: it could not be written, or another segment has its key.
     """
+    ref, data = encode_segment(attempt, step, subtask, segment)
+    put_segment(store, ref, data)
+    return ref
+
+
+def encode_segment(
+    attempt: int, step: StepName, subtask: int, segment: Segment
+) -> tuple[SegmentRef, bytes]:
+    """Where a segment is to be stored, and its bytes."""
     data = to_ipc(segment.frame)
     key = segment_key(attempt, step, subtask, segment.id)
-    _put(store, key, data)
-    return SegmentRef(segment.id, key, len(data), checksum(data))
+    return SegmentRef(segment.id, key, len(data), checksum(data)), data
+
+
+def put_segment(store: Store, ref: SegmentRef, data: bytes) -> None:
+    """Create the object of a segment, unless the same object already exists.
+
+    Raises:
+        StorageError: another object has its key, or the storage does not answer.
+    """
+    for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4):
+        answer = store.create(ref.key, data)
+        if answer is Put.CREATED:
+            return
+        if answer is Put.EXISTS:  # from our own earlier attempt, or from another process
+            if store.get(ref.key) == data:
+                return
+            text = "another segment has this key"
+            raise StorageError(text, f"{store.url}/{ref.key}")
+        time.sleep(pause)
+    text = "the storage does not say whether it took a segment"
+    raise StorageError(text, f"{store.url}/{ref.key}", "check that it can be reached and written")
 
 
 def read_segment(store: Store, ref: SegmentRef) -> Segment:
@@ -103,21 +131,6 @@ def read_bytes(store: Store, ref: SegmentRef) -> bytes:
 def checksum(data: bytes) -> str:
     """Format version, name of the hash, and the hash of these bytes."""
     return f"{FORMAT}:blake2b:{blake2b(data, digest_size=32).hexdigest()}"
-
-
-def _put(store: Store, key: str, data: bytes) -> None:
-    for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4):
-        answer = store.create(key, data)
-        if answer is Put.CREATED:
-            return
-        if answer is Put.EXISTS:  # from our own earlier attempt, or from another process
-            if store.get(key) == data:
-                return
-            text = "another segment has this key"
-            raise StorageError(text, f"{store.url}/{key}")
-        time.sleep(pause)
-    text = "the storage does not say whether it took a segment"
-    raise StorageError(text, f"{store.url}/{key}", "check that it can be reached and written")
 
 
 def _mismatch(ref: SegmentRef) -> str:

@@ -20,7 +20,7 @@ from raystream.observe.safety import CheckpointEntry
 from raystream.observe.status import StatusDocument
 from raystream.runtime.build import build_task
 from raystream.runtime.local import LocalRuntime, LocalWorkers
-from raystream.runtime.task import Progress, Task
+from raystream.runtime.task import Progress
 from raystream.time.clock import VirtualClock
 
 TICK_S = 0.001
@@ -65,14 +65,14 @@ class Side(LocalWorkers):
         )
         return True
 
-    def _timed_step(self, subtask: SubtaskId, task: Task) -> Progress:
+    def _step_task(self, subtask: SubtaskId) -> Progress:
         clock = self.clocks[subtask]
         if clock.now() > self._clock.now():
             from raystream.runtime.task import Waiting
 
             return Waiting(clock.now())
         self.at_work = clock
-        return task.step()
+        return self._tasks[subtask].step()
 
 
 class Inline(Executor):

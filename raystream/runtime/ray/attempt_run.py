@@ -28,14 +28,13 @@ from raystream.runtime.stuck import stuck_in
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.tail import Mark, Row
 from raystream.runtime.task import Finished, Letter, Snapshot, SourceDry, Task, Waiting
+from raystream.runtime.task_times import TaskTimes
 from raystream.storage.base import Store
 
 log = logging.getLogger("raystream.subtask")
 
 BACKGROUND_THREADS = 4
 _LONGEST_WAIT = 1.0
-_ACCOUNTING = 0.2
-"""Seconds after which work without a pause is accounted as busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class AttemptRun:
         self._snapshots: dict[int, Snapshot] = {}
         self._reported = threading.Condition()
         self._task: Task | None = None
-        self._working_since: float | None = None
+        self._times: TaskTimes | None = None
         self._thread: threading.Thread | None = None
         self._writers: list[SocketWriter] = []
         self._background = ThreadPoolExecutor(BACKGROUND_THREADS, "raystream-background")
@@ -123,8 +122,9 @@ class AttemptRun:
         if self._thread is not None:
             return
         calm()
+        self._times = TaskTimes(self._task, time.monotonic)
         self._thread = threading.Thread(
-            target=self._process, args=(self._task,), name="raystream-processing", daemon=True
+            target=self._process, args=(self._times,), name="raystream-processing", daemon=True
         )
         self._thread.start()
 
@@ -139,7 +139,7 @@ class AttemptRun:
         if self._task is None:
             return {}
         found = self._task.observe().to_dict()
-        since = self._working_since
+        since = self._times.working_since if self._times is not None else None
         if since is not None:  # on one batch, perhaps for a long time
             seconds = time.monotonic() - since
             found["busy_seconds"] += seconds
@@ -175,9 +175,9 @@ class AttemptRun:
 
     # -- the processing thread -----------------------------------------------------------------
 
-    def _process(self, task: Task) -> None:
+    def _process(self, times: TaskTimes) -> None:
         try:
-            self._loop(task)
+            self._loop(times)
         except Exception as error:  # noqa: BLE001 - whatever a step raises fails the attempt
             failure = failure_of(error)
             follows = failure.kind == "channel"  # a neighbour failed first, and reports it
@@ -186,26 +186,16 @@ class AttemptRun:
         finally:
             self._close()
 
-    def _loop(self, task: Task) -> None:
-        metrics, before = task.metrics, time.monotonic()
+    def _loop(self, times: TaskTimes) -> None:
         while not self._stopping:
-            self._working_since = before
             self._woken.clear()
-            progress = task.step()
+            progress = times.step()
             if isinstance(progress, Finished):
                 # Downstream may still read what we sent: keep the channels until the attempt is
                 # ended.
                 self._wait(None)
             elif isinstance(progress, Waiting):
-                began, self._working_since = time.monotonic(), None
-                metrics.spent("busy", began - before)
                 self._wait(progress.until)
-                before = time.monotonic()
-                metrics.spent(progress.reason, before - began)
-            elif (now := time.monotonic()) - before > _ACCOUNTING:
-                self._working_since = None
-                metrics.spent("busy", now - before)
-                before = now
 
     def _wait(self, until: float | None) -> None:
         pause = _LONGEST_WAIT if until is None else min(until - time.monotonic(), _LONGEST_WAIT)

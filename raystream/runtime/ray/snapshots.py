@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from traceback import format_exc
@@ -18,23 +17,26 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from raystream.checkpoint.records import Ack, SegmentRef, StoredState
-from raystream.errors import StorageError, told
+from raystream.checkpoint.records import SegmentRef
+from raystream.errors import told
 from raystream.ids import StepName, SubtaskId
-from raystream.job.messages import Acked, Died, Failure
-from raystream.job.spec import JobSpec, OpenRequest
+from raystream.job.messages import Failure
+from raystream.job.spec import JobSpec
 from raystream.runtime.failure import failure_of
 from raystream.runtime.ray.attempt_run import Over
 from raystream.runtime.ray.cluster import cpus
-from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader
+from raystream.runtime.snapshot_ack import PendingAck, SegmentRegistry, put
+from raystream.runtime.snapshot_stream import NewSegment, SnapshotHeader
+from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.workers import Post
-from raystream.storage.base import Put, Store
+from raystream.storage.base import Store
 from raystream.storage.open import job_store
 
 log = logging.getLogger("raystream.snapshots")
 
 _INLINE = 100 * 1024
-"""Size up to which Ray sends a value with the answer, so this process has it anyway, bytes."""
+"""Size up to which Ray sends a value with the answer, so this process has it anyway, bytes.
+Larger segments should not go through this process."""
 
 _MOST_WRITERS = 16
 _BACK_PRESSURE = 2
@@ -49,25 +51,6 @@ class Streamer:
 
     handle: Any
     node: str
-
-
-class SegmentBook:
-    """The segments of each subtask that are durable in this attempt, and their locations."""
-
-    def __init__(self) -> None:
-        self._refs: dict[SubtaskId, dict[tuple[StepName, str], SegmentRef]] = {}
-
-    def opened(self, request: OpenRequest) -> None:
-        """Record the segments that a subtask restores unchanged."""
-        self._refs[request.subtask] = request.kept_segments()
-
-    def known(self, subtask: SubtaskId) -> Mapping[tuple[StepName, str], SegmentRef]:
-        """Step and segment id -> location."""
-        return self._refs.get(subtask, {})
-
-    def replace(self, subtask: SubtaskId, refs: dict[tuple[StepName, str], SegmentRef]) -> None:
-        """Keep only the segments of the newest checkpoint."""
-        self._refs[subtask] = refs
 
 
 class SegmentWriter:
@@ -110,25 +93,6 @@ def write_object(storage: str, job: str, item: NewSegment) -> tuple[StepName, Se
     return item.step, item.ref
 
 
-def put(store: Store, item: NewSegment) -> None:
-    """Create the segment's object, unless the same object already exists.
-
-    Raises:
-        StorageError: another object has its key, or the storage does not answer.
-    """
-    data = item.data.tobytes()
-    for pause in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4):
-        answer = store.create(item.ref.key, data)
-        if answer is Put.CREATED or (answer is Put.EXISTS and store.get(item.ref.key) == data):
-            return
-        if answer is Put.EXISTS:
-            what = "another segment has this key"
-            raise StorageError(what, f"{store.url}/{item.ref.key}")
-        time.sleep(pause)
-    what = "the storage does not say whether it took a segment"
-    raise StorageError(what, f"{store.url}/{item.ref.key}", "check that it can be written")
-
-
 class SnapshotPull:
     """Pulls one checkpoint of one attempt; `start` returns at once, outcomes are events.
 
@@ -140,7 +104,7 @@ class SnapshotPull:
         attempt: Number of the attempt.
         checkpoint: Number of the checkpoint.
         streamers: Every subtask of the attempt.
-        book: Segments that are already durable.
+        registry: Segments that are already durable.
         writer: Makes the new ones durable.
         post: Receives Acked and Died.
     """
@@ -150,7 +114,7 @@ class SnapshotPull:
         attempt: int,
         checkpoint: int,
         streamers: Mapping[SubtaskId, Streamer],
-        book: SegmentBook,
+        registry: SegmentRegistry,
         writer: SegmentWriter,
         post: Post,
     ) -> None:
@@ -158,7 +122,7 @@ class SnapshotPull:
         tell = _until(self._over, post)
         self._streams: dict[Any, _Inbound] = {
             _stream(streamer, attempt, checkpoint): _Inbound(
-                subtask, attempt, streamer.node, book, tell
+                streamer.node, subtask, attempt, registry, tell
             )
             for subtask, streamer in streamers.items()
         }
@@ -234,7 +198,7 @@ def _next_item(
     except Exception as error:  # noqa: BLE001 - the actor died: its death watch reports more
         inbound.failed(_death(error))
         return False
-    if inbound.next_is_large():
+    if inbound.next_size() > _INLINE:
         writes[writer.there(ref, inbound.node)] = inbound
         return True
     return _small_item(ref, inbound, writer)
@@ -259,79 +223,14 @@ def _small_item(ref: Any, inbound: _Inbound, writer: SegmentWriter) -> bool:
     return True
 
 
-class _Inbound:
-    """The received part of one subtask's snapshot. Completions come from several threads."""
+class _Inbound(PendingAck):
+    """The received part of one subtask's snapshot, and the node it comes from."""
 
     def __init__(
-        self, subtask: SubtaskId, attempt: int, node: str, book: SegmentBook, post: Post
+        self, node: str, subtask: SubtaskId, attempt: int, registry: SegmentRegistry, post: Post
     ) -> None:
+        super().__init__(subtask, attempt, registry, post, SystemClock())
         self.node = node
-        self._subtask, self._attempt = subtask, attempt
-        self._book = book
-        self._post = post
-        self._lock = threading.Lock()
-        self._header: SnapshotHeader | None = None
-        self._sizes: Iterator[int] = iter(())
-        self._missing = 0
-        self._new: dict[tuple[StepName, str], SegmentRef] = {}
-        self._ended = False
-        self._told = False
-        self._arrived = 0.0
-
-    def header(self, header: SnapshotHeader) -> None:
-        self._arrived = time.monotonic()
-        self._header = header
-        self._sizes = iter(header.sizes)
-        self._missing = len(header.sizes)
-
-    def next_is_large(self) -> bool:
-        """Whether the next item is a segment that should not go through this process."""
-        return next(self._sizes, 0) > _INLINE
-
-    def stored(self, step: StepName, result: SegmentRef | Exception) -> None:
-        if isinstance(result, Exception):
-            self.failed(failure_of(result))
-            return
-        with self._lock:
-            self._new[step, result.id] = result
-            self._missing -= 1
-        self._tell_if_complete()
-
-    def ended(self) -> None:
-        with self._lock:
-            self._ended = True
-        self._tell_if_complete()
-
-    def failed(self, failure: Failure) -> None:
-        with self._lock:
-            if self._told:
-                return
-            self._told = True
-        self._post(Died(self._subtask, self._attempt, failure))
-
-    def _tell_if_complete(self) -> None:
-        with self._lock:
-            if self._told or not self._ended or self._missing or self._header is None:
-                return
-            self._told = True
-            header = self._header
-        refs = {**self._book.known(self._subtask), **self._new}
-        used = {
-            (step, segment): refs[step, segment]
-            for step, state in header.steps.items()
-            for segment in state.segments
-        }
-        self._book.replace(self._subtask, used)
-        writing = time.monotonic() - self._arrived
-        steps = {
-            step: StoredState(
-                state.header, tuple(used[step, s] for s in state.segments), state.committable
-            ).older(writing)
-            for step, state in header.steps.items()
-        }
-        self._post(
-            Acked(self._attempt, Ack(self._subtask, header.checkpoint, steps, header.counters))
-        )
 
 
 def _written(inbound: _Inbound, ref: Any) -> None:

@@ -29,8 +29,8 @@ from raystream.runtime.ray.guard import replace_if_frozen
 from raystream.runtime.ray.logs import Marks, Piece, Process, log_to_stderr, read_here
 from raystream.runtime.ray.node_table import listening_host
 from raystream.runtime.ray.parcels import differing, unpack_request
-from raystream.runtime.ray.snapshot_stream import NewSegment, SnapshotHeader, SnapshotStream
 from raystream.runtime.ray.watchdog import Lease, watch
+from raystream.runtime.snapshot_stream import NewSegment, SnapshotHeader, SnapshotStream
 from raystream.runtime.tail import Mark, Row
 from raystream.runtime.task import Committed, Drain, Letter, Trigger
 from raystream.storage.open import job_store

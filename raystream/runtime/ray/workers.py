@@ -33,9 +33,10 @@ from raystream.runtime.ray.attempt_run import Over
 from raystream.runtime.ray.desk import Desk, Then
 from raystream.runtime.ray.logs import Process
 from raystream.runtime.ray.parcels import pack_request, versions
-from raystream.runtime.ray.snapshots import SegmentBook, SegmentWriter, SnapshotPull, Streamer
+from raystream.runtime.ray.snapshots import SegmentWriter, SnapshotPull, Streamer
 from raystream.runtime.ray.subtask import OpenOrder, OpenReply, PingReply, Whereabouts
 from raystream.runtime.ray.tails import tappable
+from raystream.runtime.snapshot_ack import SegmentRegistry
 from raystream.runtime.task import SourceDry
 from raystream.runtime.workers import Post
 from raystream.storage.base import Store
@@ -90,7 +91,7 @@ class RayWorkers:
         self._spares: list[Worker] = []
         self._requests: dict[SubtaskId, OpenRequest] = {}
         self._attempt = -1
-        self._book = SegmentBook()
+        self._segments = SegmentRegistry()
         self._pull: SnapshotPull | None = None
         self._ending = False
         self._all: deque[Process] = deque(maxlen=_REMEMBERED + 2 * len(job.plan.subtasks()))
@@ -266,8 +267,7 @@ class RayWorkers:
         self._attempt = requests[0].attempt
         self._ending = False
         self._requests = {request.subtask: request for request in requests}
-        for request in requests:
-            self._book.opened(request)
+        self._segments = SegmentRegistry(requests)
         if not self._early:
             self._make_room(avoid)
         for request in requests:
@@ -405,7 +405,7 @@ class RayWorkers:
                 ref = members[subtask].handle.trigger.remote(attempt, barrier)
                 self._expect(ref, subtask, attempt)
         self._pull = SnapshotPull(
-            attempt, barrier.checkpoint, streamers, self._book, self._writer, self.post
+            attempt, barrier.checkpoint, streamers, self._segments, self._writer, self.post
         )
         self._pull.start()
 

@@ -22,8 +22,9 @@ from raystream.ids import SubtaskId
 from raystream.job.messages import Acked, Died, Failure
 from raystream.job.spec import OpenRequest, RestoreRefs
 from raystream.operators.operator import StepState
-from raystream.runtime.ray.snapshot_stream import SnapshotHeader, SnapshotStream
-from raystream.runtime.ray.snapshots import SegmentBook, SegmentWriter, SnapshotPull, Streamer
+from raystream.runtime.ray.snapshots import SegmentWriter, SnapshotPull, Streamer
+from raystream.runtime.snapshot_ack import SegmentRegistry
+from raystream.runtime.snapshot_stream import SnapshotHeader, SnapshotStream
 from raystream.runtime.task import Snapshot
 from raystream.storage.base import Store
 from raystream.storage.open import job_store
@@ -62,15 +63,19 @@ class Puller:
         self.request = OpenRequest(job, 5, ME, "0" * 8, {}, {})
         self.store: Store = job_store(job.checkpoint.storage, job.name)
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self.book = SegmentBook()
-        self.book.opened(self.request)
+        self.registry = SegmentRegistry([self.request])
         self.writer = SegmentWriter(job, self.store, ThreadPoolExecutor(2))
         self.actor = _remote(num_cpus=0)(Streams).remote(self.request)
 
     def pull(self, checkpoint: int, *segments: Segment) -> Any:
         ray.get(self.actor.hold.remote(*segments))
         pull = SnapshotPull(
-            5, checkpoint, {ME: Streamer(self.actor, "")}, self.book, self.writer, self.events.put
+            5,
+            checkpoint,
+            {ME: Streamer(self.actor, "")},
+            self.registry,
+            self.writer,
+            self.events.put,
         )
         pull.start()
         return self.events.get(timeout=30)
@@ -108,7 +113,7 @@ def test_a_failure_in_the_stream_is_an_event(puller: Puller) -> None:
 
 def test_a_subtask_that_dies_before_its_snapshot_is_an_event(puller: Puller) -> None:
     pull = SnapshotPull(
-        5, 1, {ME: Streamer(puller.actor, "")}, puller.book, puller.writer, puller.events.put
+        5, 1, {ME: Streamer(puller.actor, "")}, puller.registry, puller.writer, puller.events.put
     )
     ray.kill(puller.actor)
     pull.start()
@@ -131,7 +136,9 @@ def test_an_abandoned_pull_lets_go_of_its_stream_without_the_collector(puller: P
 
     def pull(checkpoint: int) -> SnapshotPull:
         streamers = {ME: Streamer(actor, "")}
-        return SnapshotPull(5, checkpoint, streamers, puller.book, puller.writer, puller.events.put)
+        return SnapshotPull(
+            5, checkpoint, streamers, puller.registry, puller.writer, puller.events.put
+        )
 
     puller.writer.most = 0  # nothing but the header is taken: the stream stands still
     gc.collect()
@@ -192,7 +199,7 @@ def test_a_stream_goes_with_its_pull_without_the_collector(
     writer = SegmentWriter(job, job_store(job.checkpoint.storage, job.name), ThreadPoolExecutor(1))
     gc.disable()
     try:
-        pull = SnapshotPull(5, 1, {ME: Streamer(handle, "")}, SegmentBook(), writer, events.put)
+        pull = SnapshotPull(5, 1, {ME: Streamer(handle, "")}, SegmentRegistry(), writer, events.put)
         if ending == "abandoned":
             pull.abandon()
         elif ending == "dropped":

@@ -1,13 +1,13 @@
 """The stream of a snapshot from a subtask to durable storage: a header, then each new segment.
 
-The coordinator pulls it as a Ray stream, so only a few segments exist outside the subtask at a
-time (416 MB went through an object store of 200 MB). A segment leaves the subtask as the bytes
-that will be stored; a segment that is already stored is only named.
+On Ray the coordinator pulls it, so only a few segments exist outside the subtask at a time (416 MB
+went through an object store of 200 MB); in one process it is stored as it comes. A segment leaves
+the subtask as the bytes that will be stored; a segment that is already stored is only named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +19,7 @@ from raystream.data.segment import Segment
 from raystream.ids import StepName, SubtaskId
 from raystream.job.spec import OpenRequest
 from raystream.runtime.task import Snapshot
-from raystream.storage.base import Put
-from raystream.storage.segments import write_segment
+from raystream.storage.segments import encode_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,31 +90,5 @@ class SnapshotStream:
         self._stored = {(step, segment.id) for step, segment in segments}
 
     def _encoded(self, step: StepName, segment: Segment) -> NewSegment:
-        paper = _Paper()
-        ref = write_segment(paper, self._attempt, step, self._index, segment)
-        return NewSegment(step, ref, np.frombuffer(paper.data, dtype=np.uint8))
-
-
-class _Paper:
-    """A store that keeps the one object written to it: the bytes of a segment to send."""
-
-    url = "paper:"
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def create(self, key: str, data: bytes) -> Put:
-        """Keep the object."""
-        self.data = data
-        return Put.CREATED
-
-    def get(self, key: str) -> bytes | None:
-        """Return None: nothing is read back."""
-        return None
-
-    def list(self, prefix: str) -> list[str]:
-        """Return nothing."""
-        return []
-
-    def delete(self, keys: Iterable[str]) -> None:
-        """Do nothing."""
+        ref, data = encode_segment(self._attempt, step, self._index, segment)
+        return NewSegment(step, ref, np.frombuffer(data, dtype=np.uint8))
