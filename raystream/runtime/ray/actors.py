@@ -28,14 +28,12 @@ class Worker:
 
     Args:
         handle: Its Ray handle; kept, or the actor ends.
-        origin: How it got its role: `new`, `spare`, `survivor`.
         share: CPUs that it reserves.
         where: Node and pid, once it has reported them.
         heard: Monotonic seconds of its last answer.
     """
 
     handle: Any
-    origin: str
     share: float
     where: Whereabouts | None = None
     heard: float = field(default=float("-inf"))
@@ -115,7 +113,7 @@ class Actors:
             away = ",".join(sorted(self.avoid))
             options["label_selector"] = {"ray.io/node-id": f"!in({away})"}
         named = type(name, (Subtask,), {})  # Ray shows the class as the title of the process
-        return Worker(_ray.remote(**options)(named).remote(), "new", share)
+        return Worker(_ray.remote(**options)(named).remote(), share)
 
     def _next_node(self) -> str:
         nodes = [node for node in self._usable if node.cpus] or self._usable

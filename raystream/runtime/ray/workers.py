@@ -1,4 +1,4 @@
-"""RayWorkers: one actor per subtask, survivors reset in place, dead ones replaced by a warm spare.
+"""RayWorkers: one actor per subtask; which one is decided by the worker pool of the job.
 
 One thread, the desk, owns all of this: calls of the control loop and completions of Ray calls are
 notes put on it, so there are no locks and no call blocks. Outcomes are events for the control loop.
@@ -28,6 +28,17 @@ from raystream.job.messages import (
 )
 from raystream.job.placement import avoidable
 from raystream.job.spec import JobSpec, OpenRequest
+from raystream.job.worker_pool import (
+    EndWorker,
+    LocateWorker,
+    OpenSubtask,
+    PoolCommand,
+    ReleaseWorker,
+    StartWorker,
+    StopWorker,
+    WorkerId,
+    WorkerPool,
+)
 from raystream.runtime.ray.actors import Actors, Worker
 from raystream.runtime.ray.attempt_run import Over
 from raystream.runtime.ray.desk import Desk, Then
@@ -43,12 +54,6 @@ from raystream.storage.base import Store
 
 _OVER = -2
 """Attempt number after the end: nothing more is reported."""
-
-_RESET_SECONDS = 2.0
-_SPARE_SECONDS = 3.0
-_START_SECONDS = 15.0
-_START_SECONDS_EACH = 1.5
-"""Starting a process costs 0.7 CPU seconds; Ray starts as many at a time as there are cores."""
 
 _WARM_UP_SECONDS = 1.0
 _ANSWER_SECONDS = 5.0
@@ -87,16 +92,14 @@ class RayWorkers:
         self._writer = SegmentWriter(job, store, background)
         self._desk = Desk(self._broken)
         self._actors = Actors(self._desk, len(job.plan.chains))
-        self._seated: dict[SubtaskId, Worker] = {}
-        self._spares: list[Worker] = []
+        self._pool = WorkerPool(len(job.plan.subtasks()))
+        self._workers: dict[WorkerId, Worker] = {}
         self._requests: dict[SubtaskId, OpenRequest] = {}
         self._attempt = -1
         self._segments = SegmentRegistry()
         self._pull: SnapshotPull | None = None
-        self._ending = False
         self._all: deque[Process] = deque(maxlen=_REMEMBERED + 2 * len(job.plan.subtasks()))
-        self._early: dict[SubtaskId, Worker] = {}
-        self._desk.put(self._make_early)
+        self._desk.put(self._start_early)
 
     # -- Workers -------------------------------------------------------------------------------
 
@@ -149,7 +152,7 @@ class RayWorkers:
         """Make the sources stop reading: Dry for each source."""
 
         def drain() -> None:
-            self._ending = True
+            self._pool.ending = True
             members = dict(self._members(attempt))
             for subtask in self._job.plan.sources():
                 if subtask in members:
@@ -169,13 +172,7 @@ class RayWorkers:
 
     def kill(self, subtasks: Sequence[SubtaskId]) -> None:
         """Kill these processes reliably."""
-
-        def kill() -> None:
-            for worker in [self._seated.pop(s, None) for s in subtasks]:
-                if worker is not None:
-                    self._actors.end_for_sure(worker)
-
-        self._desk.put(kill)
+        self._desk.put(lambda: self._do(self._pool.kill(subtasks)))
 
     def close(self) -> None:
         """End everything; returns when all processes have been told to end."""
@@ -186,7 +183,8 @@ class RayWorkers:
         answer: Future[tuple[list[Process], dict[str, Any]]] = Future()
 
         def look() -> None:
-            living = {worker.node: worker.handle for worker in self._seated.values()}
+            members = [worker for _, worker in self._members(self._attempt)]
+            living = {worker.node: worker.handle for worker in members}
             answer.set_result((list(self._all), living))
 
         if self._attempt == _OVER:
@@ -201,8 +199,7 @@ class RayWorkers:
     def running(self, step: StepName) -> dict[SubtaskId, Any]:
         """Handles of the subtasks that run a step."""
         chains = {chain.name for chain in self._job.plan.chains if step in tappable([chain])}
-        seated = dict(self._seated)  # one C call: the desk may change it meanwhile
-        return {s: worker.handle for s, worker in seated.items() if s.chain in chains}
+        return {s: worker.handle for s, worker in self._assigned() if s.chain in chains}
 
     def notes(self) -> tuple[str, ...]:
         """Notes about the placement, for people."""
@@ -214,7 +211,12 @@ class RayWorkers:
     # -- events ----------------------------------------------------------------------------------
 
     def _members(self, attempt: int) -> list[tuple[SubtaskId, Worker]]:
-        return list(self._seated.items()) if attempt == self._attempt else []
+        return self._assigned() if attempt == self._attempt else []
+
+    def _assigned(self) -> list[tuple[SubtaskId, Worker]]:
+        assigned = dict(self._pool.assigned)  # one C call: the desk may change it meanwhile
+        found = [(subtask, self._workers.get(worker)) for subtask, worker in assigned.items()]
+        return [(subtask, worker) for subtask, worker in found if worker is not None]
 
     def _tell(self, attempt: int, event: WorkerEvent) -> None:
         if attempt == self._attempt:
@@ -244,76 +246,69 @@ class RayWorkers:
     def _ponged(self, subtask: SubtaskId, attempt: int) -> Then:
         def then(result: Any) -> None:
             if isinstance(result, PingReply):
-                worker = self._seated.get(subtask)
-                if worker is not None:
-                    worker.answered()
+                worker = self._pool.assigned.get(subtask)
+                if worker in self._workers:
+                    self._workers[worker].answered()
                 self._tell(attempt, Pong(subtask, attempt, result.stats))
 
         return then
 
     # -- opening -------------------------------------------------------------------------------
 
-    def _make_early(self) -> None:
-        """Start processes while recovery reads the log; `open` assigns their roles."""
+    def _start_early(self) -> None:
+        """Start processes while recovery reads the log; `open` assigns their subtasks."""
         subtasks = self._job.plan.subtasks()
         self._actors.look(frozenset())
         self.share = self._actors.share(len(subtasks), ())
-        for subtask in subtasks:
-            self._early[subtask] = self._actors.create(subtask.chain, self.share)
+        self._do(self._pool.start_early(subtasks, self.share))
 
     def _open(self, requests: list[OpenRequest], avoid: frozenset[str]) -> None:
         if self._pull is not None:
             self._pull.abandon()
         self._attempt = requests[0].attempt
-        self._ending = False
         self._requests = {request.subtask: request for request in requests}
         self._segments = SegmentRegistry(requests)
-        if not self._early:
-            self._make_room(avoid)
-        for request in requests:
-            worker = self._seated.get(request.subtask)
-            if worker is None:
-                self._seat(request)
-            else:
-                worker.origin = "survivor"
-                self._order(request, worker, _RESET_SECONDS)
+        early = self._pool.has_early
+        if not early:
+            self._actors.look(avoidable(avoid, _alive_nodes()) if avoid else avoid)
+        self._do(self._pool.vacate(list(self._requests), self._actors.avoid))
+        if not early:
+            ours = [worker for _, worker in self._members(self._attempt)]
+            self.share = self._actors.share(self._pool.missing, ours)
+        self._do(self._pool.assign(self.share))
 
-    def _make_room(self, avoid: frozenset[str]) -> None:
-        """Release processes without a role or on a bad node; compute the share of the others."""
-        self._actors.look(avoidable(avoid, _alive_nodes()) if avoid else avoid)
-        bad = self._actors.avoid
-        for subtask, worker in list(self._seated.items()):
-            if subtask not in self._requests or worker.node in bad:
-                self._actors.end_for_sure(self._seated.pop(subtask))
-        new = len(self._requests) - len(self._seated)
-        self.share = self._actors.share(new, list(self._seated.values()))
+    def _do(self, commands: Sequence[PoolCommand]) -> None:
+        """Carry out all commands, also if one raises: a process that is not ended would stay."""
+        errors = []
+        for command in commands:
+            try:
+                self._perform(command)
+            except Exception as error:  # noqa: BLE001 - e.g. Ray's control service is away
+                errors.append(error)
+                if isinstance(command, StartWorker):
+                    self._pool.lost(command.worker)
+        if errors:
+            raise errors[0]
 
-    def _seat(self, request: OpenRequest) -> None:
-        """Give a subtask without a process a waiting one, or a new one."""
-        early = self._early.pop(request.subtask, None)
-        if early is not None:
-            self._take(request, early)
-            return
-        bad = self._actors.avoid
-        spare = next((s for s in self._spares if s.where and s.node not in bad), None)
-        if spare is not None:
-            self._spares.remove(spare)
-            self._seated[request.subtask] = spare
-            self._order(request, spare, _SPARE_SECONDS)
-            return
-        self._seat_new(request, self.share)
+    def _perform(self, command: PoolCommand) -> None:
+        match command:
+            case StartWorker(worker, title, share):
+                self._workers[worker] = self._actors.create(title, share)
+            case OpenSubtask(worker, subtask, within):
+                if worker in self._workers:
+                    self._order(self._requests[subtask], worker, within)
+            case LocateWorker(worker, within):
+                if worker in self._workers:
+                    ref = self._workers[worker].handle.whereabouts.remote()
+                    self._desk.when(ref, self._located(worker), within)
+            case EndWorker(worker):
+                self._actors.end_for_sure(self._workers.pop(worker))
+            case StopWorker(worker):
+                self._actors.end(self._workers.pop(worker))
+            case ReleaseWorker(worker):
+                self._actors.release(self._workers.pop(worker))
 
-    def _seat_new(self, request: OpenRequest, share: float) -> None:
-        self._take(request, self._actors.create(request.subtask.chain, share))
-
-    def _take(self, request: OpenRequest, worker: Worker) -> None:
-        self._seated[request.subtask] = worker
-        self._order(request, worker, self._patience())
-
-    def _patience(self) -> float:
-        return _START_SECONDS + _START_SECONDS_EACH * len(self._job.plan.subtasks())
-
-    def _order(self, request: OpenRequest, worker: Worker, timeout: float) -> None:
+    def _order(self, request: OpenRequest, worker: WorkerId, within: float) -> None:
         order = OpenOrder(
             request.attempt,
             self._job_bytes,
@@ -322,27 +317,25 @@ class RayWorkers:
             self._environment,
             self._actors.listed,
         )
-        ref = worker.handle.open.remote(order)
-        self._desk.when(ref, lambda result: self._opened(request, worker, result), timeout)
+        ref = self._workers[worker].handle.open.remote(order)
+        self._desk.when(ref, lambda result: self._opened(request, worker, result), within)
 
-    def _opened(self, request: OpenRequest, worker: Worker, result: Any) -> None:
+    def _opened(self, request: OpenRequest, worker: WorkerId, result: Any) -> None:
         subtask, attempt = request.subtask, request.attempt
-        if attempt != self._attempt or self._seated.get(subtask) is not worker:
+        if attempt != self._attempt or self._pool.assigned.get(subtask) != worker:
             return
         if isinstance(result, OpenReply):
-            worker.where = result.whereabouts
-            worker.answered()
-            self._remember(Process(str(subtask), worker.node, worker.where.pid))
+            process = self._workers[worker]
+            process.where = result.whereabouts
+            process.answered()
+            self._pool.opened(worker, process.node)
+            self._remember(Process(str(subtask), process.node, process.where.pid))
             self._watch(subtask, attempt, worker)
-            self._tell(attempt, Opened(subtask, attempt, result.address, worker.node))
+            self._tell(attempt, Opened(subtask, attempt, result.address, process.node))
             return
-        del self._seated[subtask]
-        self._actors.end_for_sure(worker)
-        if worker.origin != "new":
-            self._seat(request)
-        elif worker.share and isinstance(result, TimeoutError):
-            self._seat_new(request, 0.0)  # its share may not be free any more
-        else:
+        in_time = not isinstance(result, TimeoutError)
+        self._do(self._pool.refused(subtask, in_time=in_time))
+        if subtask not in self._pool.assigned:
             self._died(subtask, attempt, _failure(result))
 
     def _remember(self, process: Process) -> None:
@@ -350,34 +343,31 @@ class RayWorkers:
             self._all.append(process)
 
     def _warm_up(self, attempt: int) -> None:
-        if attempt == self._attempt and not self._ending:
+        if attempt == self._attempt and not self._pool.ending:
             self._writer.warm_up()
 
     def _keep_a_spare(self, attempt: int) -> None:
-        """Create a spare for the next failure; not in a short run: it costs 0.7 CPU seconds."""
-        if self._spares or self._ending or attempt != self._attempt:
-            return
-        spare = self._actors.create("spare", 0)
-        spare.origin = "spare"
-        self._spares.append(spare)
-        self._desk.when(
-            spare.handle.whereabouts.remote(), self._spare_ready(spare), self._patience()
-        )
+        """Start a spare for the next failure; not in a short run: it costs 0.7 CPU seconds."""
+        if attempt == self._attempt:
+            self._do(self._pool.want_spare())
 
-    def _spare_ready(self, spare: Worker) -> Then:
+    def _located(self, worker: WorkerId) -> Then:
         def then(result: Any) -> None:
+            process = self._workers.get(worker)
+            if process is None:
+                return
             if isinstance(result, Whereabouts):
-                spare.where = result
-                spare.answered()
-            elif spare in self._spares:
-                self._spares.remove(spare)
-                self._actors.end_for_sure(spare)
+                process.where = result
+                process.answered()
+                self._pool.located(worker, process.node)
+            else:
+                self._do(self._pool.lost(worker))
 
         return then
 
     # -- while it runs -------------------------------------------------------------------------
 
-    def _watch(self, subtask: SubtaskId, attempt: int, worker: Worker) -> None:
+    def _watch(self, subtask: SubtaskId, attempt: int, worker: WorkerId) -> None:
         """Wait for news; if the call itself fails, the process has died."""
 
         def then(news: Any) -> None:
@@ -387,15 +377,14 @@ class RayWorkers:
                 self._tell(attempt, Dry(subtask, attempt))
                 self._watch(subtask, attempt, worker)
                 return
-            if isinstance(news, Exception) and self._seated.get(subtask) is worker:
-                del self._seated[subtask]
-                self._actors.end_for_sure(worker)
+            if isinstance(news, Exception) and self._pool.assigned.get(subtask) == worker:
+                self._do(self._pool.kill([subtask]))
             self._died(subtask, attempt, _failure(news))
 
-        self._desk.when(worker.handle.wait.remote(attempt), then)
+        self._desk.when(self._workers[worker].handle.wait.remote(attempt), then)
 
     def _trigger(self, attempt: int, barrier: Barrier) -> None:
-        self._ending = self._ending or barrier.final
+        self._pool.ending = self._pool.ending or barrier.final
         members = dict(self._members(attempt))
         if not members:
             return
@@ -415,12 +404,7 @@ class RayWorkers:
         self._attempt = _OVER
         if self._pull is not None:
             self._pull.abandon()
-        for worker in self._seated.values():
-            self._actors.end(worker)
-        for worker in (*self._early.values(), *self._spares):
-            self._actors.release(worker)
-        for workers in (self._seated, self._early, self._spares):
-            workers.clear()
+        self._do(self._pool.close())
 
 
 def _failure(result: Any) -> Failure:
