@@ -14,8 +14,8 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import settings
 
-from raystream.testing.broker import Broker
-from raystream.testing.s3 import S3Server
+from tests.support.broker import Broker
+from tests.support.s3 import S3Server
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as behind a script's `&`: deaf to Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -25,7 +25,7 @@ from jobs import QUERIES, on_kafka, write
 import raystream as rs
 from raystream.api.jobs.run import RunOptions, run
 from raystream.observe.status import StatusDocument
-from raystream.testing.bench import CpuBook
+from tests.support.bench import CpuBook
 
 PARTITIONS = 4
 BLOCK = 10_000
@@ -110,7 +110,7 @@ def _ends(kind: str, events: int) -> Iterator[Callable[[str], rs.Pipeline]]:
     if kind == "blackhole":
         yield lambda query: _to_nowhere(query, events)
         return
-    from raystream.testing.broker import Broker
+    from tests.support.broker import Broker
 
     with Broker.start(throughput=True) as broker:
         for name in (*SCHEMAS, *(f"nexmark-{query}" for query in QUERIES)):
@@ -130,7 +130,7 @@ def _to_nowhere(query: str, events: int) -> rs.Pipeline:
 
 def _fill(bootstrap: str, kind: str, events: int) -> None:
     """The events of a kind as JSON; each partition has every fourth record."""
-    from raystream.testing.topics import produce
+    from tests.support.topics import produce
 
     columns = rs.Schema.of(SCHEMAS[kind]).columns
     starts = range(0, events // EPOCH, BLOCK)

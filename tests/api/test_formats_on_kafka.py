@@ -10,9 +10,9 @@ import pytest
 import raystream as rs
 from raystream.errors import ConfigurationError, JobFailed
 from raystream.formats.csv import Csv
-from raystream.testing.broker import Broker
 from tests.api.jobs.test_jobs_on_kafka import Place, T, finish
 from tests.runs import running
+from tests.support.broker import Broker
 
 LINE = {"ts": "int", "ip": "string", "ms": "float", "note": "string"}
 GOOD = [

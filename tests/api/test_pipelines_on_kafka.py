@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 import raystream as rs
-from raystream.testing.broker import Broker
+from tests.support.broker import Broker
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 BASE = 1_700_000_000_000

@@ -26,7 +26,7 @@ def loaded_by(module: str) -> set[str]:
         "raystream",
         "raystream.operators.registry",
         "raystream.checkpoint.records",
-        "raystream.testing.broker",
+        "tests.support.broker",
     ],
 )
 def test_import_is_light(module: str) -> None:

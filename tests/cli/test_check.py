@@ -16,8 +16,8 @@ from raystream.connectors.kafka.inspection import KafkaPythonInspection
 from raystream.connectors.kafka.settings import from_librdkafka
 from raystream.storage.base import Put
 from raystream.storage.memory import MemoryStore
-from raystream.testing.broker import Broker
 from tests.conftest import unique
+from tests.support.broker import Broker
 
 NOW_MS = 1_700_000_000_000
 

@@ -12,10 +12,10 @@ from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from raystream.connectors.kafka.real_clients import RealClients
-from raystream.testing.broker import Broker
-from raystream.testing.topics import produce_requests
 from raystream.verify.read import read_topic
 from tests.cli.conftest import COMMAND, raystream, raystream_many, started
+from tests.support.broker import Broker
+from tests.support.topics import produce_requests
 
 RECORDS = 500
 

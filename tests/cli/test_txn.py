@@ -19,12 +19,12 @@ from raystream.exit_codes import ExitCode
 from raystream.runtime.procedures import run_procedure
 from raystream.runtime.system_clock import SystemClock
 from raystream.storage.open import job_store, store_id
-from raystream.testing import generator
-from raystream.testing.broker import Broker
-from raystream.testing.chaos import until
-from raystream.testing.topics import produce
 from tests.conftest import unique
 from tests.e2e.harness import JOBS, Input, Job
+from tests.support import generator
+from tests.support.broker import Broker
+from tests.support.chaos import until
+from tests.support.topics import produce
 
 NAMED = "create manifest done@coordinator:1"
 """Here the manifest is durable and nothing is committed."""

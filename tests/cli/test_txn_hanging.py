@@ -21,9 +21,9 @@ from raystream.connectors.kafka.clients import OpenOnPartition
 from raystream.connectors.kafka.inspection import KafkaPythonInspection
 from raystream.connectors.kafka.transactions import Held, TransactionDetails
 from raystream.errors import RaystreamError
-from raystream.testing.broker import Broker
 from raystream.verify.read import read_topic, stable_ends
 from tests.conftest import unique
+from tests.support.broker import Broker
 
 SETTING = "transaction.partition.verification.enable"
 """With it a broker of today refuses records of a transaction that its coordinator does not know."""

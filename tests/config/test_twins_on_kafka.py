@@ -15,8 +15,8 @@ from confluent_kafka import Consumer, Producer
 
 from raystream.api.pipeline import Pipeline
 from raystream.config.load import load_pipeline
-from raystream.testing.broker import Broker
 from tests.config.corpus import CONFIGS
+from tests.support.broker import Broker
 
 PIPELINES = CONFIGS.parent / "pipelines"
 BASE = 1_700_000_000_000

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from raystream.config.load import load
-from raystream.testing import feed, generator
-from raystream.testing.broker import Broker
-from raystream.testing.topics import refill
+from raystream.testing import feed
 from raystream.verify.read import read_json_topic
+from tests.support import generator
+from tests.support.broker import Broker
+from tests.support.topics import refill
 
 PAGE = (Path(__file__).parents[2] / "docs/tutorial.md").read_text()
 

@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from raystream.testing import generator
-from raystream.testing.broker import Broker
-from raystream.testing.topics import produce
 from tests.conftest import unique
 from tests.e2e.harness import FULL, Input, Job
+from tests.support import generator
+from tests.support.broker import Broker
+from tests.support.topics import produce
 
 ROWS = 60_000 if FULL else 30_000
 KEYS = 200

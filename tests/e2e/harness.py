@@ -11,11 +11,11 @@ from typing import Any
 
 import polars as pl
 
-from raystream.testing import oracle, points
-from raystream.testing.chaos import JobProcess, until
 from raystream.verify.compare import Comparison, compare
 from raystream.verify.read import read_json_topic
 from raystream.verify.report import report
+from tests.support import oracle, points
+from tests.support.chaos import JobProcess, until
 
 FULL = os.environ.get("RAYSTREAM_E2E") == "full"
 """The long version: every point, every process, several visits."""

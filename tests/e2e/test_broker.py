@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from raystream.testing.broker import Broker
-from raystream.testing.chaos import JobProcess
-from raystream.testing.topics import produce
 from tests.conftest import unique
 from tests.e2e.conftest import rows
 from tests.e2e.harness import FULL, Input, Job
+from tests.support.broker import Broker
+from tests.support.chaos import JobProcess
+from tests.support.topics import produce
 
 pytestmark = pytest.mark.timeout(900)
 SLOW = {"E2E_RATE": "4000", "E2E_COUNT": "3", "E2E_WRITE": "2"}

@@ -14,11 +14,11 @@ import polars as pl
 import pytest
 
 from raystream.errors import RaystreamError
-from raystream.testing.broker import Broker
-from raystream.testing.topics import produce
 from tests.conftest import unique
 from tests.e2e.conftest import rows
 from tests.e2e.harness import Input, Job
+from tests.support.broker import Broker
+from tests.support.topics import produce
 
 NewJob = Callable[..., Job]
 SPLIT = {"E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_RATE": "8000"}

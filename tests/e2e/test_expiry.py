@@ -7,8 +7,8 @@ import re
 import polars as pl
 import pytest
 
-from raystream.testing.chaos import until
 from tests.e2e.harness import KILLED, Job, open_transactions
+from tests.support.chaos import until
 
 SHORT = {"E2E_TIMEOUT": "6s", "E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_RATE": "6000"}
 pytestmark = pytest.mark.timeout(400)

@@ -14,9 +14,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from raystream.testing import points
-from raystream.testing.chaos import JobProcess, until
 from tests.e2e.harness import FULL, Job
+from tests.support import points
+from tests.support.chaos import JobProcess, until
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from raystream.runtime.ray.session import end_session, members
-from raystream.testing.chaos import JobProcess, send, until
-from raystream.testing.processes import RAY_PARTS, family, ray_part
 from tests.conftest import standing_ray
+from tests.support.chaos import JobProcess, send, until
+from tests.support.processes import RAY_PARTS, family, ray_part
 
 pytestmark = pytest.mark.timeout(900)
 

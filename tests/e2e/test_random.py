@@ -11,8 +11,8 @@ import time
 import polars as pl
 import pytest
 
-from raystream.testing.chaos import JobProcess
 from tests.e2e.harness import FULL, Job
+from tests.support.chaos import JobProcess
 
 SEEDS = range(20) if FULL else range(1)
 SLOW = {"E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_RATE": "6000", "E2E_INTERVAL": "150ms"}

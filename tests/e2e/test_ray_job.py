@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from raystream.testing.broker import Broker
-from raystream.testing.chaos import until
-from raystream.testing.ray_head import RayHead
-from raystream.testing.topics import produce
 from raystream.verify.compare import compare
 from raystream.verify.read import read_json_topic
 from raystream.verify.report import report
 from tests.conftest import unique
 from tests.e2e.conftest import rows
 from tests.e2e.harness import Input, open_transactions
+from tests.support.broker import Broker
+from tests.support.chaos import until
+from tests.support.ray_head import RayHead
+from tests.support.topics import produce
 
 pytestmark = pytest.mark.timeout(400)
 

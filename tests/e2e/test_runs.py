@@ -11,13 +11,13 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from raystream.testing import generator
-from raystream.testing.broker import Broker
-from raystream.testing.chaos import JobProcess, until
-from raystream.testing.topics import produce
 from tests.conftest import unique
 from tests.e2e.conftest import rows
 from tests.e2e.harness import Input, Job
+from tests.support import generator
+from tests.support.broker import Broker
+from tests.support.chaos import JobProcess, until
+from tests.support.topics import produce
 
 NewJob = Callable[..., Job]
 SLOW = {"E2E_RATE": "5000"}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import polars as pl
 
-from raystream.testing.s3 import S3Server
 from tests.e2e.harness import Job
+from tests.support.s3 import S3Server
 
 ORDERS = ["commit@coordinator:2", "recover commit@coordinator:1", "acked@write:3"]
 

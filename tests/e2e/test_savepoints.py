@@ -21,15 +21,15 @@ from raystream.job.outcome import Outcome
 from raystream.runtime.local import LocalRuntime
 from raystream.storage.open import open_store
 from raystream.storage.savepoints import SAVEPOINT_KEY
-from raystream.testing.broker import Broker
-from raystream.testing.chaos import until
-from raystream.testing.topics import produce
 from raystream.verify.compare import compare
 from raystream.verify.read import read_json_topic
 from raystream.verify.report import report
 from tests.conftest import unique
 from tests.e2e.conftest import rows
 from tests.e2e.harness import Input
+from tests.support.broker import Broker
+from tests.support.chaos import until
+from tests.support.topics import produce
 
 HALF = 6_000
 KEYS = ["ip", "window_start"]

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from raystream.testing.chaos import until
 from tests.e2e.harness import Job, open_transactions
+from tests.support.chaos import until
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -12,8 +12,8 @@ import signal
 import polars as pl
 import pytest
 
-from raystream.testing.chaos import JobProcess
 from tests.e2e.harness import FULL, Job
+from tests.support.chaos import JobProcess
 
 SUPERSEDED = 3
 SLOW = {"E2E_COUNT": "3", "E2E_WRITE": "2", "E2E_RATE": "8000"}

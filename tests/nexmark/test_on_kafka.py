@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from raystream.testing import points
-from raystream.testing.broker import Broker
-from raystream.testing.chaos import JobProcess, until
-from raystream.testing.topics import produce_values
 from raystream.verify.read import read_json_topic
 from tests.nexmark.jobs import FILE
 from tests.nexmark.test_queries import EVENTS, lines, same
+from tests.support import points
+from tests.support.broker import Broker
+from tests.support.chaos import JobProcess, until
+from tests.support.topics import produce_values
 
 QUERIES = ("q7", "q12")
 """A join whose answer holds ties and whole rows, and a window: rows that are added once each."""

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raystream.testing import points
-from raystream.testing.broker import Broker
-from raystream.testing.chaos import JobProcess
-from raystream.testing.topics import produce_values
 from raystream.verify.read import read_json_topic
 from tests.nexmark.jobs import QUERIES
 from tests.nexmark.test_queries import KEYS, difference, lines_of, read_events
+from tests.support import points
+from tests.support.broker import Broker
+from tests.support.chaos import JobProcess
+from tests.support.topics import produce_values
 
 JOBS = Path(__file__).with_name("prefixed.py")
 KILLED = -9

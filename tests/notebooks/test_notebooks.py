@@ -8,8 +8,8 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from raystream.testing.broker import Broker
 from tests.notebooks.execute import FOLDER, NOTEBOOKS, execute, private, texts
+from tests.support.broker import Broker
 
 pytestmark = pytest.mark.timeout(400)
 

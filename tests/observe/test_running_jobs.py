@@ -24,7 +24,7 @@ from raystream.job.outcome import Outcome
 from raystream.observe.card import card
 from raystream.observe.progress import progress
 from raystream.observe.status import StatusDocument, StepStatus
-from raystream.testing.broker import Broker
+from tests.support.broker import Broker
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "configs/status.schema.json").read_text())
 MINUTE = 60_000

@@ -15,9 +15,9 @@ import raystream as rs
 from raystream.connectors.collect import Collect
 from raystream.connectors.files.source import Files
 from raystream.errors import ConfigurationError
-from raystream.testing.broker import Broker
 from tests.conftest import unique
 from tests.runs import column, running
+from tests.support.broker import Broker
 
 SCHEMA = {"n": "int", "ts": "int"}
 SOON = "100ms"

@@ -26,8 +26,8 @@ from raystream.runtime.system_clock import SystemClock
 from raystream.storage.base import Put, Store
 from raystream.storage.open import STORE_KEY, job_store, open_store, store_id
 from raystream.storage.segments import read_segment, write_segment
-from raystream.testing.s3 import S3Server
 from tests.conftest import unique
+from tests.support.s3 import S3Server
 
 SECRET = "not-so-secret"
 

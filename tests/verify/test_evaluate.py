@@ -14,10 +14,10 @@ from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.logical import Edge, LogicalGraph, Node, Origin
 from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
-from raystream.testing import generator, oracle
 from raystream.verify.compare import compare
 from raystream.verify.evaluate import evaluate, readers
 from tests import steps
+from tests.support import generator, oracle
 
 COUNT = Aggregate(AggregateKind.COUNT)
 

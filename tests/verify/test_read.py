@@ -8,9 +8,9 @@ import pytest
 from confluent_kafka import Producer
 
 from raystream.errors import RaystreamError
-from raystream.testing.broker import Broker
-from raystream.testing.topics import produce_values
 from raystream.verify.read import json_rows, read_json_files, read_json_topic, read_topic
+from tests.support.broker import Broker
+from tests.support.topics import produce_values
 
 
 def transaction(kafka: Broker, topic: str, name: str, value: bytes) -> Producer:

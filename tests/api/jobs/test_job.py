@@ -21,8 +21,8 @@ import ray
 import raystream as rs
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.runtime.ray.private_ray import lean_start
-from raystream.testing import processes
-from raystream.testing.chaos import until
+from tests.support import processes
+from tests.support.chaos import until
 
 pytestmark = pytest.mark.timeout(400)
 

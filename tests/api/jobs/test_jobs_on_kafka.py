@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 import raystream as rs
 from raystream.errors import ConfigurationError, JobFailed
-from raystream.testing.broker import Broker
+from tests.support.broker import Broker
 
 T = 1_700_000_040_000
 """Begin of a minute."""

@@ -11,8 +11,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 import raystream as rs
-from raystream.testing.broker import Broker
-from raystream.testing.topics import produce_values
+from tests.support.broker import Broker
+from tests.support.topics import produce_values
 
 T = 1_700_000_040_000
 ROWS = [{"ts": T + n * 1000, "ip": "ab"[n % 2]} for n in range(100)]

@@ -30,7 +30,7 @@ from raystream.connectors.traits import sink_of, source_of
 from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
 from raystream.ids import SubtaskId
-from raystream.testing.broker import Broker
+from tests.support.broker import Broker
 
 STORE = "0a1b2c3d"
 ROWS = Schema({"ip": pl.String(), "n": pl.Int64()}, key=("ip",))

@@ -11,8 +11,8 @@ import pytest
 from raystream.connectors.base import Verdict
 from raystream.connectors.kafka.handle import Handle
 from raystream.data.schema import Schema
-from raystream.testing.broker import Broker
 from tests.e2e.harness import FULL
+from tests.support.broker import Broker
 
 PAUSES = [0.02, *([0.002, 0.005, 0.01, 0.015, 0.025, 0.03] if FULL else [])]
 """Seconds from the requests to the kill; about one in five finds a broker that forgets."""

@@ -12,8 +12,8 @@ from confluent_kafka import Consumer, Producer
 
 import raystream as rs
 from raystream.errors import JobFailed
-from raystream.testing.broker import Broker
 from raystream.verify.evaluate import evaluate
+from tests.support.broker import Broker
 
 POISON = -1
 SCHEMA = {"shop": "string", "n": "int"}

@@ -18,7 +18,7 @@ from raystream.data.schema import Schema
 from raystream.errors import JobFailed
 from raystream.ids import SubtaskId
 from raystream.runtime.system_clock import SystemClock
-from raystream.testing.broker import Broker
+from tests.support.broker import Broker
 
 ROWS = Schema({"n": pl.Int64()})
 

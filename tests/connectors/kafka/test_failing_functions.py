@@ -13,9 +13,9 @@ import pytest
 from confluent_kafka import Producer
 
 import raystream as rs
-from raystream.testing.broker import Broker
 from tests.conftest import unique
 from tests.runs import running
+from tests.support.broker import Broker
 
 BAD = 205
 

@@ -15,9 +15,9 @@ from raystream.connectors.kafka.failures import ADVICE, PASSING, first_refusal, 
 from raystream.connectors.kafka.transactional_id import TransactionalId, parse
 from raystream.errors import DataError, JobFailed
 from raystream.storage.open import job_store, store_id
-from raystream.testing.broker import Broker
 from tests.conftest import unique
 from tests.runs import running
+from tests.support.broker import Broker
 
 DAY = 86_400_000
 NOW = int(time.time() * 1000)

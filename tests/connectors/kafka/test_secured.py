@@ -10,7 +10,7 @@ import pytest
 
 from raystream.data.schema import Schema
 from raystream.errors import RaystreamError
-from raystream.testing.broker import Broker
+from tests.support.broker import Broker
 
 
 @pytest.fixture(scope="module")

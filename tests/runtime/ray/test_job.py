@@ -24,9 +24,9 @@ from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
 from raystream.runtime.ray.entry import find, names, run, submit
 from raystream.runtime.ray.parcels import pack_job
-from raystream.testing.points import environment, happened
 from tests.runtime.ray.conftest import processes
 from tests.runtime.ray.jobs import counting, expected, written
+from tests.support.points import environment, happened
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import ray
 
-from raystream.testing.processes import ray_part
+from tests.support.processes import ray_part
 
 _ray: Any = ray
 _get: Any = ray.get

@@ -19,9 +19,9 @@ from raystream.runtime.ray.entry import run, submit
 from raystream.runtime.ray.remote_job import RemoteJob
 from raystream.storage.open import open_store
 from raystream.storage.savepoints import read_savepoint
-from raystream.testing.points import environment, happened
 from tests.runtime.ray.jobs import counting, written
 from tests.runtime.ray.test_job import eventually, exact
+from tests.support.points import environment, happened
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer
 
-from raystream.testing.broker import Broker, BrokerError
-from raystream.testing.broker import jars as jars_module
-from raystream.testing.broker.process import ProcessMark, mark_of
+from tests.support.broker import Broker, BrokerError
+from tests.support.broker import jars as jars_module
+from tests.support.broker.process import ProcessMark, mark_of
 
 
 def send(broker: Broker, topic: str, values: list[bytes], **settings: str) -> list[int | None]:
@@ -28,7 +28,9 @@ def send(broker: Broker, topic: str, values: list[bytes], **settings: str) -> li
     )
     for value in values:
         producer.produce(
-            topic, value, on_delivery=lambda error, _: outcomes.append(error and error.code())
+            topic,
+            value,
+            on_delivery=lambda error, _: outcomes.append(error.code() if error else None),
         )
     producer.flush(25)
     return outcomes
@@ -128,7 +130,7 @@ def test_plan_shows_no_password(secure: Broker) -> None:
 
 def test_broker_ends_with_the_process_that_started_it() -> None:
     program = (
-        "import time; from raystream.testing.broker import Broker; b = Broker.start();"
+        "import time; from tests.support.broker import Broker; b = Broker.start();"
         "print(b.nodes[0].pid, b.directory, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
@@ -146,7 +148,7 @@ def test_command_starts_shows_and_stops_a_broker_that_outlives_it(tmp_path: Path
     folder = tmp_path / "kafka"
 
     def command(name: str) -> subprocess.CompletedProcess[str]:
-        arguments = [sys.executable, "-m", "raystream.testing.broker", name, "--dir", str(folder)]
+        arguments = [sys.executable, "-m", "tests.support.broker", name, "--dir", str(folder)]
         return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
     address = command("start").stdout.strip()

@@ -1,6 +1,6 @@
 """The yardstick of scripts/bench: a pinned process that only reads a topic and decodes two fields.
 
-Run it as `python -m raystream.testing.yardstick BOOTSTRAP TOPIC RECORDS`: it prints CPU
+Run it as `python -m tests.support.yardstick BOOTSTRAP TOPIC RECORDS`: it prints CPU
 microseconds per record.
 """
 

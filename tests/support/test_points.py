@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from raystream.context import nowhere
-from raystream.testing.points import environment, happened, points_from_environment
+from tests.support.points import environment, happened, points_from_environment
 
 VISITS = """
 import sys
-from raystream.testing.points import points_from_environment
+from tests.support.points import points_from_environment
 point = points_from_environment("count[1]")
 for name in sys.argv[1:]:
     point(name)

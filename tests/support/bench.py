@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from os import getpid
 from typing import TYPE_CHECKING, Any
 
-from raystream.testing import processes
+from tests.support import processes
 
 if TYPE_CHECKING:
     from raystream.observe.status import StatusDocument
@@ -82,8 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--engine", choices=["ray", "local"], default="ray")
     parser.add_argument("--parallelism", type=int, default=2)
     options = parser.parse_args(arguments)
-    from raystream.testing.broker import Broker
-    from raystream.testing.topics import produce_requests
+    from tests.support.broker import Broker
+    from tests.support.topics import produce_requests
 
     with Broker.start(throughput=True) as broker:
         broker.create_topic("requests", PARTITIONS)
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def yardstick(bootstrap: str, records: int) -> float:
     """CPU microseconds per record of a process that only reads and decodes."""
-    command = [sys.executable, "-m", "raystream.testing.yardstick", bootstrap, "requests"]
+    command = [sys.executable, "-m", "tests.support.yardstick", bootstrap, "requests"]
     done = subprocess.run([*command, str(records)], capture_output=True, text=True, check=True)
     return float(done.stdout)
 
@@ -197,11 +197,11 @@ def check(bootstrap: str, records: int) -> bool:
     """Whether the output is exact."""
     import polars as pl
 
-    from raystream.testing.generator import request_blocks
-    from raystream.testing.oracle import requests_per_minute
     from raystream.verify.compare import compare
     from raystream.verify.read import read_json_topic
     from raystream.verify.report import report
+    from tests.support.generator import request_blocks
+    from tests.support.oracle import requests_per_minute
 
     rows = pl.concat(block.select("ts", "ip") for block in request_blocks(records))
     found = read_json_topic(bootstrap, "counts")

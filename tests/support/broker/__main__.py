@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raystream.errors import RaystreamError
-from raystream.testing.broker.cluster import Broker
-from raystream.testing.broker.failure import BrokerError
-from raystream.testing.broker.jars import exclusive
-from raystream.testing.broker.ports import HOST
+from tests.support.broker.cluster import Broker
+from tests.support.broker.failure import BrokerError
+from tests.support.broker.jars import exclusive
+from tests.support.broker.ports import HOST
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,14 +108,14 @@ def _running(options: argparse.Namespace) -> str:
 
 
 def _fill(options: argparse.Namespace) -> int:
-    from raystream.testing.play import fill
+    from tests.support.play import fill
 
     fill(_running(options))
     return 0
 
 
 def _read(options: argparse.Namespace) -> int:
-    from raystream.testing.play import read
+    from tests.support.play import read
 
     read(_running(options), options.topic, options.n)
     return 0

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from raystream.testing.broker.admin import BrokerAdmin
-from raystream.testing.broker.failure import BrokerError
-from raystream.testing.broker.node import BrokerNode
-from raystream.testing.broker.plan import ClusterPlan, load_plan, new_plan, save_plan
-from raystream.testing.broker.tls import make_certificates
+from tests.support.broker.admin import BrokerAdmin
+from tests.support.broker.failure import BrokerError
+from tests.support.broker.node import BrokerNode
+from tests.support.broker.plan import ClusterPlan, load_plan, new_plan, save_plan
+from tests.support.broker.tls import make_certificates
 
 _ATTEMPTS = 3
 _PORT_TAKEN = ("Address already in use", "BindException")

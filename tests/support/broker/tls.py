@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from raystream.testing.broker.failure import BrokerError
+from tests.support.broker.failure import BrokerError
 
 
 def make_certificates(directory: Path) -> None:

@@ -6,9 +6,9 @@ import socket
 import stat
 from pathlib import Path
 
-from raystream.testing.broker.plan import PLAN_FILE, load_plan, new_plan, save_plan
-from raystream.testing.broker.ports import HOST, free_ports, is_free
-from raystream.testing.broker.properties import initial_controllers, server_properties
+from tests.support.broker.plan import PLAN_FILE, load_plan, new_plan, save_plan
+from tests.support.broker.ports import HOST, free_ports, is_free
+from tests.support.broker.properties import initial_controllers, server_properties
 
 
 def as_dict(text: str) -> dict[str, str]:

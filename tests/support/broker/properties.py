@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from raystream.testing.broker.plan import ClusterPlan, NodePlan
-from raystream.testing.broker.ports import HOST
+from tests.support.broker.plan import ClusterPlan, NodePlan
+from tests.support.broker.ports import HOST
 
 # broker.session.timeout.ms bounds how long a restart after SIGKILL waits for the old registration:
 # 9000 (default) costs 11-15 s, 1500 fences a healthy broker on a machine under load.

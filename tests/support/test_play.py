@@ -7,8 +7,8 @@ import json
 import pytest
 
 from raystream.errors import RaystreamError
-from raystream.testing import play
-from raystream.testing.broker import Broker
+from tests.support import play
+from tests.support.broker import Broker
 
 
 def test_topics_of_the_pipelines_are_made_anew_and_read(

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from raystream.testing import processes
-from raystream.testing.broker.ports import free_ports
-from raystream.testing.chaos import send
+from tests.support import processes
+from tests.support.broker.ports import free_ports
+from tests.support.chaos import send
 
 _START_SECONDS = 90.0
 _WORKERS_LAST_PORT = 19_999

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from raystream.testing import generator
-from raystream.testing.broker import BrokerError
+from tests.support import generator
+from tests.support.broker import BrokerError
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AdminClient
@@ -116,7 +116,7 @@ def refill(
     """
     from confluent_kafka.admin import AdminClient
 
-    from raystream.testing.broker import Broker
+    from tests.support.broker import Broker
 
     broker = Broker.attach(bootstrap)
     client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raystream.testing.broker.cluster import Broker
-from raystream.testing.broker.failure import BrokerError
+from tests.support.broker.cluster import Broker
+from tests.support.broker.failure import BrokerError
 
 __all__ = ["Broker", "BrokerError"]

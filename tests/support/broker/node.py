@@ -9,11 +9,11 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from raystream.testing.broker.failure import BrokerError
-from raystream.testing.broker.jars import find_java, kafka_jars
-from raystream.testing.broker.plan import ClusterPlan, NodePlan
-from raystream.testing.broker.process import ProcessMark, kill_after_me, mark_of
-from raystream.testing.broker.properties import initial_controllers, server_properties
+from tests.support.broker.failure import BrokerError
+from tests.support.broker.jars import find_java, kafka_jars
+from tests.support.broker.plan import ClusterPlan, NodePlan
+from tests.support.broker.process import ProcessMark, kill_after_me, mark_of
+from tests.support.broker.properties import initial_controllers, server_properties
 
 READY = "Kafka Server started"
 START_TIMEOUT_S = 90.0

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from raystream.testing import processes
-from raystream.testing.processes import Process
+from tests.support import processes
+from tests.support.processes import Process
 
 _MAIN = "from raystream.cli.app import main; main()"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from raystream.testing import generator, oracle
 from raystream.verify.compare import compare
+from tests.support import generator, oracle
 
 N = 50_000
 

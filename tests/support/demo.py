@@ -83,7 +83,7 @@ class FilesStage(Stage):
 
     def prepare(self, rows: pl.DataFrame) -> str:
         """Write the files."""
-        from raystream.testing.generator import write_files
+        from tests.support.generator import write_files
 
         paths = write_files(rows, self._input)
         size = sum(path.stat().st_size for path in paths)
@@ -112,7 +112,7 @@ class KafkaStage(Stage):
     """Two topics of four partitions on a broker of our own."""
 
     def __init__(self, home: Path) -> None:
-        from raystream.testing.broker import Broker
+        from tests.support.broker import Broker
 
         self._broker = Broker.start(directory=home / "kafka")
         for topic in ("requests", "counts"):
@@ -120,7 +120,7 @@ class KafkaStage(Stage):
 
     def prepare(self, rows: pl.DataFrame) -> str:
         """Fill the topic."""
-        from raystream.testing.topics import produce
+        from tests.support.topics import produce
 
         count = produce(self._broker.bootstrap, "requests", [rows])
         return f"topic requests at {self._broker.bootstrap}, {count:,} records"
@@ -156,7 +156,7 @@ class _Demo:
         self._local = local
 
     def run(self) -> int:
-        from raystream.testing import generator
+        from tests.support import generator
 
         try:
             _say(f"making {self._rows:,} web requests")
@@ -185,9 +185,9 @@ class _Demo:
         return outcome, kill
 
     def _judge(self, rows: pl.DataFrame, outcome: Any, kill: Kill) -> int:
-        from raystream.testing.oracle import requests_per_minute
         from raystream.verify.compare import compare
         from raystream.verify.report import first_rows, report
+        from tests.support.oracle import requests_per_minute
 
         _say("computing the answer again from the input, by other code")
         found = self._stage.output()
@@ -239,7 +239,7 @@ class Kill:
         due = status.rows_read >= self._after and status.checkpoint.number
         if not self.wanted or self.done or not due:
             return
-        from raystream.testing import processes
+        from tests.support import processes
 
         victims = processes.subtasks(os.getpid(), [chain.name for chain in status.chains])
         if victims:

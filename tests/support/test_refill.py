@@ -9,9 +9,9 @@ import pytest
 
 import raystream as rs
 from raystream.observe.status import StatusDocument, StepStatus
-from raystream.testing.broker import Broker, BrokerError
-from raystream.testing.topics import refill
 from raystream.verify.read import read_topic
+from tests.support.broker import Broker, BrokerError
+from tests.support.topics import refill
 
 ROWS = pl.DataFrame({"n": [1, 2, 3]})
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from dataclasses import replace
 
-from raystream.testing import processes
-from raystream.testing.chaos import JobProcess, freeze, send, until
+from tests.support import processes
+from tests.support.chaos import JobProcess, freeze, send, until
 
 _SLEEPER = "import time; time.sleep(60)"
 _PARENT = f"""

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from raystream.testing.chaos import JobProcess, send, until
-from raystream.testing.processes import RAY_PARTS, coordinators, family, ray_part
+from tests.support.chaos import JobProcess, send, until
+from tests.support.processes import RAY_PARTS, coordinators, family, ray_part
 
 INTERVAL = 1.0
 LIMIT = INTERVAL + 15.0

@@ -15,10 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from raystream.testing.broker.failure import BrokerError
-from raystream.testing.broker.jars import cache_directory, fetched_jars, find_java
-from raystream.testing.broker.ports import HOST, free_ports
-from raystream.testing.broker.process import kill_after_me
+from tests.support.broker.failure import BrokerError
+from tests.support.broker.jars import cache_directory, fetched_jars, find_java
+from tests.support.broker.ports import HOST, free_ports
+from tests.support.broker.process import kill_after_me
 
 S3PROXY_VERSION = "4.0.0"
 _START_SECONDS = 60.0

@@ -21,7 +21,7 @@ from raystream.context import Points, nowhere
 
 POINTS = "RAYSTREAM_TEST_POINT"
 MARKERS = "RAYSTREAM_TEST_MARKERS"
-FACTORY = "raystream.testing.points:points_from_environment"
+FACTORY = "tests.support.points:points_from_environment"
 """Value of RAYSTREAM_POINTS that makes processes take their points from here."""
 
 _ORDER = re.compile(

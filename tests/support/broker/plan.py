@@ -9,7 +9,7 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from raystream.testing.broker.ports import HOST, free_ports
+from tests.support.broker.ports import HOST, free_ports
 
 PLAN_FILE = "cluster.json"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from raystream.testing import generator
-from raystream.testing.topics import refill
+from tests.support import generator
+from tests.support.topics import refill
 
 OUTPUTS = ("counts", "order-totals-per-minute", "order-totals-since-start", "campaign-effect")
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from raystream.testing.broker.failure import BrokerError
+from tests.support.broker.failure import BrokerError
 
 if TYPE_CHECKING:
     from confluent_kafka.admin import AclBinding, AdminClient

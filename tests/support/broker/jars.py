@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from raystream.testing.broker.failure import BrokerError
+from tests.support.broker.failure import BrokerError
 
 KAFKA_VERSION = "4.4.0"
 
