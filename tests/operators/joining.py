@@ -10,6 +10,7 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import TIME, Batch
+from raystream.data.changes import CHANGE, Changes
 from raystream.data.hashing import partition
 from raystream.data.schema import Schema
 from raystream.ids import SubtaskId
@@ -49,8 +50,12 @@ class Kept:
 class Subtasks:
     """All subtasks of one join."""
 
-    def __init__(self, step: Any, width: int) -> None:
-        self.step = step.resolved([Schema(LEFT), Schema(RIGHT)])
+    def __init__(
+        self, step: Any, width: int, changes: Sequence[Changes | None] = (None, None)
+    ) -> None:
+        inputs = zip((LEFT, RIGHT), changes, strict=True)
+        self.changes = changes
+        self.step = step.resolved([Schema(columns, changes=by) for columns, by in inputs])
         self.width, self.attempt, self.counted = width, 0, 0
         self.output = Kept()
         self.operators = [self.opened(index) for index in range(width)]
@@ -67,8 +72,10 @@ class Subtasks:
         self.counted += number
 
     def process(self, port: int, rows: Sequence[Row]) -> None:
+        """Rows of a changing input have their kind behind the time."""
         columns = RIGHT if port else LEFT
-        frame = pl.DataFrame(rows, schema={**columns, TIME: pl.Int64()}, orient="row")
+        kind = {CHANGE: pl.Int8()} if self.changes[port] else {}
+        frame = pl.DataFrame(rows, schema={**columns, TIME: pl.Int64(), **kind}, orient="row")
         keys = [self.step.on[0][port]]
         for operator, share in zip(self.operators, partition(frame, keys, self.width), strict=True):
             if share is not None:
