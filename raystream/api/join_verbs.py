@@ -69,7 +69,9 @@ class JoinVerbs(Shown):
             within: How far the event time of the other row may be from that of this row:
                 ("-5s", "10m"), both ends included; "10s" is ("-10s", "10s"). An end may be a column
                 of this stream with a time: ("0s", "expires"). Without `within` and `window` every
-                pair counts, however far apart, and both streams are kept.
+                pair counts, however far apart, and both streams are kept; unless `how` is `inner`
+                and rows are only added, rows of the result then change earlier ones: a row without
+                a match is given at once, and taken back when its match comes.
             window: Rows meet in the same window, such as rs.tumbling("10s"); the result, which also
                 has `window_start` and `window_end`, is given when the window is over.
             ttl: For a join without `within` and `window`: rows farther apart in event time than
@@ -90,7 +92,7 @@ class JoinVerbs(Shown):
         if window is not None:
             step: JoinStep = WindowJoin(*common, window=_window(window))
         elif within is None:
-            step = Join(*common, ttl_ms=_unwindowed(kind, ttl))
+            step = Join(*common, ttl_ms=_ttl(ttl))
         else:
             low, high = _bounds(within)
             self._check_units(low, high)
@@ -211,12 +213,7 @@ def _window(window: Any) -> Window:
     return window
 
 
-def _unwindowed(kind: JoinKind, ttl: Any) -> int | None:
-    if kind is not JoinKind.INNER:
-        text = (
-            f"join: how={str(kind)!r} without within= or window= would take rows back that it gave"
-        )
-        raise wrong(text, f"that is not in this version; {_HOW_WITHIN}")
+def _ttl(ttl: Any) -> int | None:
     if ttl is None:
         return None
     with at_call():

@@ -81,7 +81,8 @@ def _check_upserts(step: Step, schema: Schema) -> None:
         what = 'changes="upsert": no columns identify the rows any more'
         advice = (
             "keep the key of the step that made them (with_columns and select keep it, map does"
-            ' not), or write changes="log"'
+            " not; rows of a join have one if those of both inputs do, as behind"
+            ' .dedupe(.., keep="last")), or write changes="log"'
         )
         raise ConfigurationError(what, what_to_do=advice)
     if key and set(by) <= set(key):

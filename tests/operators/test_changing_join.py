@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import random
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import raystream as rs
+from raystream.config.load import load
+from raystream.config.to_python import to_python
 from raystream.data.change_rows import as_upserts
 from raystream.data.changes import CHANGE, Changes, RowKind
+from raystream.errors import ConfigurationError
 from raystream.operators.join import changing
 from raystream.operators.joins.kinds import JoinKind
 from raystream.state import time_table
 from raystream.state.run import RunPolicy
+from raystream.testing.feed import CRASH, feed
+from raystream.verify.evaluate import evaluate
 from tests import steps
 from tests.operators.joining import LEFT, ON, RIGHT, Row, Subtasks
 
@@ -146,7 +156,7 @@ def changes_of(model: Table, port: int, ops: list[tuple[str, Row]], *, append: b
 
 @many_merges
 @small_pieces
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(
     st.lists(EVENT, max_size=16),
     KINDS,
@@ -194,9 +204,9 @@ UPSERT = st.tuples(KEY.filter(lambda key: key is not None), st.integers(0, 9), s
 
 @many_merges
 @small_pieces
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(
-    st.lists(st.tuples(st.integers(0, 1), st.lists(UPSERT, min_size=1, max_size=6)), max_size=10),
+    st.lists(st.tuples(st.integers(0, 1), st.lists(UPSERT, min_size=1, max_size=5)), max_size=8),
     st.sampled_from([JoinKind.INNER, JoinKind.LEFT, JoinKind.SEMI, JoinKind.ANTI, JoinKind.FULL]),
 )
 def test_rows_that_are_identified_can_be_upserted(
@@ -206,8 +216,7 @@ def test_rows_that_are_identified_can_be_upserted(
     by = (Changes(("a",)), Changes(("j",)))
     subtasks = Subtasks(steps.Join(ON, kind), 3, by)
     subtasks.output.checks = False
-    schema = [s for s in subtasks.step.schemas]
-    found = subtasks.step.changes(schema).by
+    found = subtasks.step.changes(subtasks.step.schemas).by
     assert found == (("a", "k", "j") if kind is JoinKind.FULL else ("a", "k"))
     tables: tuple[dict[Any, Row], dict[Any, Row]] = ({}, {})
     upserted: dict[Any, Row] = {}
@@ -252,3 +261,108 @@ def test_a_change_of_a_match_is_an_update() -> None:
         (1, 10, None, 1, 7, 6, RowKind.UPDATE_BEFORE),
         (1, 10, None, 1, 8, 9, RowKind.UPDATE_AFTER),
     ]
+
+
+def rows_of(seed: int, name: str, rows: int) -> list[dict[str, Any]]:
+    made = random.Random(seed)
+    keys = [None, *range(rows // 3)]
+    return [{"k": made.choice(keys), "at": n * 900, name: n} for n in range(rows)]
+
+
+@pytest.mark.parametrize(
+    ("how", "parallelism", "ttl"),
+    [
+        ("left", 1, None),
+        ("full", 4, "20s"),
+        ("right", 2, None),
+        ("anti", 2, "5s"),
+        ("semi", 2, None),
+    ],
+)
+def test_a_whole_job_and_its_oracle(
+    how: str, parallelism: int, ttl: str | None, tmp_path: Path
+) -> None:
+    sources = {"a": rows_of(1, "n", 80), "b": rows_of(2, "m", 80)}
+    p = rs.Pipeline("outer", checkpoint_storage=str(tmp_path / "s"), parallelism=parallelism)
+    a, b = (p.read(rs.Rows(rows), event_time="at", name=n) for n, rows in sources.items())
+    out = rs.Collect()
+    a.join(b, "k", how=how, ttl=ttl, name="joined").write(out, changes="log", name="out")
+    p.run(until="latest", local=True)
+    there: Counter[Row] = Counter()
+    rows = out.rows()
+    for row in rows:
+        there[tuple(row.values())[1:]] += 1 if row["op"] in ("insert", "update_after") else -1
+    expected = evaluate(p.graph(), sources)["out"]
+    columns = [name for name in rows[0] if name != "op"]
+    assert +there == Counter(tuple(row[name] for name in columns) for row in expected)
+
+
+def test_two_tables_in_a_pipeline_file(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        f"""
+version: 1
+name: shops
+sources:
+  orders: {{files: {{path: {tmp_path}/orders}}, event_time: at, schema: {{shop: int, at: int}}}}
+  visits: {{files: {{path: {tmp_path}/visits}}, event_time: at, schema: {{shop: int, at: int}}}}
+steps:
+  - from: orders
+    key_by: [shop]
+    aggregate: {{orders: count()}}
+    name: ordered
+  - from: visits
+    key_by: [shop]
+    aggregate: {{visits: count()}}
+    name: visited
+  - join: visited
+    from: ordered
+    keys: shop
+    how: full
+sink: {{files: {{path: {tmp_path}/out}}, changes: log}}
+"""
+    )
+    p = load(str(path)).pipeline
+    assert "full join on shop, rows live for ever" in p.explain()
+    assert '.join(visited, on="shop", how="full")' in to_python(p)
+
+
+def test_two_tables_over_crashes_and_rescales() -> None:
+    p = rs.Pipeline("shops", parallelism=2)
+    made = random.Random(5)
+    sources = {
+        name: [{"shop": made.randint(0, 9), "at": n * 500} for n in range(60)]
+        for name in ("orders", "visits")
+    }
+    tables = [
+        p.read(rs.Rows(sources[name]), event_time="at", name=name)
+        .key_by("shop")
+        .aggregate(**{name: rs.count()}, name=f"{name}_of_a_shop")
+        for name in sources
+    ]
+    out = tables[0].join(tables[1], "shop", how="full", name="both")
+    out.write(rs.Collect(), changes="upsert", name="out")
+    items = {n: [*rows[:20], CRASH, *rows[20:40], CRASH, *rows[40:]] for n, rows in sources.items()}
+    found = feed(p, items, parallelism=[2, 1, 3])["out"]
+    assert sorted(map(repr, found)) == sorted(map(repr, evaluate(p.graph(), sources)["out"]))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda a, b: a.join(b, "k", how="left").write(rs.Collect(), name="o"), "changes="),
+        (
+            lambda a, b: a.join(b, "k", how="left").write(rs.Collect(), changes="upsert"),
+            "no columns identify the rows any more",
+        ),
+        (
+            lambda a, b: a.join(b, "k", how="left").join(b, "k", within="1m").write(rs.Collect()),
+            "interval_join takes rows that are only added",
+        ),
+    ],
+)
+def test_what_is_refused(build: Any, message: str) -> None:
+    p = rs.Pipeline("outer")
+    a, b = (p.read(rs.Rows(rows_of(1, n, 3)), event_time="at", name=n) for n in "nm")
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        (build(a, b), p.explain())
