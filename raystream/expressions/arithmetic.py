@@ -135,12 +135,15 @@ def _decimal(given: Arguments, sign: str, operation: Operation) -> Typed:
         message = f"{given.shown} has {scale} digits behind the point, more than 38"
         raise Problem(message, given.at, "cast to decimals of fewer digits")
     finer = [rescaled(part, scale) for part in parts]
+    within = computed(sign, *(part.within for part in (parts if sign == "*" else finer)))
     about = operation(finer[0].value.cast(FLOAT), finer[1].value.cast(FLOAT)).abs()
     fits = about < 10.0 ** (38 - scale) * (1 - 1e-14)
     inside = pl.when(fits).then(finer[0].value)
     value = operation(inside, finer[1].value).cast(pl.Decimal(38, scale))
-    fault = given.fault(~fits, "decimal overflow")
-    return made(value, pl.Decimal(38, scale), finer, given.at, fault)
+    never = always_in(within, -(10**37), 10**37)
+    fault = replace(given.fault(~fits, "decimal overflow"), never=never)
+    found = made(value, pl.Decimal(38, scale), finer, given.at, fault)
+    return replace(found, within=within)
 
 
 def _time(given: Arguments, sign: str) -> Typed | None:

@@ -24,6 +24,20 @@ def of_number(number: int) -> Within:
     return lambda limits: (number, number)
 
 
+def between(low: int, high: int) -> Within:
+    """What a function gives whatever its arguments are."""
+    return lambda limits: (low, high)
+
+
+def scaled(within: Within | None, digits: int) -> Within | None:
+    """With so many more digits behind the point, counted in units of the last one.
+
+    >>> scaled(of_number(25), 2)({})
+    (2500, 2500)
+    """
+    return computed("*", within, of_number(10**digits)) if digits else within
+
+
 def computed(sign: str, left: Within | None, right: Within | None) -> Within | None:
     """`+`, `-` or `*` of two parts; None if it is not known of both.
 

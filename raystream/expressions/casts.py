@@ -9,11 +9,13 @@ from dataclasses import replace
 import polars as pl
 
 from raystream.expressions import iso
+from raystream.expressions.bounds import Limits, Within, always_in, scaled
 from raystream.expressions.problem import Problem
 from raystream.expressions.values import (
     FLOAT,
     INTEGER,
     TEXT,
+    TIMES,
     TIMESTAMP,
     TRUTH,
     ZONED,
@@ -133,8 +135,26 @@ def _cast(part: Typed, dtype: pl.DataType, word: str, at: int) -> Typed:
     reason = f"{part.name} does not fit {word}"
     if part.kind == "string":
         reason = f"{part.name} is not a valid {word}"
-    faults = () if not faulty else then_fault(part, value, reason)
-    return made(value, dtype, [part], at, *faults)
+    never, within = _known(part, dtype)
+    faults = () if not faulty else then_fault(part, value, reason, never)
+    return replace(made(value, dtype, [part], at, *faults), within=within)
+
+
+def _known(
+    part: Typed, dtype: pl.DataType
+) -> tuple[Callable[[Limits], bool] | None, Within | None]:
+    """Whether all of a whole number's values fit, and what they become, by its limits."""
+    if part.kind != "integer" or part.within is None:
+        return None, None
+    if dtype.is_integer():
+        low, high = pl.select(dtype.min().alias("l"), dtype.max().alias("h")).row(0)  # type: ignore[attr-defined]
+        return always_in(part.within, low, high), part.within
+    if isinstance(dtype, pl.Decimal):
+        most = 10 ** (dtype.precision - dtype.scale) - 1
+        return always_in(part.within, -most, most), scaled(part.within, dtype.scale)
+    if kind(dtype) in TIMES:
+        return always_in(part.within, FIRST_MS, LAST_MS), None
+    return None, None
 
 
 Cast = Callable[[Typed, pl.DataType], tuple[pl.Expr, bool]]

@@ -31,6 +31,7 @@ class Compiled:
         reads: Columns it reads.
         constant: It reads no column: one value for all rows.
         error: String, null where the row can be computed, else the reason. None: no row can fail.
+        opaque: Given as rs.col(..), which may hold functions of the user.
         never: Tells from least and greatest of the integer columns that it reads that no row fails.
     """
 
@@ -40,6 +41,7 @@ class Compiled:
     constant: bool
     error: pl.Expr | None = None
     never: Callable[[Limits], bool] | None = None
+    opaque: bool = False
 
 
 def compiled(written: Any, columns: Mapping[str, pl.DataType]) -> Compiled:
@@ -66,7 +68,7 @@ def compiled(written: Any, columns: Mapping[str, pl.DataType]) -> Compiled:
         reads = frozenset(written.meta.root_names())
         faults = overflows(written, columns)
         told, never = _error(faults), _never(faults)
-        return Compiled(value, dtype, reads, constant=not reads, error=told, never=never)
+        return Compiled(value, dtype, reads, not reads, told, never, opaque=True)
     if not isinstance(written, str):
         what = f"{written!r} is not an expression"
         raise ConfigurationError(what, what_to_do="write SQL text or rs.col(...)")

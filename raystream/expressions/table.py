@@ -6,10 +6,11 @@ The page docs/expressions.md is checked against this table.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from raystream.expressions.bounds import Within
 from raystream.expressions.problem import Problem
 from raystream.expressions.values import NULL, TIMES, Fault, Typed, as_float, as_integer, made
 
@@ -100,11 +101,12 @@ def simple(
     *,
     also: Sequence[str] = (),
     differs: str = "",
+    within: Within | None = None,
 ) -> Function:
     """A function that cannot fail for a row and gives null where an argument is null."""
 
     def build(given: Arguments) -> Typed:
-        return given.gives(value(*given.values()), gives)
+        return replace(given.gives(value(*given.values()), gives), within=within)
 
     return Function(group, name, takes, meaning, build, tuple(also), differs=differs)
 

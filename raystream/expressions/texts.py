@@ -7,12 +7,16 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
+from raystream.expressions.bounds import between
 from raystream.expressions.casts import cast
 from raystream.expressions.problem import Problem
 from raystream.expressions.table import Arguments, Function, simple
 from raystream.expressions.values import INTEGER, TEXT, TRUTH, Typed, made
 
 GROUP = "Text"
+SIZE = between(0, 2**40)
+"""Characters and bytes of a text."""
+
 LONGEST = 10_000_000
 """Characters of a result of repeat or pad."""
 
@@ -131,6 +135,8 @@ def _repeat(given: Arguments) -> Typed:
 
 def _replace(given: Arguments) -> Typed:
     text, old, new = given.values()
+    if _given_text(given[1]) and isinstance(given[2].constant, str):
+        return given.gives(text.str.replace_all(old, new, literal=True), TEXT)
     value = pl.when((old != "") & new.is_not_null()).then(_replaced(text, old, new))
     kept = pl.when((old == "") & new.is_not_null()).then(text).otherwise(value)
     return given.gives(kept, TEXT)
@@ -142,8 +148,18 @@ def _replaced(text: pl.Expr, old: pl.Expr, new: pl.Expr) -> pl.Expr:
     return pieces.list.join(new)
 
 
+def _given_text(part: Typed) -> bool:
+    """Whether it is text that is written out and not empty."""
+    return isinstance(part.constant, str) and part.constant != ""
+
+
 def _split_part(given: Arguments) -> Typed:
     text, by, number = given.values()
+    place = given[2].constant
+    if _given_text(given[1]) and isinstance(place, int) and place:
+        parts = text.str.split(by).list
+        piece = parts.get(place - 1 if place > 0 else place, null_on_oob=True).fill_null("")
+        return given.gives(pl.when(text.is_not_null()).then(piece), TEXT)
     pieces = pl.concat_str([text, pl.lit("")]).str.split(by)
     whole = pl.when(by == "").then(pl.concat_list([text])).otherwise(pieces)
     index = pl.when(number > 0).then(number - 1).otherwise(number)
@@ -283,8 +299,8 @@ FUNCTIONS = (
     Function(GROUP, "ilike", "text text text!?", "As like, in any case.", _like(fold=True), shown="a ilike 'pattern' [escape 'x']"),
     simple(GROUP, "lower", "text", TEXT, "Lower case.", lambda s: s.str.to_lowercase(), also=["lcase"]),
     simple(GROUP, "upper", "text", TEXT, "Upper case.", lambda s: s.str.to_uppercase(), also=["ucase"]),
-    simple(GROUP, "length", "text", INTEGER, "Number of characters.", lambda s: s.str.len_chars().cast(INTEGER), also=["char_length", "character_length", "len"]),
-    simple(GROUP, "octet_length", "text", INTEGER, "Number of bytes in UTF-8.", lambda s: s.str.len_bytes().cast(INTEGER), also=["strlen"]),
+    simple(GROUP, "length", "text", INTEGER, "Number of characters.", lambda s: s.str.len_chars().cast(INTEGER), within=SIZE, also=["char_length", "character_length", "len"]),
+    simple(GROUP, "octet_length", "text", INTEGER, "Number of bytes in UTF-8.", lambda s: s.str.len_bytes().cast(INTEGER), within=SIZE, also=["strlen"]),
     simple(GROUP, "reverse", "text", TEXT, "The characters from the last to the first.", lambda s: s.str.reverse(), differs="Combining characters stay with their letter."),
     Function(GROUP, "substring", "text integer integer?", "Characters from a place on, at most so many; a negative place counts from the end. SUBSTRING(a FROM b FOR c) is the same. A negative length is an error.", _substring, also=("substr",), differs="A negative length takes characters to the left."),
     Function(GROUP, "left", "text integer", "The first n characters; a negative n: all but the last -n.", _left),

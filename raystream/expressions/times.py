@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import polars as pl
 
+from raystream.expressions.bounds import between
 from raystream.expressions.casts import cast
 from raystream.expressions.intervals import MICROSECONDS, MONTHS, unit
 from raystream.expressions.problem import Problem
@@ -60,7 +62,7 @@ def _part(given: Arguments, name: str, part: Typed) -> Typed:
         seconds = quotient(stamp(part).dt.epoch("us").cast(FLOAT), pl.lit(1e6))
         return given.gives(seconds, FLOAT)
     value = _of(_local(part), name)
-    return given.gives(value.cast(INTEGER), INTEGER)
+    return replace(given.gives(value.cast(INTEGER), INTEGER), within=between(0, 60_000_000))
 
 
 def _of(time: pl.Expr, name: str) -> pl.Expr:

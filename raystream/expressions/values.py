@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import polars as pl
 
-from raystream.expressions.bounds import Limits, Within, of_number
+from raystream.expressions.bounds import Limits, Within, always_in, of_number, scaled
 from raystream.expressions.problem import Problem
 
 TIMESTAMP = pl.Datetime("us")
@@ -49,7 +49,8 @@ class Typed:
         constant: The value itself if it is written out, else NOT_CONSTANT. A Decimal of type
             Float64 is a literal like 2.0, which is exact among decimals.
         name: As text, for messages about rows.
-        within: Of a whole number: between which it lies, where that is known.
+        within: Of a whole number: between which it lies, where that is known. Of a decimal the
+            same, in units of its last digit.
     """
 
     value: pl.Expr
@@ -145,16 +146,21 @@ def guarded(part: Typed, when: pl.Expr) -> tuple[Fault, ...]:
     return tuple(replace(fault, when=when & fault.when) for fault in part.faults)
 
 
-def then_fault(part: Typed, became: pl.Expr, reason: str) -> tuple[Fault, ...]:
+def then_fault(
+    part: Typed,
+    became: pl.Expr,
+    reason: str,
+    never: Callable[[Limits], bool] | None = None,
+) -> tuple[Fault, ...]:
     """The fault of a conversion that gave null of something."""
-    return (Fault(part.value.is_not_null() & became.is_null(), reason),)
+    return (Fault(part.value.is_not_null() & became.is_null(), reason, never),)
 
 
 def as_float(part: Typed) -> Typed:
     """Float64; decimals and integers to the nearest."""
     if part.dtype == FLOAT:
         return part
-    return replace(part, value=part.value.cast(FLOAT), dtype=FLOAT)
+    return replace(part, value=part.value.cast(FLOAT), dtype=FLOAT, within=None)
 
 
 def as_integer(part: Typed) -> Typed:
@@ -176,7 +182,8 @@ def exact(part: Typed) -> Typed:
             message = f"{part.constant} has more than 38 digits"
             raise Problem(message, part.at)
         dtype = pl.Decimal(38, scale)
-        return replace(part, value=pl.lit(number, dtype), dtype=dtype)
+        within = of_number(int(number.scaleb(scale, Context(prec=80))))
+        return replace(part, value=pl.lit(number, dtype), dtype=dtype, within=within)
     if part.kind == "integer":
         dtype = pl.Decimal(38, 0)
         return replace(part, value=part.value.cast(dtype, strict=False), dtype=dtype)
@@ -190,8 +197,10 @@ def rescaled(part: Typed, scale: int) -> Typed:
     if part.dtype == dtype:
         return part
     value = part.value.cast(dtype, strict=False)
-    faults = then_fault(part, value, f"decimal overflow in {part.name}")
-    return replace(part, value=value, dtype=dtype, faults=part.faults + faults)
+    within = scaled(part.within, scale - part.dtype.scale)
+    never = always_in(within, 1 - 10**38, 10**38 - 1)
+    faults = then_fault(part, value, f"decimal overflow in {part.name}", never)
+    return replace(part, value=value, dtype=dtype, faults=part.faults + faults, within=within)
 
 
 def to_type(part: Typed, dtype: pl.DataType) -> Typed:

@@ -20,6 +20,28 @@ class Errors(Protocol):
         ...
 
 
+PARTS_ONCE = pl.QueryOptFlags.none(comm_subexpr_elim=True)
+"""What several expressions of a step share is computed once; nothing else is rearranged."""
+
+
+def columns_of(
+    frame: pl.DataFrame, values: Sequence[pl.Expr], expressions: Sequence[Compiled], *, keep: bool
+) -> pl.DataFrame:
+    """The columns that a step computes.
+
+    Args:
+        frame: The rows.
+        values: One expression for each column, with its name.
+        expressions: What they were compiled from.
+        keep: The other columns stay.
+    """
+    if any(each.opaque for each in expressions):
+        return frame.with_columns(values) if keep else frame.select(values)
+    lazy = frame.lazy()
+    made = lazy.with_columns(values) if keep else lazy.select(values)
+    return made.collect(optimizations=PARTS_ONCE)
+
+
 class Evaluation:
     """Computes all rows at once, after finding the rows that cannot be computed.
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from raystream.data.batch import Batch
 from raystream.operators.evaluated import Evaluated
-from raystream.operators.evaluation import Evaluation
+from raystream.operators.evaluation import Evaluation, columns_of
 from raystream.operators.expressions import join_hidden, split_hidden
 from raystream.operators.select.columns import chosen
 from raystream.operators.select.step import Select as Step
@@ -25,7 +25,7 @@ class Select(Evaluated):
 
         def compute(frame: pl.DataFrame) -> pl.DataFrame:
             user, hidden = split_hidden(frame)
-            rows = user.select(wanted)
+            rows = columns_of(user, wanted, made, keep=False)
             if rows.height != user.height:  # constants alone: one for each row
                 rows = rows[[0] * user.height]
             return join_hidden(rows, hidden)

@@ -6,7 +6,7 @@ import polars as pl
 
 from raystream.data.batch import Batch
 from raystream.operators.evaluated import Evaluated
-from raystream.operators.evaluation import Evaluation
+from raystream.operators.evaluation import Evaluation, columns_of
 from raystream.operators.expressions import join_hidden, split_hidden
 from raystream.operators.with_columns.columns import compiled_columns
 from raystream.operators.with_columns.step import WithColumns as Step
@@ -21,10 +21,11 @@ class WithColumns(Evaluated):
 
     def _compiled(self, batch: Batch) -> Evaluation:
         made = compiled_columns(self._step, batch.user_frame().schema)
-        values = [found.value.alias(name) for name, found in made.items()]
+        found = list(made.values())
+        values = [each.value.alias(name) for name, each in made.items()]
 
         def compute(frame: pl.DataFrame) -> pl.DataFrame:
             user, hidden = split_hidden(frame)
-            return join_hidden(user.with_columns(values), hidden)
+            return join_hidden(columns_of(user, values, found, keep=True), hidden)
 
-        return Evaluation(list(made.values()), compute)
+        return Evaluation(found, compute)
