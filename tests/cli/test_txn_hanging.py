@@ -54,7 +54,7 @@ def leave_hanging(bootstrap: str, topic: str) -> int:
 
     tid = unique("careless")
     ours = KafkaPythonTransactions({"bootstrap_servers": bootstrap})
-    manager = ours._manager
+    connection = ours._connection
     init = InitProducerIdRequest(
         transactional_id=tid,
         transaction_timeout_ms=60_000,
@@ -65,7 +65,7 @@ def leave_hanging(bootstrap: str, topic: str) -> int:
 
     async def go() -> Any:
         node, _ = (await ours._coordinators([tid]))[tid]
-        identity = await manager.send(init, node_id=node)
+        identity = await connection.send(init, node)
         builder = MemoryRecordsBuilder(
             2, 0, 10_000, 0, True, identity.producer_id, identity.producer_epoch, 0
         )
@@ -80,11 +80,11 @@ def leave_hanging(bootstrap: str, topic: str) -> int:
             topic_data=[by_topic(name=topic, partition_data=[partition])],
             max_version=11,
         )
-        answer = await manager.send(request, node_id=node)
+        answer = await connection.send(request, node)
         return identity.producer_id, answer.responses[0].partition_responses[0].error_code
 
     for _ in range(100):  # a new coordinator may still be loading
-        pid, code = manager.run(go)
+        pid, code = connection.run(go)
         if pid >= 0 and code == 0:
             ours.close()
             return int(pid)

@@ -21,14 +21,11 @@ from raystream.connectors.kafka.clients import (
     PartitionState,
     TransactionState,
 )
+from raystream.connectors.kafka.kafka_python import AdminConnection
 
 with warnings.catch_warnings():
-    warnings.simplefilter(
-        "ignore", DeprecationWarning
-    )  # kafka-python reads its schemas the old way
-    from kafka.admin import KafkaAdminClient
+    warnings.simplefilter("ignore", DeprecationWarning)
     from kafka.errors import KafkaError, UnsupportedVersionError
-    from kafka.net.inet import KafkaNetSocket
     from kafka.protocol.admin.transactions import (
         DescribeProducersRequest,
         DescribeTransactionsRequest,
@@ -48,26 +45,8 @@ END_TXN_MAX_VERSION = 4
 _INIT_MAX_VERSION = 4
 _REQUEST_MS = 10_000
 _STRAYS_MS = 3_000  # in the background of a job: commits wait behind it while a broker is away
-_CONNECT_MS = 30_000
 _FENCE_TIMEOUT_MS = 60_000
 _TRANSACTION = 1
-
-_sock_connect = KafkaNetSocket.sock_connect
-
-
-async def _sock_connect_or_close(
-    factory: Any, net: Any, sock: Any, address: Any, timeout_at: float | None = None
-) -> Any:
-    try:
-        return await _sock_connect(factory, net, sock, address, timeout_at)
-    except BaseException:
-        sock.close()
-        raise
-
-
-# kafka-python 3.0.12 leaves the socket of a refused connection to the garbage collector: one file
-# descriptor per attempt while a broker is down.
-KafkaNetSocket.sock_connect = _sock_connect_or_close
 
 
 class KafkaPythonTransactions:
@@ -81,8 +60,7 @@ class KafkaPythonTransactions:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._client = _connected(config)
-        self._manager = self._client._manager
+        self._connection = AdminConnection(config)
 
     def end(self, identities: Sequence[Identity], *, commit: bool) -> list[int]:
         """EndTxn once for each, all concurrently."""
@@ -124,7 +102,7 @@ class KafkaPythonTransactions:
     def ongoing(self) -> list[str]:
         """Ids of ongoing transactions of every broker."""
         try:
-            listed: list[str] = self._manager.run(lambda: self._ids(["Ongoing"]))
+            listed: list[str] = self._connection.run(lambda: self._ids(["Ongoing"]))
         except (KafkaError, OSError) as error:
             raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
         return listed
@@ -144,11 +122,11 @@ class KafkaPythonTransactions:
 
     def close(self) -> None:
         """Close connections."""
-        self._client.close()
+        self._connection.close()
 
     def _run(self, work: Callable[[], Awaitable[Any]], otherwise: Any) -> Any:
         try:
-            return self._manager.run(work)
+            return self._connection.run(work)
         except (KafkaError, OSError) as error:
             log.info("no answer from the transaction coordinator: %s", type(error).__name__)
             return otherwise
@@ -173,7 +151,7 @@ class KafkaPythonTransactions:
         return [one if isinstance(one, int) else await _code(one) for one in sent]
 
     def _send(self, request: Any, node: int, limit_ms: int = _REQUEST_MS) -> Any:
-        return self._manager.send(request, node_id=node, request_timeout_ms=limit_ms)
+        return self._connection.send(request, node, limit_ms)
 
     async def _coordinators(
         self, tids: Sequence[str], limit_ms: int = _REQUEST_MS
@@ -182,7 +160,7 @@ class KafkaPythonTransactions:
         question = FindCoordinatorRequest(
             key_type=_TRANSACTION, coordinator_keys=sorted(set(tids)), min_version=4
         )
-        answer = await self._manager.send(question, request_timeout_ms=limit_ms)
+        answer = await self._connection.send(question, limit_ms=limit_ms)
         return {one.key: (one.node_id, one.error_code) for one in answer.coordinators}
 
     async def _describe(self, tids: Sequence[str]) -> dict[str, TransactionState]:
@@ -215,7 +193,7 @@ class KafkaPythonTransactions:
 
     async def _leaders(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Leader of each partition that exists; -1: none now."""
-        metadata = await self._client._get_cluster_metadata({topic for topic, _ in partitions})
+        metadata = await self._connection.metadata(topic for topic, _ in partitions)
         leaders = {
             (topic["name"], each["partition_index"]): each["leader_id"]
             for topic in metadata.get("topics", ())
@@ -252,9 +230,9 @@ class KafkaPythonTransactions:
         """Transactional ids in one of these states (none given: in any) of every broker."""
         await self._coordinators(["raystream"], _STRAYS_MS)  # refreshes a lost connection
         listed: list[str] = []
-        for broker in self._manager.cluster.brokers():
+        for broker in self._connection.brokers():
             request = ListTransactionsRequest(state_filters=states, producer_id_filters=[])
-            answer = await self._send(request, broker.node_id, _STRAYS_MS)
+            answer = await self._send(request, broker, _STRAYS_MS)
             if answer.error_code:
                 text = f"ListTransactions answered {answer.error_code}"
                 raise KafkaError(text)
@@ -316,25 +294,3 @@ async def _code(answer: Any) -> int:
         log.info("no answer from the transaction coordinator: %s", type(error).__name__)
         return NO_ANSWER
     return code
-
-
-def _connected(config: Mapping[str, Any]) -> Any:
-    client = KafkaAdminClient.__new__(KafkaAdminClient)
-    try:
-        client.__init__(
-            max_in_flight_requests_per_connection=64,
-            bootstrap_timeout_ms=_CONNECT_MS,
-            request_timeout_ms=_CONNECT_MS,
-            **config,
-        )
-    except (KafkaError, OSError, ValueError) as error:
-        _dispose(client)
-        raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
-    return client
-
-
-def _dispose(client: Any) -> None:
-    """Close a client whose constructor failed: its thread and sockets already exist."""
-    if hasattr(client, "_net"):
-        client._client.close()
-        client._net.stop()

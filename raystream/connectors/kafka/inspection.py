@@ -18,6 +18,7 @@ from raystream.connectors.kafka.admin import (
     partitions_of,
 )
 from raystream.connectors.kafka.clients import NO_ANSWER, ClientError, Partition
+from raystream.connectors.kafka.kafka_python import operations
 from raystream.connectors.kafka.settings import from_librdkafka
 from raystream.connectors.kafka.transactions import (
     Held,
@@ -28,7 +29,6 @@ from raystream.connectors.kafka.transactions import (
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from kafka.admin import ConfigResource, ConfigResourceType
-    from kafka.admin._acls import valid_acl_operations
     from kafka.errors import KafkaError
     from kafka.protocol.consumer.group import HeartbeatRequest
     from kafka.protocol.metadata import FindCoordinatorRequest, MetadataRequest
@@ -99,16 +99,16 @@ class KafkaPythonInspection(KafkaPythonTransactions):
 
     def broker_settings(self) -> Mapping[str, str]:
         """Settings of one broker; empty without permission."""
-        brokers = sorted(broker.node_id for broker in self._manager.cluster.brokers())
+        brokers = self._connection.brokers()
         return self._settings(ConfigResourceType.BROKER, str(brokers[0])) if brokers else {}
 
     def brokers(self) -> int:
         """Number of brokers."""
-        return len(list(self._manager.cluster.brokers()))
+        return len(self._connection.brokers())
 
     def version(self) -> str:
         """Version of the brokers, inferred from their answers: `4.1` means that or newer."""
-        return ".".join(map(str, self._manager.broker_version_data.broker_version))
+        return ".".join(map(str, self._connection.version()))
 
     def may_write_transactions(self, tid: str) -> int:
         """The answer to an EndTxn of an unused id: 53 not permitted, 49 permitted.
@@ -139,7 +139,7 @@ class KafkaPythonInspection(KafkaPythonTransactions):
 
     def _asked(self, work: Callable[[], Awaitable[Any]]) -> Any:
         try:
-            return self._manager.run(work)
+            return self._connection.run(work)
         except (KafkaError, OSError) as error:
             raise ClientError(NO_ANSWER, type(error).__name__, str(error)) from None
 
@@ -159,12 +159,11 @@ class KafkaPythonInspection(KafkaPythonTransactions):
             include_cluster_authorized_operations=False,
             include_topic_authorized_operations=True,
         )
-        return list((await self._manager.send(request)).topics)
+        return list((await self._connection.send(request)).topics)
 
     def _settings(self, kind: Any, name: str) -> Mapping[str, str]:
         try:
-            resource = ConfigResource(kind, name)
-            answer = self._client.describe_configs([resource], config_filter="all")
+            answer = self._connection.settings(ConfigResource(kind, name))
         except (KafkaError, OSError):
             return {}
         return _flat(answer)
@@ -185,7 +184,7 @@ class KafkaPythonInspection(KafkaPythonTransactions):
 
     async def _beat(self, group: str) -> int:
         question = FindCoordinatorRequest(key_type=_GROUP, coordinator_keys=[group], min_version=4)
-        (found,) = (await self._manager.send(question)).coordinators
+        (found,) = (await self._connection.send(question)).coordinators
         if found.error_code:
             return int(found.error_code)
         request = HeartbeatRequest(group_id=group, generation_id=0, member_id="raystream-check")
@@ -228,7 +227,7 @@ def _details(one: Any) -> TransactionDetails:
 def _facts(topic: Any) -> TopicFacts:
     partitions = sorted(topic.partitions, key=lambda one: one.partition_index)
     told = topic.authorized_operations
-    rights = None if told is None else frozenset(one.name for one in valid_acl_operations(told))
+    rights = None if told is None else operations(told)
     return TopicFacts(
         topic.name,
         topic.error_code,
