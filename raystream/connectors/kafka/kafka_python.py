@@ -101,9 +101,9 @@ class AdminConnection:
         self._client.close()
 
 
-def operations(bits: int) -> frozenset[str]:
-    """Names of the operations in an answer's bit field: READ, WRITE, DESCRIBE, ..."""
-    return frozenset(one.name for one in valid_acl_operations(bits))
+def operations(codes: Iterable[int]) -> frozenset[str]:
+    """Names of the operations with these codes: READ, WRITE, DESCRIBE, ..."""
+    return frozenset(one.name for one in valid_acl_operations(codes))
 
 
 def _connected(config: Mapping[str, Any]) -> Any:

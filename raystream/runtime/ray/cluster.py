@@ -17,6 +17,7 @@ from typing import Any
 import ray
 
 from raystream.errors import ConfigurationError
+from raystream.runtime.ray import internals
 from raystream.runtime.ray.private_ray import only_loopback, start_private_ray
 from raystream.runtime.ray.probe import check_answers
 from raystream.runtime.signals import interrupted_by_sigterm
@@ -169,12 +170,7 @@ def use_token_if_there_is_one() -> None:
 
     Setting the variable alone is too late once Ray is imported, so call Ray's own function.
     """
-    try:
-        from ray._private.authentication import authentication_token_setup as setup
-    except ImportError:
-        return
-    logging.getLogger(setup.__name__).setLevel(logging.ERROR)  # enabling it is not news
-    setup.maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
+    internals.enable_token()
 
 
 def nodes() -> list[str]:
@@ -242,12 +238,7 @@ def _shorten_raylet_messages() -> None:
 
     Ray prints up to 20 lines of a log, to standard output, and has no setting for it.
     """
-    try:
-        from ray._private import worker
-    except ImportError:
-        return
-    if hasattr(worker, "print_to_stdstream"):
-        setattr(worker, "print_to_stdstream", _first_line_only)  # noqa: B010 - it has no type
+    internals.print_messages_with(_first_line_only)
 
 
 def _first_line_only(data: Mapping[str, Any], ignore_prefix: bool = False) -> None:

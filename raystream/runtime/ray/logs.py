@@ -19,6 +19,7 @@ import ray
 from raystream.errors import ConfigurationError
 from raystream.observe.diary import entries
 from raystream.observe.status import StatusDocument
+from raystream.runtime.ray import internals
 from raystream.runtime.ray.asked import Asked, Gone
 
 STREAMS = ("out", "err")
@@ -177,9 +178,7 @@ def _directory() -> Path | None:
         path = Path()
     if path.name.startswith("worker-"):
         return path.parent
-    from ray._private import worker  # the output goes through a pipe when Ray rotates logs
-
-    named = getattr(worker.global_worker, "get_err_file_path", str)()
+    named = internals.error_file()  # the output goes through a pipe when Ray rotates logs
     return Path(named).parent if named else None
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import ray
+
+from raystream.runtime.ray import internals
 
 _ray: Any = ray  # its stubs are incomplete
 _REACH_SECONDS = 0.3
@@ -62,6 +64,5 @@ def listening_host(host: str, here: str, nodes: Collection[str]) -> str:
 
 def taken_by_others(nodes: Iterable[Node]) -> dict[str, float]:
     """CPUs in use on each node; call it before we hold any ourselves."""
-    state: Any = _ray._private.state
-    available: Mapping[str, Mapping[str, float]] = state.available_resources_per_node()
+    available = internals.available_resources()
     return {n.id: max(n.cpus - available.get(n.id, {}).get("CPU", 0.0), 0.0) for n in nodes}

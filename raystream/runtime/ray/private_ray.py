@@ -11,12 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import ray
+
+from raystream.runtime.ray import internals
 
 _OBJECT_STORE = 256 * 1024 * 1024
 """Rows do not go through the object store; snapshots use it for a few segments at a time."""
@@ -68,12 +70,7 @@ def only_loopback() -> None:
     be part of a cluster. It read the variable when it was imported.
     """
     os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    try:
-        from ray._private import ray_constants
-    except ImportError:
-        return
-    if hasattr(ray_constants, "ENABLE_RAY_CLUSTER"):
-        setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # noqa: B010 - it has no type
+    internals.forbid_clusters()
 
 
 @contextmanager
@@ -84,35 +81,9 @@ def lean_start() -> Iterator[None]:
     monitor that sends logs to drivers, and the agents (see `resting_agent`). They also take ports
     that others may use.
     """
-    try:
-        from ray._private import services, utils
-        from ray._private.node import Node
-    except ImportError:
-        yield
-        return
     _started.clear()
-    with ExitStack() as changes:
-        for name in ("start_monitor", "start_api_server", "start_log_monitor"):
-            changes.enter_context(_replaced(Node, name, lambda _: _nothing))
-        # Ray's own check imports half a dashboard
-        told = _replaced(utils, "get_dashboard_dependency_error", lambda _: _no_dashboard)
-        changes.enter_context(told)
-        changes.enter_context(_replaced(services, "start_ray_process", _lean_raylet))
-        changes.enter_context(_replaced(services, "get_node", _promptly))
+    with internals.lean_services(_lean_raylet, _promptly):
         yield
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, other: Callable[[Any], Any]) -> Iterator[None]:
-    before = getattr(owner, name, None)
-    if before is None:
-        yield
-        return
-    setattr(owner, name, other(before))
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
 
 
 def _lean_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
@@ -145,25 +116,12 @@ def _promptly(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:
 
     @wraps(get_node)
     def get_node_soon(gcs_address: str, node_id: str) -> Any:
-        from ray._private import services, state
-
-        known: Any = state.GlobalState()  # type: ignore[no-untyped-call]
-        options: Any = services._get_gcs_client_options  # noqa: SLF001 - Ray's own way
-        known._initialize_global_state(options(gcs_address))  # noqa: SLF001
+        nodes = internals.node_lister(gcs_address)
         deadline = time.monotonic() + _NODE_SECONDS
         while time.monotonic() < deadline:
-            if any(node["NodeID"] == node_id for node in known.node_table()):
+            if node_id in nodes():
                 break
             time.sleep(_NODE_PAUSE)
         return get_node(gcs_address, node_id)
 
     return get_node_soon
-
-
-def _no_dashboard() -> ImportError:
-    """The result that Ray gets where it was installed without a dashboard."""
-    return ImportError("a private cluster has none")
-
-
-def _nothing(*_: object, **__: object) -> None:
-    """Start nothing."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import Any
 
 from raystream.errors import ConfigurationError
+from raystream.runtime.ray import internals
 
 _SECONDS = 3.0
 _TLS = ("RAY_TLS_CA_CERT", "RAY_TLS_SERVER_KEY", "RAY_TLS_SERVER_CERT")
@@ -83,12 +83,5 @@ def _pem(variable: str) -> bytes | None:
 
 def _headers() -> list[tuple[str, str]]:
     """The headers that Ray itself would send."""
-    try:
-        from ray import _raylet
-    except ImportError:
-        return []
-    tokens: Any = getattr(_raylet, "AuthenticationTokenLoader", None)
-    if tokens is None or not tokens.instance().has_token():
-        return []
-    headers = tokens.instance().get_token_for_http_header()
-    return [(str(name).lower(), str(value)) for name, value in headers.items()]
+    headers = internals.token_headers()
+    return [(name.lower(), str(value)) for name, value in headers.items()]

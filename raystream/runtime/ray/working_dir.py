@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from raystream.errors import ConfigurationError
+from raystream.runtime.ray import internals
 
 _MEBIBYTE = 2**20
 LIMIT_MIB = 100
@@ -40,20 +41,13 @@ def check_working_dir(directory: Path) -> None:
 
 def uploaded(directory: Path) -> Counter[str]:
     """Bytes to upload, by entry of the directory; empty if Ray does not tell."""
-    try:
-        from ray._private.ray_constants import get_runtime_env_default_excludes as by_default
-        from ray._private.runtime_env import packaging
-
-        travel, excluded = packaging._dir_travel, packaging._get_excludes
-    except (ImportError, AttributeError):  # a private API of Ray; Ray then applies its own limit
-        return Counter()
     sizes: Counter[str] = Counter()
 
     def note(path: Path) -> None:
         if path.is_file():
             sizes[path.relative_to(directory).parts[0]] += path.stat().st_size
 
-    travel(directory, [excluded(directory, by_default())], note, True, _QUIET)
+    internals.each_uploaded(directory, note, _QUIET)
     return sizes
 
 
