@@ -32,10 +32,13 @@ if TYPE_CHECKING:
     from raystream.api.pipeline import Pipeline as Pipeline
     from raystream.api.stream import Stream as Stream
     from raystream.api.watermark import Watermark as Watermark
+    from raystream.api.windows import count_window as count_window
     from raystream.api.windows import cumulative as cumulative
     from raystream.api.windows import early as early
+    from raystream.api.windows import global_window as global_window
     from raystream.api.windows import hopping as hopping
     from raystream.api.windows import session as session
+    from raystream.api.windows import trigger as trigger
     from raystream.api.windows import tumbling as tumbling
     from raystream.connectors.collect import Collect as Collect
     from raystream.connectors.datagen import Datagen as Datagen
@@ -77,9 +80,11 @@ _WHERE = {
     "Watermark": "raystream.api.watermark",
     "col": "polars",
     "count": "raystream.api.aggregates",
+    "count_window": "raystream.api.windows",
     "cumulative": "raystream.api.windows",
     "early": "raystream.api.windows",
     "first": "raystream.api.aggregates",
+    "global_window": "raystream.api.windows",
     "hopping": "raystream.api.windows",
     "job": "raystream.api.jobs.job",
     "jobs": "raystream.api.jobs.job",
@@ -97,6 +102,7 @@ _WHERE = {
     "sum": "raystream.api.aggregates",
     "row_number": "raystream.api.over",
     "session": "raystream.api.windows",
+    "trigger": "raystream.api.windows",
     "tumbling": "raystream.api.windows",
 }
 

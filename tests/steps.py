@@ -9,6 +9,7 @@ from raystream.operators.asof_join.step import AsofJoin
 from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
+from raystream.operators.global_window.step import GlobalAggregate
 from raystream.operators.group_aggregate.step import GroupAggregate
 from raystream.operators.inspect.step import Inspect
 from raystream.operators.interval_join.step import IntervalJoin
@@ -44,6 +45,7 @@ __all__ = [
     "FilterRows",
     "FlatMap",
     "Inspect",
+    "GlobalAggregate",
     "GroupAggregate",
     "IntervalJoin",
     "Join",

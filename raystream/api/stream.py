@@ -35,7 +35,7 @@ from raystream.api.windows import emission
 from raystream.errors import ConfigurationError
 from raystream.graph.logical import Edge
 from raystream.graph.policies import Emit, WatermarkStrategy
-from raystream.graph.windows import Session, Window
+from raystream.graph.windows import CountWindow, GlobalWindow, Session, Window
 from raystream.operators.filter.step import Filter
 from raystream.operators.inspect.step import Inspect
 from raystream.operators.key_by.step import KeyBy
@@ -354,7 +354,7 @@ class Stream(JoinVerbs, ProcessVerbs, ChangeVerbs, WindowVerbs):
     @checked
     def window(
         self,
-        window: Window | Session,
+        window: Window | Session | CountWindow | GlobalWindow,
         *,
         emit: str | Emit = "on_close",
         allowed_lateness: Duration = "0s",
@@ -366,7 +366,7 @@ class Stream(JoinVerbs, ProcessVerbs, ChangeVerbs, WindowVerbs):
 
         Args:
             window: `rs.tumbling("1m")`, `rs.hopping("10m", "1m")`, `rs.cumulative("1d", "1h")`,
-                `rs.session("10m")`.
+                `rs.session("10m")`, `rs.count_window(100)`, `rs.global_window(rs.trigger(..))`.
             emit: `"on_close"`: one row per key and window, when the window is over.
                 `rs.early("1s")`: also rows with `final` = false while it is open.
                 `"on_update"`: its row changes with every batch (docs/changes.md).

@@ -14,8 +14,16 @@ from raystream.api.peers import no_verb_of_window
 from raystream.api.pipeline import Pipeline
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge
-from raystream.graph.policies import Early, Emit, ErrorPolicy
-from raystream.graph.windows import Cumulative, Hopping, Session, Tumbling
+from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose
+from raystream.graph.windows import (
+    CountWindow,
+    Cumulative,
+    GlobalWindow,
+    Hopping,
+    Session,
+    Tumbling,
+)
+from raystream.operators.global_window.step import GlobalAggregate
 from raystream.operators.session.step import SessionAggregate
 from raystream.operators.window.step import WindowAggregate
 
@@ -27,7 +35,7 @@ class WindowedStream:
         self,
         pipeline: Pipeline,
         edge: Edge,
-        base: WindowAggregate | SessionAggregate,
+        base: WindowAggregate | SessionAggregate | GlobalAggregate,
         name: str | None,
         parallelism: int | None,
     ) -> None:
@@ -77,7 +85,7 @@ class WindowedStream:
             text = "agg needs an output column"
             raise wrong(text, "write .agg(count=rs.count())")
         reserved = {*self._base.keys, "window_start", "window_end"}
-        if isinstance(self._base.emit, Early) and not isinstance(self._base.window, Session):
+        if isinstance(self._base, WindowAggregate) and isinstance(self._base.emit, Early):
             reserved |= {"final"}
         check_aggregates("agg", every, _advice)
         for column in every:
@@ -88,18 +96,25 @@ class WindowedStream:
 
 def aggregation(
     key: tuple[str, ...], window: Any, emit: Emit, lateness_ms: int, errors: ErrorPolicy
-) -> WindowAggregate | SessionAggregate:
+) -> WindowAggregate | SessionAggregate | GlobalAggregate:
     """The step of a window, without aggregates.
 
     Raises:
-        ConfigurationError: not a window.
+        ConfigurationError: not a window, or with options that it has not.
     """
+    if isinstance(window, CountWindow | GlobalWindow):
+        if not isinstance(emit, OnClose) or lateness_ms:
+            text = "window: emit and allowed_lateness are for windows of event time"
+            raise wrong(text, "leave them out, or write rs.global_window(rs.trigger(..))")
+        return GlobalAggregate(key, window, {}, errors)
     if isinstance(window, Session):
         return SessionAggregate(key, window, {}, lateness_ms, errors, emit=emit)
     if not isinstance(window, Tumbling | Hopping | Cumulative):
         text = f"window takes a window, not {window!r}"
         raise wrong(
-            text, 'write rs.tumbling("1m"), rs.hopping(..), rs.cumulative(..), rs.session(..)'
+            text,
+            'write rs.tumbling("1m"), rs.hopping(..), rs.cumulative(..), rs.session(..), '
+            "rs.count_window(..), rs.global_window(..)",
         )
     return WindowAggregate(key, window, {}, emit, lateness_ms, errors)
 

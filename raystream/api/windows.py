@@ -9,7 +9,15 @@ from raystream.api.arguments import checked, chosen
 from raystream.api.origin import at_call, wrong
 from raystream.api.time_zones import known_zone
 from raystream.graph.policies import Early, Emit, OnClose, OnUpdate
-from raystream.graph.windows import Cumulative, Hopping, Session, Tumbling
+from raystream.graph.windows import (
+    CountWindow,
+    Cumulative,
+    GlobalWindow,
+    Hopping,
+    Session,
+    Trigger,
+    Tumbling,
+)
 from raystream.units import Duration, milliseconds, seconds
 
 Offset = Duration | int | datetime
@@ -130,6 +138,81 @@ def session(gap: Duration) -> Session:
 
 
 @checked
+def count_window(
+    size: int, *, slide: int | None = None, ttl: Duration | None = None
+) -> CountWindow:
+    """Windows of `size` rows of a key, in the order in which they come.
+
+    `window_start` is the least event time of its rows, `window_end` the greatest one + 1 ms. The
+    end of a bounded input emits the rows of windows that are not full.
+
+    Args:
+        size: Number of rows.
+        slide: A window ends every `slide` rows, with the last `size`; the first ones have fewer.
+            Default: windows do not overlap.
+        ttl: A key without a row for so long in event time is forgotten, with the rows that its
+            window has. Default: never; state grows with the number of keys.
+
+    Raises:
+        ConfigurationError: less than one row, or `size` is not a multiple of `slide`.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": n} for n in (1, 2, 3, 4, 5)]))
+    >>> sums = rows.window(rs.count_window(2)).agg(n=rs.count(), sum=rs.sum("n"))
+    >>> sums.select("n", "sum").collect().rows()
+    [(2, 3), (2, 7), (1, 5)]
+    """
+    if size < 1 or (slide is not None and slide < 1):
+        text = f"count_window takes 1 row or more, not {min(size, slide or size)}"
+        raise wrong(text)
+    if slide is not None and size % slide:
+        text = f"count_window: size ({size}) is not a multiple of slide ({slide})"
+        raise wrong(text)
+    return CountWindow(size, slide, _kept(ttl))
+
+
+@checked
+def trigger(
+    *, count: int | None = None, every: Duration | None = None, purge: bool = False
+) -> Trigger:
+    """When a global window is emitted.
+
+    Args:
+        count: Each time a key got so many rows.
+        every: Or at this interval by the clock, of the keys that got rows.
+        purge: The window starts anew each time.
+
+    Raises:
+        ConfigurationError: neither of `count` and `every`, or both.
+
+    >>> trigger(count=100), trigger(every="10s", purge=True)
+    (Trigger(count=100, purge=False), Trigger(every_ms=10000, purge=True))
+    """
+    if (count is None) == (every is None):
+        text = "trigger takes count= or every="
+        raise wrong(text, 'write rs.trigger(count=100) or rs.trigger(every="10s")')
+    if count is not None and count < 1:
+        text = f"trigger takes 1 row or more, not {count}"
+        raise wrong(text)
+    return Trigger(count, None if every is None else _length(every, "every"), purge)
+
+
+@checked
+def global_window(trigger: Trigger, *, ttl: Duration | None = None) -> GlobalWindow:
+    """All rows of a key, emitted when a trigger says so and at the end of a bounded input.
+
+    Args:
+        trigger: `rs.trigger(count=100)` or `rs.trigger(every="10s")`.
+        ttl: A key without a row for so long in event time is forgotten. Default: never.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": n} for n in (1, 2, 3, 4, 5)]))
+    >>> sums = rows.window(rs.global_window(rs.trigger(count=2))).agg(sum=rs.sum("n"))
+    >>> sums.select("sum").collect().rows()
+    [(3,), (10,), (15,)]
+    """
+    return GlobalWindow(trigger, _kept(ttl))
+
+
+@checked
 def early(every: Duration) -> Early:
     """Also emit open windows, with `final` = false, at this interval by the wall clock.
 
@@ -166,6 +249,10 @@ def _length(value: Duration, what: str) -> int:
         text = f"{what}: {_said(value)} is not a whole number of milliseconds"
         raise wrong(text, "for example 1s, 5m, 250ms")
     return length
+
+
+def _kept(ttl: Duration | None) -> int | None:
+    return None if ttl is None else _length(ttl, "ttl")
 
 
 def _said(value: Duration) -> str:

@@ -29,6 +29,7 @@ from raystream.config.shapes import (
     Record,
     Shape,
     Text,
+    Truth,
     Variants,
     Word,
     one_or_more,
@@ -48,6 +49,8 @@ OFFSET = Text(
 
 _GAP = Text("a gap")
 _GAP_FIELD = Field(_GAP, "A duration, or a column with the gap after its row.", required=True)
+
+_TTL = Field(TIME, "How long a key without rows is kept. Default: for ever.")
 
 WINDOW = Record(
     "a window",
@@ -77,12 +80,40 @@ WINDOW = Record(
             ByKind(scalar=_GAP, mapping=Record("a session window", {"gap": _GAP_FIELD})),
             "Rows that are at most a gap apart.",
         ),
+        "count": Field(
+            ByKind(
+                scalar=COUNT,
+                mapping=Record(
+                    "a count window",
+                    {
+                        "size": Field(COUNT, "Rows of a window.", required=True),
+                        "slide": Field(COUNT, "A window ends every so many rows. Default: size."),
+                        "ttl": _TTL,
+                    },
+                ),
+            ),
+            "So many rows of a key, in the order in which they come.",
+        ),
+        "global": Field(
+            Record(
+                "a global window",
+                {
+                    "count": Field(COUNT, "Emitted every so many rows of a key."),
+                    "every": Field(TIME, "Emitted at this interval by the clock."),
+                    "purge": Field(Truth(), "It starts anew each time. Default: false."),
+                    "ttl": _TTL,
+                },
+                one_of=(("count", "every"),),
+                example="{count: 100}",
+            ),
+            "All rows of a key, emitted by a trigger.",
+        ),
         "offset": Field(OFFSET, "A window starts here: a duration, epoch ms, or a moment."),
         "time_zone": Field(
             ZONE, "Days and hours are those of its clocks: Europe/Berlin. Default: UTC."
         ),
     },
-    one_of=(("tumbling", "hopping", "cumulative", "session"),),
+    one_of=(("tumbling", "hopping", "cumulative", "session", "count", "global"),),
     example="{tumbling: 1m}",
 )
 

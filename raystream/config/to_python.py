@@ -17,7 +17,16 @@ from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge, Node
 from raystream.graph.over import Lag, RowNumber
 from raystream.graph.policies import Early, WatermarkStrategy
-from raystream.graph.windows import Cumulative, Hopping, Session, Tumbling, Window
+from raystream.graph.windows import (
+    CountWindow,
+    Cumulative,
+    GlobalWindow,
+    Hopping,
+    Session,
+    Trigger,
+    Tumbling,
+    Window,
+)
 from raystream.operators.call import (
     OTHER_STREAMS,
     Call,
@@ -265,6 +274,12 @@ def _value(value: Any) -> str:
             return _shape(value)
         case Session(gap_ms=gap, column=column):
             return _call("rs.session", [_literal(column) if gap is None else _time(gap / 1000)], {})
+        case CountWindow(size=size, slide=slide, ttl_ms=ttl):
+            return _call("rs.count_window", [str(size)], _given(slide=slide, ttl=ttl))
+        case GlobalWindow(trigger=trigger, ttl_ms=ttl):
+            return _call("rs.global_window", [_value(trigger)], _given(ttl=ttl))
+        case Trigger(count=count, every_ms=every, purge=purge):
+            return _call("rs.trigger", [], _given(count=count, every=every, purge=purge or None))
         case Aggregate():
             return _aggregate(value)
         case Lag(value=column, by=by):
@@ -272,6 +287,15 @@ def _value(value: Any) -> str:
         case RowNumber():
             return "rs.row_number()"
     return _literal(value)
+
+
+def _given(**options: int | None) -> dict[str, str]:
+    """The options that are set; durations in ms."""
+    return {
+        name: _time(value / 1000) if name in ("ttl", "every") else str(value)
+        for name, value in options.items()
+        if value is not None
+    }
 
 
 def _columns(

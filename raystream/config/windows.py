@@ -7,10 +7,10 @@ from typing import Any
 from raystream.config.check import Value
 from raystream.config.offsets import read_offset
 from raystream.errors import ConfigurationError
-from raystream.graph.windows import Session, Window
+from raystream.graph.windows import CountWindow, GlobalWindow, Session, Window
 
 
-def window_of(value: Value) -> Window | Session:
+def window_of(value: Value) -> Window | Session | CountWindow | GlobalWindow:
     """The window that a map says.
 
     Raises:
@@ -18,6 +18,10 @@ def window_of(value: Value) -> Window | Session:
     """
     from raystream.api.windows import cumulative, hopping, session, tumbling
 
+    for name in ("count", "global"):
+        if value.get(name) is not None:
+            refuse(value, ("offset", "time_zone"), "is for windows of event time")
+            return _unbounded(value[name])
     gap = value.get("session")
     if gap is not None:
         refuse(value, ("offset", "time_zone"), "is not for sessions, which begin with a row")
@@ -31,6 +35,19 @@ def window_of(value: Value) -> Window | Session:
     if hop is not None:
         return hopping(**hop.plain(), **place)
     return cumulative(**value["cumulative"].plain(), **place)
+
+
+def _unbounded(value: Value) -> CountWindow | GlobalWindow:
+    """A count, or the options of a window that event time does not bound."""
+    from raystream.api.windows import count_window, global_window, trigger
+
+    if not isinstance(value.data, dict):
+        return count_window(value.data)
+    options = value.plain()
+    if "size" in options:
+        return count_window(options.pop("size"), **options)
+    ttl = options.pop("ttl", None)
+    return global_window(trigger(**options), ttl=ttl)
 
 
 def refuse(step: Value, names: tuple[str, ...], why: str) -> None:

@@ -69,4 +69,39 @@ class Session(_Told):
     column: str | None = None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class CountWindow(_Told):
+    """`size` rows of a key, in the order in which they come; a window ends every `slide` rows.
+
+    A key without a row for `ttl_ms` is forgotten, with the rows that its window has.
+
+    >>> CountWindow(100), CountWindow(100, 10)
+    (CountWindow(size=100), CountWindow(size=100, slide=10))
+    """
+
+    size: int
+    slide: int | None = None
+    ttl_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Trigger(_Told):
+    """When a global window is emitted: every `count` rows of a key, or by the clock.
+
+    With `purge` it starts anew then.
+    """
+
+    count: int | None = None
+    every_ms: int | None = None
+    purge: bool = False
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class GlobalWindow(_Told):
+    """All rows of a key; a key without a row for `ttl_ms` is forgotten."""
+
+    trigger: Trigger
+    ttl_ms: int | None = None
+
+
 Window = Tumbling | Hopping | Cumulative

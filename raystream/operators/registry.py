@@ -10,6 +10,7 @@ from raystream.operators.asof_join.step import AsofJoin
 from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
+from raystream.operators.global_window.step import GlobalAggregate
 from raystream.operators.group_aggregate.step import GroupAggregate
 from raystream.operators.inspect.step import Inspect
 from raystream.operators.interval_join.step import IntervalJoin
@@ -56,6 +57,7 @@ OURS: tuple[type[Step], ...] = (
     WindowAggregate,
     GroupAggregate,
     SessionAggregate,
+    GlobalAggregate,
     Over,
     Top,
     Write,

@@ -111,6 +111,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "window_aggregate": windows.window_aggregate,
     "group_aggregate": windows.group_aggregate,
     "session_aggregate": windows.session_aggregate,
+    "global_aggregate": windows.global_aggregate,
     "write": columns.same,
 }
 

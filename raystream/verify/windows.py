@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
+from raystream.errors import ConfigurationError
 from raystream.graph.windows import Hopping, Tumbling, Window
 from raystream.verify.aggregates import finish, values_of
 from raystream.verify.joins import window_join as joined
@@ -53,6 +54,47 @@ def session_aggregate(step: Any, rows: list[Row]) -> list[Row]:
             }
             found.append({TIME: reach - 1, **of_key, **bounds, **made})
     return found
+
+
+def global_aggregate(step: Any, rows: list[Row]) -> list[Row]:
+    """Windows of rows that are counted, in the order given; those not full at the end, too.
+
+    Raises:
+        ConfigurationError: the clock decides.
+    """
+    trigger = getattr(step.window, "trigger", None)
+    if trigger is not None and trigger.every_ms is not None:
+        what = "no evaluation of windows of the clock"
+        raise ConfigurationError(what)
+    size, slide = _counts(step.window)
+    keys: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        keys[tuple(comparable(row[name]) for name in step.keys)].append(number)
+    values, times = values_of(step, rows), [row[TIME] for row in rows]
+    found = []
+    for members in keys.values():
+        for end in range(slide, len(members) + slide, slide):
+            first = 0 if size is None else max(0, end - size)
+            window = members[first:end]
+            known = [times[m] for m in window if times[m] is not None]
+            last = max(known, default=None)
+            bounds = {"window_start": min(known, default=None)}
+            bounds["window_end"] = None if last is None else last + 1
+            of_key = {name: rows[window[0]][name] for name in step.keys}
+            made = {
+                name: finish(asked, window, times, *values[name])
+                for name, asked in step.aggregates.items()
+            }
+            found.append({TIME: last, **of_key, **bounds, **made})
+    return found
+
+
+def _counts(window: Any) -> tuple[int | None, int]:
+    """Rows of a window, None: all so far; and after how many one ends."""
+    trigger = getattr(window, "trigger", None)
+    if trigger is None:
+        return window.size, window.slide or window.size
+    return trigger.count if trigger.purge else None, trigger.count
 
 
 def group_aggregate(step: Any, rows: list[Row]) -> list[Row]:

@@ -11,6 +11,7 @@ from raystream.config.place import InvalidFile
 from raystream.config.to_python import to_python
 from raystream.graph.over import Lag, RowNumber
 from raystream.graph.policies import OnUpdate
+from raystream.graph.windows import CountWindow, GlobalWindow, Trigger
 from tests.config.test_compile import steps
 
 
@@ -37,6 +38,50 @@ def test_rows_before_each_row(tmp_path: Path) -> None:
 def test_a_frame_that_cannot_be_is_told(tmp_path: Path, over: str, said: str) -> None:
     with pytest.raises(InvalidFile, match=said):
         steps(tmp_path, f"steps: [{{over: {over}, aggregate: {{m: sum(n)}}}}]")
+
+
+@pytest.mark.parametrize(
+    ("window", "value", "python"),
+    [
+        ("count: 100", CountWindow(100), "rs.count_window(100)"),
+        (
+            "count: {size: 100, slide: 10, ttl: 1d}",
+            CountWindow(100, 10, 86_400_000),
+            'rs.count_window(100, slide=10, ttl="1d")',
+        ),
+        (
+            "global: {count: 5}",
+            GlobalWindow(Trigger(5)),
+            "rs.global_window(rs.trigger(count=5))",
+        ),
+        (
+            "global: {every: 10s, purge: true, ttl: 1h}",
+            GlobalWindow(Trigger(None, 10_000, purge=True), 3_600_000),
+            'rs.global_window(rs.trigger(every="10s", purge=True), ttl="1h")',
+        ),
+    ],
+)
+def test_windows_that_event_time_does_not_bound(
+    tmp_path: Path, window: str, value: object, python: str
+) -> None:
+    text = f"steps: [{{key_by: ip, window: {{{window}}}, aggregate: {{n: count()}}}}]"
+    _, _, step, _ = steps(tmp_path, text)
+    assert (step.keys, step.window) == (("ip",), value)
+    assert f".window({python})" in to_python(load(str(tmp_path / "job.yaml")).pipeline)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("window: {count: 3}, emit: on_update", "emit and allowed_lateness are for windows of"),
+        ("window: {count: 3, offset: 1s}", "offset is for windows of event time"),
+        ("window: {global: {count: 3, every: 1s}}", "count, every"),
+        ("window: {count: {size: 3, slide: 2}}", "is not a multiple of slide"),
+    ],
+)
+def test_options_that_they_have_not_are_told(tmp_path: Path, options: str, said: str) -> None:
+    with pytest.raises(InvalidFile, match=said):
+        steps(tmp_path, f"steps: [{{{options}, aggregate: {{n: count()}}}}]")
 
 
 @pytest.mark.parametrize("window", ["tumbling: 1m", "session: 30s"])

@@ -1,0 +1,112 @@
+"""GlobalAggregate: aggregates over windows that event time does not bound."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.graph.policies import ErrorPolicy
+from raystream.graph.windows import CountWindow, GlobalWindow
+from raystream.operators.call import Call
+from raystream.operators.needs import Columns, Needed, every, roots
+from raystream.operators.step import Step
+from raystream.operators.window.words import label_of, window_words
+from raystream.operators.words import meaning_of
+
+if TYPE_CHECKING:
+    from raystream.data.schema import Schema
+
+_PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAggregate(Step):
+    """Output columns: keys, window_start, window_end (event times of its rows), aggregates.
+
+    `keys` may be empty: one window of all rows, computed by one subtask.
+
+    Args:
+        keys: Key columns.
+        window: Which rows belong together, and when they are emitted.
+        aggregates: Output column -> aggregate.
+        errors: Policy for rows that cannot be computed, and for results that do not fit.
+        columns: Schema of the rows, set by the plan if it is known.
+
+    >>> GlobalAggregate(("user",), rs.count_window(100), {"n": rs.count()}).words()
+    'every 100 rows by user: n = count'
+    """
+
+    word: ClassVar[str] = "global_aggregate"
+    form: ClassVar[str] = "aggregate"
+    operator: ClassVar[str] = "raystream.operators.global_window.operator:GlobalAggregate"
+    keeps_state: ClassVar[bool] = True
+    keeps_records: ClassVar[bool] = False
+    counts_rows: ClassVar[bool] = True
+    calls_cost: ClassVar[bool] = True
+
+    keys: tuple[str, ...]
+    window: CountWindow | GlobalWindow
+    aggregates: Mapping[str, Aggregate]
+    errors: ErrorPolicy = ErrorPolicy.FAIL
+    columns: Any = None
+
+    def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
+        """Keys, event times of the rows, aggregates."""
+        from raystream.operators.global_window.columns import output_schema
+
+        return output_schema(self, inputs[0])
+
+    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
+        """The key of the windows."""
+        return self.keys
+
+    def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
+        """The keys, and what the aggregates read."""
+        asked = self.aggregates.values()
+        given = [value for a in asked for value in (a.value, a.where) if value is not None]
+        return [every([frozenset(self.keys), *(roots(value, inputs[0]) for value in given)])]
+
+    def needs_order(self, asked: Collection[str]) -> bool:
+        """For a first or last."""
+        return any(aggregate.kind in _PICKS for aggregate in self.aggregates.values())
+
+    def routing(self, port: int) -> tuple[str, ...] | None:
+        """By key; without one all rows go to one subtask."""
+        return self.keys
+
+    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
+        """Only one subtask if there is no key."""
+        return (asked or default) if self.keys else 1
+
+    def resolved(self, inputs: Sequence[Schema]) -> Step:
+        """Add the columns of the rows."""
+        return self if inputs[0].open else self.but(columns=inputs[0])
+
+    def meaning(self) -> dict[str, Any]:
+        """What it computes, with the types of the key: the owner of a key depends on them."""
+        found: dict[str, Any] = {"kind": "GlobalAggregate", "keys": list(self.keys)}
+        found |= {"window": str(self.window), "aggregates": meaning_of(self.aggregates)}
+        known = {} if self.columns is None else self.columns.columns
+        if not self.keys or not set(self.keys) <= known.keys():
+            return found
+        return {**found, "key types": {key: str(known[key]) for key in self.keys}}
+
+    def words(self) -> str:
+        """With window, key and aggregates."""
+        columns = ", ".join(f"{name} = {a.kind}" for name, a in self.aggregates.items())
+        keys = f" by {', '.join(self.keys)}" if self.keys else ""
+        return f"{window_words(self.window)}{keys}: {columns}"
+
+    def label(self) -> tuple[str, str]:
+        """With window and key."""
+        return label_of(self.window), "-".join(self.keys)
+
+    def detail(self) -> str:
+        """Window and columns."""
+        return repr((self.window, sorted(self.aggregates)))
+
+    def calls(self) -> tuple[Call, ...]:
+        """`.window(..)`, `.agg(..)`."""
+        return Call("window", (self.window,)), Call("agg", columns=self.aggregates)
