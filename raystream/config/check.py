@@ -40,6 +40,8 @@ MEANT: Mapping[str, str] = {
     "username": "sasl_username",
     "password": "sasl_password",
     "sliding": "hopping",
+    "count_window": "count",
+    "global_window": "global",
     "grace": "allowed_lateness",
     "watermark_delay": "out_of_orderness",
     "where": "filter",
