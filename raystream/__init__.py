@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from polars import lit as lit
 
     from raystream import errors as errors
+    from raystream.api.aggregates import arg_max as arg_max
+    from raystream.api.aggregates import arg_min as arg_min
+    from raystream.api.aggregates import collect as collect
     from raystream.api.aggregates import count as count
     from raystream.api.aggregates import count_distinct as count_distinct
     from raystream.api.aggregates import first as first
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
     from raystream.api.aggregates import max as max  # noqa: A004 - the word users know
     from raystream.api.aggregates import mean as mean
     from raystream.api.aggregates import min as min  # noqa: A004 - the word users know
+    from raystream.api.aggregates import stddev as stddev
     from raystream.api.aggregates import sum as sum  # noqa: A004 - the word users know
+    from raystream.api.aggregates import top_k as top_k
+    from raystream.api.aggregates import variance as variance
     from raystream.api.jobs.job import Job as Job
     from raystream.api.jobs.job import job as job
     from raystream.api.jobs.job import jobs as jobs
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
     from raystream.api.over import row_number as row_number
     from raystream.api.pipeline import Pipeline as Pipeline
     from raystream.api.stream import Stream as Stream
+    from raystream.api.user_aggregates import aggregate as aggregate
+    from raystream.api.user_aggregates import aggregate_columns as aggregate_columns
     from raystream.api.watermark import Watermark as Watermark
     from raystream.api.windows import count_window as count_window
     from raystream.api.windows import cumulative as cumulative
@@ -78,7 +86,12 @@ _WHERE = {
     "Stream": "raystream.api.stream",
     "Value": "raystream.graph.process",
     "Watermark": "raystream.api.watermark",
+    "aggregate": "raystream.api.user_aggregates",
+    "aggregate_columns": "raystream.api.user_aggregates",
+    "arg_max": "raystream.api.aggregates",
+    "arg_min": "raystream.api.aggregates",
     "col": "polars",
+    "collect": "raystream.api.aggregates",
     "count": "raystream.api.aggregates",
     "count_window": "raystream.api.windows",
     "cumulative": "raystream.api.windows",
@@ -103,6 +116,7 @@ _WHERE = {
     "row_number": "raystream.api.over",
     "session": "raystream.api.windows",
     "trigger": "raystream.api.windows",
+    "top_k": "raystream.api.aggregates",
     "tumbling": "raystream.api.windows",
 }
 

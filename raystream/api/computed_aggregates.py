@@ -45,12 +45,17 @@ def with_computed(
     functions: dict[str, Callable[[dict[str, Any]], Any]] = {}
     resolved = {}
     for column, aggregate in every.items():
-        value, where = aggregate.value, aggregate.where
-        if callable(value):
-            functions[f"_{column}_value"], value = value, f'"_{column}_value"'
-        if callable(where):
-            functions[f"_{column}_where"], where = where, f'"_{column}_where"'
-        resolved[column] = replace(aggregate, value=value, where=where)
+        made: dict[str, Any] = {}
+        for part in ("value", "where", "by"):
+            written = getattr(aggregate, part)
+            if callable(written):
+                functions[f"_{column}_{part}"], made[part] = written, f'"_{column}_{part}"'
+        inputs = list(aggregate.inputs)
+        for number, written in enumerate(inputs):
+            if callable(written):
+                part = f"_{column}_{number}"
+                functions[part], inputs[number] = written, f'"{part}"'
+        resolved[column] = replace(aggregate, inputs=tuple(inputs), **made)
     if not functions:
         return edge, resolved
     told = {

@@ -132,6 +132,7 @@ def _added(every: Mapping[str, OverFunction]) -> list[str]:
     for name, one in every.items():
         if not isinstance(one, RowNumber) and callable(one.value):
             found.append(f"_{name}_value")
-        if isinstance(one, Aggregate) and callable(one.where):
-            found.append(f"_{name}_where")
+        if isinstance(one, Aggregate):
+            found += [f"_{name}_{part}" for part in ("where", "by") if callable(getattr(one, part))]
+            found += [f"_{name}_{n}" for n, each in enumerate(one.inputs) if callable(each)]
     return found

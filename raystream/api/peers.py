@@ -17,6 +17,13 @@ RENAMED: Mapping[str, str] = {
     "cumulate": "cumulative",
     "average": "mean",
     "avg": "mean",
+    "min_by": "arg_min",
+    "max_by": "arg_max",
+    "argmin": "arg_min",
+    "argmax": "arg_max",
+    "array_agg": "collect",
+    "collect_list": "collect",
+    "topk": "top_k",
     "WatermarkStrategy": "Watermark",
     "ProcessFunction": "Process",
     "KeyedProcessFunction": "Process",
@@ -113,8 +120,7 @@ _LACKING = (
      " unorderedwait orderedwait enrich asyncwait"),
     ("tables are", "table to_table Table totable tostream broadcast ktable globalktable"),
     ("loops in a pipeline are", "iterate"),
-    ("this aggregate is", "quantile collect_list arg_max arg_min"
-     " median percentile approx_count_distinct topk histogram"),
+    ("this aggregate is", "quantile median percentile approx_count_distinct histogram"),
 )  # fmt: skip
 
 NOT_YET: Mapping[str, str] = {

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from raystream.api.peers import RENAMED
-from raystream.graph.aggregates import AggregateKind
+from raystream.api.user_aggregates import UserAggregate
+from raystream.graph.aggregates import ARGS, DISTINCT, Aggregate, AggregateKind
 from raystream.graph.nearest import did_you_mean
 
-_CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\(")
+_CALL = re.compile(r"\s*([A-Za-z_]\w*(?:(?:\.\w+)*:\w+)?)\s*\(")
 _CONDITION = re.compile(r"\s*(?:filter\s*(?P<filter>\()\s*)?where\b", re.IGNORECASE)
+_DISTINCT = re.compile(r"\s*distinct\b\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"\s*(?:(limit|k)\s*=\s*)?([0-9.]+)\s*")
 _NAME = re.compile(r"\s*[A-Za-z_]\w*\s*")
+
+
+LIMITED = {AggregateKind.COLLECT: "limit", AggregateKind.TOP_K: "k"}
+"""Aggregates with a number, and its name."""
+
+_FORMS = {
+    AggregateKind.ARG_MIN: "price, shop",
+    AggregateKind.ARG_MAX: "price, shop",
+    AggregateKind.COLLECT: "column, 100",
+    AggregateKind.TOP_K: "column, 3",
+}
+_NUMBERS = {1: "one value", 2: "two values"}
 
 
 class NoAggregate(Exception):
@@ -43,11 +58,45 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class AggregateText:
-    """What `name(value where condition)` says."""
+    """What `name(value where condition)` says.
+
+    Args:
+        kind: Which aggregate.
+        value: As in Aggregate.
+        where: As in Aggregate.
+        by: As in Aggregate.
+        distinct: As in Aggregate.
+        limit: As in Aggregate.
+        user: `module:name` of an aggregate of the user.
+        inputs: What it is computed of.
+    """
 
     kind: AggregateKind
     value: Part | None
     where: Part | None
+    by: Part | None = None
+    distinct: bool = False
+    limit: int | None = None
+    user: str | None = None
+    inputs: tuple[Part, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The SQL expressions in it."""
+        every = (self.by, self.value, *self.inputs, self.where)
+        return tuple(part for part in every if part is not None)
+
+    def aggregate(self, user: Callable[[str], UserAggregate]) -> Aggregate:
+        """The value that `rs.sum(..)` makes.
+
+        Args:
+            user: Imports an aggregate of the user.
+        """
+        if self.user is not None:
+            condition = None if self.where is None else self.where.text
+            return user(self.user)(*(part.text for part in self.inputs), where=condition)
+        value, where, by = (p and p.text for p in (self.value, self.where, self.by))
+        return Aggregate(self.kind, value, where, by, self.distinct, self.limit)
 
 
 def parse_aggregate(text: str) -> AggregateText:
@@ -56,6 +105,7 @@ def parse_aggregate(text: str) -> AggregateText:
     Args:
         text: `count()`, `count(*)`, `sum(price)`, `count(where status >= 500)`; the condition may
             stand behind the brackets: `sum(price) where ..`, `sum(price) filter (where ..)`.
+            `sum(distinct price)`, `arg_max(price, shop)`, `collect(price, 100)`.
 
     Raises:
         NoAggregate: it is not of that form.
@@ -70,14 +120,90 @@ def parse_aggregate(text: str) -> AggregateText:
     kind = _kind(call[1], call.start(1))
     end = _closing(text, call.end() - 1)
     value, where = _split(text, call.end(), end)
+    distinct, arguments = _arguments(value)
     behind = _behind(text, end + 1)
     if where is not None and behind is not None:
         message = "there is a condition in the brackets already; join both with and"
         raise NoAggregate(message, behind.offset)
-    if value is None and kind is not AggregateKind.COUNT:
-        message = f"{kind} needs a value; write {kind}(column)"
-        raise NoAggregate(message, call.end())
-    return AggregateText(kind, value, where or behind)
+    place = call.end() if value is None else value.offset
+    if ":" in call[1]:
+        found = AggregateText(kind, None, None, user=call[1], inputs=tuple(arguments))
+    else:
+        found = _of_kind(kind, arguments, place)
+    if distinct:
+        found = _distinct(found, place)
+    return replace(found, where=where or behind)
+
+
+def _of_kind(kind: AggregateKind, arguments: list[Part], place: int) -> AggregateText:
+    """By what is in the brackets."""
+    form = _FORMS.get(kind, "column")
+    names = form.split(", ")
+    if kind in LIMITED:
+        if len(arguments) != len(names):
+            message = f"{kind} needs a value and a number; write {kind}({form})"
+            raise NoAggregate(message, place)
+        return AggregateText(kind, arguments[0], None, limit=_whole(kind, arguments[1], form))
+    if len(arguments) > len(names):
+        message = f"{kind} takes {_NUMBERS[len(names)]}; write {kind}({form})"
+        raise NoAggregate(message, place)
+    if not arguments and kind is not AggregateKind.COUNT:
+        what = "needs a value" if kind not in ARGS else "needs what decides"
+        message = f"{kind} {what}; write {kind}({form})"
+        raise NoAggregate(message, place)
+    first, second = [*arguments, None, None][:2]
+    return (
+        AggregateText(kind, second, None, first)
+        if kind in ARGS
+        else AggregateText(kind, first, None)
+    )
+
+
+def _distinct(found: AggregateText, place: int) -> AggregateText:
+    if found.kind is AggregateKind.COUNT and found.value is not None:
+        return replace(found, kind=AggregateKind.COUNT_DISTINCT)
+    if found.kind not in DISTINCT:
+        message = f"{found.kind} is the same of distinct values; leave distinct out"
+        if found.user is not None:
+            message = "an aggregate of the user has no distinct"
+        if found.kind is AggregateKind.COUNT:
+            message = "count(distinct ..) needs a value"
+        raise NoAggregate(message, place)
+    return replace(found, distinct=True)
+
+
+def _whole(kind: AggregateKind, part: Part, form: str) -> int:
+    """A number that stands for itself: `10`, `limit=10`."""
+    found = _NUMBER.fullmatch(part.text)
+    if found is None or not found[2].isdigit() or found[1] not in (None, LIMITED[kind]):
+        message = f"{part.text!r} is not a whole number; write {kind}({form})"
+        raise NoAggregate(message, part.offset)
+    if int(found[2]) < 1:
+        message = f"{kind}: {LIMITED[kind]} is {found[2]}, not 1 or more"
+        raise NoAggregate(message, part.offset)
+    return int(found[2])
+
+
+def _arguments(value: Part | None) -> tuple[bool, list[Part]]:
+    """Whether `distinct` stands in front, and what commas divide, outside quotes and brackets."""
+    if value is None:
+        return False, []
+    text = value.text
+    word = _DISTINCT.match(text)
+    behind = "" if word is None else text[word.end() : word.end() + 1]
+    distinct = behind.isalnum() or behind in ("_", "(", '"', "'")
+    begin = word.end() if word is not None and distinct else 0
+    found, depth = [], 0
+    for number, character in _outside_quotes(text, begin):
+        depth += (character in "([") - (character in ")]")
+        if character == "," and depth == 0:
+            found.append(_part(text, begin, number))
+            begin = number + 1
+    found.append(_part(text, begin, len(text)))
+    if any(part is None for part in found):
+        message = "an argument is missing beside a comma"
+        raise NoAggregate(message, value.offset)
+    return distinct, [Part(p.text, value.offset + p.offset) for p in found if p is not None]
 
 
 def _behind(text: str, start: int) -> Part | None:
@@ -100,7 +226,9 @@ def _behind(text: str, start: int) -> Part | None:
 
 
 def _kind(name: str, offset: int) -> AggregateKind:
-    known = [str(kind) for kind in AggregateKind]
+    known = [str(kind) for kind in AggregateKind if kind is not AggregateKind.USER]
+    if ":" in name:
+        return AggregateKind.USER
     if name.lower() in known:
         return AggregateKind(name.lower())
     renamed = RENAMED.get(name.lower())

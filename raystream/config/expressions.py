@@ -52,9 +52,8 @@ def _of_aggregates(step: Value, problems: Problems) -> Iterator[tuple[Value, Par
                 yield value, other.value
             continue
         parsed = _parsed(value, problems)
-        for part in (parsed.value, parsed.where) if parsed is not None else ():
-            if part is not None:
-                yield value, part
+        for part in parsed.parts if parsed is not None else ():
+            yield value, part
 
 
 def _parsed(value: Value, problems: Problems) -> AggregateText | None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from raystream.api.user_aggregates import UserAggregate
 from raystream.api.user_modules import import_module, look_in, send_by_value
 from raystream.errors import ConfigurationError, told
 from raystream.graph.nearest import did_you_mean
@@ -59,6 +60,27 @@ def process(path: str, directory: str) -> Process:
         text = f"{path} cannot be made: {told(error)}"
         advice = "name an object in the module instead of the class"
         raise ConfigurationError(text, what_to_do=advice) from error
+
+
+def user_aggregate(path: str, directory: str) -> UserAggregate:
+    """Import an aggregate of the user.
+
+    Args:
+        path: `package.module:name`, as for `function`.
+        directory: Of the pipeline file.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    name, _, attribute = path.partition(":")
+    module = _module(name, directory)
+    found = getattr(module, attribute, None)
+    if isinstance(found, UserAggregate):
+        return found
+    there = [n for n, v in vars(module).items() if isinstance(v, UserAggregate)]
+    text = f"{path} is no aggregate"
+    advice = did_you_mean(attribute, there) if there else "write NAME = rs.aggregate(..) in it"
+    raise ConfigurationError(text, what_to_do=advice)
 
 
 def _module(name: str, directory: str) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from raystream.api.stream import Stream
 from raystream.config.aggregate_text import parse_aggregate
 from raystream.config.check import Value
-from raystream.config.functions import function, process
+from raystream.config.functions import function, process, user_aggregate
 from raystream.config.notes import NotBuilt, Notes
 from raystream.config.over_text import parse_over
 from raystream.config.windows import refuse, window_of
@@ -207,7 +208,7 @@ def _aggregate(stream: Stream, step: Value, _: str, around: Surroundings) -> Str
         refuse(step, ("ttl",), "is for an aggregate without a window")
         windowed = stream.window(window_of(window), emit=_emit(step.get("emit")), **options)
     with around.notes.noting(step["aggregate"], step):
-        result: Stream = windowed.agg(_aggregates(step))
+        result: Stream = windowed.agg(_aggregates(step, around))
     return result
 
 
@@ -216,7 +217,7 @@ def _grouped(stream: Stream, step: Value, around: Surroundings) -> Stream:
     options = options_of(step, "name", "parallelism", "ttl") | _errors(step)
     with around.notes.noting(step["aggregate"], step):
         refuse(step, ("emit", "allowed_lateness", "late"), "needs a window")
-        result: Stream = stream.aggregate(_aggregates(step), **options)
+        result: Stream = stream.aggregate(_aggregates(step, around), **options)
     return result
 
 
@@ -229,13 +230,15 @@ def _over(stream: Stream, step: Value, _: str, around: Surroundings) -> Stream:
     with around.notes.noting(step["over"], step):
         above = stream.over(**step["over"].plain(), **options)
     with around.notes.noting(step["aggregate"], step):
-        return above.agg({n: _over_function(v.data) for n, v in step["aggregate"].data.items()})
+        return above.agg(
+            {n: _over_function(v.data, around) for n, v in step["aggregate"].data.items()}
+        )
 
 
-def _over_function(text: str) -> OverFunction:
+def _over_function(text: str, around: Surroundings) -> OverFunction:
     other = parse_over(text)
     if other is None:
-        return _aggregate_of(text)
+        return _aggregate_of(text, around)
     return RowNumber() if other.value is None else Lag(other.value.text, other.by)
 
 
@@ -247,15 +250,15 @@ def _emit(value: Value | None) -> Any:
     return early(value["early"].data) if isinstance(value.data, dict) else value.data
 
 
-def _aggregates(step: Value) -> dict[str, Aggregate]:
-    return {name: _aggregate_of(value.data) for name, value in step["aggregate"].data.items()}
+def _aggregates(step: Value, around: Surroundings) -> dict[str, Aggregate]:
+    """The expressions in them are parsed already."""
+    texts = step["aggregate"].data.items()
+    return {name: _aggregate_of(value.data, around) for name, value in texts}
 
 
-def _aggregate_of(text: str) -> Aggregate:
-    """The value that `rs.sum(..)` makes; its expressions are parsed already."""
-    parsed = parse_aggregate(text)
-    value, where = parsed.value, parsed.where
-    return Aggregate(parsed.kind, value.text if value else None, where.text if where else None)
+def _aggregate_of(text: str, around: Surroundings) -> Aggregate:
+    user = partial(user_aggregate, directory=around.directory)
+    return parse_aggregate(text).aggregate(user)
 
 
 _OF_FUNCTION = ("map", "flat_map", "map_batches", "inspect", "process")

@@ -10,10 +10,11 @@ from dataclasses import fields
 from typing import Any
 
 from raystream.api.pipeline import Pipeline
+from raystream.api.user_aggregates import UserAggregate
 from raystream.config.check import SecretText
 from raystream.connectors.kafka.settings import Secret, shown
 from raystream.connectors.traits import cluster_of, metadata_columns, path_of
-from raystream.graph.aggregates import Aggregate
+from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.graph.logical import Edge, Node
 from raystream.graph.over import Lag, RowNumber
 from raystream.graph.policies import Early, WatermarkStrategy
@@ -147,6 +148,19 @@ class _Writer:
         columns = {name: self._texts(value, node)[0] for name, value in call.columns.items()}
         return _columns(f".{call.verb}", arguments, columns, {**options, **more})
 
+    def _user_aggregate(self, aggregate: Aggregate) -> str:
+        """By the name that it has in its module."""
+        loaded = sorted(sys.modules.items())
+        module, name = next(
+            (module, name)
+            for module, there in loaded
+            for name, each in list(vars(there).items() if there is not None else ())
+            if isinstance(each, UserAggregate) and each.kind is aggregate.user
+        )
+        self._imports.add(f"import {module}")
+        where = {} if aggregate.where is None else {"where": _literal(aggregate.where)}
+        return _call(f"{module}.{name}", [_literal(each) for each in aggregate.inputs], where)
+
     def _texts(self, value: Any, node: Node) -> list[str]:
         """A value as Python writes it; the other streams of a union are several."""
         if value is OTHER_STREAMS:
@@ -154,6 +168,8 @@ class _Writer:
         match value:
             case Connector(value=end):
                 return [self._end(end)]
+            case Aggregate(user=user) if user is not None:
+                return [self._user_aggregate(value)]
             case Function(value=function):
                 self._imports.add(f"import {function.__module__}")
                 return [f"{function.__module__}.{function.__qualname__}"]
@@ -326,9 +342,18 @@ def _shape(window: Window) -> str:
 
 
 def _aggregate(aggregate: Aggregate) -> str:
-    value = [] if aggregate.value is None else [_literal(aggregate.value)]
-    where = {} if aggregate.where is None else {"where": _literal(aggregate.where)}
-    return _call(f"rs.{aggregate.kind}", value, where)
+    written = (aggregate.by, aggregate.value)
+    arguments = [_literal(each) for each in written if each is not None]
+    options = {}
+    if aggregate.kind is AggregateKind.COLLECT:
+        options["limit"] = _literal(aggregate.limit)
+    elif aggregate.limit is not None:
+        arguments.append(_literal(aggregate.limit))
+    if aggregate.where is not None:
+        options["where"] = _literal(aggregate.where)
+    if aggregate.distinct:
+        options["distinct"] = "True"
+    return _call(f"rs.{aggregate.kind}", arguments, options)
 
 
 def _watermark(strategy: WatermarkStrategy) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from raystream.graph.aggregates import Aggregate
+
 Needed = frozenset[str] | None
 """Names of columns, or None: all of them."""
 
@@ -30,6 +32,21 @@ def roots(written: Any, columns: Iterable[str] = ()) -> Needed:
     if meta is None or meta.has_multiple_outputs():
         return None
     return frozenset(meta.root_names())
+
+
+def of_aggregates(aggregates: Iterable[Aggregate], columns: Iterable[str] = ()) -> Needed:
+    """Columns that aggregates read; None if one gives a whole row.
+
+    >>> sorted(of_aggregates([rs.sum("a", where="b > 1"), rs.count("c")]))
+    ['a', 'b', 'c']
+    >>> of_aggregates([rs.arg_max("price")]) is None
+    True
+    """
+    known = list(columns)
+    found: list[Needed] = []
+    for each in aggregates:
+        found += [None] if each.of_whole_row else [roots(one, known) for one in each.expressions]
+    return every(found)
 
 
 def _of_text(written: str, known: frozenset[str]) -> Needed:

@@ -80,8 +80,4 @@ def meaning_of(aggregates: Mapping[str, Aggregate]) -> dict[str, str]:
     >>> meaning_of({"n": rs.count(), "high": rs.max("x", where="x > 0")})
     {'n': 'count()', 'high': 'max(x) where x > 0'}
     """
-    return {
-        name: f"{a.kind}({'' if a.value is None else a.value})"
-        + ("" if a.where is None else f" where {a.where}")
-        for name, a in aggregates.items()
-    }
+    return {name: aggregate.words() for name, aggregate in aggregates.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +12,10 @@ import polars as pl
 from raystream.ids import HIDDEN
 from raystream.state.keys import Mask, Rows
 
-Way = Literal["sum", "min", "max"] | pl.Expr
+Merge = Callable[[pl.Series, pl.Series], pl.Series]
+"""`merge(partials, groups)`: one for each group; `groups` are their numbers from 0, rising."""
+
+Way = Literal["sum", "min", "max"] | pl.Expr | Merge
 
 _UFUNC: Mapping[str, Any] = {"sum": np.add, "min": np.minimum, "max": np.maximum}
 _GROUP = f"{HIDDEN}group"
@@ -27,17 +30,24 @@ class Choice:
         by: Order of the rows; a row without the first of these is chosen only if all are without.
         first: The first row, else the last.
         stable: Rows that are equal in `by` are in their order.
+        descending: The first of `by` falls instead.
     """
 
     columns: Sequence[str]
     by: Sequence[pl.Expr]
     first: bool
     stable: bool = False
+    descending: bool = False
 
     def order(self, frame: pl.DataFrame) -> Rows:
         """i64[n]: the rows, rising."""
         nulls_last = [self.first, *[False] * (len(self.by) - 1)]
-        order = pl.arg_sort_by(self.by, nulls_last=nulls_last, maintain_order=self.stable)
+        order = pl.arg_sort_by(
+            self.by,
+            descending=[self.descending, *[False] * (len(self.by) - 1)],
+            nulls_last=nulls_last,
+            maintain_order=self.stable,
+        )
         found: Rows = frame.select(order.alias(_GROUP)).to_series().cast(pl.Int64).to_numpy()
         return found
 
@@ -67,7 +77,8 @@ class Fold:
     Args:
         ways: Partial column -> way. "sum" is for columns whose sums cannot overflow their type,
             such as counts; others need an expression over a wider type. An expression is over the
-            rows of a group; for a single row it must return that row.
+            rows of a group; for a single row it must return that row. A function merges all groups
+            at once.
         choices: Columns that are of one row together.
 
     >>> rows = pl.DataFrame({"n": [1, 2, 5]})
@@ -101,7 +112,7 @@ class Fold:
                 with np.errstate(all="ignore"):  # as Polars: inf - inf is NaN
                     folded = _UFUNC[str(way)].reduceat(numbers[order], starts)
                 columns[name] = pl.Series(name, folded).cast(frame.schema[name])
-        others = {n: _expression(n, w) for n, w in self._ways.items() if n not in columns}
+        others = {n: w for n, w in self._ways.items() if n not in columns}
         if others:
             columns |= _grouped(frame, order, begins, others)
         for choice in self._choices:
@@ -129,25 +140,31 @@ def _numbers(way: str, column: pl.Series) -> np.ndarray[Any, Any] | None:
 
 
 def _expression(name: str, way: Way) -> pl.Expr:
-    if isinstance(way, pl.Expr):
-        return way
-    column = pl.col(name)
-    return {"sum": column.sum(), "min": column.min(), "max": column.max()}[way]
+    if isinstance(way, str):
+        column = pl.col(name)
+        return {"sum": column.sum(), "min": column.min(), "max": column.max()}[way]
+    assert isinstance(way, pl.Expr)
+    return way
 
 
 def _grouped(
-    frame: pl.DataFrame, order: Rows, begins: Mask, ways: Mapping[str, pl.Expr]
+    frame: pl.DataFrame, order: Rows, begins: Mask, ways: Mapping[str, Way]
 ) -> dict[str, pl.Series]:
     """Merge by group_by; groups of a single row are unchanged."""
     alone = begins.copy()
     alone[:-1] &= begins[1:]
     many = np.flatnonzero(~alone)
-    inputs = sorted({root for way in ways.values() for root in way.meta.root_names()})
+    merges = {n: w for n, w in ways.items() if not isinstance(w, str | pl.Expr)}
+    by_column = {n: _expression(n, w) for n, w in ways.items() if n not in merges}
+    inputs = {root for way in by_column.values() for root in way.meta.root_names()}
     # A plain group number: a group_by of a column flagged as sorted is slower for small groups.
     groups = pl.Series(_GROUP, np.cumsum(begins[many]).astype(np.uint32))
-    rows = frame.select(inputs)[order[many]].with_columns(groups)
+    rows = frame.select(sorted({*inputs, *merges}))[order[many]].with_columns(groups)
     folded = rows.group_by(_GROUP, maintain_order=True).agg(
-        way.alias(name) for name, way in ways.items()
+        way.alias(name) for name, way in by_column.items()
+    )
+    folded = folded.with_columns(
+        merge(rows[name], groups - 1).alias(name) for name, merge in merges.items()
     )
     single = frame.select(list(ways))[order[alone]]
     types = [pl.col(name).cast(kind) for name, kind in single.schema.items()]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+import raystream as rs
 from raystream.config.aggregate_text import NoAggregate, parse_aggregate
+from raystream.config.to_python import _aggregate
 
 
 @pytest.mark.parametrize(
@@ -34,9 +38,33 @@ def test_a_condition_is_within_or_behind_the_brackets(text: str) -> None:
         ("sum(x) filter (where a) + 1", "'+ 1' behind the aggregate", 23),
         ("sum(x) + 1", "'+ 1' behind the aggregate", 7),
         ("sum(x) wherever", "'wherever' behind the aggregate", 7),
+        ("sum(a, b)", "sum takes one value; write sum(column)", 4),
+        ("arg_max()", "arg_max needs what decides; write arg_max(price, shop)", 8),
+        ("collect(x)", "collect needs a value and a number; write collect(column, 100)", 8),
+        ("top_k(x, y)", "'y' is not a whole number; write top_k(column, 3)", 9),
+        ("collect(x, limit=0)", "collect: limit is 0, not 1 or more", 11),
+        ("max(distinct x)", "max is the same of distinct values; leave distinct out", 4),
+        ("count(distinct x, )", "an argument is missing beside a comma", 6),
     ],
 )
 def test_what_is_wrong_is_told_at_its_place(text: str, message: str, offset: int) -> None:
-    with pytest.raises(NoAggregate, match=message.replace("+", "[+]")) as error:
+    with pytest.raises(NoAggregate, match=re.escape(message)) as error:
         parse_aggregate(text)
     assert error.value.offset == offset
+
+
+@pytest.mark.parametrize(
+    ("text", "python"),
+    [
+        ("arg_max(price, auction where ok)", rs.arg_max("price", "auction", where="ok")),
+        ("arg_min(a + if(b, c, 1))", rs.arg_min("a + if(b, c, 1)")),
+        ("collect(',x', limit=10)", rs.collect("',x'", limit=10)),
+        ("top_k(distinct x, 3)", rs.top_k("x", 3, distinct=True)),
+        ("sum(distinct (x))", rs.sum("(x)", distinct=True)),
+        ("COUNT(DISTINCT x)", rs.count("x", distinct=True)),
+        ("count(distinct)", rs.count("distinct")),
+    ],
+)
+def test_the_text_is_what_python_writes_and_back(text: str, python: rs.Aggregate) -> None:
+    assert parse_aggregate(text).aggregate(pytest.fail) == python
+    assert eval(_aggregate(python), {"rs": rs}) == python  # noqa: S307 - our own text

@@ -79,6 +79,8 @@ class Changing:
 def plain(value: Any) -> Any:
     if isinstance(value, float):
         return "NaN" if math.isnan(value) else round(value, 6) + 0.0
+    if isinstance(value, dict | list):
+        return tuple(map(plain, value.values() if isinstance(value, dict) else value))
     return value
 
 

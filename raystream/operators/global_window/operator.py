@@ -233,6 +233,7 @@ class GlobalAggregate(PiecewiseOperator):
             if first:
                 yield  # those behind take these before the next are made
             finished = aggregation.finish(windows[first : first + PIECE])
+            finished.count_cut(self.ctx)
             rows = finished.frame.select(output_columns(self._step))
             if finished.reasons is not None:
                 rows = self._errors.without(rows, finished.reasons)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.graph.aggregates import Aggregate, functions_of
 from raystream.graph.policies import ErrorPolicy
 from raystream.graph.windows import CountWindow, GlobalWindow
 from raystream.operators.call import Call
-from raystream.operators.needs import Columns, Needed, every, roots
+from raystream.operators.needs import Columns, Needed, every, of_aggregates
 from raystream.operators.step import Step
 from raystream.operators.window.words import label_of, window_words
 from raystream.operators.words import meaning_of
 
 if TYPE_CHECKING:
     from raystream.data.schema import Schema
-
-_PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,10 @@ class GlobalAggregate(Step):
     errors: ErrorPolicy = ErrorPolicy.FAIL
     columns: Any = None
 
+    def user_functions(self) -> tuple[Callable[..., Any], ...]:
+        """Those of aggregates of the user."""
+        return functions_of(self.aggregates.values())
+
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """Keys, event times of the rows, aggregates."""
         from raystream.operators.global_window.columns import output_schema
@@ -64,13 +66,12 @@ class GlobalAggregate(Step):
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """The keys, and what the aggregates read."""
-        asked = self.aggregates.values()
-        given = [value for a in asked for value in (a.value, a.where) if value is not None]
-        return [every([frozenset(self.keys), *(roots(value, inputs[0]) for value in given)])]
+        read = of_aggregates(self.aggregates.values(), inputs[0])
+        return [every([frozenset(self.keys), read])]
 
     def needs_order(self, asked: Collection[str]) -> bool:
-        """For a first or last."""
-        return any(aggregate.kind in _PICKS for aggregate in self.aggregates.values())
+        """For a first, last or collect."""
+        return any(aggregate.by_place for aggregate in self.aggregates.values())
 
     def routing(self, port: int) -> tuple[str, ...] | None:
         """By key; without one all rows go to one subtask."""
@@ -95,7 +96,7 @@ class GlobalAggregate(Step):
 
     def words(self) -> str:
         """With window, key and aggregates."""
-        columns = ", ".join(f"{name} = {a.kind}" for name, a in self.aggregates.items())
+        columns = ", ".join(f"{name} = {a.title}" for name, a in self.aggregates.items())
         keys = f" by {', '.join(self.keys)}" if self.keys else ""
         return f"{window_words(self.window)}{keys}: {columns}"
 

@@ -32,7 +32,6 @@ from raystream.operators.window.values import Taken, Values
 from raystream.state.keyed_table import KeyedTable
 from raystream.state.keys import Rows
 
-_PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
 _SUMS = (AggregateKind.SUM, AggregateKind.MEAN)
 
 
@@ -69,7 +68,7 @@ class Groups:
         self.aggregation = Aggregation(aggregates_of(step), columns)
         self.types = state_types(step, self.aggregation, columns)
         taken = Values(step.aggregates, columns).taken
-        self._reads = {name for one in taken.values() for name in (one.column, one.where)}
+        self._reads = {name for one in taken.values() for name in one.columns}
         self._recomputes = step.takes_back and not _subtracts(step, taken)
         self._members = members
         times = Aggregation({LATEST: aggregates_of(step)[LATEST]}, columns)
@@ -131,7 +130,7 @@ class Groups:
         if not self._step.keys:
             rows = rows.with_columns(pl.lit(0, pl.Int8()).alias(ALL))
         place = ORDER in rows.columns
-        placed = [TIME, *([ORDER] if place else [])] if self._picks else []
+        placed = [TIME, *([ORDER] if place else [])] if self._by_time else []
         hidden = {*self._by, CHANGE, TIME, ORDER}
         values = [name for name in rows.columns if name in self._reads and name not in hidden]
         number = pl.Series(NUMBER, numbers(rows, self._by), pl.Int64())
@@ -154,8 +153,8 @@ class Groups:
         return self.aggregation.partial(each, [NUMBER, *self._by]).sort(NUMBER)
 
     @property
-    def _picks(self) -> bool:
-        return any(asked.kind in _PICKS for asked in self._step.aggregates.values())
+    def _by_time(self) -> bool:
+        return any(asked.by_time for asked in self._step.aggregates.values())
 
 
 def _negative(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -167,6 +166,6 @@ def _subtracts(step: GroupAggregate, taken: Mapping[str, Taken]) -> bool:
     """Whether all aggregates stay exact when rows are taken back."""
     return all(
         asked.kind is AggregateKind.COUNT
-        or (asked.kind in _SUMS and not taken[name].dtype.is_float())
+        or (asked.kind in _SUMS and not asked.distinct and not taken[name].dtype.is_float())
         for name, asked in step.aggregates.items()
     )

@@ -93,6 +93,7 @@ class GroupAggregate(TableOperator):
         """The groups with these rows; the policy handles results that do not fit."""
         merged = groups.merged(news, who, kept)
         finished = groups.aggregation.finish(merged)
+        finished.count_cut(self.ctx)
         if finished.reasons is not None:
             rows = finished.frame.select(*self._step.keys, *self._names)
             self._errors.without(rows, finished.reasons)

@@ -48,7 +48,7 @@ class Reads:
         self.aggregation = Aggregation(step.aggregates, known)
         taken = Values(every, known).taken
         self.lagged = {name: taken[name].column or "" for name in lags}
-        names = [name for one in taken.values() for name in (one.column, one.where) if name]
+        names = [name for one in taken.values() for name in one.columns if name]
         self.names = list(dict.fromkeys(name for name in names if name not in step.keys))
 
 

@@ -31,6 +31,7 @@ def computed(step: Over, reads: Reads, rows: pl.DataFrame, key: Rows, new: Rows)
     first = np.searchsorted(key, key[new])
     parts: list[pl.DataFrame] = []
     reasons: list[pl.Series] = []
+    cut = 0
     if step.aggregates:
         low, high = _frames(step, rows, key, new)
         ordered = rows.with_columns(pl.col(ROW).cast(pl.Int128()).alias(ORDER))
@@ -40,6 +41,7 @@ def computed(step: Over, reads: Reads, rows: pl.DataFrame, key: Rows, new: Rows)
             group = pl.Series(GROUP, np.repeat(np.arange(end - begin), counts), pl.Int64())
             partials = reads.aggregation.partial(members.with_columns(group), [GROUP])
             finished = reads.aggregation.finish(partials.sort(GROUP))
+            cut += finished.cut
             parts.append(finished.frame.select(*step.aggregates))
             none = pl.Series("reason", [None], pl.String()).new_from_index(0, end - begin)
             reasons.append(none if finished.reasons is None else finished.reasons)
@@ -52,7 +54,7 @@ def computed(step: Over, reads: Reads, rows: pl.DataFrame, key: Rows, new: Rows)
         if isinstance(function, RowNumber):
             columns[name] = rows.get_column(ROW)[new].alias(name)
     frame = pl.DataFrame([columns[name] for name in step.functions])
-    return Finished(frame, pl.concat(reasons) if reasons else None)
+    return Finished(frame, pl.concat(reasons) if reasons else None, cut)
 
 
 def _frames(step: Over, rows: pl.DataFrame, key: Rows, new: Rows) -> tuple[Rows, Rows]:

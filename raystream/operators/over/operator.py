@@ -167,6 +167,7 @@ class Over(PiecewiseOperator):
         sequence = self._sequences(every, place)
         every = _numbered(every, sequence)
         found = computed(self._step, reads, every, sequence, new)
+        found.count_cut(self.ctx)
         self._keep(table, every, place, sequence)
         self._give(rows, found, np.argsort(order, kind="stable"))
 

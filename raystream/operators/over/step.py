@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from raystream.graph.aggregates import Aggregate
+from raystream.graph.aggregates import Aggregate, functions_of
 from raystream.graph.over import Lag, OverFunction
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.call import Call, Milliseconds
-from raystream.operators.needs import Columns, Needed, every, roots
+from raystream.operators.needs import Columns, Needed, every, of_aggregates, roots
 from raystream.operators.step import Step
 from raystream.operators.words import duration, meaning_of
 
@@ -62,6 +62,10 @@ class Over(Step):
         """The values of earlier rows."""
         return {n: one for n, one in self.functions.items() if isinstance(one, Lag)}
 
+    def user_functions(self) -> tuple[Callable[..., Any], ...]:
+        """Those of aggregates of the user."""
+        return functions_of(self.aggregates.values())
+
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """The columns of the rows, and the functions."""
         from raystream.operators.over.columns import output_schema
@@ -77,9 +81,9 @@ class Over(Step):
         main = wanted["main"]
         rest = None if main is None else main - self.functions.keys()
         lags = [one.value for one in self.lags.values()]
-        given = [v for a in self.aggregates.values() for v in (a.value, a.where) if v is not None]
-        read = (roots(value, inputs[0]) for value in [*given, *lags])
-        return [every([rest, wanted["late"], frozenset(self.keys), *read])]
+        read = of_aggregates(self.aggregates.values(), inputs[0])
+        lagged = (roots(value, inputs[0]) for value in lags)
+        return [every([rest, wanted["late"], frozenset(self.keys), read, *lagged])]
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
         """All but the functions, which are new."""
@@ -114,7 +118,7 @@ class Over(Step):
 
     def words(self) -> str:
         """With reach, key and functions."""
-        kinds = {n: getattr(one, "kind", type(one).__name__) for n, one in self.functions.items()}
+        kinds = {n: getattr(one, "title", type(one).__name__) for n, one in self.functions.items()}
         columns = ", ".join(f"{name} = {kind}" for name, kind in kinds.items())
         keys = f" of {', '.join(self.keys)}" if self.keys else ""
         ttl = "" if self.ttl_ms is None else f", ttl {duration(self.ttl_ms)}"

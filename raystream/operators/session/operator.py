@@ -291,6 +291,7 @@ class SessionAggregate(PiecewiseOperator):
             if first:
                 yield  # those behind take this slice before the next is made
             finished = self._of_state.finish(ordered[first : first + SLICE_ROWS])
+            finished.count_cut(self.ctx)
             rows = finished.frame.select(output_columns(self._step))
             if finished.reasons is not None:
                 rows = self._errors.without(rows, finished.reasons)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.graph.aggregates import Aggregate, functions_of
 from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose, OnUpdate
 from raystream.graph.windows import Session
 from raystream.operators.call import Call, Milliseconds
-from raystream.operators.needs import Columns, Needed, every, roots
+from raystream.operators.needs import Columns, Needed, every, of_aggregates
 from raystream.operators.step import Step
 from raystream.operators.window.words import label_of, window_words
 from raystream.operators.words import meaning_of
@@ -18,8 +18,6 @@ from raystream.operators.words import meaning_of
 if TYPE_CHECKING:
     from raystream.data.changes import Changes
     from raystream.data.schema import Schema
-
-_PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,10 @@ class SessionAggregate(Step):
     columns: Any = None
     emit: Emit = field(default_factory=OnClose)
 
+    def user_functions(self) -> tuple[Callable[..., Any], ...]:
+        """Those of aggregates of the user."""
+        return functions_of(self.aggregates.values())
+
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """Keys, bounds of the session, aggregates."""
         from raystream.operators.session.columns import output_schema
@@ -77,16 +79,13 @@ class SessionAggregate(Step):
 
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """The keys, the gap, what the aggregates read, and what is requested of late rows."""
-        asked = self.aggregates.values()
-        given = [value for a in asked for value in (a.value, a.where) if value is not None]
         own = {*self.keys, *([self.window.column] if self.window.column else [])}
-        read = (roots(value, inputs[0]) for value in given)
-        return [every([wanted["late"], frozenset(own), *read])]
+        read = of_aggregates(self.aggregates.values(), inputs[0])
+        return [every([wanted["late"], frozenset(own), read])]
 
     def needs_order(self, asked: Collection[str]) -> bool:
-        """For a first or last; also if late rows need it."""
-        kinds = {aggregate.kind for aggregate in self.aggregates.values()}
-        return not kinds.isdisjoint(_PICKS) or "late" in asked
+        """For a first, last or collect; also if late rows need it."""
+        return "late" in asked or any(each.by_place for each in self.aggregates.values())
 
     def routing(self, port: int) -> tuple[str, ...] | None:
         """By key; without one all rows go to one subtask."""
@@ -117,7 +116,7 @@ class SessionAggregate(Step):
 
     def words(self) -> str:
         """With gap, key and aggregates."""
-        columns = ", ".join(f"{name} = {a.kind}" for name, a in self.aggregates.items())
+        columns = ", ".join(f"{name} = {a.title}" for name, a in self.aggregates.items())
         keys = f" by {', '.join(self.keys)}" if self.keys else ""
         return f"{window_words(self.window)}{keys}: {columns}"
 

@@ -15,13 +15,19 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN, TIME
 from raystream.errors import ConfigurationError
-from raystream.graph.aggregates import Aggregate, AggregateKind
-from raystream.operators.evaluation import Errors
+from raystream.graph.aggregates import ARGS, PICKS, Aggregate, AggregateKind
+from raystream.graph.policies import ErrorPolicy
+from raystream.graph.user_aggregates import RowAggregate, UserAggregate
+from raystream.operators.row_errors import RowErrors, reject_raised
+from raystream.operators.window.lists import list_measure
 from raystream.operators.window.numbers import Answer, mean_of, sum_of, summed
 from raystream.operators.window.picks import PLACES, Pick, picks, relabelled, upgraded
 from raystream.operators.window.spread import spread, spread_ways, variance_of
+from raystream.operators.window.user_columns import ColumnMeasure
+from raystream.operators.window.user_rows import RowMeasure
 from raystream.operators.window.values import Taken, Values
 from raystream.state.fold import Fold, Way
 from raystream.state.keys import stable_order_small
@@ -32,7 +38,8 @@ ROWS = f"{HIDDEN}rows"
 _MAIN, _HIGH, _NUMBER = f"{HIDDEN}agg:", f"{HIDDEN}hi:", f"{HIDDEN}num:"
 _GROUP = f"{HIDDEN}group"
 _SUMS = (AggregateKind.SUM, AggregateKind.MEAN)
-_NULL_OF_NONE = (AggregateKind.MIN, AggregateKind.MAX, AggregateKind.FIRST, AggregateKind.LAST)
+_NULL_OF_NONE = {AggregateKind.MIN, AggregateKind.MAX, AggregateKind.USER} | PICKS | ARGS
+_PLACE = f"{HIDDEN}place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +49,17 @@ class Finished:
     Args:
         frame: The input, and the aggregates.
         reasons: Why a row cannot be emitted, null if it can; None: all can.
+        cut: How many lists do not have all values.
     """
 
     frame: pl.DataFrame
     reasons: pl.Series | None
+    cut: int = 0
+
+    def count_cut(self, ctx: SubtaskContext) -> None:
+        """Count the lists that do not have all values."""
+        if self.cut:
+            ctx.count("cut_lists", self.cut)
 
 
 class Aggregation:
@@ -64,16 +78,30 @@ class Aggregation:
     ) -> None:
         self._asked = aggregates
         self._picks = picks(aggregates, _MAIN)
+        self._lists = {n: m for n, a in aggregates.items() if (m := list_measure(a)) is not None}
+        self._users = {
+            name: measure_of(name, asked.user)
+            for name, asked in aggregates.items()
+            if asked.user is not None
+        }
         self._values = None if columns is None else Values(aggregates, columns)
         self._kept: Mapping[str, pl.DataType] | None = None
         if columns is not None:
             rows = pl.DataFrame(schema={**columns, TIME: pl.Int64})
             partials = self.partial(self.with_values(rows), [pl.lit(0).alias(_GROUP)])
             self._kept = partials.drop(_GROUP).schema
+            self._check_users(self._kept)
 
-    def computed(self, rows: pl.DataFrame, errors: Errors) -> pl.DataFrame:
+    def computed(self, rows: pl.DataFrame, errors: RowErrors) -> pl.DataFrame:
         """The rows that can be aggregated, with their values; `errors` handles the others."""
-        return self._known().computed(rows, errors)
+        found = self._known().computed(rows, errors)
+        if errors.policy is ErrorPolicy.FAIL:
+            return found  # they raise when they are added
+        for name, user in self._users.items():
+            if isinstance(user, RowMeasure):
+                told = user.failing(found.select(self._known().taken[name].inputs))
+                found = reject_raised(errors, found, told) if told else found
+        return found
 
     def with_values(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Same, for rows that can all be aggregated."""
@@ -86,18 +114,43 @@ class Aggregation:
         ranked = [self._ranked(pick, frame, taken) for pick in self._picks]
         rows = frame.with_columns(ranks for ranks, _ in ranked)
         parts += [pick.chosen() for pick in self._picks]
+        if self._users:
+            rows = rows.with_row_index(_PLACE)
+            parts.append(pl.col(_PLACE))
         grouped = rows.group_by(by).agg([*parts, pl.len().cast(pl.Int64).alias(ROWS)])
+        if self._users:
+            grouped = self._of_users(frame, grouped, taken)
         for pick, (_, columns) in zip(self._picks, ranked, strict=True):
             chosen = columns.select(pl.all().gather(grouped.get_column(pick.rank)))
             grouped = grouped.drop(pick.rank).hstack(chosen)
         return grouped
+
+    def _of_users(
+        self, frame: pl.DataFrame, grouped: pl.DataFrame, taken: Mapping[str, Taken]
+    ) -> pl.DataFrame:
+        """Add the partials of aggregates of the user; _PLACE lists the rows of each group."""
+        places = grouped.get_column(_PLACE)
+        sizes = places.list.len().to_numpy()
+        groups = pl.Series(np.repeat(np.arange(grouped.height, dtype=np.uint32), sizes))
+        rows = frame[places.explode()]
+        return grouped.drop(_PLACE).with_columns(
+            user.partial(rows.select(taken[name].inputs), groups, grouped.height).alias(
+                _MAIN + name
+            )
+            for name, user in self._users.items()
+        )
+
+    def _check_users(self, kept: Mapping[str, pl.DataType]) -> None:
+        for name, user in self._users.items():
+            if isinstance(user, ColumnMeasure):
+                user.check(kept[_MAIN + name])
 
     def fold(self, types: Mapping[str, pl.DataType]) -> Fold:
         """How partials of these columns are merged."""
         ways: dict[str, Way] = {ROWS: "sum"}
         for name in self._asked:
             ways |= self._ways(name, types)
-        return Fold(ways, [pick.choice(types) for pick in self._picks])
+        return Fold(ways, [pick.choice() for pick in self._picks])
 
     def merge(self, frame: pl.DataFrame, group: str) -> pl.DataFrame:
         """One row of partials per group, rising.
@@ -117,7 +170,8 @@ class Aggregation:
         """Add the aggregates of merged partials."""
         answers = {name: self._answer(name, frame) for name in self._asked}
         columns = [answer.values.alias(name) for name, answer in answers.items()]
-        return Finished(frame.hstack(columns), self._unfit(answers))
+        cut = sum(int(a.cut.sum()) for a in answers.values() if a.cut is not None)
+        return Finished(frame.hstack(columns), self._unfit(answers), cut)
 
     @property
     def kept(self) -> Mapping[str, pl.DataType] | None:
@@ -131,7 +185,11 @@ class Aggregation:
             ConfigurationError: an older partial cannot be turned into what is kept now.
         """
         frame = self._with_new(frame)
-        sums = [_MAIN + name for name, asked in self._asked.items() if asked.kind in _SUMS]
+        sums = [
+            _MAIN + name
+            for name, asked in self._asked.items()
+            if asked.kind in _SUMS and name not in self._lists
+        ]
         wider = [n for n in sums if frame.schema[n] in (pl.Int64, pl.UInt64)]
         found = upgraded(frame.with_columns(pl.col(wider).cast(pl.Int128)), self._picks)
         kept = self._kept or {}
@@ -144,7 +202,7 @@ class Aggregation:
         """Partial columns of aggregates that are not computed any more."""
         known = {_MAIN + name for name in self._asked} | {ROWS}
         known |= {mark + name for name in self._asked for mark in (_HIGH, _NUMBER)}
-        known |= {column for pick in self._picks for column in (pick.at, pick.order)}
+        known |= {column for pick in self._picks for column in pick.places}
         marks = (_MAIN, _HIGH, _NUMBER, *PLACES)
         return [name for name in columns if name.startswith(marks) and name not in known]
 
@@ -159,7 +217,7 @@ class Aggregation:
                 adds += [_nothing(asked.kind, kept[column]).alias(column) for column in of_name]
         for pick in self._picks:
             if all(main in (add.meta.output_name() for add in adds) for main in pick.columns):
-                adds += [pl.lit(None, kept[n]).alias(n) for n in (pick.at, pick.order) if n in kept]
+                adds += [pl.lit(None, kept[n]).alias(n) for n in pick.places if n in kept]
         return frame.with_columns(adds) if adds else frame
 
     def _known(self) -> Values:
@@ -170,12 +228,17 @@ class Aggregation:
         self, pick: Pick, frame: pl.DataFrame, taken: Mapping[str, Taken]
     ) -> tuple[pl.Series, pl.DataFrame]:
         of = {name: taken[name].column or "" for name in pick.columns.values()}
-        return pick.ranked(frame, of, taken[pick.leader].where)
+        leader = taken[pick.leader]
+        return pick.ranked(frame, of, leader.where, leader.by)
 
     def _partial(self, rows: pl.DataFrame, name: str, taken: Taken) -> list[pl.Expr]:
         main, column = _MAIN + name, taken.column
+        if name in self._users:
+            return []  # of all groups at once
         if column is None:
             return [pl.len().cast(pl.Int64).alias(main)]
+        if name in self._lists:
+            return [self._lists[name].partial(rows, column).alias(main)]
         value = pl.col(column)
         match self._asked[name].kind:
             case AggregateKind.COUNT:
@@ -189,16 +252,18 @@ class Aggregation:
                 return [value.min().alias(main)]
             case AggregateKind.MAX:
                 return [_greatest(value, taken.dtype).alias(main)]
-            case AggregateKind.COUNT_DISTINCT:
-                return [value.drop_nulls().unique().alias(main)]
             case AggregateKind.VARIANCE | AggregateKind.STDDEV:
                 return spread(column, main, _HIGH + name, _NUMBER + name)
-            case AggregateKind.FIRST | AggregateKind.LAST:
-                return []
+            case _:
+                return []  # with the row that a Pick chooses
 
     def _ways(self, name: str, types: Mapping[str, pl.DataType]) -> Mapping[str, Way]:
         """Sums of partials fit their type: 128 bits, or a float (numbers.py)."""
         main, high, number = _MAIN + name, _HIGH + name, _NUMBER + name
+        if name in self._users:
+            return {main: self._users[name].merged}
+        if name in self._lists:
+            return {main: self._lists[name].merged(pl.col(main))}
         match self._asked[name].kind:
             case AggregateKind.COUNT:
                 return {main: "sum"}
@@ -208,22 +273,22 @@ class Aggregation:
                 return {main: "min"}
             case AggregateKind.MAX:
                 return {main: pl.col(main).nan_max() if types[main].is_float() else "max"}
-            case AggregateKind.COUNT_DISTINCT:
-                return {main: pl.col(main).list.explode().drop_nulls().unique()}
             case AggregateKind.VARIANCE | AggregateKind.STDDEV:
                 return spread_ways(main, high, number)
-            case AggregateKind.FIRST | AggregateKind.LAST:
+            case _:
                 return {}
 
     def _answer(self, name: str, frame: pl.DataFrame) -> Answer:
         main, high = _MAIN + name, _HIGH + name
+        if name in self._users:
+            return self._users[name].answer(frame, main)
+        if name in self._lists:
+            return self._lists[name].answer(frame, main)
         match self._asked[name].kind:
             case AggregateKind.SUM:
                 return sum_of(frame, main, high)
             case AggregateKind.MEAN:
                 return mean_of(frame, main, high, _NUMBER + name)
-            case AggregateKind.COUNT_DISTINCT:
-                return Answer(frame.get_column(main).list.len().cast(pl.Int64))
             case AggregateKind.VARIANCE:
                 return variance_of(frame, main, _NUMBER + name)
             case AggregateKind.STDDEV:
@@ -232,11 +297,12 @@ class Aggregation:
                 return Answer(frame.get_column(main))
 
     def _unfit(self, answers: Mapping[str, Answer]) -> pl.Series | None:
-        reasons = [
+        reasons: list[pl.Expr] = [
             pl.when(answer.wrong).then(pl.lit(self._too_large(name, answer.values.dtype)))
             for name, answer in answers.items()
             if answer.wrong is not None and answer.wrong.any()
         ]
+        reasons += [pl.lit(a.reasons) for a in answers.values() if a.reasons is not None]
         return pl.select(pl.coalesce(reasons).alias("reason")).to_series() if reasons else None
 
     def _too_large(self, name: str, dtype: pl.DataType) -> str:
@@ -244,9 +310,21 @@ class Aggregation:
         return f"{name}: the {self._asked[name].kind} does not fit {words}"
 
 
+def measure_of(name: str, user: UserAggregate) -> RowMeasure | ColumnMeasure:
+    """How an aggregate of the user is computed.
+
+    Args:
+        name: Output column.
+        user: The aggregate.
+    """
+    if isinstance(user, RowAggregate):
+        return RowMeasure(name, user)
+    return ColumnMeasure(name, user)
+
+
 def _nothing(kind: AggregateKind, dtype: pl.DataType) -> pl.Expr:
     """The partial of no rows."""
-    if kind is AggregateKind.COUNT_DISTINCT:
+    if isinstance(dtype, pl.List) and kind not in _NULL_OF_NONE:
         return pl.lit(pl.Series([[]], dtype=dtype)).first()
     return pl.lit(None if kind in _NULL_OF_NONE else 0).cast(dtype)
 

@@ -29,10 +29,14 @@ class Answer:
     Args:
         values: One for each group.
         wrong: True where the result does not fit its type; None: all fit.
+        cut: True where values are left out of a list; None: none are.
+        reasons: Why a result is wrong, null if it is not; None: all are right.
     """
 
     values: pl.Series
     wrong: pl.Series | None = None
+    cut: pl.Series | None = None
+    reasons: pl.Series | None = None
 
 
 def summed(rows: pl.DataFrame, column: str, main: str, high: str) -> list[pl.Expr]:

@@ -179,6 +179,7 @@ class WindowGlobal(PiecewiseOperator):
         if not merged.height:
             return
         finished = self._aggregation.finish(merged)
+        finished.count_cut(self.ctx)
         rows = finished.frame.select(output_columns(self._asked, final=final))
         if finished.reasons is not None:
             rows = self._errors.without(rows, finished.reasons)

@@ -11,16 +11,23 @@ from raystream.data.batch import HIDDEN
 from raystream.errors import ConfigurationError
 from raystream.expressions.compiled import Compiled, compiled
 from raystream.expressions.polars_tree import COMPUTE_ERRORS
-from raystream.graph.aggregates import Aggregate, AggregateKind
+from raystream.graph.aggregates import ARGS, PICKS, Aggregate, AggregateKind
 from raystream.operators.evaluation import Errors, Evaluation
 
-_VALUE, _WHERE = f"{HIDDEN}val:", f"{HIDDEN}whr:"
-_PICKS = (AggregateKind.FIRST, AggregateKind.LAST)
+_VALUE, _WHERE, _BY = f"{HIDDEN}val:", f"{HIDDEN}whr:", f"{HIDDEN}by:"
+_OF_ROWS = PICKS | ARGS
 _OF_NUMBERS = (
     AggregateKind.SUM,
     AggregateKind.MEAN,
     AggregateKind.VARIANCE,
     AggregateKind.STDDEV,
+)
+_ORDERED = (
+    AggregateKind.MIN,
+    AggregateKind.MAX,
+    AggregateKind.ARG_MIN,
+    AggregateKind.ARG_MAX,
+    AggregateKind.TOP_K,
 )
 
 
@@ -29,15 +36,24 @@ class Taken:
     """The input of one aggregate.
 
     Args:
-        column: Holds its values, null if they are not counted (for first and last: all values);
-            None: every row counts.
+        column: Holds its values, null if they are not counted (for values of one row: all
+            values); None: every row counts.
         dtype: Their type.
-        where: For first and last: the column of the rows to consider; None: all.
+        where: For values of one row: the column of the rows to consider; None: all.
+        by: For arg_min and arg_max: the column of what is least or greatest.
+        inputs: For aggregates of the user: the columns of their values, null if not counted.
     """
 
     column: str | None
     dtype: pl.DataType
     where: str | None = None
+    by: str | None = None
+    inputs: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str | None, ...]:
+        """All that it reads."""
+        return self.column, self.where, self.by, *self.inputs
 
 
 class Values:
@@ -60,6 +76,12 @@ class Values:
         self._adds: list[pl.Expr] = []
         self._masked: dict[str, tuple[Compiled, Compiled]] = {}
         self._computed: list[Compiled] = []
+        self._made = {
+            each[1:-1]
+            for name, asked in aggregates.items()
+            for each in asked.expressions
+            if isinstance(each, str) and each.startswith(f'"_{name}_')
+        }
         self.taken = {name: self._take(name, asked) for name, asked in aggregates.items()}
         self._evaluation = Evaluation(self._computed, self.of)
 
@@ -98,18 +120,54 @@ class Values:
         return frame.with_columns(columns)
 
     def _take(self, name: str, asked: Aggregate) -> Taken:
+        where = None if asked.where is None else _condition(name, asked, self._columns)
+        if asked.kind is AggregateKind.USER:
+            return self._of_user(name, asked, where)
+        value = self._value(name, asked)
+        by = None if asked.by is None else compiled(asked.by, self._columns)
+        _check_types(name, asked, value, by)
+        if where is not None:
+            self._computed.append(where)
+        self._note_errors(value, where)
+        self._note_errors(by, where)
+        if asked.kind in _OF_ROWS and value is not None:
+            condition = None if where is None else self._add(_WHERE + name, where.value)
+            order = None if by is None else self._add(_BY + name, _one_zero(by))
+            return Taken(self._column(name, value), value.dtype, condition, order)
+        return self._counted(name, value, where)
+
+    def _value(self, name: str, asked: Aggregate) -> Compiled | None:
+        if asked.of_whole_row:
+            return self._whole()
         if asked.value is None and asked.kind is not AggregateKind.COUNT:
             what = f"{name}: {asked.kind} of nothing"
             raise ConfigurationError(what, what_to_do=f"write {asked.kind}(column)")
-        where = None if asked.where is None else _condition(name, asked, self._columns)
-        value = None if asked.value is None else compiled(asked.value, self._columns)
-        if value is not None:
-            _check_type(name, asked.kind, value.dtype)
-        self._note_errors(value, where)
-        if asked.kind in _PICKS and value is not None:
-            condition = None if where is None else self._add(_WHERE + name, where.value)
-            return Taken(self._column(name, value), value.dtype, condition)
-        return self._counted(name, value, where)
+        return None if asked.value is None else compiled(asked.value, self._columns)
+
+    def _of_user(self, name: str, asked: Aggregate, where: Compiled | None) -> Taken:
+        """The inputs of an aggregate of the user, null where the condition is not true."""
+        if where is not None:
+            self._computed.append(where)
+        values = [compiled(written, self._columns) for written in asked.inputs]
+        columns = []
+        for number, value in enumerate(values or [self._whole()]):
+            self._note_errors(value, where)
+            column = f"{HIDDEN}val{number}:{name}"
+            columns.append(column)
+            if where is None:
+                self._add(column, value.value)
+            else:
+                self._masked[column] = value, where
+        return Taken(None, pl.Null(), inputs=tuple(columns))
+
+    def _whole(self) -> Compiled:
+        """The row as a struct."""
+        whole = [pl.col(column) for column in self._columns if self._is_users(column)]
+        return compiled(pl.struct(whole), self._columns)
+
+    def _is_users(self, column: str) -> bool:
+        """Not of the engine, nor made of a function of the row (api.computed_aggregates)."""
+        return not column.startswith(HIDDEN) and column not in self._made
 
     def _counted(self, name: str, value: Compiled | None, where: Compiled | None) -> Taken:
         if value is None and where is None:
@@ -135,8 +193,6 @@ class Values:
 
     def _note_errors(self, value: Compiled | None, where: Compiled | None) -> None:
         """A value is used only if the condition is true, and only then can it be wrong."""
-        if where is not None:
-            self._computed.append(where)
         if value is not None and value.error is not None and where is not None:
             value = replace(value, error=pl.when(where.value).then(value.error))
         if value is not None:
@@ -151,16 +207,27 @@ def _condition(name: str, asked: Aggregate, columns: Mapping[str, pl.DataType]) 
     return found
 
 
-def _check_type(name: str, kind: AggregateKind, dtype: pl.DataType) -> None:
+def _one_zero(value: Compiled) -> pl.Expr:
+    """-0.0 and 0.0 are equal."""
+    return value.value + 0.0 if value.dtype.is_float() else value.value
+
+
+def _check_types(name: str, asked: Aggregate, value: Compiled | None, by: Compiled | None) -> None:
+    compared = by if asked.kind in ARGS else value
+    if compared is not None:
+        _check_type(name, asked.kind, compared.dtype, distinct=asked.distinct)
+
+
+def _check_type(name: str, kind: AggregateKind, dtype: pl.DataType, *, distinct: bool) -> None:
     number = dtype.is_numeric() or dtype == pl.Boolean
     if kind in _OF_NUMBERS and not number:
         what = f"{name}: {kind} of {dtype}"
         raise ConfigurationError(what, what_to_do="give a column of numbers")
     unordered = dtype.is_nested() or dtype == pl.Object
-    if kind is AggregateKind.COUNT_DISTINCT and unordered:
+    if (kind is AggregateKind.COUNT_DISTINCT or distinct) and unordered:
         what = f"{name}: {kind} of {dtype}, whose values are not compared"
         raise ConfigurationError(what, what_to_do="give one of its fields, or a text of it")
-    if kind in (AggregateKind.MIN, AggregateKind.MAX) and unordered:
+    if kind in _ORDERED and unordered:
         what = f"{name}: {kind} of {dtype}, which has no order"
         advice = "give one of its fields, its length, or a text of it"
         raise ConfigurationError(what, what_to_do=advice)
