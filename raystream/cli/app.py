@@ -21,10 +21,11 @@ from raystream.cli.logs import add_log_verbs
 from raystream.cli.run import add_run_verbs
 from raystream.cli.submit import add_submit_verb
 from raystream.cli.txn import add_txn_verbs
+from raystream.cli.ui import add_ui_verb
 
 SECTIONS = {
     "Run": ("run", "submit"),
-    "Jobs": ("list", "status", "logs", "stop", "cancel", "savepoint", "checkpoint"),
+    "Jobs": ("list", "status", "logs", "stop", "cancel", "savepoint", "checkpoint", "ui"),
     "Pipelines": ("validate", "lint", "check", "test", "explain", "schema", "init"),
     "Kafka": ("txn",),
     "More": ("version",),
@@ -89,6 +90,7 @@ def app() -> click.Group:
     add_submit_verb(group)
     add_job_verbs(group)
     add_log_verbs(group)
+    add_ui_verb(group)
     add_file_verbs(group)
     add_explain_verbs(group)
     add_txn_verbs(group)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import ray
 
@@ -14,6 +15,7 @@ from raystream.runtime.ray.entry import find, names
 from raystream.runtime.ray.remote_job import NO_CLUSTER, connect_if_there_is_one, private_runs
 
 ANSWER_S = 3.0
+T = TypeVar("T")
 
 _get: Any = ray.get
 _wait: Any = ray.wait
@@ -37,14 +39,27 @@ def looks(address: str | None, pause: float) -> list[Look]:
     Raises:
         ConfigurationError: there is no cluster.
     """
+    return _of_every_cluster(address, lambda: _twice(pause))
+
+
+def once(address: str | None) -> list[StatusDocument]:
+    """Status of every job, read once; else as `looks`.
+
+    Raises:
+        ConfigurationError: there is no cluster.
+    """
+    return _of_every_cluster(address, statuses)
+
+
+def _of_every_cluster(address: str | None, read: Callable[[], list[T]]) -> list[T]:
     alone = private_runs() if address is None else []
     standing = connect_if_there_is_one(address)
     if not standing and not alone:
         what = "there is no Ray cluster here"
         raise ConfigurationError(what, what_to_do=NO_CLUSTER)
-    found = _twice(pause) if standing else []
+    found = read() if standing else []
     for run in {run.address: run for run in alone}.values():
-        found += _twice(pause) if look_at_private(run.address) else []
+        found += read() if look_at_private(run.address) else []
     return found
 
 

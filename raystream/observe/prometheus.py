@@ -1,0 +1,183 @@
+"""Metrics of jobs in Prometheus' text format, from their status documents.
+
+Names follow Flink's vocabulary in base units; only labels job, step, chain, subtask and split.
+Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from raystream.observe.status import StatusDocument
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MOST_SPLITS = 200
+"""Splits of a job with series of their own; the rest count in the sums only."""
+
+_STATES = ("recovering", "deploying", "running", "stopping", "failing", "ended")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A family of series.
+
+    Args:
+        name: Without the prefix `raystream_`.
+        kind: counter or gauge.
+        help: With the unit.
+    """
+
+    name: str
+    kind: str
+    help: str
+
+
+Sample = tuple[Metric, dict[str, str], float]
+
+UP = Metric("job_up", "gauge", "1 if the job answered within 10 s, else 0")
+AGE = Metric("status_age_seconds", "gauge", "Seconds since the job answered last")
+STATE = Metric("job_state", "gauge", "1 for the present state of the job")
+UPTIME = Metric("uptime_seconds", "gauge", "Seconds since the job's coordinator started")
+RESTARTS = Metric("restarts_total", "counter", "Failed attempts of this run")
+ROWS_IN = Metric("rows_in_total", "counter", "Rows that came into a step")
+ROWS_OUT = Metric("rows_out_total", "counter", "Rows that a step emitted or wrote")
+BYTES_IN = Metric("bytes_in_total", "counter", "Bytes that came into a step")
+BYTES_OUT = Metric("bytes_out_total", "counter", "Bytes that a step emitted or wrote")
+LATE = Metric("late_rows_total", "counter", "Rows behind the watermark")
+DLQ = Metric("dlq_rows_total", "counter", "Records that became dead letters")
+FUTURE = Metric("future_rows_total", "counter", "Rows beyond max_future")
+SKIPPED = Metric("skipped_rows_total", "counter", "Records that `errors: skip` dropped")
+BUSY = Metric("busy_ratio", "gauge", "Share of the last seconds that a subtask worked, 0..1")
+BACK = Metric("backpressured_ratio", "gauge", "Share that it waited for those behind it, 0..1")
+IDLE = Metric("idle_ratio", "gauge", "Share that it had nothing to do, 0..1")
+STATE_BYTES = Metric("state_bytes", "gauge", "Bytes of state of a subtask")
+WATERMARK = Metric("watermark_seconds", "gauge", "Watermark of the job, epoch seconds")
+WATERMARK_LAG = Metric("watermark_lag_seconds", "gauge", "Clock minus watermark, seconds")
+LAG_ROWS = Metric("source_lag_rows", "gauge", "Rows not read yet, per split")
+LAG_SECONDS = Metric("source_lag_seconds", "gauge", "Age of the newest row read, per split")
+SPLIT_IDLE = Metric("source_idle", "gauge", "1 if a split is idle and delays no watermark")
+LAG_TOTAL = Metric("lag_rows", "gauge", "Rows not read yet, all splits")
+CHECKPOINT_AGE = Metric("checkpoint_age_seconds", "gauge", "Seconds since one completed")
+CHECKPOINT_INTERVAL = Metric("checkpoint_interval_seconds", "gauge", "Configured interval")
+CHECKPOINT_TIME = Metric("checkpoint_duration_seconds", "gauge", "Trigger to done, of the last")
+CHECKPOINT_COMMIT = Metric("checkpoint_commit_seconds", "gauge", "Last ack to done, of the last")
+CHECKPOINT_BYTES = Metric("checkpoint_bytes", "gauge", "Bytes of the last, full and new")
+CHECKPOINTS = Metric("checkpoints_total", "counter", "Checkpoints of this run by result")
+TXN_OPEN = Metric("transactions_open", "gauge", "Transactions that are not committed")
+TXN_AGE = Metric("transaction_age_seconds", "gauge", "Age of the oldest open transaction")
+TXN_LIMIT = Metric("transaction_limit_seconds", "gauge", "Age at which the broker aborts it")
+
+UP_WITHIN_S = 10.0
+
+
+def exposition(jobs: Iterable[tuple[StatusDocument, float]]) -> str:
+    """The text that Prometheus scrapes.
+
+    Args:
+        jobs: Newest document of each job, and seconds since it answered.
+
+    >>> text = exposition([(StatusDocument("sale", "running", restart_count=2), 0.5)])
+    >>> print(next(line for line in text.splitlines() if line.startswith("raystream_restarts")))
+    raystream_restarts_total{job="sale"} 2
+    """
+    families: dict[Metric, list[str]] = {}
+    for status, age in jobs:
+        for metric, labels, value in _samples(status, age):
+            line = (
+                f"raystream_{metric.name}{_labels({'job': status.job, **labels})} {_number(value)}"
+            )
+            families.setdefault(metric, []).append(line)
+    return "".join(_family(metric, lines) for metric, lines in families.items())
+
+
+def _family(metric: Metric, lines: Sequence[str]) -> str:
+    name = f"raystream_{metric.name}"
+    head = f"# HELP {name} {metric.help}\n# TYPE {name} {metric.kind}\n"
+    return head + "".join(f"{line}\n" for line in lines)
+
+
+def _labels(labels: dict[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def _samples(status: StatusDocument, age: float) -> Iterator[Sample]:
+    over = status.outcome is not None
+    yield UP, {}, float(not over and age <= UP_WITHIN_S)
+    yield AGE, {}, round(age, 3)
+    for state in _STATES:
+        yield STATE, {"state": state}, float(status.state == state)
+    yield RESTARTS, {}, status.restart_count
+    if over:
+        return
+    yield UPTIME, {}, round(status.uptime_s, 3)
+    yield from _steps(status)
+    yield from _subtasks(status)
+    yield from _time(status)
+    yield from _safety(status)
+
+
+def _steps(status: StatusDocument) -> Iterator[Sample]:
+    for step in status.steps:
+        labels = {"step": step.name}
+        counted = (
+            (ROWS_IN, step.rows_in),
+            (ROWS_OUT, step.rows_out),
+            (BYTES_IN, step.bytes_in),
+            (BYTES_OUT, step.bytes_out),
+            (LATE, step.late_rows),
+            (DLQ, step.dlq_rows),
+            (FUTURE, step.future_rows),
+            (SKIPPED, step.skipped_rows),
+        )
+        yield from ((metric, labels, value) for metric, value in counted)
+
+
+def _subtasks(status: StatusDocument) -> Iterator[Sample]:
+    for chain in status.chains:
+        for subtask in chain.subtasks:
+            labels = {"chain": chain.name, "subtask": str(subtask.index)}
+            yield BUSY, labels, subtask.busy
+            yield BACK, labels, subtask.backpressured
+            yield IDLE, labels, subtask.idle
+            yield STATE_BYTES, labels, subtask.state_bytes
+
+
+def _time(status: StatusDocument) -> Iterator[Sample]:
+    if status.watermark_ms is not None and abs(status.watermark_ms) < 2**53:
+        yield WATERMARK, {}, status.watermark_ms / 1000
+        yield WATERMARK_LAG, {}, max(0.0, (status.at_ms - status.watermark_ms) / 1000)
+    yield LAG_TOTAL, {}, sum(split.lag_rows or 0 for split in status.splits)
+    for split in status.splits[:MOST_SPLITS]:
+        labels = {"step": split.step, "split": split.split}
+        if split.lag_rows is not None:
+            yield LAG_ROWS, labels, split.lag_rows
+        if split.lag_seconds is not None:
+            yield LAG_SECONDS, labels, split.lag_seconds
+        yield SPLIT_IDLE, labels, float(split.idle)
+
+
+def _safety(status: StatusDocument) -> Iterator[Sample]:
+    checkpoint = status.checkpoint
+    yield CHECKPOINTS, {"result": "completed"}, checkpoint.completed
+    yield CHECKPOINTS, {"result": "failed"}, checkpoint.failed
+    yield CHECKPOINT_INTERVAL, {}, checkpoint.interval_s
+    yield CHECKPOINT_AGE, {}, status.uptime_s if checkpoint.age_s is None else checkpoint.age_s
+    if checkpoint.completed:
+        yield CHECKPOINT_TIME, {}, checkpoint.duration_s
+        yield CHECKPOINT_COMMIT, {}, checkpoint.commit_s
+        yield CHECKPOINT_BYTES, {"kind": "full"}, checkpoint.size_bytes
+        yield CHECKPOINT_BYTES, {"kind": "new"}, checkpoint.new_bytes
+    yield TXN_OPEN, {}, status.open_transactions
+    yield TXN_AGE, {}, status.oldest_transaction_s
+    limits = [each.limit_s for each in status.transactions if each.limit_s]
+    if limits:
+        yield TXN_LIMIT, {}, min(limits)

@@ -1,0 +1,1 @@
+"""The page of running jobs, served by one process."""

@@ -1,0 +1,209 @@
+"""The page, its JSON under /api/v1/ and Prometheus' /metrics, by aiohttp.
+
+aiohttp comes with ray[default].
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib.resources import files
+from typing import Any
+
+from aiohttp import web
+
+from raystream.errors import RaystreamError, told
+from raystream.observe.prometheus import CONTENT_TYPE, exposition
+from raystream.ui.access import COOKIE, named_here, same
+from raystream.ui.document import Seen, detail, summary
+from raystream.ui.jobs import Jobs
+from raystream.ui.watcher import Watcher
+
+ORDERS = ("savepoint", "stop", "drain", "cancel")
+OWN_HEADER = "X-Raystream"
+"""Orders must carry it: a form on somebody else's page cannot set a header."""
+
+HEARTBEAT_S = 10.0
+"""So often a stream says something, that the page can tell silence from a lost connection."""
+
+_STATIC = {"page.css": "text/css", "page.js": "text/javascript", "graph.js": "text/javascript"}
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src data:; style-src 'self' 'unsafe-inline'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cache-Control": "no-store",
+}
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Page:
+    """Serves what the watcher knows.
+
+    Args:
+        jobs: Where rows and orders go.
+        token: Asked of every request; None: only requests to this machine's own names.
+        clock: Epoch ms.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        token: str | None = None,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._jobs = jobs
+        self._token = token
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(8, "raystream-ui")
+        self._watcher: Watcher
+
+    def app(self) -> web.Application:
+        """The application; it watches the jobs while it runs."""
+        app = web.Application(middlewares=[self._guarded])
+        app.cleanup_ctx.append(self._watching)
+        app.add_routes(
+            [
+                web.get("/", self._index),
+                web.get("/static/{name}", self._file),
+                web.get("/metrics", self._metrics),
+                web.get("/api/v1/jobs", self._list),
+                web.get("/api/v1/jobs/{job}", self._detail),
+                web.get("/api/v1/events", self._events),
+                web.get("/api/v1/jobs/{job}/events", self._events),
+                web.get("/api/v1/jobs/{job}/steps/{step}/rows", self._rows),
+                web.post("/api/v1/jobs/{job}/{order}", self._act),
+            ]
+        )
+        return app
+
+    async def _watching(self, app: web.Application) -> AsyncIterator[None]:
+        self._watcher = Watcher(self._jobs, self._clock)
+        task = asyncio.create_task(self._watcher.run())
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # -- access --------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        if not self._may(request):
+            return _refusal(401 if self._token else 403, self._token is not None)
+        if request.method == "POST" and OWN_HEADER not in request.headers:
+            return web.json_response({"error": f"header {OWN_HEADER} is missing"}, status=403)
+        response = await handler(request)
+        if not response.prepared:
+            response.headers.update(_HEADERS)
+            given = request.query.get("token")
+            if self._token and same(given, self._token):
+                response.set_cookie(COOKIE, self._token, httponly=True, samesite="Strict")
+        return response
+
+    def _may(self, request: web.Request) -> bool:
+        if self._token is None:
+            return named_here(request.headers.get("Host", ""))
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        given = (request.query.get("token"), request.cookies.get(COOKIE), bearer)
+        return any(same(each, self._token) for each in given)
+
+    # -- the page ------------------------------------------------------------------------------
+
+    async def _index(self, _: web.Request) -> web.Response:
+        return web.Response(body=_page("index.html"), content_type="text/html", charset="utf-8")
+
+    async def _file(self, request: web.Request) -> web.Response:
+        kind = _STATIC.get(request.match_info["name"])
+        if kind is None:
+            raise web.HTTPNotFound
+        return web.Response(
+            body=_page(request.match_info["name"]), content_type=kind, charset="utf-8"
+        )
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        now, seen = self._clock(), self._watcher.seen.values()
+        heard = [(each.status, (now - each.heard_ms) / 1000) for each in seen if each.heard_ms]
+        return web.Response(text=exposition(heard), headers={"Content-Type": CONTENT_TYPE})
+
+    # -- JSON ----------------------------------------------------------------------------------
+
+    async def _list(self, _: web.Request) -> web.Response:
+        return web.json_response(self._all())
+
+    def _all(self) -> dict[str, Any]:
+        now = self._clock()
+        jobs = [summary(each, now) for each in self._watcher.seen.values()]
+        return {"sent_ms": now, "trouble": self._watcher.trouble, "jobs": jobs}
+
+    def _seen(self, request: web.Request) -> Seen:
+        seen = self._watcher.seen.get(request.match_info["job"])
+        if seen is None:
+            raise web.HTTPNotFound(text=json.dumps({"error": "there is no such job"}))
+        return seen
+
+    async def _detail(self, request: web.Request) -> web.Response:
+        return web.json_response(detail(self._seen(request), self._clock()))
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: the list of jobs, or one of them, each time it was asked."""
+        response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        with suppress(ConnectionResetError):
+            while True:
+                await response.write(f"data: {json.dumps(self._told(request))}\n\n".encode())
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._watcher.news(), HEARTBEAT_S)
+        return response
+
+    def _told(self, request: web.Request) -> dict[str, Any]:
+        if "job" not in request.match_info:
+            return self._all()
+        seen = self._watcher.seen.get(request.match_info["job"])
+        if seen is None:
+            return {"missing": True, "trouble": self._watcher.trouble, "sent_ms": self._clock()}
+        return detail(seen, self._clock())
+
+    async def _rows(self, request: web.Request) -> web.Response:
+        """Rows of a step since the marks that the answer before gave."""
+        names = request.match_info
+        marks = json.loads(request.query.get("marks", "{}"))
+        arguments = (names["job"], names["step"], marks)
+        return await self._answer(self._jobs.rows, *arguments)
+
+    async def _act(self, request: web.Request) -> web.Response:
+        names = request.match_info
+        if names["order"] not in ORDERS:
+            raise web.HTTPNotFound
+        return await self._answer(self._jobs.act, names["job"], names["order"])
+
+    async def _answer(self, call: Callable[..., Any], *arguments: Any) -> web.Response:
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._threads, call, *arguments)
+        except RaystreamError as error:
+            return web.json_response({"error": told(error)}, status=409)
+        if isinstance(found, str):
+            return web.json_response({"answer": found})
+        rows, marks = found
+        return web.json_response({"rows": rows, "marks": marks}, dumps=_json)
+
+
+def _json(value: Any) -> str:
+    """Rows hold times, decimals and bytes: shown as text."""
+    return json.dumps(value, default=str)
+
+
+def _page(name: str) -> bytes:
+    return files("raystream.ui").joinpath("page", name).read_bytes()
+
+
+def _refusal(status: int, asks: bool) -> web.Response:
+    what = "add ?token=.. to the address, as `raystream ui` printed it" if asks else "not for you"
+    return web.Response(text=what, status=status)

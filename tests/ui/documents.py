@@ -1,0 +1,61 @@
+"""Status documents of jobs in several conditions."""
+
+from __future__ import annotations
+
+from raystream.observe.flow import ChainStatus, EdgeStatus, SplitStatus, StepStatus, SubtaskStatus
+from raystream.observe.safety import (
+    CheckpointEntry,
+    CheckpointStatus,
+    RestartStatus,
+    TransactionStatus,
+)
+from raystream.observe.status import StatusDocument
+
+AT_MS = 1_700_000_000_000
+
+
+def running(seconds: float = 60.0, *, job: str = "requests", rows: int = 1000) -> StatusDocument:
+    """A job that has run for some seconds at `rows` rows per second."""
+    read = round(rows * seconds)
+    steps = (
+        StepStatus("read", "read", 2, rows_out=read, counters={"is_source": 1}, verb="read"),
+        StepStatus("counts", "counts", 2, rows_in=read, rows_out=read // 10, late_rows=3,
+                   counters={"late_rows": 3}),
+        StepStatus("write", "counts", 2, rows_in=read // 10, counters={"is_sink": 1}),
+    )  # fmt: skip
+    chains = tuple(
+        ChainStatus(
+            name, busy=0.4, backpressured=0.1, subtasks=(SubtaskStatus(0, 0.4), SubtaskStatus(1))
+        )
+        for name in ("read", "counts")
+    )
+    splits = (
+        SplitStatus("requests/0", "read", 0, 17, 0.5, AT_MS - 2000, holds_back=True),
+        SplitStatus("requests/1", "read", 1, 0, 0.0, AT_MS - 1000, idle=True),
+    )
+    history = tuple(
+        CheckpointEntry(n, "completed", AT_MS - 1000 * n, 0.4, 0.1, 0.05, 0.1, 0.2, 0.3, 0.1)
+        for n in (5, 6, 7)
+    )
+    return StatusDocument(
+        job,
+        "running",
+        uptime_s=seconds,
+        attempt=1,
+        steps=steps,
+        chains=chains,
+        edges=(EdgeStatus("read", "counts", "hash"),),
+        splits=splits,
+        watermark_ms=AT_MS - 2000,
+        checkpoint=CheckpointStatus(7, 7, age_s=1.0, interval_s=2.0, history=history),
+        transactions=(TransactionStatus("requests-1-0", "write", rows=10, age_s=1.0, limit_s=60),),
+        open_transactions=1,
+        oldest_transaction_s=1.0,
+        at_ms=AT_MS + round(1000 * seconds),
+        run="r1",
+        delivery_guarantee="exactly_once",
+        parallelism=2,
+        raystream_version="0.1.0",
+        restarts=(RestartStatus(0, "counts[1]: SIGKILL", 3.0, AT_MS, 0.5),),
+        restart_count=1,
+    )
