@@ -118,7 +118,7 @@ def fed(harness: Any, dtype: pl.DataType, events: list[Any]) -> tuple[list[Any],
         return given, str(error)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(WHOLE)
 def test_sums_and_means_of_integers_are_exact_or_an_error(harness: Any, drawn: Any) -> None:
     given, found = fed(harness, *drawn)
@@ -146,7 +146,7 @@ MONEY = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(MONEY)
 def test_sums_and_means_of_decimals_are_exact_or_an_error(harness: Any, events: list[Any]) -> None:
     given, found = fed(harness, pl.Decimal(38, 3), events)
@@ -328,7 +328,7 @@ PICKS = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(ROWS_IN_ORDER, st.randoms(use_true_random=False), st.booleans())
 def test_first_and_last_are_of_one_row_by_time_and_place(
     harness: Any, rows: list[dict[str, Any]], random: Any, restart: bool

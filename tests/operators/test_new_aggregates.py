@@ -51,7 +51,7 @@ def expected(
     return aggregate(after)[name] if after else NONE[name]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.permutations(list(ALL)),
     st.integers(1, len(ALL) - 1),

@@ -216,7 +216,7 @@ class Subtasks:
             self.late_rows += task.counts.pop("late_rows", 0)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(EVENTS, WINDOWS, st.booleans(), st.sampled_from([1, 3, 100_000]))
 def test_same_as_the_oracle_through_snapshots_and_rescaling(
     harness: Any, events: list, window: Window, pre_aggregated: bool, at_once: int
@@ -248,7 +248,7 @@ def test_same_as_the_oracle_through_snapshots_and_rescaling(
 NOBODY = {"ip": "a", "n": None, "x": None}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(EVENTS, WINDOWS, st.integers(1, 30), st.booleans(), st.sampled_from([1, 3, 100_000]))
 @example(  # two windows are given again, a slice each, when the watermark comes
     [[NOBODY | {"t": 0}], 189, [NOBODY | {"t": 181}]], Hopping(12, 4, 1), 5, False, 1
