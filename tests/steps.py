@@ -15,6 +15,7 @@ from raystream.operators.inspect.step import Inspect
 from raystream.operators.interval_join.step import IntervalJoin
 from raystream.operators.join.step import Join
 from raystream.operators.key_by.step import KeyBy
+from raystream.operators.lookup.step import Lookup
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.over.step import Over
 from raystream.operators.process.step import Process
@@ -50,6 +51,7 @@ __all__ = [
     "IntervalJoin",
     "Join",
     "KeyBy",
+    "Lookup",
     "Map",
     "MapBatches",
     "Process",

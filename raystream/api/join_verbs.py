@@ -19,6 +19,7 @@ from raystream.operators.interval_join.step import Bound, IntervalJoin
 from raystream.operators.join.step import Join
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.joins.step import SUFFIX, JoinStep
+from raystream.operators.lookup.step import Lookup
 from raystream.operators.window_join.step import WindowJoin
 from raystream.units import Duration, milliseconds
 
@@ -139,6 +140,48 @@ class JoinVerbs(Shown):
         step = AsofJoin(_pairs(on), kind, _suffix(suffix), within_ms=age)
         return self._joined(step, versions, name, parallelism)
 
+    @checked
+    def lookup(
+        self,
+        table: Stream,
+        on: Keys,
+        *,
+        how: str = "inner",
+        suffix: str = SUFFIX,
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> Stream:
+        """Add to each row the rows of a small table that have its key; the table is read before.
+
+        The table is a stream that ends, such as files: it is read whole before the first row of
+        this stream, and kept in every subtask, so the rows of this stream stay where they are. They
+        keep their event time and their key. It is in every checkpoint and not read again after a
+        restart. Columns and null are as for `join`.
+
+        Args:
+            table: The other stream, of the same pipeline.
+            on: As for `join`.
+            how: `inner`, `left` (also rows that the table does not have, with nulls), `semi`,
+                `anti` (rows of this stream that it has, or has not).
+            suffix: As for `join`.
+
+        >>> p = rs.Pipeline("example")
+        >>> names = p.read(rs.Rows([{"code": "EUR", "name": "euro"}]), name="names")
+        >>> sold = p.read(rs.Rows([{"code": "EUR", "n": 1}]), name="sold")
+        >>> sold.lookup(names, "code").collect().to_dicts()
+        [{'code': 'EUR', 'n': 1, 'name': 'euro'}]
+        """
+        kind = JoinKind(chosen(how, "how", ["inner", "left", "semi", "anti"]))
+        step = Lookup(_pairs(on), kind, _suffix(suffix))
+        mine, theirs = self._alike([typing.cast("Stream", self), table], "lookup")
+        shared = _sources(self._pipeline, mine._edge) & _sources(self._pipeline, theirs._edge)
+        if shared:
+            text = f"lookup: stream and table both come from {min(shared)!r}, which is one source"
+            raise wrong(text, "it cannot end before it begins: read the table by a read of its own")
+        edges = (mine._edge, theirs._edge)
+        edge = self._pipeline.add(step, edges, name=name, parallelism=parallelism)
+        return mine._like(edge, mine._key)
+
     def _joined(
         self, step: JoinStep, other: Stream, name: str | None, parallelism: int | None
     ) -> KeyedStream:
@@ -165,6 +208,13 @@ class JoinVerbs(Shown):
             if unit != "ms":
                 text = f"join within: column {bound!r} is declared as timestamp_{unit}"
                 raise wrong(text, "make it epoch ms or a datetime with with_columns")
+
+
+def _sources(pipeline: Pipeline, edge: Edge) -> set[str]:
+    """Names of the reads that an edge comes from."""
+    node = pipeline.node(edge)
+    above = [_sources(pipeline, each) for each in node.inputs]
+    return set[str]().union(*above) if above else {node.name}
 
 
 def _pairs(on: Any) -> tuple[tuple[str, str], ...]:

@@ -51,6 +51,7 @@ _OURS = (
     (".write(..)", "sink sinkto addsink to totopic output writestream writeto insertinto"),
     (".union(..)", "merge unionall concat"),
     (".join(other, on=.., within=..)", "intervaljoin joinwithin"),
+    (".lookup(table, on=..)", "joinlookup lookupjoin broadcast broadcastjoin globalktable"),
     (".asof_join(versions, on=..)", "joinasof mergeasof temporaljoin"),
     (".join(other, on=.., window=rs.tumbling(..))", "windowjoin joinwindow cogroup"),
     ('.join(other, on=.., how="left", within=..)', "leftjoin leftouterjoin"),
@@ -111,14 +112,13 @@ _OF_A_PIPELINE = (
 
 _LACKING = (
     ("functions over two streams are", "connect comap coflatmap"),
-    ("lookups are", "join_lookup"),
     ("joins without a key are", "cross_join"),
     ("sorting is", "sort order_by orderby sortby"),
     ("pattern matching is", "pattern match_recognize cep"),
     ("SQL statements are", "sql sqlquery executesql"),
-    ("asynchronous functions are", "async_map infer lookup enrich_cached asyncio mapasync"
+    ("asynchronous functions are", "async_map infer enrich_cached asyncio mapasync"
      " unorderedwait orderedwait enrich asyncwait"),
-    ("tables are", "table to_table Table totable tostream broadcast ktable globalktable"),
+    ("tables are", "table to_table Table totable tostream ktable"),
     ("loops in a pipeline are", "iterate"),
     ("this aggregate is", "quantile median percentile approx_count_distinct histogram"),
 )  # fmt: skip

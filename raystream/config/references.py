@@ -9,7 +9,7 @@ from raystream.config.place import Place, Problems
 from raystream.config.yaml import Mapping as MappingNode
 from raystream.graph.nearest import did_you_mean
 
-_OTHERS = ("union", "with", "join", "asof_join")
+_OTHERS = ("union", "with", "join", "asof_join", "lookup")
 """Fields with names of further inputs."""
 
 SMALL = {"sources": "source", "sinks": "sink"}

@@ -273,6 +273,7 @@ CALLS: Mapping[str, _Call] = {
     "inspect": _function,
     "join": _join,
     "key_by": _key_by,
+    "lookup": _join,
     "map": _function,
     "map_batches": _function,
     "process": _process,

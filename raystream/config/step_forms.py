@@ -179,6 +179,20 @@ ASOF_JOIN = Record(
     },
 )
 
+LOOKUP = Record(
+    "a lookup",
+    {
+        "lookup": Field(NAMED, "The table, read whole before: a step or source.", required=True),
+        "keys": JOIN.fields["keys"],
+        "how": Field(
+            Word(("inner", "left", "semi", "anti")),
+            "Default: inner, only rows that the table has.",
+        ),
+        "suffix": JOIN.fields["suffix"],
+        **_COMMON,
+    },
+)
+
 _SELECTED = ByKind(
     scalar=COLUMN, sequence=ListOf(ByKind(scalar=COLUMN, mapping=_COLUMNS)), mapping=_COLUMNS
 )
@@ -279,6 +293,7 @@ STEP = Variants(
         "over": OVER,
         "join": JOIN,
         "asof_join": ASOF_JOIN,
+        "lookup": LOOKUP,
         "aggregate": AGGREGATE,
         "window": AGGREGATE,
         "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),

@@ -90,6 +90,12 @@ class Operator:
         If there is much to emit, emit one piece and leave the rest to `proceed`.
         """
 
+    def input_ended(self, port: int) -> None:
+        """An input that the step asked to read before the others (Step.loads) has ended.
+
+        Told in every run, also if the input had ended before a restore.
+        """
+
     def hands_on(self, news: Watermark | Idle) -> Watermark | Idle | None:
         """What is forwarded after the step has seen it; None: nothing.
 

@@ -16,6 +16,7 @@ from raystream.operators.inspect.step import Inspect
 from raystream.operators.interval_join.step import IntervalJoin
 from raystream.operators.join.step import Join
 from raystream.operators.key_by.step import KeyBy
+from raystream.operators.lookup.step import Lookup
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.over.step import Over
 from raystream.operators.process.step import Process
@@ -52,6 +53,7 @@ OURS: tuple[type[Step], ...] = (
     AsofJoin,
     IntervalJoin,
     Join,
+    Lookup,
     WindowJoin,
     KeyBy,
     WindowAggregate,

@@ -62,6 +62,7 @@ class Step:
         calls_cost: A call has a cost of its own, as for tables that are searched: small batches are
             gathered for it.
         takes_changes: Its rows may change earlier ones (data.changes); else that is refused.
+        loads: Inputs whose rows go to every subtask, all of them before rows of the other inputs.
         source: What it reads from (a connectors.base.Source), for a step without input.
         changed: How records of the source change rows; None: rows are only added.
         sink: What it writes to (a connectors.base.Sink), for a step without output.
@@ -86,6 +87,7 @@ class Step:
     calls_cost: ClassVar[bool] = False
     takes_changes: ClassVar[bool] = False
     side_tags: ClassVar[tuple[str, ...]] = ()
+    loads: ClassVar[tuple[int, ...]] = ()
 
     source: Any = None
     changed: ReadChanges | None = None

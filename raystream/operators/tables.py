@@ -23,7 +23,8 @@ Types = Mapping[str, pl.DataType]
 
 T = TypeVar("T", bound=SortedRuns)
 
-_TABLES = "tables"
+TABLES = "tables"
+"""Key in the header of a step: table -> its number of segments, and its horizon."""
 
 
 class StateTable(Generic[T]):
@@ -204,7 +205,7 @@ class TableOperator(Operator):
         for state in restored.states:
             segments = iter(state.segments)
             older = {self.only_table: (None, None)} if self.only_table else {}
-            for name, (count, horizon) in state.header.get(_TABLES, older).items():
+            for name, (count, horizon) in state.header.get(TABLES, older).items():
                 table = self._tables[name]
                 table.restore(islice(segments, count), redistribute=restored.redistribute)
                 if horizon is not None:
@@ -216,7 +217,7 @@ class TableOperator(Operator):
         found = {name: table.snapshot() for name, table in self._tables.items()}
         tables = {name: [len(found[name]), self._tables[name].horizon] for name in found}
         segments = [segment for each in found.values() for segment in each]
-        return StepState(segments, {**self.header(), _TABLES: tables})
+        return StepState(segments, {**self.header(), TABLES: tables})
 
     def gauges(self) -> Mapping[str, float]:
         """Memory of the tables."""

@@ -73,6 +73,8 @@ def _fuses(draft: Draft, by_name: dict[StepName, Draft], users: Counter[StepName
 
 
 def _kind(link: Link, source: Draft, target: Draft) -> ExchangeKind:
+    if link.everywhere:
+        return ExchangeKind.BROADCAST
     if link.keys is not None:
         return ExchangeKind.HASH
     same = source.parallelism == target.parallelism

@@ -18,12 +18,16 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Rows of output `tag` of the draft `source`, as input `port`; `keys`: how to partition."""
+    """Rows of output `tag` of the draft `source`, as input `port`.
+
+    `keys`: how to partition; `everywhere`: they go to all subtasks.
+    """
 
     source: StepName
     tag: str = "main"
     keys: tuple[str, ...] | None = None
     port: int = 0
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,12 @@ class _Rewriting:
         return (output,), (Link(name, keys=main.routing(0)),)
 
     def _links_into(self, node: Node, main: Step) -> tuple[Link, ...]:
-        found = []
+        found: list[Link] = []
         for port, edge in enumerate(node.inputs):
+            if port in main.loads:
+                all_ = (replace(each, port=port, everywhere=True) for each in self._links[edge])
+                found.extend(all_)
+                continue
             keys = main.routing(port)
             links = self._link(edge, node) if keys is None else self._links[edge]
             for link in links:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 
@@ -19,6 +19,7 @@ from raystream.runtime.exchange import Outputs, outputs_of
 from raystream.runtime.first_rows import first_check
 from raystream.runtime.gate import InputGate
 from raystream.runtime.input import Input
+from raystream.runtime.loading import Loading
 from raystream.runtime.origins import origins_of
 from raystream.runtime.pace import Pace
 from raystream.runtime.pace_start import start_of
@@ -122,7 +123,13 @@ class _Builder:
         fed = (
             self._source(source, head)
             if source
-            else InputGate(readers, me.clock.now, gathers=start.calls, ports=self._ports())
+            else InputGate(
+                readers,
+                me.clock.now,
+                gathers=start.calls,
+                ports=self._ports(),
+                loading=self._loading(readers),
+            )
         )
         return Task(
             me.subtask,
@@ -141,6 +148,13 @@ class _Builder:
     def _ports(self) -> dict[int, int]:
         into = self._request.job.plan.inputs_of(self._chain.name)
         return {exchange.id: exchange.port for exchange in into}
+
+    def _loading(self, channels: Iterable[ChannelId]) -> Loading | None:
+        loads = self._chain.steps[0].step.loads
+        if not loads:
+            return None
+        ports = self._ports()
+        return Loading([c for c in channels if ports[c.exchange] in loads], loads[0])
 
     def _named(self, links: Mapping[StepName, Link]) -> dict[StepName, Link]:
         """Links by step name, also by the names of steps that were fused into others."""

@@ -118,6 +118,12 @@ class Chain:
         self._head.emit(batch, port=port)
         self._pass_on()
 
+    def input_ended(self, port: int) -> None:
+        """Notify the first step that an input which is read before the others has ended."""
+        step, operator = self._operators[0]
+        guarded(step, operator.input_ended, port)
+        self._pass_on()
+
     def on_quiet(self, now: float) -> None:
         """Notify every step that no input is waiting."""
         for step, operator in self._operators:

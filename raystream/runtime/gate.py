@@ -17,7 +17,8 @@ from raystream.runtime.channels.base import ChannelReader
 from raystream.runtime.channels.credit import NO_LIMIT
 from raystream.runtime.channels.outbox import cut
 from raystream.runtime.element import Element
-from raystream.time.watermark import WatermarkMerge
+from raystream.runtime.loading import InputEnded, Loading
+from raystream.time.watermark import Idle, Watermark, WatermarkMerge
 
 
 class InputGate:
@@ -29,6 +30,7 @@ class InputGate:
         gathers: Merge small batches of several channels into one, for steps with a high cost per
             call.
         ports: Exchange -> input of the first step for its rows; 0 if absent.
+        loading: Channels that are read whole before the others, if there are.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class InputGate:
         *,
         gathers: bool = False,
         ports: Mapping[int, int] | None = None,
+        loading: Loading | None = None,
     ) -> None:
+        self._loading = loading
         self._ports = ports or {}
         self._port = 0
         self._gathers = gathers
@@ -54,25 +58,36 @@ class InputGate:
         self._first_barrier: float | None = None
         self._align_s = 0.0
 
-    def poll(self, most: int = NO_LIMIT) -> Element | None:
+    def poll(self, most: int = NO_LIMIT) -> Element | InputEnded | None:
         """One element of one channel, watermarks merged; None if no unblocked channel has any.
 
         Of a larger batch only the first `most` rows; the others follow with the next calls.
         """
-        owed = self._merge.owed()
-        if owed is not None:
-            return owed
-        for _ in range(len(self._order)):
+        due = None if self._loading is None else self._loading.told()
+        if due is not None:
+            return due
+        owed = self._told(self._merge.owed())
+        return self._turn(most) if owed is None else owed
+
+    def _told(self, news: Watermark | Idle | None) -> Watermark | Idle | None:
+        return news if self._loading is None else self._loading.after(news)
+
+    def _turn(self, most: int) -> Element | InputEnded | None:
+        quiet = 0
+        while quiet < len(self._order):
             channel = self._order[self._next]
             self._next = (self._next + 1) % len(self._order)
-            if channel in self._blocked:
-                continue
-            element = self._piece(channel, most)
-            if element is not None:
-                seen = self._seen(channel, element)
-                if seen is not None:
-                    return seen
+            shut = channel in self._blocked or self._held(channel)
+            element = None if shut else self._piece(channel, most)
+            quiet = quiet + 1 if element is None else 0
+            seen = None if element is None else self._seen(channel, element)
+            if seen is not None:
+                return seen
         return None
+
+    def _held(self, channel: ChannelId) -> bool:
+        aligning = self._first_barrier is not None
+        return self._loading is not None and self._loading.holds(channel, aligning=aligning)
 
     def port(self) -> int:
         """Input of the first step to which the last batch belongs."""
@@ -131,13 +146,18 @@ class InputGate:
         self._readers[channel].worked(len(now))
         return now
 
-    def _seen(self, channel: ChannelId, element: Element) -> Element | None:
+    def _seen(self, channel: ChannelId, element: Element) -> Element | InputEnded | None:
         if isinstance(element, Batch):
             self._port = self._ports.get(channel.exchange, 0)
             return element
         if isinstance(element, Barrier):
             return self._barrier(channel, element)
-        return self._merge.update(channel, element)
+        loading, news = self._loading, self._merge.update(channel, element)
+        if loading is None:
+            return news
+        loading.saw(channel, element)
+        seen = loading.after(news)
+        return loading.told() if seen is None else seen
 
     def _barrier(self, channel: ChannelId, barrier: Barrier) -> Barrier | None:
         aligned = None

@@ -10,12 +10,13 @@ from raystream.ids import StepName
 from raystream.observe.silence import Silence
 from raystream.operators.operator import StepState
 from raystream.runtime.element import Element
+from raystream.runtime.loading import InputEnded
 
 
 class Input(Protocol):
     """Elements for a task, in order; a barrier is returned only when it is aligned."""
 
-    def poll(self, most: int) -> Element | None:
+    def poll(self, most: int) -> Element | InputEnded | None:
         """The next element, or None if nothing is ready. Does one bounded piece of work.
 
         Args:

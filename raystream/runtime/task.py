@@ -22,6 +22,7 @@ from raystream.runtime.chain import Chain
 from raystream.runtime.element import Element
 from raystream.runtime.exchange import Outputs
 from raystream.runtime.input import Input
+from raystream.runtime.loading import InputEnded
 from raystream.runtime.pace import Pace
 from raystream.runtime.tail import Taps
 from raystream.time.clock import Clock
@@ -234,7 +235,7 @@ class Task:
         times = [time for time in (due, self._input.deadline()) if time is not None]
         return Waiting(min(times, default=None))
 
-    def _handle(self, element: Element) -> None:
+    def _handle(self, element: Element | InputEnded) -> None:
         if isinstance(element, Batch):
             try:
                 self._chain.process(element, self._input.port())
@@ -244,6 +245,9 @@ class Task:
             self._hand_on()
         elif isinstance(element, Barrier):
             self._snapshot(element)
+        elif isinstance(element, InputEnded):
+            self._chain.input_ended(element.port)
+            self._hand_on()
         else:
             self._advance(element)
 

@@ -17,7 +17,7 @@ from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.ids import StepName
 from raystream.verify import columns, keyed, windows
 from raystream.verify.event_time import time_of
-from raystream.verify.joins import asof_join, interval_join, join
+from raystream.verify.joins import asof_join, interval_join, join, lookup
 from raystream.verify.over import over
 from raystream.verify.process import processed
 from raystream.verify.rows import TAG, TIME, Row, visible
@@ -105,6 +105,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "interval_join": interval_join,
     "asof_join": asof_join,
     "join": join,
+    "lookup": lookup,
     "window_join": windows.window_join,
     "union": columns.union,
     "key_by": columns.key_by,

@@ -54,6 +54,18 @@ def asof_join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]
     return found
 
 
+def lookup(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
+    """Each row with those of the table that have its key, at its own time."""
+    names = _names(step, left, 0), _names(step, right, 1)
+    table = [{**row, _TIME: -(2**62)} for row in right]
+    found = []
+    for mine in left:
+        time = mine[_TIME] if mine[_TIME] is not None else -(2**62)
+        rows = joined(step, [{**mine, _TIME: time}], table, lambda mine, theirs: True, names)
+        found += [{**row, _TIME: mine[_TIME]} for row in rows]
+    return found
+
+
 def window_join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
     """Pairs of the same window, which is in their columns; its last moment is their time."""
     bounds = ("window_start", "window_end")

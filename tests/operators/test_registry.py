@@ -45,6 +45,7 @@ EXAMPLES: dict[str, Step] = {
         steps.WindowJoin((("n", "m"),), window=rs.tumbling("1m")),
         steps.Join((("n", "m"),), ttl_ms=60_000),
         steps.IntervalJoin((("n", "m"),), low=-5000, high=60_000),
+        steps.Lookup((("n", "m"),)),
         steps.KeyBy(("n",)),
         steps.WindowAggregate(("n",), *ASKED),
         steps.SessionAggregate(("n",), rs.session("1m"), {"m": rs.count()}),

@@ -10,8 +10,9 @@ from raystream.checkpoint.barrier import Barrier
 from raystream.runtime.channels.base import ChannelBroken
 from raystream.runtime.channels.memory import MemoryChannel
 from raystream.runtime.gate import InputGate
+from raystream.runtime.loading import InputEnded, Loading
 from raystream.time.clock import VirtualClock
-from raystream.time.watermark import Idle, Watermark
+from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 from tests.runtime.parts import channels, timed
 
 
@@ -113,3 +114,37 @@ def test_a_batch_tells_the_input_that_it_is_for() -> None:
     while gate.poll() is not None:
         ports.append(gate.port())
     assert sorted(ports) == [0, 0, 1]
+
+
+def loading_gate() -> tuple[InputGate, MemoryChannel, MemoryChannel]:
+    """The second channel is read whole before the first."""
+    stream, table = MemoryChannel(), MemoryChannel()
+    names = channels(2)
+    links = dict(zip(names, (stream, table), strict=True))
+    return InputGate(links, loading=Loading(names[1:], 1)), stream, table
+
+
+def test_a_table_is_read_before_the_stream_and_event_time_follows_its_end() -> None:
+    gate, stream, table = loading_gate()
+    row, entry, more = timed(1), timed(2, 2), timed(3, 3, 3)
+    for element in (row, Watermark(5)):
+        stream.send(element)
+    table.send(entry)
+    assert drained(gate) == [entry]
+    for element in (more, Watermark(END_OF_TIME)):
+        table.send(element)
+    assert drained(gate) == [more, InputEnded(1), row, Watermark(5)]
+    assert drained(gate) == []
+
+
+def test_while_a_table_is_read_a_barrier_lets_the_stream_pass_up_to_it() -> None:
+    gate, stream, table = loading_gate()
+    row, behind, entry = timed(1), timed(2, 2), timed(3, 3, 3)
+    for element in (row, Watermark(5), Barrier(1), behind):
+        stream.send(element)
+    assert drained(gate) == []
+    for element in (Watermark(9), Barrier(1), entry):
+        table.send(element)
+    assert drained(gate) == [row, Barrier(1), entry]
+    table.send(Watermark(END_OF_TIME))
+    assert drained(gate) == [InputEnded(1), Watermark(5), behind]

@@ -28,13 +28,13 @@ from raystream.data.keys import canonical
 from raystream.data.left_out import left_out
 from raystream.operators.final_rows import final_rows
 from raystream.operators.join.condition import living
-from raystream.operators.join.given import NOBODY, Given, frames, identities
+from raystream.operators.join.given import Given, frames, identities
 from raystream.operators.join.news import news_of
 from raystream.operators.join.step import Join
 from raystream.operators.joins.condition import FOREVER, UNTIL
 from raystream.operators.joins.kinds import JoinKind
 from raystream.operators.joins.pairs import LATE, PIECE
-from raystream.operators.joins.rows import JoinedRows, keys_as
+from raystream.operators.joins.rows import NOBODY, JoinedRows, keys_as
 from raystream.operators.tables import PiecewiseOperator, StateTable
 from raystream.operators.user_code import untyped
 from raystream.state.change_table import COUNT, ENTRY, ID, SIGN, ChangeTable

@@ -10,14 +10,8 @@ import polars as pl
 
 from raystream.data.changes import CHANGE, RowKind
 from raystream.operators.changing.groups import numbers
-from raystream.operators.joins.rows import JoinedRows
+from raystream.operators.joins.rows import NOBODY, Halves, JoinedRows, side_by_side
 from raystream.state.keys import Rows
-
-Halves = tuple[pl.DataFrame, pl.DataFrame]
-"""Left and right rows."""
-
-NOBODY = -1
-"""In place of the number of a row: nulls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +99,5 @@ def frames(
     """The rows themselves, at most so many at once."""
     for first in range(0, len(kinds), most):
         piece = slice(first, first + most)
-        frame = _side_by_side(given.left[piece], given.right[piece], halves, rows)
+        frame = side_by_side(given.left[piece], given.right[piece], halves, rows)
         yield frame.with_columns(pl.Series(CHANGE, kinds[piece], pl.Int8()))
-
-
-def _side_by_side(left: Rows, right: Rows, halves: Halves, rows: JoinedRows) -> pl.DataFrame:
-    mine, theirs = halves
-    both = np.flatnonzero((left >= 0) & (right >= 0))
-    only = np.flatnonzero(right < 0), np.flatnonzero(left < 0)
-    parts = [
-        (both, rows.of(mine[left[both]], theirs[right[both]])) if len(both) else None,
-        (only[0], rows.of(mine[left[only[0]]], None)) if len(only[0]) else None,
-        (only[1], rows.of(None, theirs[right[only[1]]])) if len(only[1]) else None,
-    ]
-    there = [part for part in parts if part is not None]
-    if len(there) == 1:
-        return there[0][1]
-    back = np.argsort(np.concatenate([at for at, _ in there]))
-    return pl.concat([frame for _, frame in there], rechunk=True)[back]

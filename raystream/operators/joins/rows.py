@@ -12,6 +12,13 @@ from raystream.data.batch import TIME
 from raystream.data.schema import Schema
 from raystream.operators.joins.columns import Pairs, joined_schema, right_names
 from raystream.operators.joins.kinds import JoinKind
+from raystream.state.keys import Rows
+
+Halves = tuple[pl.DataFrame, pl.DataFrame]
+"""Left and right rows."""
+
+NOBODY = -1
+"""In place of the number of a row: nulls."""
 
 
 class JoinedRows:
@@ -79,3 +86,27 @@ def keys_as(
     return pl.DataFrame(
         [s if s.dtype == types[s.name] else s.cast(types[s.name], strict=False) for s in found]
     )
+
+
+def side_by_side(left: Rows, right: Rows, halves: Halves, rows: JoinedRows) -> pl.DataFrame:
+    """Rows by the numbers of their halves, in that order.
+
+    Args:
+        left: Numbers of left rows, or NOBODY.
+        right: Numbers of right rows.
+        halves: The rows that the numbers are of.
+        rows: Assembles them.
+    """
+    mine, theirs = halves
+    both = np.flatnonzero((left >= 0) & (right >= 0))
+    only = np.flatnonzero(right < 0), np.flatnonzero(left < 0)
+    parts = [
+        (both, rows.of(mine[left[both]], theirs[right[both]])) if len(both) else None,
+        (only[0], rows.of(mine[left[only[0]]], None)) if len(only[0]) else None,
+        (only[1], rows.of(None, theirs[right[only[1]]])) if len(only[1]) else None,
+    ]
+    there = [part for part in parts if part is not None]
+    if len(there) == 1:
+        return there[0][1]
+    back = np.argsort(np.concatenate([at for at, _ in there]))
+    return pl.concat([frame for _, frame in there], rechunk=True)[back]
