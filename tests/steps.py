@@ -33,6 +33,7 @@ from raystream.operators.window.step import (
     WindowLocal,
     WindowUpdates,
 )
+from raystream.operators.window_apply.step import WindowApply
 from raystream.operators.window_join.step import WindowJoin
 from raystream.operators.with_columns.step import WithColumns
 from raystream.operators.with_event_time.step import WithEventTime
@@ -66,6 +67,7 @@ __all__ = [
     "Top",
     "Union",
     "WindowAggregate",
+    "WindowApply",
     "WindowGlobal",
     "WindowJoin",
     "WindowLocal",

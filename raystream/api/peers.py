@@ -92,8 +92,9 @@ _OURS = (
 _OF_A_WINDOW = (
     (".agg(n=rs.count())", "count"),
     (".agg(..) with " + "rs.sum, rs.min, rs.max, rs.mean, rs.first or rs.last", "sum min max mean"
-     " avg average first last aggregate aggregates reduce fold apply process collect current final"
-     " map flatmap select"),
+     " avg average first last aggregate aggregates reduce fold collect current final select"),
+    (".apply(function, schema=..)", "process map flatmap mapbatches applyinpandas mapgroups"
+     " processwindowfunction windowapply"),
     (".agg(..).write(..)", "write to sink sinkto addsink totopic show print"),
     (".window(.., allowed_lateness=..)", "allowedlateness grace"),
     (".window(.., emit=..)", "trigger suppress emit"),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.computed_aggregates import check_aggregates, with_computed
 from raystream.api.expressions import named
+from raystream.api.key_columns import check_function
 from raystream.api.keyed import KeyedStream
 from raystream.api.origin import wrong
 from raystream.api.peers import no_verb_of_window
-from raystream.api.pipeline import Pipeline
+from raystream.api.pipeline import Pipeline, declared
 from raystream.graph.aggregates import Aggregate
 from raystream.graph.logical import Edge
 from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose
@@ -26,10 +27,11 @@ from raystream.graph.windows import (
 from raystream.operators.global_window.step import GlobalAggregate
 from raystream.operators.session.step import SessionAggregate
 from raystream.operators.window.step import WindowAggregate
+from raystream.operators.window_apply.step import WindowApply
 
 
 class WindowedStream:
-    """Returned by `.window(..)`; `.agg(..)` is its only verb."""
+    """Returned by `.window(..)`; `.agg(..)` and `.apply(..)` are its verbs."""
 
     def __init__(
         self,
@@ -79,6 +81,43 @@ class WindowedStream:
         if edge != self._edge:  # columns for functions were added
             stream._dead = (Edge(edge.source, "errors"), *stream._dead)
         return stream
+
+    def apply(self, function: Callable[[Any], Any], *, schema: Any) -> KeyedStream:
+        """Rows that a function makes of the rows of each key and closed window: frame -> frame.
+
+        The result has the key columns, `window_start`, `window_end`, and the columns returned. Late
+        rows are in `.late` of it.
+
+        Args:
+            function: Called with a Polars frame: the columns of the rows, in the order of event
+                time, and `window_start`, `window_end`. It returns a frame of any height. If it
+                raises, all rows of the window go by `errors=`.
+            schema: Columns that it returns.
+
+        Raises:
+            ConfigurationError: a window without end, or with another emission than on close.
+
+        >>> source = rs.Rows([{"ts": 7}, {"ts": 3}])
+        >>> rows = rs.Pipeline("example").read(source, event_time="ts")
+        >>> def span(frame):
+        ...     return frame.select(ms=rs.col("ts").last() - rs.col("ts").first())
+        >>> rows.window(rs.tumbling("1m")).apply(span, schema={"ms": "int"}).collect().rows()
+        [(0, 60000, 4)]
+        """
+        check_function(function, "apply")
+        base, returns = self._base, declared(schema)
+        if isinstance(base, GlobalAggregate) or not isinstance(base.emit, OnClose):
+            text = "apply is for windows of event time that are emitted when they close"
+            raise wrong(text, "leave emit out; for counted rows write .agg(..)")
+        if isinstance(base.window, Session) and base.window.column is not None:
+            text = "apply takes sessions with a fixed gap"
+            raise wrong(text, 'write rs.session("30m")')
+        lateness = base.allowed_lateness_ms
+        step = WindowApply(base.keys, base.window, function, returns, lateness, base.errors)
+        edge = self._pipeline.add(
+            step, (self._edge,), name=self._name, parallelism=self._parallelism
+        )
+        return KeyedStream(self._pipeline, edge, base.keys)
 
     def _check(self, every: Mapping[str, Any]) -> None:
         if not every:

@@ -212,6 +212,19 @@ def _aggregate(stream: Stream, step: Value, _: str, around: Surroundings) -> Str
     return result
 
 
+def _window_apply(stream: Stream, step: Value, _: str, around: Surroundings) -> Stream:
+    keys, window = step.get("key_by"), step["window"]
+    if keys is not None:
+        with around.notes.noting(keys, step):
+            stream = _keyed(stream, keys, {})
+    options = options_of(step, "name", "parallelism", "allowed_lateness") | _errors(step)
+    with around.notes.noting(window, step):
+        windowed = stream.window(window_of(window), **options)
+    with around.notes.noting(step["window_apply"], step):
+        called = function(step["window_apply"].data, around.directory)
+        return windowed.apply(called, schema=step["schema"].plain())
+
+
 def _grouped(stream: Stream, step: Value, around: Surroundings) -> Stream:
     """Without a window."""
     options = options_of(step, "name", "parallelism", "ttl") | _errors(step)
@@ -261,8 +274,9 @@ def _aggregate_of(text: str, around: Surroundings) -> Aggregate:
     return parse_aggregate(text).aggregate(user)
 
 
-_OF_FUNCTION = ("map", "flat_map", "map_batches", "inspect", "process")
+_OF_FUNCTION = ("map", "flat_map", "map_batches", "inspect", "process", "window_apply")
 CALLS: Mapping[str, _Call] = {
+    "window_apply": _window_apply,
     "over": _over,
     "aggregate": _aggregate,
     "asof_join": _join,

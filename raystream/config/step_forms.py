@@ -287,9 +287,26 @@ OVER = Record(
     },
 )
 
+WINDOW_APPLY = Record(
+    "a window_apply",
+    {
+        "window_apply": Field(
+            FUNCTION, "Frame -> frame, in Python, for each closed window.", required=True
+        ),
+        "window": Field(WINDOW, "Windows of event time.", required=True),
+        "schema": Field(SCHEMA, "Columns that it returns.", required=True),
+        "key_by": AGGREGATE.fields["key_by"],
+        "allowed_lateness": AGGREGATE.fields["allowed_lateness"],
+        "late": _LATE,
+        **_ERRORS,
+        **_COMMON,
+    },
+)
+
 STEP = Variants(
     "a step",
     {
+        "window_apply": WINDOW_APPLY,
         "over": OVER,
         "join": JOIN,
         "asof_join": ASOF_JOIN,

@@ -29,6 +29,7 @@ from raystream.operators.step import Step
 from raystream.operators.top.step import Top
 from raystream.operators.union.step import Union
 from raystream.operators.window.step import WindowAggregate
+from raystream.operators.window_apply.step import WindowApply
 from raystream.operators.window_join.step import WindowJoin
 from raystream.operators.with_columns.step import WithColumns
 from raystream.operators.with_event_time.step import WithEventTime
@@ -60,6 +61,7 @@ OURS: tuple[type[Step], ...] = (
     GroupAggregate,
     SessionAggregate,
     GlobalAggregate,
+    WindowApply,
     Over,
     Top,
     Write,

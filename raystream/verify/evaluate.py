@@ -110,6 +110,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "union": columns.union,
     "key_by": columns.key_by,
     "window_aggregate": windows.window_aggregate,
+    "window_apply": windows.window_apply,
     "group_aggregate": windows.group_aggregate,
     "session_aggregate": windows.session_aggregate,
     "global_aggregate": windows.global_aggregate,

@@ -6,12 +6,14 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
+import polars as pl
+
 from raystream.errors import ConfigurationError
 from raystream.graph.windows import Hopping, Tumbling, Window
 from raystream.verify.aggregates import finish, values_of
 from raystream.verify.joins import window_join as joined
 from raystream.verify.local_windows import local_windows_of
-from raystream.verify.rows import TIME, Row, comparable
+from raystream.verify.rows import TIME, Row, comparable, visible
 
 
 def window_aggregate(step: Any, rows: list[Row]) -> list[Row]:
@@ -35,6 +37,32 @@ def window_aggregate(step: Any, rows: list[Row]) -> list[Row]:
         }
         for group, members in groups.items()
     ]
+
+
+def window_apply(step: Any, rows: list[Row]) -> list[Row]:
+    """What the function makes of the rows of each key and window."""
+    groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    if hasattr(step.window, "gap_ms"):
+        keys: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for number, row in enumerate(rows):
+            keys[tuple(comparable(row[name]) for name in step.keys)].append(number)
+        for members in keys.values():
+            for session, reach in _sessions(step.window, rows, members):
+                of = [rows[m] for m in session]
+                key = tuple(of[0][name] for name in step.keys)
+                groups[(*key, min(row[TIME] for row in of), reach)] += of
+    else:
+        for row in rows:
+            for start, end in windows_of(step.window, row[TIME]):
+                groups[(*(row[name] for name in step.keys), start, end)].append(row)
+    names = (*step.keys, "window_start", "window_end")
+    found = []
+    for group, of in groups.items():
+        own = dict(zip(names, group, strict=True))
+        ordered = sorted(of, key=lambda row: row[TIME])
+        frame = pl.DataFrame([{**visible(row), **own} for row in ordered], infer_schema_length=None)
+        found += [{TIME: group[-1] - 1, **own, **row} for row in step.function(frame).to_dicts()]
+    return found
 
 
 def session_aggregate(step: Any, rows: list[Row]) -> list[Row]:

@@ -11,7 +11,7 @@ from raystream.config.place import InvalidFile
 from raystream.config.to_python import to_python
 from raystream.graph.over import Lag, RowNumber
 from raystream.graph.policies import OnUpdate
-from raystream.graph.windows import CountWindow, GlobalWindow, Trigger
+from raystream.graph.windows import CountWindow, GlobalWindow, Session, Trigger
 from tests.config.test_compile import steps
 
 
@@ -68,6 +68,24 @@ def test_windows_that_event_time_does_not_bound(
     _, _, step, _ = steps(tmp_path, text)
     assert (step.keys, step.window) == (("ip",), value)
     assert f".window({python})" in to_python(load(str(tmp_path / "job.yaml")).pipeline)
+
+
+def test_a_function_of_each_window(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def best(frame):\n    return frame.select('n')\n")
+    text = """steps:
+  - key_by: ip
+    window: {session: 30m}
+    window_apply: mine:best
+    schema: {n: int}
+    allowed_lateness: 5s
+    errors: skip"""
+    _, _, step, _ = steps(tmp_path, text)
+    assert (step.keys, step.window) == (("ip",), Session(1_800_000))
+    assert (step.allowed_lateness_ms, str(step.errors)) == (5000, "skip")
+    python = to_python(load(str(tmp_path / "job.yaml")).pipeline)
+    said = '.window(rs.session("30m"), allowed_lateness="5s", errors="skip")'
+    assert said in python
+    assert '.apply(mine.best, schema={"n": "int"})' in python
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ EXAMPLES: dict[str, Step] = {
         steps.WindowAggregate(("n",), *ASKED),
         steps.SessionAggregate(("n",), rs.session("1m"), {"m": rs.count()}),
         steps.GlobalAggregate(("n",), rs.count_window(3), {"m": rs.count()}),
+        steps.WindowApply(("n",), rs.tumbling("1m"), len, {"m": "int"}),
         steps.GroupAggregate(("n",), {"m": rs.count()}),
         steps.Top(("n",), 3, (steps.Order("n"),)),
         steps.Write(rs.Collect()),

@@ -181,6 +181,7 @@ class SessionAggregate(PiecewiseOperator):
             rows = rows.filter(pl.Series(on_time))
         if not rows.height:
             return
+        self._took(rows)
         numbers = pl.Series(SESSION, found.session_of_rows[on_time])
         news = aggregation.partial(rows.with_columns(numbers), [SESSION])
         kept = found.kept.select(news.columns)
@@ -207,6 +208,9 @@ class SessionAggregate(PiecewiseOperator):
         else:
             again = sessions.filter(pl.Series((new & over)[which]))
             self._start(self._closed(again))
+
+    def _took(self, rows: pl.DataFrame) -> None:
+        """Rows that are not late."""
 
     def _advance(self, before: int, reached: int) -> None:
         timers = self._timers.table

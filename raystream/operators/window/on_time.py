@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import polars as pl
@@ -24,6 +25,9 @@ class OnTime:
         step: The merge of rows, or of partials.
         panes: Of its window.
         errors: Handles rows that cannot be computed.
+
+    Attributes:
+        took: Called with the rows themselves, where they are not partials.
     """
 
     def __init__(self, step: WindowGlobal, panes: Assigner, errors: RowErrors) -> None:
@@ -32,6 +36,7 @@ class OnTime:
         self._panes = panes
         self._errors = errors
         self._aggregation: Aggregation | None = None
+        self.took: Callable[[pl.DataFrame], None] | None = None
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
         """Called once, before anything else."""
@@ -60,6 +65,8 @@ class OnTime:
             if self._output.consumed("late"):
                 self._output.emit(Batch(late.drop(PANE)), "late")
         on_time = self._aggregation.computed(on_time, self._errors)
+        if self.took is not None:
+            self.took(on_time)
         return self._aggregation.partial(on_time, [PANE, *self._keys])
 
     def _count(self, number: int, rows: pl.DataFrame, reason: str) -> None:
