@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException
 
 from raystream.connectors.base import AbortVerdict, Verdict
 from raystream.connectors.kafka import admin as admin_module
+from raystream.connectors.kafka import kafka_python
 from raystream.connectors.kafka.answers import NAMES, abort_verdict, commit_verdict
 from raystream.connectors.kafka.clients import NO_ANSWER, ClientError, Identity, Messages
 from raystream.connectors.kafka.configs import transactional
@@ -159,7 +160,7 @@ def test_end_txn_is_never_sent_in_version_five(bench, topic, admin, monkeypatch)
 
 
 def test_an_unreachable_cluster_is_no_answer_not_a_verdict(bench, topic, admin, monkeypatch):
-    monkeypatch.setattr(admin_module, "_CONNECT_MS", 300)
+    monkeypatch.setattr(kafka_python, "_CONNECT_MS", 300)
     with pytest.raises(ClientError):
         admin_module.KafkaPythonTransactions({"bootstrap_servers": ["127.0.0.1:1"]})
     assert commit_verdict(NO_ANSWER) is Verdict.AGAIN

@@ -101,9 +101,9 @@ def test_no_secret_in_any_repr_or_pickle_of_a_reference():
 
 
 def test_no_secret_in_logs_or_errors_of_the_clients(caplog, monkeypatch):
-    from raystream.connectors.kafka import admin, confluent
+    from raystream.connectors.kafka import confluent, kafka_python
 
-    monkeypatch.setattr(admin, "_CONNECT_MS", 300)
+    monkeypatch.setattr(kafka_python, "_CONNECT_MS", 300)
     monkeypatch.setattr(confluent, "NETWORK_S", 0.5)
     caplog.set_level(logging.DEBUG)
     options = {**SCRAM, "security_protocol": "SASL_PLAINTEXT"}
