@@ -43,8 +43,8 @@ def seconds(value: Duration, what: str = "duration") -> float:
 
 def _possible(found: float, value: Duration, what: str) -> float:
     if abs(found) > LONGEST_S:
-        said = str(value) if len(str(value)) <= 40 else f"{str(value)[:37]}..."  # noqa: PLR2004
-        text = f"{what}: {said} is longer than the 9999 years that event time has"
+        shown = str(value) if len(str(value)) <= 40 else f"{str(value)[:37]}..."  # noqa: PLR2004
+        text = f"{what}: {shown} is longer than the 9999 years that event time has"
         raise ConfigurationError(text, what_to_do="write a shorter duration")
     return found
 

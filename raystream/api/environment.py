@@ -45,11 +45,11 @@ def in_effect(settings: Settings, environment: Mapping[str, str] | None = None) 
     Raises:
         ConfigurationError: a variable has a wrong value; the message names it.
     """
-    said = os.environ if environment is None else environment
+    values = os.environ if environment is None else environment
     changed = {
-        name: _read(variable_of(name), said[variable_of(name)], read)
+        name: _read(variable_of(name), values[variable_of(name)], read)
         for name, read in _READ.items()
-        if said.get(variable_of(name))
+        if values.get(variable_of(name))
     }
     return replace(settings, **changed)
 
@@ -73,8 +73,8 @@ def told_by_environment(graph: LogicalGraph, *, but: tuple[str, ...] = ()) -> st
     names = [variable_of(name) for name in _READ if name not in but]
     if _addresses(graph):
         names.append(BOOTSTRAP_VARIABLE)
-    said = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
-    return f"from the environment: {', '.join(said)}" if said else ""
+    values = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
+    return f"from the environment: {', '.join(values)}" if values else ""
 
 
 def doubts(graph: LogicalGraph, environment: Mapping[str, str] | None = None) -> list[str]:
@@ -84,12 +84,12 @@ def doubts(graph: LogicalGraph, environment: Mapping[str, str] | None = None) ->
         graph: Of the pipeline.
         environment: Overrides that of the process.
     """
-    said = os.environ if environment is None else environment
-    found = [_unknown(name) for name in sorted(said) if _is_unknown(name)]
+    values = os.environ if environment is None else environment
+    found = [_unknown(name) for name in sorted(values) if _is_unknown(name)]
     addresses = _addresses(graph)
-    if said.get(BOOTSTRAP_VARIABLE) and len(addresses) > 1:
+    if values.get(BOOTSTRAP_VARIABLE) and len(addresses) > 1:
         found.append(
-            f"{BOOTSTRAP_VARIABLE}={said[BOOTSTRAP_VARIABLE]} replaces {' and '.join(addresses)}:"
+            f"{BOOTSTRAP_VARIABLE}={values[BOOTSTRAP_VARIABLE]} replaces {' and '.join(addresses)}:"
             " both are the same cluster now"
         )
     return found

@@ -46,13 +46,13 @@ def units_at(pipeline: Pipeline, edge: Edge) -> Mapping[str, str]:
     return {name: alike[old] for name, old in kept.items()}
 
 
-def checked_unit(said: str | None, event_time: Any, units: Mapping[str, str]) -> str:
+def checked_unit(declared: str | None, event_time: Any, units: Mapping[str, str]) -> str:
     """Unit of event time: the explicit one, else that of the declared schema, else `ms`.
 
     Raises:
         ConfigurationError: not a unit, or the schema declares another one.
     """
-    word = None if said is None else chosen(said, "event_time_unit", list(UNITS))
+    word = None if declared is None else chosen(declared, "event_time_unit", list(UNITS))
     declared = units.get(event_time) if isinstance(event_time, str) else None
     if word is not None and declared is not None and word != declared:
         text = f"event_time_unit is {word!r}, but the schema says {declared!r} of {event_time!r}"

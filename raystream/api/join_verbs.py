@@ -295,7 +295,7 @@ def _bound(value: Any) -> Bound:
         text = f"join: an end of within is {value!r}"
         raise wrong(text, _HOW_WITHIN)
     before = isinstance(value, str) and value.strip().startswith("-")
-    said: Duration = value.strip().removeprefix("-") if isinstance(value, str) else value
+    positive: Duration = value.strip().removeprefix("-") if isinstance(value, str) else value
     with at_call():
-        found = milliseconds(said, "within")
+        found = milliseconds(positive, "within")
     return -found if before else found

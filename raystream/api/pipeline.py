@@ -13,7 +13,7 @@ from raystream.api.names import automatic, check_free, check_name, with_final_na
 from raystream.api.origin import at_call, origin_of_call, wrong
 from raystream.api.peers import no_verb_of_pipeline
 from raystream.api.read_changes import checked_changes, table
-from raystream.api.said import Said
+from raystream.api.registered_steps import RegisteredSteps
 from raystream.api.time_zones import known_zone
 from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy, WatermarkStrategy
@@ -96,7 +96,7 @@ class Pipeline:
             pause,
             check_parallelism(parallelism),
         )
-        self._said = Said()
+        self._steps = RegisteredSteps()
         self._schemas: dict[Edge, Schema | None] = {}
 
     if not TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Pipeline:
 
     def __repr__(self) -> str:
         """Name and size."""
-        return f"Pipeline({self.name!r}, {len(self._said)} steps)"
+        return f"Pipeline({self.name!r}, {len(self._steps)} steps)"
 
     def _repr_html_(self) -> str:
         """The picture that notebooks show; also for an incomplete pipeline."""
@@ -126,7 +126,7 @@ class Pipeline:
 
     def _drawable(self) -> tuple[LogicalGraph, Exception | None]:
         """The steps so far, and the error if they cannot be planned."""
-        nodes = tuple(self._said.nodes())
+        nodes = tuple(self._steps.nodes())
         try:
             self.plan()
             return self.graph(), None
@@ -422,7 +422,7 @@ class Pipeline:
         >>> [node.name for node in p.graph().nodes]
         ['read-memory', 'write-memory']
         """
-        return LogicalGraph(self.name, with_final_names(self._said.nodes()))
+        return LogicalGraph(self.name, with_final_names(self._steps.nodes()))
 
     def add(
         self,
@@ -435,9 +435,9 @@ class Pipeline:
         """Add a step and return its main output. For verbs, not for users."""
         origin = origin_of_call()
         label = automatic(step) if name is None else check_name(name, "step")
-        self._said.enter()
+        self._steps.enter()
         if name is not None:
-            check_free(label, self._said.certain())
+            check_free(label, self._steps.certain())
         node = Node(
             id=-1,
             name=label,
@@ -451,8 +451,8 @@ class Pipeline:
         if step.counts_rows:
             from raystream.plan.finality import check_final
 
-            check_final((*self._said.present(), node))
-        kept = self._said.add(node)
+            check_final((*self._steps.present(), node))
+        kept = self._steps.add(node)
         self._schemas.update({Edge(kept.id, tag): schema for tag, schema in outputs.items()})
         return Edge(kept.id)
 
@@ -462,7 +462,7 @@ class Pipeline:
 
     def node(self, edge: Edge) -> Node:
         """The node of an output."""
-        return self._said.node(edge)
+        return self._steps.node(edge)
 
     def _outputs(self, node: Node) -> Mapping[str, Schema]:
         """Columns of each output of a step; empty if they are not known at build time."""

@@ -108,10 +108,10 @@ class ProcessVerbs(Shown):
         return self._side(tag)
 
 
-def _sides(said: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
-    if isinstance(said, str):
-        said = [said]
-    sides = dict(said) if isinstance(said, Mapping) else dict.fromkeys(said)
+def _sides(outputs: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
+    if isinstance(outputs, str):
+        outputs = [outputs]
+    sides = dict(outputs) if isinstance(outputs, Mapping) else dict.fromkeys(outputs)
     for tag in sides:
         if tag in _TAKEN or not isinstance(tag, str) or not tag:
             text = f"a side output cannot be called {tag!r}"

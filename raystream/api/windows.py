@@ -246,7 +246,7 @@ def _length(value: Duration, what: str) -> int:
         text = f"{what} must be more than 0"
         raise wrong(text)
     if abs(exact - length) > 1e-6 * max(1.0, exact * 1e-6):
-        text = f"{what}: {_said(value)} is not a whole number of milliseconds"
+        text = f"{what}: {_shown(value)} is not a whole number of milliseconds"
         raise wrong(text, "for example 1s, 5m, 250ms")
     return length
 
@@ -255,7 +255,7 @@ def _kept(ttl: Duration | None) -> int | None:
     return None if ttl is None else _length(ttl, "ttl")
 
 
-def _said(value: Duration) -> str:
+def _shown(value: Duration) -> str:
     return f"{value.total_seconds()}s" if isinstance(value, timedelta) else value.strip()
 
 

@@ -27,7 +27,7 @@ from raystream.ids import StepName, SubtaskId
 
 
 @dataclass(frozen=True, slots=True)
-class CheckpointSettings:
+class TriggerSettings:
     """Interval, pause and timeout of checkpoints.
 
     Args:
@@ -75,7 +75,7 @@ class CheckpointCoordinator:
 
     >>> one = SubtaskId("read", 0)
     >>> at = Position(Owner(0, "nonce"), head=0)
-    >>> coordinator = CheckpointCoordinator([one], at, CheckpointSettings(interval_s=10))
+    >>> coordinator = CheckpointCoordinator([one], at, TriggerSettings(interval_s=10))
     >>> coordinator.handle(Tick(100.0)), coordinator.handle(Tick(110.0))
     ([], [TriggerBarrier(barrier=Barrier(checkpoint=1, final=False))])
     """
@@ -84,7 +84,7 @@ class CheckpointCoordinator:
         self,
         subtasks: Collection[SubtaskId],
         position: Position,
-        settings: CheckpointSettings,
+        settings: TriggerSettings,
         job: Mapping[str, Any] | None = None,
     ) -> None:
         self._subtasks = frozenset(subtasks)

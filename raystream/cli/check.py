@@ -62,6 +62,6 @@ def _document(finding: Finding) -> dict[str, str]:
     return {
         "level": str(finding.level),
         "about": finding.about,
-        "said": finding.said,
+        "said": finding.text,
         "what_to_do": finding.what_to_do,
     }

@@ -39,15 +39,15 @@ def add_completion(app: click.Group) -> None:
         app.params.append(option)
 
 
-def _show(context: click.Context, option: click.Parameter, said: str | None) -> None:
-    if said is not None:
-        print(script(context.command, _shell(said)), end="")
+def _show(context: click.Context, option: click.Parameter, chosen: str | None) -> None:
+    if chosen is not None:
+        print(script(context.command, _shell(chosen)), end="")
         context.exit()
 
 
-def _install(context: click.Context, option: click.Parameter, said: str | None) -> None:
-    if said is not None:
-        shell = _shell(said)
+def _install(context: click.Context, option: click.Parameter, chosen: str | None) -> None:
+    if chosen is not None:
+        shell = _shell(chosen)
         print(f"completion for {shell} is in {install(context.command, shell)}; open a new shell")
         context.exit()
 
@@ -92,9 +92,9 @@ def _written(path: Path, text: str) -> Path:
     return path
 
 
-def _shell(said: str) -> str:
-    if said != THIS_SHELL:
-        return said
+def _shell(chosen: str) -> str:
+    if chosen != THIS_SHELL:
+        return chosen
     named = os.path.basename(os.environ.get("SHELL", ""))
     if named not in SHELLS:
         what = f"name the shell: one of {', '.join(SHELLS)}"

@@ -13,7 +13,9 @@ from raystream.exit_codes import MEANINGS, ExitCode
 GOOD = ExitCode.DONE
 FAILED = ExitCode.FAILED
 
-IN_HELP = f"Exit codes: {'; '.join(f'{int(code)} {said}' for code, said in MEANINGS.items())}."
+IN_HELP = (
+    f"Exit codes: {'; '.join(f'{int(code)} {meaning}' for code, meaning in MEANINGS.items())}."
+)
 
 
 def exit_code_of(action: Callable[[], object]) -> int:

@@ -89,8 +89,8 @@ def _of_ray(name: str, lines: int) -> list[Piece]:
     from raystream.runtime.ray.driver_log import last_lines, log_of
     from raystream.runtime.ray.logs import Piece
 
-    said = last_lines(name, lines)
-    return [Piece("ray", str(log_of(name)), tuple(said), 0)] if said else []
+    lines_of = last_lines(name, lines)
+    return [Piece("ray", str(log_of(name)), tuple(lines_of), 0)] if lines_of else []
 
 
 def _of_the_past(name: str, storage: str | None, lines: int) -> list[Piece]:
@@ -104,7 +104,8 @@ def _of_the_past(name: str, storage: str | None, lines: int) -> list[Piece]:
             title, _, text = line.partition(" | ")
             by_process.setdefault(title, []).append(text)
     return [
-        Piece(t, "", tuple(said[-lines:] if lines else ()), 0) for t, said in by_process.items()
+        Piece(t, "", tuple(lines_of[-lines:] if lines else ()), 0)
+        for t, lines_of in by_process.items()
     ]
 
 

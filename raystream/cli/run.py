@@ -53,7 +53,7 @@ def add_run_verbs(app: click.Group) -> None:
     "--accept-loss", is_flag=True, help="Continue without output that the broker has aborted"
 )
 @options.param
-def run(target: str, param: dict[str, str], **said: Any) -> int:
+def run(target: str, param: dict[str, str], **flags: Any) -> int:
     """Run a pipeline in the foreground to its end.
 
     It continues from its last checkpoint. Ctrl-C ends it after a last commit, twice cancels it.
@@ -64,7 +64,7 @@ def run(target: str, param: dict[str, str], **said: Any) -> int:
 
     with going_on():
         pipeline = loaded(target, param)
-        outcome = run_pipeline(pipeline, RunOptions(**said))
+        outcome = run_pipeline(pipeline, RunOptions(**flags))
         tell(outcome)
     return outcome.exit_code
 

@@ -63,7 +63,7 @@ def submit(
     working_dir: Path,
     env: Sequence[str],
     wait: bool,
-    **said: Any,
+    **flags: Any,
 ) -> int:
     """Run a pipeline on a Ray cluster, by way of `ray job submit`.
 
@@ -73,9 +73,9 @@ def submit(
     from raystream.runtime.ray.submission import Submission
     from raystream.runtime.ray.submission import submit as send
 
-    _check_storage(said["checkpoint_storage"])
-    arguments = ["run", _inside(target, working_dir), *_handed_on(context, said)]
-    _check_target(target, said["param"])
+    _check_storage(flags["checkpoint_storage"])
+    arguments = ["run", _inside(target, working_dir), *_handed_on(context, flags)]
+    _check_target(target, flags["param"])
     job = send(Submission(arguments, working_dir, _variables(env)), address)
     print(f"submitted {job.id}: raystream {' '.join(arguments)}", file=sys.stderr)
     print(f"  follow: {job.command('logs --follow')}", file=sys.stderr)
@@ -98,14 +98,14 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _handed_on(context: click.Context, said: Mapping[str, Any]) -> list[str]:
+def _handed_on(context: click.Context, flags: Mapping[str, Any]) -> list[str]:
     """The options of `raystream run` given on the command line, as they were typed."""
     arguments: list[str] = []
     for option in _OF_RUN:
         name = option.name or ""
         if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue  # values of the local environment are not passed to the cluster
-        value, flag = said[name], option.opts[0]
+        value, flag = flags[name], option.opts[0]
         if isinstance(value, Mapping):
             arguments += [part for k, v in value.items() for part in (flag, f"{k}={v}")]
         elif value is True:

@@ -55,12 +55,12 @@ def _shared(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--all", "every", is_flag=True, help="Those that have ended, too")
 @click.option("--hanging", is_flag=True, help="Those that no coordinator will end (KAFKA-12671)")
 @options.as_json
-def list_(target: str | None, every: bool, hanging: bool, as_json: bool, **said: Any) -> int:
+def list_(target: str | None, every: bool, hanging: bool, as_json: bool, **flags: Any) -> int:
     """Open transactions of raystream, oldest first.
 
     TARGET (or --file) is a pipeline; without it --bootstrap-servers, and plain text.
     """
-    with _connected({**said, "file": said["file"] or target}) as transactions:
+    with _connected({**flags, "file": flags["file"] or target}) as transactions:
         if hanging:
             return _show_hanging(transactions.hanging(), as_json)
         now = time.time_ns() // 1_000_000
@@ -79,9 +79,9 @@ def list_(target: str | None, every: bool, hanging: bool, as_json: bool, **said:
 @click.argument("tid", metavar="TRANSACTIONAL_ID")
 @_shared
 @options.as_json
-def describe(tid: str, as_json: bool, **said: Any) -> int:
+def describe(tid: str, as_json: bool, **flags: Any) -> int:
     """Details of one transaction."""
-    with _connected(said) as transactions:
+    with _connected(flags) as transactions:
         seen = transactions.of(tid)
     found = document(seen, time.time_ns() // 1_000_000)
     if as_json:
@@ -111,7 +111,7 @@ def abort(
     storage_is_gone: bool,
     hanging: bool,
     address: str | None,
-    **said: Any,
+    **flags: Any,
 ) -> int:
     """End transactions that no checkpoint names; all of them, or (exit code 2) none.
 
@@ -124,7 +124,7 @@ def abort(
     if [tid is not None, job is not None, hanging].count(True) != 1:
         what = "name them: TRANSACTIONAL_ID, --job NAME or --hanging"
         raise click.UsageError(what)
-    with _connected(said) as transactions:
+    with _connected(flags) as transactions:
         if hanging:
             return _end_hanging(transactions)
         tids = [tid] if tid is not None else _of_job(transactions, str(job))
@@ -157,25 +157,25 @@ def _end_hanging(transactions: Transactions) -> int:
     return code
 
 
-def _connected(said: Mapping[str, Any]) -> Transactions:
+def _connected(flags: Mapping[str, Any]) -> Transactions:
     from raystream.api.checks.transactions import Transactions
 
-    return Transactions(_where(said))
+    return Transactions(_where(flags))
 
 
-def _where(said: Mapping[str, Any]) -> Where:
+def _where(flags: Mapping[str, Any]) -> Where:
     from raystream.api.checks.transactions import Where, where_of
     from raystream.api.jobs.run import RunOptions, storage_of
     from raystream.cli.target import loaded
     from raystream.connectors.kafka.connection import Kafka
     from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
 
-    storage, servers = said["checkpoint_storage"], said["bootstrap_servers"]
-    if said["file"]:
+    storage, servers = flags["checkpoint_storage"], flags["bootstrap_servers"]
+    if flags["file"]:
         if servers:
             what = "--bootstrap-servers and a pipeline cannot be combined"
             raise click.UsageError(what)
-        pipeline = loaded(said["file"], said["param"])
+        pipeline = loaded(flags["file"], flags["param"])
         return where_of(pipeline, storage_of(pipeline, RunOptions(checkpoint_storage=storage)))
     servers = servers or os.environ.get(BOOTSTRAP_VARIABLE)
     if not servers:

@@ -81,10 +81,10 @@ class Ends:
     def _topic(self, value: Value, options: tuple[str, ...]) -> Any:
         from raystream.connectors.kafka.connection import Kafka
 
-        said = self._connection(value)
-        address = said["bootstrap_servers"].plain()
-        security = {name: said[name].data for name in SECURITY if name in said}
-        configs = {name: said[name].plain() for name in _CONFIGS if name in said}
+        written = self._connection(value)
+        address = written["bootstrap_servers"].plain()
+        security = {name: written[name].data for name in SECURITY if name in written}
+        configs = {name: written[name].plain() for name in _CONFIGS if name in written}
         cluster = Kafka(address, **configs, **security)
         given = {name: value[name].plain() for name in options if value.get(name) is not None}
         return cluster.topic(_topics(value["topic"]), format=self._format(value), **given)
@@ -96,11 +96,11 @@ class Ends:
         return {**shared, **value.data}
 
     def _format(self, value: Value) -> Any:
-        said = value.get("format")
-        if said is None or isinstance(said.data, str):
-            name = said.data if said is not None else "json"
+        written = value.get("format")
+        if written is None or isinstance(written.data, str):
+            name = written.data if written is not None else "json"
             return name if self._to_run else NamedFormat(name)
-        return _detailed(said)
+        return _detailed(written)
 
 
 def source_in(value: Value) -> tuple[str, Value]:

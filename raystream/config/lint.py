@@ -35,14 +35,14 @@ def lint(document: Value) -> list[Problem]:
 
 def _checkpoints(document: Value) -> Iterator[Problem]:
     checkpoint = document.get("checkpoint")
-    said = {} if checkpoint is None else checkpoint.data
+    options = {} if checkpoint is None else checkpoint.data
     place = (checkpoint or document).place
-    interval = seconds(said["interval"].data if "interval" in said else DEFAULT_INTERVAL)
-    timeout = seconds(said["timeout"].data if "timeout" in said else DEFAULT_TIMEOUT)
+    interval = seconds(options["interval"].data if "interval" in options else DEFAULT_INTERVAL)
+    timeout = seconds(options["timeout"].data if "timeout" in options else DEFAULT_TIMEOUT)
     if timeout < interval:
         text = "timeout is shorter than interval; a slow checkpoint fails before the next is due"
         yield Problem(place, "checkpoint", text)
-    if "storage" not in said:
+    if "storage" not in options:
         text = "no storage; without it state is in ~/.raystream/checkpoints of one machine"
         yield Problem(
             place, "checkpoint", f"{text}, unless $RAYSTREAM_CHECKPOINT_STORAGE says more"
@@ -54,11 +54,11 @@ def _checkpoints(document: Value) -> Iterator[Problem]:
 def _transaction(sink: Value, interval: float) -> Iterator[Problem]:
     """A transaction is open from one checkpoint to the commit of the next."""
     kafka = sink.get("kafka")
-    said = kafka.get("transaction_timeout") if kafka is not None else None
-    if said is not None and seconds(said.data) < 3 * interval:
+    options = kafka.get("transaction_timeout") if kafka is not None else None
+    if options is not None and seconds(options.data) < 3 * interval:
         text = "shorter than three checkpoint intervals; a slow checkpoint loses its output"
-        yield Problem(said.place, said.path, text)
-    elif said is None and kafka is not None and interval > LONG_INTERVAL_S / 2:
+        yield Problem(options.place, options.path, text)
+    elif options is None and kafka is not None and interval > LONG_INTERVAL_S / 2:
         text = "no transaction_timeout; the default of 15m is short for such an interval"
         yield Problem(kafka.place, kafka.path, text)
 

@@ -59,8 +59,8 @@ def load_document(path: str, loading: Loading | None = None) -> Value:
 
 def _world(node: MappingNode, loading: Loading, problems: Problems) -> World:
     """What references of this document may ask for; its parameters may ask for variables."""
-    said = loading.environment
-    environment = environment_of_process() if said is None else said
+    given = loading.environment
+    environment = environment_of_process() if given is None else given
     written = node.get("params")
     if written is not None:
         written = interpolate(written, World({}, environment), problems, "params")

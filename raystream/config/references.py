@@ -40,8 +40,8 @@ def side_sinks(document: Value) -> dict[str, Value]:
 
 def side_outputs(step: Value) -> list[tuple[str, Value]]:
     """The side outputs of a process, and the sink of each."""
-    said = step.get("side_outputs")
-    return [] if said is None else [(n, v.get("to") or v) for n, v in said.data.items()]
+    outputs = step.get("side_outputs")
+    return [] if outputs is None else [(n, v.get("to") or v) for n, v in outputs.data.items()]
 
 
 def _policies(document: Value) -> list[Value]:

@@ -181,8 +181,8 @@ class _Writer:
                 return [f"{kind.__module__}.{name}"]
             case Made(value=made):
                 kind = type(made)
-                said = {field.name: getattr(made, field.name) for field in fields(made)}
-                options = {name: _value(each) for name, each in said.items()}
+                options_of = {field.name: getattr(made, field.name) for field in fields(made)}
+                options = {name: _value(each) for name, each in options_of.items()}
                 return [_call(self._class(kind), [], options)]
         return [_value(value)]
 
@@ -208,11 +208,11 @@ class _Writer:
     def _topic(self, topic: Any) -> str:
         cluster = self._cluster(topic.connection)
         options = {each.name: getattr(topic, each.name) for each in fields(topic)}
-        said = {"format": self._format(options["format"])}
+        options_of = {"format": self._format(options["format"])}
         for name, value in options.items():
             if name not in _NAMED_FIRST and value != _default(type(topic), name):
-                said[name.removesuffix("_ms")] = _option(name, value)
-        given = {name: text for name, text in said.items() if text}
+                options_of[name.removesuffix("_ms")] = _option(name, value)
+        given = {name: text for name, text in options_of.items() if text}
         return _call(f"{cluster}.topic", [_topics(topic.topics, options.get("pattern"))], given)
 
     def _format(self, made: Any) -> str:

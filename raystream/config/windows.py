@@ -26,8 +26,8 @@ def window_of(value: Value) -> Window | Session | CountWindow | GlobalWindow:
     if gap is not None:
         refuse(value, ("offset", "time_zone"), "is not for sessions, which begin with a row")
         return session((gap if gap.get("gap") is None else gap["gap"]).data)
-    said, zone = value.get("offset"), value.get("time_zone")
-    place: Any = {"offset": read_offset(said.data) if said is not None else 0}
+    offset, zone = value.get("offset"), value.get("time_zone")
+    place: Any = {"offset": read_offset(offset.data) if offset is not None else 0}
     place |= {} if zone is None else {"time_zone": zone.plain()}
     size, hop = value.get("tumbling"), value.get("hopping")
     if size is not None:

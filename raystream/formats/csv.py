@@ -172,8 +172,8 @@ class CsvDecoder:
             columns[name] = column
             wrong = column.is_null() & text.is_not_null()
             for row in wrong.arg_true().to_list() if wrong.any() else ():
-                said = f"column {name!r}: {str(text[row])[:40]!r} is not {dtype}"
-                reasons.setdefault(row, said)
+                reason = f"column {name!r}: {str(text[row])[:40]!r} is not {dtype}"
+                reasons.setdefault(row, reason)
             if name in self.schema.required and text.null_count():
                 for row in text.is_null().arg_true().to_list():
                     reasons.setdefault(row, f"null in {name}")

@@ -95,17 +95,17 @@ def reason(text: str, time_zone: str | None) -> str:
     >>> reason("2024-03-01T10:00", None)
     "'2024-03-01T10:00' has no zone; write time_zone=, or Z or +02:00 behind it"
     """
-    said = repr(text if len(text) <= 40 else f"{text[:37]}...")  # noqa: PLR2004
+    quoted = repr(text if len(text) <= 40 else f"{text[:37]}...")  # noqa: PLR2004
     if _DAY_ALONE.fullmatch(text):
-        return f"{said} has no time of day"
+        return f"{quoted} has no time of day"
     found = re.fullmatch(_PATTERN.strip("^$").replace("(?<", "(?P<"), text)
     if found is None:
-        return f"{said} is not ISO 8601, as 2024-03-01T10:15:30.5Z is"
+        return f"{quoted} is not ISO 8601, as 2024-03-01T10:15:30.5Z is"
     if found["z"] is None and epoch_ms(pl.Series([f"{text}Z"]), None)[0] is not None:
         if time_zone is None:
-            return f"{said} has no zone; write time_zone=, or Z or +02:00 behind it"
-        return f"{said} is a time that the clocks of {time_zone} skip"
-    return f"{said} is not a valid date and time of day"
+            return f"{quoted} has no zone; write time_zone=, or Z or +02:00 behind it"
+        return f"{quoted} is a time that the clocks of {time_zone} skip"
+    return f"{quoted} is not a valid date and time of day"
 
 
 def _number(*names: str) -> pl.Expr:

@@ -14,7 +14,7 @@ from raystream.errors import ConfigurationError
 from raystream.graph.logical import Origin
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_SAID: ContextVar[Origin | None] = ContextVar("raystream_origin", default=None)
+_GIVEN: ContextVar[Origin | None] = ContextVar("raystream_origin", default=None)
 
 
 def origin_of_call() -> Origin:
@@ -22,9 +22,9 @@ def origin_of_call() -> Origin:
 
     A file below the working directory is named relative to it, as the user would type it.
     """
-    said = _SAID.get()
-    if said is not None:
-        return said
+    given = _GIVEN.get()
+    if given is not None:
+        return given
     frame = _users_frame()
     return Origin(_short(frame.f_code.co_filename), frame.f_lineno)
 
@@ -44,11 +44,11 @@ def _users_frame() -> FrameType:
 @contextmanager
 def written_at(origin: Origin) -> Iterator[None]:
     """Set the origin of the steps inside: for pipelines that do not come from Python."""
-    token = _SAID.set(origin)
+    token = _GIVEN.set(origin)
     try:
         yield
     finally:
-        _SAID.reset(token)
+        _GIVEN.reset(token)
 
 
 def wrong(what: str, what_to_do: str = "") -> ConfigurationError:

@@ -11,8 +11,8 @@ class _Told:
     __slots__ = ()
 
     def __repr__(self) -> str:
-        said = [(f.name, getattr(self, f.name)) for f in fields(self)]  # type: ignore[arg-type]
-        inner = ", ".join(f"{n}={v!r}" for n, v in said if v is not None)
+        options = [(f.name, getattr(self, f.name)) for f in fields(self)]  # type: ignore[arg-type]
+        inner = ", ".join(f"{n}={v!r}" for n, v in options if v is not None)
         return f"{type(self).__name__}({inner})"
 
 

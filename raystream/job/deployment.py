@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from raystream.job.life import Life
+from raystream.job.context import JobContext
 from raystream.job.spec import OpenRequest
 
 
-def open_requests(life: Life) -> tuple[OpenRequest, ...]:
+def open_requests(context: JobContext) -> tuple[OpenRequest, ...]:
     """One request for each subtask, all with the attempt's channel secret.
 
     Raises:
         ConfigurationError: the checkpoint does not fit the plan.
     """
-    recovered = life.recovered
+    recovered = context.recovered
     assert recovered is not None
-    plan = life.spec.plan
-    states = life.restore_states(recovered.base, plan) if recovered.base is not None else {}
-    key = life.new_key()
+    plan = context.spec.plan
+    states = context.restore_states(recovered.base, plan) if recovered.base is not None else {}
+    key = context.new_key()
     return tuple(
         OpenRequest(
-            job=life.spec,
-            attempt=life.attempt,
+            job=context.spec,
+            attempt=context.attempt,
             subtask=subtask,
-            store_id=life.store_id,
+            store_id=context.store_id,
             restore=states.get(subtask, {}),
-            splits=life.spec.splits,
+            splits=context.spec.splits,
             channel_key=key,
         )
         for subtask in plan.subtasks()

@@ -7,8 +7,8 @@ from typing import Any
 
 from raystream.errors import ConfigurationError, JobFailed, OutputLost, StorageError, Superseded
 from raystream.job.checkpoint_book import CheckpointBook
+from raystream.job.context import JobContext, RestoreStates, nothing_to_restore
 from raystream.job.facts import facts
-from raystream.job.life import Life, RestoreStates, nothing_to_restore
 from raystream.job.liveness import Liveness
 from raystream.job.messages import (
     Acked,
@@ -79,7 +79,7 @@ class JobMachine:
         restore_states: RestoreStates = nothing_to_restore,
         header: Mapping[str, Any] | None = None,
     ) -> None:
-        self.life = Life(
+        self.context = JobContext(
             spec=spec,
             store_id=store_id,
             nonce=nonce,
@@ -92,26 +92,26 @@ class JobMachine:
             header=_with_run(spec, header or {}),
             savepoints=_savepoints(spec),
         )
-        self.life.report.nodes = self.life.nodes
+        self.context.report.nodes = self.context.nodes
         self.state: State = Recovering()
         self._published = float("-inf")
 
     def begin(self) -> list[JobCommand]:
         """The first commands; call it once, before the first event."""
-        return self._go(self.state.enter(self.life), changed=True)
+        return self._go(self.state.enter(self.context), changed=True)
 
     def handle(self, event: JobEvent) -> list[JobCommand]:
         """Handle one event and return the commands to perform, in order."""
-        life = self.life
+        context = self.context
         if isinstance(event, Tick):
-            life.now = event.now
-            life.liveness.tick(event.now)
+            context.now = event.now
+            context.liveness.tick(event.now)
         if self.over or self._is_stale(event):
             return []
         if isinstance(event, ProcedureDone | ProcedureFailed):
-            life.turns.ended()
+            context.turns.ended()
         commands = self._dispatch(event)
-        return commands if self.over else [*commands, *life.turns.next()]
+        return commands if self.over else [*commands, *context.turns.next()]
 
     @property
     def over(self) -> bool:
@@ -120,11 +120,11 @@ class JobMachine:
 
     def _is_stale(self, event: JobEvent) -> bool:
         if isinstance(event, Opened | Connected | Acked | Dry | Died | Pong):
-            return event.attempt != self.life.opened
+            return event.attempt != self.context.opened
         return False
 
     def _dispatch(self, event: JobEvent) -> list[JobCommand]:
-        life = self.life
+        context = self.context
         first: list[JobCommand] = []
         match event:
             case ProcedureFailed(then, exception):
@@ -132,40 +132,40 @@ class JobMachine:
                 if end is not None:
                     return self._change(end)
                 if then in BACKGROUND:  # retried after the next checkpoint
-                    return self._go(self.state.handle(life, ProcedureDone(then, life.strays)))
+                    return self._go(self.state.handle(context, ProcedureDone(then, context.strays)))
             case ProcedureDone(then) if then in BACKGROUND:
-                life.background_done(event)
+                context.background_done(event)
             case Pong(subtask, _, stats):
-                life.liveness.pong(subtask, life.now)
-                life.report.pong(subtask, stats)
+                context.liveness.pong(subtask, context.now)
+                context.report.pong(subtask, stats)
             case Tick(_, who, seconds) if self._is_hopeless(seconds):
                 return self._change(_without_a_last_commit(who))
             case StopRequested(kind, savepoint, by):
-                life.stopped_at = life.stopped_at if life.stop else life.now
-                life.stop = stronger(life.stop, kind)
-                life.stopped_by = by or life.stopped_by
+                context.stopped_at = context.stopped_at if context.stop else context.now
+                context.stop = stronger(context.stop, kind)
+                context.stopped_by = by or context.stopped_by
                 if savepoint is not None:
-                    life.savepoints.ask_at_the_end(savepoint)
+                    context.savepoints.ask_at_the_end(savepoint)
                 if kind is StopKind.CANCEL and not isinstance(self.state, Ended):
                     return self._change(Ended("cancelled"))
             case CheckpointRequested():
-                life.savepoints.ask(event)
+                context.savepoints.ask(event)
             case SavepointKept(_, address, problem):
                 if problem is None:
-                    life.report.kept(address)
-                first += life.savepoints.kept(event)
+                    context.report.kept(address)
+                first += context.savepoints.kept(event)
             case SavepointDiscarded(address, problem):
-                life.savepoints.discarded()
+                context.savepoints.discarded()
                 if problem is not None:
-                    life.note(f"savepoint {address} could not be deleted: {problem}")
-        return self._go(self.state.handle(life, event), first=first)
+                    context.note(f"savepoint {address} could not be deleted: {problem}")
+        return self._go(self.state.handle(context, event), first=first)
 
     def _is_hopeless(self, silent: float) -> bool:
         """Whether a stop should no longer wait for storage that does not answer."""
-        life = self.life
-        if life.stop is None or isinstance(self.state, Ended):
+        context = self.context
+        if context.stop is None or isinstance(self.state, Ended):
             return False
-        return min(silent, life.now - life.stopped_at) >= LAST_COMMIT_LIMIT_S
+        return min(silent, context.now - context.stopped_at) >= LAST_COMMIT_LIMIT_S
 
     def _end_of(self, then: str, exception: BaseException) -> Ended | None:
         """The Ended state for this exception of a procedure, or None if the job goes on."""
@@ -185,18 +185,18 @@ class JobMachine:
         state, commands = step[0], [*first, *step[1]]
         while state is not self.state:
             self.state, changed = state, True
-            state, more = state.enter(self.life)
+            state, more = state.enter(self.context)
             commands = [*commands, *more]
         changed = changed or any(isinstance(command, Trigger) for command in commands)
         return self._with_status(commands, changed=changed)
 
     def _with_status(self, commands: list[JobCommand], *, changed: bool) -> list[JobCommand]:
-        now = self.life.now
+        now = self.context.now
         if not (changed or self.over or now - self._published >= PUBLISH_INTERVAL_S):
             return commands
         self._published = now
         end = self.state.kind if isinstance(self.state, Ended) and self.over else None
-        status = self.life.report.status(self.state.name, self.life.attempt, now, end)
+        status = self.context.report.status(self.state.name, self.context.attempt, now, end)
         if self.over:
             return [*commands[:-1], Publish(status), commands[-1]]
         return [*commands, Publish(status)]

@@ -97,8 +97,8 @@ def _health(status: StatusDocument) -> Iterator[str]:
     for each in status.transactions[:2]:
         limit = f" of {duration(each.limit_s)}" if each.limit_s else ""
         colour = BAD if each.limit_s and each.age_s > each.limit_s / 2 else "inherit"
-        said = f"{each.state} transaction, {count(each.rows)} rows, {short(each.age_s)}{limit}: "
-        yield text(said, f"color:{colour}") + code(each.name or each.step)
+        words = f"{each.state} transaction, {count(each.rows)} rows, {short(each.age_s)}{limit}: "
+        yield text(words, f"color:{colour}") + code(each.name or each.step)
     yield from (faint(note) for note in status.notes if note not in status.culprits)
 
 
@@ -128,7 +128,7 @@ def _lag(name: str, status: StatusDocument, step: str) -> str:
 
 
 def _bottleneck(status: StatusDocument) -> Iterator[str]:
-    yield from (text(said, f"color:{FAIR};font-weight:600") for said in status.culprits)
+    yield from (text(words, f"color:{FAIR};font-weight:600") for words in status.culprits)
     rows = [_chain(each, status) for each in status.chains if each.subtasks]
     yield table(["chain", "busy · waits · idle", "", "most/median", "state"], rows)
 
@@ -140,11 +140,11 @@ def _chain(chain: ChainStatus, status: StatusDocument) -> list[str]:
         (worst.busy, BAD if worst.busy >= 0.8 else CALM, f"busy {percent(worst.busy)}"),
         (worst.backpressured, FAIR, f"waits {percent(worst.backpressured)}"),
     ]
-    said = " · ".join(percent(each) for each in (worst.busy, worst.backpressured, worst.idle))
+    words = " · ".join(percent(each) for each in (worst.busy, worst.backpressured, worst.idle))
     return [
         text(f"{chain.name} × {len(chain.subtasks)}") + (f" {faint(steps)}" if steps else ""),
         bar(shares),
-        text(said),
+        text(words),
         text("" if chain.skew is None else f"{chain.skew:.1f}"),
         text(size(chain.state_bytes) if chain.state_bytes else ""),
     ]
@@ -248,7 +248,7 @@ def _dropped(status: StatusDocument) -> Iterator[str]:
                 text(DROPPED_LABELS.get(each.kind, each.kind)),
                 text(step),
                 code(each.row),
-                faint(" · ".join(said for said in (each.reason, each.origin) if said)),
+                faint(" · ".join(words for words in (each.reason, each.origin) if words)),
             ]
             for step, each in newest
         ],

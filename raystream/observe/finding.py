@@ -22,13 +22,13 @@ class Finding:
     Args:
         level: Severity.
         about: What was checked: `topic counts`.
-        said: What was found.
+        text: What was found.
         what_to_do: Advice; empty if all is well.
     """
 
     level: Level
     about: str
-    said: str
+    text: str
     what_to_do: str = ""
 
     def __str__(self) -> str:
@@ -38,22 +38,22 @@ class Finding:
         error    topic cuonts: there is none; did you mean 'counts'?
         """
         advice = f"; {self.what_to_do}" if self.what_to_do else ""
-        return f"{self.level:8} {self.about}: {self.said}{advice}"
+        return f"{self.level:8} {self.about}: {self.text}{advice}"
 
 
-def ok(about: str, said: str) -> Finding:
+def ok(about: str, text: str) -> Finding:
     """A finding that all is well."""
-    return Finding(Level.OK, about, said)
+    return Finding(Level.OK, about, text)
 
 
-def warning(about: str, said: str, what_to_do: str = "") -> Finding:
+def warning(about: str, text: str, what_to_do: str = "") -> Finding:
     """A finding with which the job still runs."""
-    return Finding(Level.WARNING, about, said, what_to_do)
+    return Finding(Level.WARNING, about, text, what_to_do)
 
 
-def error(about: str, said: str, what_to_do: str = "") -> Finding:
+def error(about: str, text: str, what_to_do: str = "") -> Finding:
     """A finding with which the job cannot run, or would fail."""
-    return Finding(Level.ERROR, about, said, what_to_do)
+    return Finding(Level.ERROR, about, text, what_to_do)
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:

@@ -18,8 +18,8 @@ def text(value: object, style: str = "") -> str:
     >>> text("<b>", "color:red")
     '<span style="color:red">&lt;b&gt;</span>'
     """
-    said = escape(str(value), quote=True)
-    return f'<span style="{style}">{said}</span>' if style else said
+    escaped = escape(str(value), quote=True)
+    return f'<span style="{style}">{escaped}</span>' if style else escaped
 
 
 def faint(value: object) -> str:

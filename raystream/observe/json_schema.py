@@ -42,12 +42,12 @@ def status_schema() -> dict[str, Any]:
 
 
 def _object(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
-    said = _arguments(kind)
+    described = _arguments(kind)
     properties = {}
     for name, shape in shape_of(kind).items():
         properties[name] = _type(shape, definitions)
-        if name in said:
-            properties[name] = {"description": said[name], **properties[name]}
+        if name in described:
+            properties[name] = {"description": described[name], **properties[name]}
     summary = inspect.cleandoc(kind.__doc__ or "").partition("\n")[0]
     return {
         "description": summary,
@@ -78,4 +78,8 @@ def _arguments(kind: type) -> dict[str, str]:
     """Description of each field from the docstring."""
     _, found, rest = inspect.cleandoc(kind.__doc__ or "").partition("Args:\n")
     text = rest.partition("\n\n")[0]
-    return {name: " ".join(said.split()) for name, said in _ARGUMENT.findall(text)} if found else {}
+    return (
+        {name: " ".join(described.split()) for name, described in _ARGUMENT.findall(text)}
+        if found
+        else {}
+    )

@@ -56,7 +56,7 @@ def live_lines(status: StatusDocument, before: StatusDocument | None = None) -> 
         *_unknown(status),
         *_origin(status),
         *_restarts(status),
-        *([("! ", "fair"), (said, "fair")] for said in _bottlenecks(status, rate)),
+        *([("! ", "fair"), (notices, "fair")] for notices in _bottlenecks(status, rate)),
     ]
 
 
@@ -172,8 +172,12 @@ def _restarts(status: StatusDocument) -> Iterator[Line]:
 
 
 def _bottlenecks(status: StatusDocument, rate: Rates) -> list[str]:
-    said = list(status.culprits[:MOST_CULPRITS])
+    notices = list(status.culprits[:MOST_CULPRITS])
     waits = why_waiting(status)
     if rate.rows_in and waits.startswith(FOR_DATA):  # it has just read everything: nothing is slow
         waits = ""
-    return [*said, waits] if waits and waits not in said and len(said) < MOST_CULPRITS else said
+    return (
+        [*notices, waits]
+        if waits and waits not in notices and len(notices) < MOST_CULPRITS
+        else notices
+    )

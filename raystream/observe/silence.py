@@ -37,16 +37,16 @@ def longest(silences: Iterable[Silence]) -> tuple[Silence, ...]:
     return tuple(Silence(who, found[who]) for who in sorted(found, key=lambda w: (-found[w], w)))
 
 
-def said(silences: Sequence[Silence], most: int = 3) -> str:
+def silence_text(silences: Sequence[Silence], most: int = 3) -> str:
     """Which systems have not answered, in a few words; empty if all answer.
 
     Args:
         silences: Longest first.
         most: Maximum number of names.
 
-    >>> said([Silence("broker kafka-2:9092", 12.3)])
+    >>> silence_text([Silence("broker kafka-2:9092", 12.3)])
     'broker kafka-2:9092 has not answered for 12 s'
-    >>> said([Silence("broker a:1", 12.3), Silence("broker b:1", 9.0)])
+    >>> silence_text([Silence("broker a:1", 12.3), Silence("broker b:1", 9.0)])
     'brokers a:1, b:1 have not answered for 12 s'
     """
     if not silences:
@@ -57,14 +57,14 @@ def said(silences: Sequence[Silence], most: int = 3) -> str:
 
 
 def brief(silences: Sequence[Silence]) -> str:
-    """Like `said`, for one line: several of one kind are counted.
+    """Like `silence_text`, for one line: several of one kind are counted.
 
     >>> brief([Silence("broker a:1", 12.3), Silence("broker b:1", 9.0)])
     '2 brokers have not answered for 12 s'
     """
     kinds = {each.who.partition(" ")[0] for each in silences}
     if len(silences) < 2 or len(kinds) > 1:
-        return said(silences, most=1)
+        return silence_text(silences, most=1)
     return f"{len(silences)} {kinds.pop()}s have not answered for {duration(silences[0].seconds)}"
 
 
@@ -89,7 +89,7 @@ def why_silent(status: StatusDocument) -> str:
     ...     silences=(Silence("broker a:1", 12.0),)))
     'broker a:1 has not answered for 12 s: partition in/0 waits for it'
     """
-    text = said(status.silences)
+    text = silence_text(status.silences)
     held = [split_name(split.split) for split in status.splits if split.silent]
     if not text or not held:
         return text

@@ -112,7 +112,7 @@ class RowErrors:
         self._ctx.count(kind, len(bad))
         self._ctx.sample(kind, lambda: (self._left_out(one) for one in bad))
         if self.policy is ErrorPolicy.DLQ:
-            letters = [self._letter(one) for one in bad]
+            letters = [self._dead_letter(one) for one in bad]
             self._output.emit(Batch(dead_letters(letters)), self._tag)
 
     def _failure(self, bad: BadRow) -> RaystreamError:
@@ -130,11 +130,11 @@ class RowErrors:
     def _left_out(self, bad: BadRow) -> LeftOut:
         return LeftOut(row_json(redacted(bad.row)), bad.reason, self._origin())
 
-    def _letter(self, bad: BadRow) -> _Letter:
+    def _dead_letter(self, bad: BadRow) -> _DeadLetter:
         where = bad.where or self._where
         parts = {"step": self._step, **({"line": where} if where else {})}
         key, value = self._key(bad), row_json(bad.row).encode("utf-8", "replace")
-        return _Letter(self._origin(), parts, key, value, bad.reason, bad.time)
+        return _DeadLetter(self._origin(), parts, key, value, bad.reason, bad.time)
 
     def _key(self, bad: BadRow) -> bytes | None:
         """The message key, else the key columns of the row."""
@@ -145,7 +145,7 @@ class RowErrors:
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter:
+class _DeadLetter:
     """See formats.rejects.RejectedRecord."""
 
     origin: str

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from raystream.ids import StepName
 from raystream.operators.step import Inputs
 from raystream.plan.physical import ChainSpec, ExchangeKind, ExchangeSpec, PhysicalPlan, StepSpec
-from raystream.plan.rewrite import Draft, Link
+from raystream.plan.rewrite import Draft, DraftEdge
 
 
 def physical_plan(drafts: Sequence[Draft], specs: dict[StepName, StepSpec]) -> PhysicalPlan:
@@ -72,7 +72,7 @@ def _fuses(draft: Draft, by_name: dict[StepName, Draft], users: Counter[StepName
     )
 
 
-def _kind(link: Link, source: Draft, target: Draft) -> ExchangeKind:
+def _kind(link: DraftEdge, source: Draft, target: Draft) -> ExchangeKind:
     if link.everywhere:
         return ExchangeKind.BROADCAST
     if link.keys is not None:

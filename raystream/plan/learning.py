@@ -234,7 +234,7 @@ def _tried(step: Step, user: pl.DataFrame) -> Tried:
 # -- an operator that runs by itself ---------------------------------------------------------
 
 
-class _Tray(Output):
+class _CollectedOutput(Output):
     def __init__(self) -> None:
         self.frames: dict[str, list[pl.DataFrame]] = {}
 
@@ -265,11 +265,11 @@ def _worked(
 def _output(
     step: Step, schema: Schema, name: StepName, frames: Sequence[pl.DataFrame]
 ) -> dict[str, pl.DataFrame]:
-    operator, tray = create(step), _Tray()
+    operator, collected = create(step), _CollectedOutput()
     me = SubtaskId(name, 0)
     clock = VirtualClock()
     ctx = SubtaskContext("sample", "00000000", 0, name, me, 1, clock, _Nothing(), keys=schema.key)
-    operator.open(ctx, tray)
+    operator.open(ctx, collected)
     for port, frame in enumerate(frames):
         if frame.height:
             operator.process(Batch(frame), port)
@@ -277,7 +277,7 @@ def _output(
         operator.on_watermark(Watermark(END_OF_TIME))
         while operator.has_more():
             operator.proceed()
-    return {tag: pl.concat(made, how="vertical") for tag, made in tray.frames.items()}
+    return {tag: pl.concat(made, how="vertical") for tag, made in collected.frames.items()}
 
 
 class _Nothing(Executor):

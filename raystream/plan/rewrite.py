@@ -17,7 +17,7 @@ _LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class DraftEdge:
     """Rows of output `tag` of the draft `source`, as input `port`.
 
     `keys`: how to partition; `everywhere`: they go to all subtasks.
@@ -41,7 +41,7 @@ class Draft:
     name: StepName
     step: Step
     origin: Origin
-    links: tuple[Link, ...]
+    links: tuple[DraftEdge, ...]
     inputs: tuple[Schema, ...]
     output: Schema
     parallelism: int
@@ -71,7 +71,7 @@ class _Rewriting:
         self.drafts: list[Draft] = []
         self._schemas = schemas
         self._widths = widths
-        self._links: dict[Edge, tuple[Link, ...]] = {}
+        self._links: dict[Edge, tuple[DraftEdge, ...]] = {}
         self._consumed = {edge for node in nodes for edge in node.inputs}
         self._names = {node.name for node in nodes}
 
@@ -90,7 +90,7 @@ class _Rewriting:
         self._name_outputs(node)
         if local:
             dead = Edge(node.id, "errors")
-            self._links[dead] += (Link(links[0].source, "errors"),)
+            self._links[dead] += (DraftEdge(links[0].source, "errors"),)
 
     def _pass(self, node: Node) -> None:
         """Pass the rows of the input unchanged, under the node's name, too."""
@@ -105,17 +105,17 @@ class _Rewriting:
 
     def _local(
         self, node: Node, local: Step, main: Step
-    ) -> tuple[tuple[Schema, ...], tuple[Link, ...]]:
+    ) -> tuple[tuple[Schema, ...], tuple[DraftEdge, ...]]:
         """A step before the exchange: it follows its input, with the same parallelism."""
         sources, inputs = self._links[node.inputs[0]], self._inputs(node)
         name = self._free(f"{node.name[: _LONGEST_NAME - 8]}-local")
         output = local.outputs(inputs)["main"]
         width = self._width_of(sources[0].source)
         self.drafts.append(Draft(name, local, node.origin, sources, inputs, output, width))
-        return (output,), (Link(name, keys=main.routing(0)),)
+        return (output,), (DraftEdge(name, keys=main.routing(0)),)
 
-    def _links_into(self, node: Node, main: Step) -> tuple[Link, ...]:
-        found: list[Link] = []
+    def _links_into(self, node: Node, main: Step) -> tuple[DraftEdge, ...]:
+        found: list[DraftEdge] = []
         for port, edge in enumerate(node.inputs):
             if port in main.loads:
                 all_ = (replace(each, port=port, everywhere=True) for each in self._links[edge])
@@ -132,7 +132,7 @@ class _Rewriting:
         node: Node,
         name: StepName,
         step: Step,
-        links: tuple[Link, ...],
+        links: tuple[DraftEdge, ...],
         inputs: tuple[Schema, ...],
         edge: Edge,
     ) -> None:
@@ -140,7 +140,7 @@ class _Rewriting:
         width = self._widths[node.id]
         self.drafts.append(Draft(name, step, node.origin, links, inputs, output, width))
 
-    def _link(self, edge: Edge, node: Node) -> tuple[Link, ...]:
+    def _link(self, edge: Edge, node: Node) -> tuple[DraftEdge, ...]:
         """Rows that change subtask keep their order per key, if they have one."""
         links = self._links[edge]
         schema = self._schemas[edge]
@@ -151,7 +151,7 @@ class _Rewriting:
 
     def _name_outputs(self, node: Node) -> None:
         for tag in ("main", *node.step.tags(), "errors"):
-            self._links[Edge(node.id, tag)] = (Link(node.name, tag),)
+            self._links[Edge(node.id, tag)] = (DraftEdge(node.name, tag),)
 
     def _inputs(self, node: Node) -> tuple[Schema, ...]:
         return tuple(self._schemas[edge] for edge in node.inputs)
@@ -197,7 +197,7 @@ def _fused(drafts: Sequence[Draft]) -> list[Draft]:
         )
         here = replace(draft, links=links)
         before = _neighbour(here, kept, drafts)
-        both = None if before is None else before.step.fused(here.step, *_said(before, here))
+        both = None if before is None else before.step.fused(here.step, *_origins(before, here))
         if before is None or both is None:
             kept.append(here)
             continue
@@ -207,11 +207,11 @@ def _fused(drafts: Sequence[Draft]) -> list[Draft]:
     return kept
 
 
-def _said(*drafts: Draft) -> Iterator[tuple[StepName, str]]:
+def _origins(*drafts: Draft) -> Iterator[tuple[StepName, str]]:
     return ((draft.name, str(draft.origin)) for draft in drafts)
 
 
-def _of_fused(link: Link, name: StepName) -> Link:
+def _of_fused(link: DraftEdge, name: StepName) -> DraftEdge:
     """Dead letters of a function that is part of another step have their own output there."""
     tag = dead_letters_of(link.source) if link.tag == "errors" else link.tag
     return replace(link, source=name, tag=tag)
@@ -230,7 +230,7 @@ def _neighbour(draft: Draft, kept: Sequence[Draft], drafts: Sequence[Draft]) -> 
     return before if len(users) == 1 else None
 
 
-def _plain(link: Link) -> bool:
+def _plain(link: DraftEdge) -> bool:
     return link.keys is None and link.tag == "main"
 
 

@@ -13,7 +13,7 @@ from raystream.observe.metrics import TaskMetrics
 from raystream.observe.samples import Samples
 from raystream.operators.operator import Operator, Restored, StepState, create
 from raystream.plan.physical import ChainSpec, StepSpec
-from raystream.runtime.chain import Chain, Link
+from raystream.runtime.chain import Chain, StepOutput
 from raystream.runtime.channels.base import ChannelReader, ChannelWriter
 from raystream.runtime.exchange import Outputs, outputs_of
 from raystream.runtime.first_rows import first_check
@@ -100,12 +100,12 @@ class _Builder:
         source = self._chain.source
         checks = [first_check(spec) for spec in specs]
         name = source.name if source else ""
-        head = Link(name, outputs, self._count, first, checks[0] if checks else None)
+        head = StepOutput(name, outputs, self._count, first, checks[0] if checks else None)
         links, output = {name: head}, head
         for index, (name, operator) in enumerate(operators):
             follower = operators[index + 1] if index + 1 < len(operators) else None
             check = checks[index + 1] if index + 1 < len(checks) else None
-            before, output = output, Link(name, outputs, self._count, follower, check)
+            before, output = output, StepOutput(name, outputs, self._count, follower, check)
             links[name] = before if isinstance(operator, SinkOperator) else output
             operator.open(self._context(specs[index]), output)
         by_name = {spec.name: (spec, links[spec.name]) for spec in specs}
@@ -156,7 +156,7 @@ class _Builder:
         ports = self._ports()
         return Loading([c for c in channels if ports[c.exchange] in loads], loads[0])
 
-    def _named(self, links: Mapping[StepName, Link]) -> dict[StepName, Link]:
+    def _named(self, links: Mapping[StepName, StepOutput]) -> dict[StepName, StepOutput]:
         """Links by step name, also by the names of steps that were fused into others."""
         found = dict(links)
         for spec in self._chain.steps:
@@ -179,7 +179,7 @@ class _Builder:
             return SinkOperator(spec.step.sink, spec.write)
         return create(spec.step)
 
-    def _source(self, spec: StepSpec, output: Link) -> Input:
+    def _source(self, spec: StepSpec, output: StepOutput) -> Input:
         request = self._request
         refs = request.restore.get(spec.name)
         return SourceInput(

@@ -25,7 +25,7 @@ Count = Callable[[StepName, str, int], None]
 T = TypeVar("T")
 
 
-class Link:
+class StepOutput:
     """The Output of one step: rows go to the next step, side outputs to their exchanges.
 
     `check_first` checks the first rows for the next step, where only they determine its columns.
@@ -103,7 +103,7 @@ class Chain:
     def __init__(
         self,
         operators: Sequence[tuple[StepName, Operator]],
-        head: Link,
+        head: StepOutput,
         remake: Callable[[StepName], Operator] | None = None,
     ) -> None:
         self._operators = list(operators)

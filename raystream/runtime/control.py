@@ -15,7 +15,7 @@ from raystream.connectors.base import Committer, CommitterContext
 from raystream.context import Points, nowhere
 from raystream.errors import told
 from raystream.ids import StepName
-from raystream.job.life import RestoreStates
+from raystream.job.context import RestoreStates
 from raystream.job.machine import JobMachine
 from raystream.job.messages import (
     Acked,
@@ -167,13 +167,13 @@ class ControlLoop:
             restore_states=restore_states or partial(of_plan.restore_states, allow_removed=removed),
             header=of_plan.job_header(spec.plan) if header is None else header,
         )
-        self._machine.life.report.began(clock.wall_ms())
+        self._machine.context.report.began(clock.wall_ms())
         self._begun = False
 
     @property
     def attempt(self) -> int:
         """Number of the current attempt, -1 before the first."""
-        return self._machine.life.attempt
+        return self._machine.context.attempt
 
     @property
     def state(self) -> str:
@@ -313,7 +313,7 @@ class ControlLoop:
         if isinstance(command, Publish | End):
             return  # a status that cannot be published must not stop the job
         text = f"{type(command).__name__}: {told(error)}"
-        opened = self._machine.life.opened
+        opened = self._machine.context.opened
         self.inbox.post(Died(None, opened, Failure("infrastructure", text)))
 
     def _show(self, status: StatusDocument) -> None:
@@ -340,7 +340,7 @@ class ControlLoop:
     # --- procedures
 
     def _start(self, procedure: Procedure[Any], then: str) -> None:
-        attempt = self._machine.life.attempt
+        attempt = self._machine.context.attempt
         self._running = self._background.submit(self._run, procedure, then, attempt)
         self._running.add_done_callback(lambda done: self._returned(done, then))
 

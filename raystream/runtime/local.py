@@ -34,10 +34,10 @@ from raystream.runtime.snapshot_ack import PendingAck, SegmentRegistry, store_al
 from raystream.runtime.snapshot_stream import SnapshotStream
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.task import (
-    Committed,
+    CheckpointComplete,
     Drain,
     Finished,
-    Letter,
+    Mail,
     Progress,
     Snapshot,
     SourceDry,
@@ -130,7 +130,7 @@ class LocalWorkers:
     def notify_committed(self, attempt: int, checkpoint: int) -> None:
         """Notify every task."""
         for task in self._tasks.values():
-            task.mail(Committed(checkpoint))
+            task.mail(CheckpointComplete(checkpoint))
 
     def drain(self, attempt: int, *, close_windows: bool) -> None:
         """Drain every source."""
@@ -181,10 +181,10 @@ class LocalWorkers:
         attempt = self._requests[subtask].attempt
         self.post(Died(subtask, attempt, failure_of(error)))
 
-    def _mail_sources(self, letter: Letter) -> None:
+    def _mail_sources(self, mail: Mail) -> None:
         plan = next(iter(self._requests.values())).job.plan
         for subtask in plan.sources():
-            self._tasks[subtask].mail(letter)
+            self._tasks[subtask].mail(mail)
 
     def _build(self, request: OpenRequest, channels: Mapping[ChannelId, MemoryChannel]) -> bool:
         me = request.subtask

@@ -31,26 +31,26 @@ from raystream.time.watermark import Idle, Watermark
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Letter to a source task: inject this barrier."""
+    """Mail to a source task: inject this barrier."""
 
     barrier: Barrier
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
-    """Letter: phase two of this checkpoint is done."""
+class CheckpointComplete:
+    """Mail: phase two of this checkpoint is done."""
 
     checkpoint: int
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Letter to a source task: stop reading; `close_windows` sends event time to infinity."""
+    """Mail to a source task: stop reading; `close_windows` sends event time to infinity."""
 
     close_windows: bool
 
 
-Letter = Trigger | Committed | Drain
+Mail = Trigger | CheckpointComplete | Drain
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Task:
         self._report = report
         self._point = point
         self._wake = wake
-        self._mailbox: deque[Letter] = deque()
+        self._mailbox: deque[Mail] = deque()
         self._preparing: Snapshot | None = None
         self._final: int | None = None
         self._finished = False
@@ -156,9 +156,9 @@ class Task:
         self._look = 0.0
         self._snapped = 0.0
 
-    def mail(self, letter: Letter) -> None:
-        """Add a letter to the mailbox, from any thread; wake the task afterwards."""
-        self._mailbox.append(letter)
+    def mail(self, mail: Mail) -> None:
+        """Add a mail to the mailbox, from any thread; wake the task afterwards."""
+        self._mailbox.append(mail)
 
     def step(self) -> Progress:
         """Do one bounded piece of work; never blocks.
@@ -169,7 +169,7 @@ class Task:
         if self._finished:
             return FINISHED
         if self._mailbox:
-            return self._open_letter(self._mailbox.popleft())
+            return self._process_mail(self._mailbox.popleft())
         if self._prepared():
             return self._hand_in()
         room = self._outputs.room()
@@ -184,19 +184,19 @@ class Task:
             return WORKED
         return self._work(due, room)
 
-    def _open_letter(self, letter: Letter) -> Progress:
-        match letter:
+    def _process_mail(self, mail: Mail) -> Progress:
+        match mail:
             case Trigger(barrier):
                 self._input.trigger(barrier)
             case Drain(close_windows):
                 self._input.drain(close_windows=close_windows)
-            case Committed(checkpoint):
+            case CheckpointComplete(checkpoint):
                 self._committed(checkpoint)
                 self._finished = checkpoint == self._final
         return WORKED
 
     def _committed(self, checkpoint: int) -> None:
-        """Notify once per checkpoint, in order: on the letter or the next barrier, if earlier."""
+        """Notify once per checkpoint, in order: on the mail or the next barrier, if earlier."""
         if checkpoint > self._told_committed:
             self._told_committed = checkpoint
             self._input.committed(checkpoint)
@@ -275,7 +275,7 @@ class Task:
         self._point("aligned")
         number = barrier.checkpoint
         if self._told_barrier is not None:
-            # The barrier came through the channels and may overtake the letter, but it is only sent
+            # The barrier came through the channels and may overtake the mail, but it is only sent
             # after the checkpoint before it is committed (step 1).
             self._committed(self._told_barrier)
         self._told_barrier = number

@@ -61,15 +61,15 @@ def in_conflict(error: Exception) -> bool:
 def _known(text: str, kind: str) -> tuple[str, str]:
     found = _CODE.search(text)
     code, status = found[1] if found else "", _status(text)
-    said = " ".join(part for part in (status, code) if part)
+    answer = " ".join(part for part in (status, code) if part)
     if any(host in text for host in _METADATA):
         return "no credentials were found", f"set {_KEYS}, or run where the machine has a role"
     if code in _WRONG_KEY or kind == "UnauthenticatedError":
-        return f"the service refuses the credentials ({said})", f"check {_KEYS}"
+        return f"the service refuses the credentials ({answer})", f"check {_KEYS}"
     if code == "NoSuchBucket":
         return "there is no such bucket", "create it, or correct the address"
     if kind == "PermissionDeniedError":
-        return f"not allowed ({said})" if said else _first_line(text), _ALLOW
+        return f"not allowed ({answer})" if answer else _first_line(text), _ALLOW
     if kind in {"NotSupportedError", "NotImplementedError"} or status.startswith("501"):
         return "the service is asked for no conditional put, or has none", _CONDITIONAL
     if "builder error" in text:

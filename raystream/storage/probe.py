@@ -45,8 +45,8 @@ def _tried(url: str, about: str) -> Iterator[Finding]:
     if first is not Put.CREATED or found is None:
         yield error(about, "an object that was just written is not there", "use another storage")
     elif second is not Put.EXISTS or found != content:
-        said = "it overwrites an object that exists: two runs of a job could not be told apart"
-        yield error(about, said, "use a storage that honours conditional writes (If-None-Match)")
+        text = "it overwrites an object that exists: two runs of a job could not be told apart"
+        yield error(about, text, "use a storage that honours conditional writes (If-None-Match)")
     elif url.startswith("memory://"):
         yield warning(
             about, "it is gone with this process", "use a directory, s3://, gs:// or az://"

@@ -75,7 +75,7 @@ def test_the_run_and_the_check_say_the_same(
     said = "no column takes the field age"
     assert told == [f"warning: files {inbox}/*.jsonl: {said}; declare it in schema= to use it"]
     findings = check(job, None, lambda finding: None)
-    assert said in [finding.said for finding in findings]
+    assert said in [finding.text for finding in findings]
 
 
 def _read(run: Running) -> int:

@@ -12,8 +12,8 @@ import pytest
 from raystream.checkpoint.barrier import Barrier
 from raystream.checkpoint.coordinator import (
     CheckpointCoordinator,
-    CheckpointSettings,
     Position,
+    TriggerSettings,
     assemble,
 )
 from raystream.checkpoint.messages import (
@@ -40,7 +40,7 @@ JOB = {"polars": "2.1.0"}
 
 
 def coordinator(job: Mapping[str, Any] = JOB, **settings: float) -> CheckpointCoordinator:
-    chosen = CheckpointSettings(**{"interval_s": 10, "timeout_s": 60, **settings})
+    chosen = TriggerSettings(**{"interval_s": 10, "timeout_s": 60, **settings})
     return CheckpointCoordinator(ALL, Position(OWNER, 20, 7), chosen, job)
 
 
@@ -219,7 +219,7 @@ def test_missing_acks_fail_the_attempt_after_the_timeout() -> None:
 
 def test_who_is_missing_is_shown_and_long_lists_are_cut() -> None:
     many = [SubtaskId("c", i) for i in range(9)]
-    machine = CheckpointCoordinator(many, Position(OWNER, 0), CheckpointSettings(1, 0, 5))
+    machine = CheckpointCoordinator(many, Position(OWNER, 0), TriggerSettings(1, 0, 5))
     machine.handle(Tick(0.0))
     machine.handle(Tick(1.0))
     assert machine.in_progress == 1

@@ -116,7 +116,7 @@ class Log:
         return said
 
     def pongs(self) -> list[JobEvent]:
-        return [Pong(s, self.machine.life.opened) for s in self.subtasks]
+        return [Pong(s, self.machine.context.opened) for s in self.subtasks]
 
     # --- the usual course
 
@@ -129,11 +129,11 @@ class Log:
         return self.tell(ProcedureDone("recover", Recovered(owner, self.head, self.base, slot)))
 
     def opened(self) -> list[str]:
-        k = self.machine.life.opened
+        k = self.machine.context.opened
         return self.tell(*(Opened(s, k, f"address {s}", f"node-{s.index}") for s in self.subtasks))
 
     def connected(self) -> list[str]:
-        k = self.machine.life.opened
+        k = self.machine.context.opened
         return self.tell(*(Connected(s, k) for s in self.subtasks))
 
     def deployed(self) -> list[str]:
@@ -142,8 +142,8 @@ class Log:
     def idle(self) -> list[str]:
         """What runs in the background returns."""
         said: list[str] = []
-        while self.machine.life.turns.running in {"strays", "cleanup"}:
-            said += self.tell(ProcedureDone(self.machine.life.turns.running, 0))
+        while self.machine.context.turns.running in {"strays", "cleanup"}:
+            said += self.tell(ProcedureDone(self.machine.context.turns.running, 0))
         return said
 
     def running(self) -> Log:
@@ -154,7 +154,7 @@ class Log:
         return self
 
     def acked(self, number: int) -> list[str]:
-        k = self.machine.life.opened
+        k = self.machine.context.opened
         return self.tell(*(Acked(k, Ack(s, number, {})) for s in self.subtasks))
 
     def commit_returned(self) -> list[str]:
@@ -162,16 +162,18 @@ class Log:
         return self.tell(ProcedureDone("commit", self.committed()))
 
     def committed(self) -> Committed:
-        life = self.machine.life
+        context = self.machine.context
         number = (self.base.number if self.base else 0) + 1
         final = any(isinstance(c, Trigger) and c.barrier.final for c in self.commands)
-        self.base = Checkpoint(life.owner, number, {}, final)
+        self.base = Checkpoint(context.owner, number, {}, final)
         self.head += 1
         return Committed(self.head, self.base)
 
     def dry(self) -> list[str]:
-        k = self.machine.life.opened
+        k = self.machine.context.opened
         return self.tell(*(Dry(s, k) for s in self.spec.plan.sources()))
 
     def died(self, subtask: SubtaskId, kind: str = "died", text: str = "killed") -> list[str]:
-        return self.tell(Died(subtask, self.machine.life.opened, Failure(kind, text, step="count")))
+        return self.tell(
+            Died(subtask, self.machine.context.opened, Failure(kind, text, step="count"))
+        )

@@ -212,7 +212,7 @@ def test_the_cause_is_the_dead_one_not_its_neighbour() -> None:
     log.died(READ, "channel", "EOF from count[1]")
     log.died(COUNT)
     assert log.wait(0.1) == ["kill count[1]", "run recover"]
-    assert log.machine.life.report.restarts[0].cause == "count[1] died at step count: killed"
+    assert log.machine.context.report.restarts[0].cause == "count[1] died at step count: killed"
 
 
 def test_the_second_restart_waits_a_second() -> None:
@@ -235,7 +235,7 @@ def test_a_failure_while_a_commit_runs_does_not_cut_it_short() -> None:
     assert log.state == "recovering"
     assert log.commit_returned() == ["run recover"]
     assert log.recovered() == ["open 4 for attempt 1"]
-    assert log.machine.life.report.checkpoint.number == 1
+    assert log.machine.context.report.checkpoint.number == 1
 
 
 def test_a_checkpoint_that_may_not_be_committed_fails_the_attempt() -> None:
@@ -290,15 +290,15 @@ def test_restarts_are_counted_on_by_a_restarted_coordinator() -> None:
     again = Log(run="r1")
     again.begin()
     again.tell(ProcedureDone("recover", Recovered(Owner(4, "nonce-1"), 12, written, 11)))
-    assert again.machine.life.report.restart_count == 2
-    assert again.machine.life.report.notes == ("the coordinator died and was replaced",)
+    assert again.machine.context.report.restart_count == 2
+    assert again.machine.context.report.notes == ("the coordinator died and was replaced",)
 
 
 def test_from_scratch_is_a_record_in_the_log_before_anything_runs_and_only_once() -> None:
     log = Log(from_scratch=True)
     log.begin()
     assert log.recovered() == ["run restore"]
-    owner = log.machine.life.owner
+    owner = log.machine.context.owner
     restored = Recovered(owner, 1, Restore(owner, "", 0), 1)
     assert log.tell(ProcedureDone("restore", restored)) == ["open 4 for attempt 0"]
     log.opened()
@@ -411,7 +411,7 @@ def test_a_subtask_that_does_not_open_in_time_fails_the_attempt() -> None:
     log.recovered()
     log.wait(75)
     assert log.state != "deploying"
-    assert "not open after 72 s" in log.machine.life.report.restarts[0].cause
+    assert "not open after 72 s" in log.machine.context.report.restarts[0].cause
 
 
 def every_event(log: Log, attempt: int) -> list[JobEvent]:
@@ -463,7 +463,7 @@ def test_events_of_another_attempt_change_nothing(state: str) -> None:
 def test_every_event_in_every_state_is_survived(state: str, number: int) -> None:
     log = in_state(state)
     events = [
-        *every_event(log, log.machine.life.opened),
+        *every_event(log, log.machine.context.opened),
         Tick(0.01),
         *(StopRequested(kind) for kind in StopKind),
         ProcedureFailed("commit", OSError("gone")),

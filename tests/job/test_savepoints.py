@@ -279,10 +279,10 @@ def starting(**changes: Any) -> Log:
 
 
 def restored(log: Log) -> list[str]:
-    record = Restore(log.machine.life.owner, "/kept", 0, job={"run": "r1"})
+    record = Restore(log.machine.context.owner, "/kept", 0, job={"run": "r1"})
     log.head += 1
     return log.tell(
-        ProcedureDone("restore", Recovered(log.machine.life.owner, log.head, record, log.head))
+        ProcedureDone("restore", Recovered(log.machine.context.owner, log.head, record, log.head))
     )
 
 
@@ -291,7 +291,7 @@ def test_state_is_brought_back_before_the_log_names_it() -> None:
     assert log.recovered() == ["run bring back"]
     assert log.tell(ProcedureDone("bring back", KEPT)) == ["run restore"]
     assert restored(log) == ["open 4 for attempt 0"]
-    assert log.machine.life.report.notes == ("came from savepoint /kept",)
+    assert log.machine.context.report.notes == ("came from savepoint /kept",)
 
 
 def test_it_is_done_once() -> None:
@@ -315,7 +315,7 @@ def test_a_coordinator_that_is_restarted_goes_on_from_what_its_run_wrote() -> No
         log = starting()
         recovered = Recovered(Owner(1, "nonce-1"), 3, base, 2)
         assert log.tell(ProcedureDone("recover", recovered)) == ["open 4 for attempt 1"]
-        assert "came from savepoint /kept" in log.machine.life.report.notes
+        assert "came from savepoint /kept" in log.machine.context.report.notes
 
 
 def test_the_same_command_again_starts_from_the_savepoint_again() -> None:
@@ -379,7 +379,7 @@ def test_a_claimed_savepoint_goes_after_the_first_checkpoint_and_never_before() 
     assert log.commit_returned() == ["notify 1", "discard /kept", "run cleanup"]
     log.idle()
     log.tell(SavepointDiscarded("/kept", NO))
-    assert log.machine.life.report.notes[-1] == (
+    assert log.machine.context.report.notes[-1] == (
         "savepoint /kept could not be deleted: /kept: no space left"
     )
     log.wait(10.1)

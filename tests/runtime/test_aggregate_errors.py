@@ -56,8 +56,8 @@ def test_other_rows_go_on(errors: str, parallelism: int) -> None:
     out: dict[str, list[Any]] = feed(totals(errors), {"rows": ROWS}, parallelism=parallelism)
     assert [(row["ip"], row["total"], row["mean"]) for row in out["out"]] == [("b", 5, 5.0)]
     if errors == "dlq":
-        [letter] = out["dead"]
-        row = json.loads(letter["value"])
+        [mail] = out["dead"]
+        row = json.loads(mail["value"])
         assert (row["ip"], row["total"], row["mean"]) == ("a", None, 2.0**62)
 
 

@@ -20,8 +20,8 @@ from raystream.ids import ChannelId, SubtaskId
 from raystream.observe.metrics import TaskMetrics
 from raystream.operators.operator import Operator, StepState
 from raystream.plan.physical import ExchangeKind
-from raystream.runtime.chain import Chain, Link
-from raystream.runtime.channels.link import IoThread
+from raystream.runtime.chain import Chain, StepOutput
+from raystream.runtime.channels.connection import IoThread
 from raystream.runtime.channels.memory import MemoryChannel
 from raystream.runtime.channels.outbox import Outbox
 from raystream.runtime.channels.socket import SocketReader, SocketWriter
@@ -108,8 +108,8 @@ class Bench:
         ]
         self.outboxes: list[Outbox] = [box for side in sides for box in side._writers]
         outputs, metrics = Outputs(sides), TaskMetrics(["step"])
-        self.operator.open(context(), Link("step", outputs, metrics.add, None))
-        head = Link("", outputs, lambda step, name, n: None, ("step", self.operator))
+        self.operator.open(context(), StepOutput("step", outputs, metrics.add, None))
+        head = StepOutput("", outputs, lambda step, name, n: None, ("step", self.operator))
         self.task = Task(
             SubtaskId("up", 0),
             InputGate({channels(1)[0]: self.into}),
@@ -197,7 +197,7 @@ def test_early_results_wait_for_credit_but_a_sink_is_served() -> None:
         operator._due = 0.5
         seen: list[float] = []
         operator.on_time = seen.append  # type: ignore[method-assign]
-        chain = Chain([("step", operator)], Link("", Outputs([]), lambda *_: None, None))
+        chain = Chain([("step", operator)], StepOutput("", Outputs([]), lambda *_: None, None))
         assert (chain.deadline(may_emit=False) is not None) is called
         chain.on_time(now, may_emit=False)
         assert bool(seen) is called

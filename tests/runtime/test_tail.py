@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from raystream.data.batch import TIME, Batch
-from raystream.runtime.chain import Link
+from raystream.runtime.chain import StepOutput
 from raystream.runtime.exchange import Outputs
 from raystream.runtime.tail import AT_ONCE, KEPT_BYTES, KEPT_ROWS, LOOKS_S, PER_SECOND, Taps
 from raystream.time.clock import VirtualClock
@@ -19,7 +19,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        self.link = Link("count", Outputs([]), lambda *_: None, None)
+        self.link = StepOutput("count", Outputs([]), lambda *_: None, None)
         self.taps = Taps({"count": self.link}, self.clock)
         self._mark: Any = None
         self._next = 0

@@ -1,4 +1,4 @@
-"""Task: the order of letters, snapshots, barriers and rows, one step at a time."""
+"""Task: the order of mails, snapshots, barriers and rows, one step at a time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from raystream.checkpoint.barrier import Barrier
 from raystream.ids import SubtaskId
 from raystream.observe.metrics import TaskMetrics
 from raystream.plan.physical import ExchangeKind
-from raystream.runtime.chain import STEP_OF_ERROR, Chain, Link
+from raystream.runtime.chain import STEP_OF_ERROR, Chain, StepOutput
 from raystream.runtime.channels.memory import MemoryChannel
 from raystream.runtime.exchange import Exchange, Outputs
 from raystream.runtime.gate import InputGate
-from raystream.runtime.task import FINISHED, Committed, Task, Waiting, Worked
+from raystream.runtime.task import FINISHED, CheckpointComplete, Task, Waiting, Worked
 from raystream.time.clock import VirtualClock
 from raystream.time.watermark import Watermark
 from tests.runtime.parts import Recorder, channels, context, exchange, timed
@@ -31,8 +31,8 @@ class Bench:
         self.reports: list[Any] = []
         metrics = TaskMetrics(["step"])
         outputs = Outputs([Exchange(exchange(ExchangeKind.FORWARD), [self.out])])
-        self.operator.open(context(ME), Link("step", outputs, metrics.add, None))
-        head = Link("", outputs, lambda step, name, n: None, ("step", self.operator))
+        self.operator.open(context(ME), StepOutput("step", outputs, metrics.add, None))
+        head = StepOutput("", outputs, lambda step, name, n: None, ("step", self.operator))
         gate = InputGate({channels(1)[0]: self.into})
         chain = Chain([("step", self.operator)], head)
         self.task = Task(
@@ -121,19 +121,19 @@ def test_final_barrier_ends_the_task_once_it_is_committed() -> None:
     bench = Bench()
     bench.into.send(Barrier(1, final=True))
     assert isinstance(bench.run(), Waiting)
-    bench.task.mail(Committed(1))
+    bench.task.mail(CheckpointComplete(1))
     assert bench.run() == FINISHED
     assert bench.operator.seen == [("snapshot", 1, True), ("committed", 1)]
 
 
 def test_a_barrier_that_overtakes_the_news_of_the_commit_before_it_brings_that_news() -> None:
-    """It is sent only when the checkpoint before it is committed; the letter takes another way."""
+    """It is sent only when the checkpoint before it is committed; the mail takes another way."""
     bench = Bench()
     for number in (1, 2, 3):
         bench.into.send(Barrier(number, final=number == 3))
     bench.run()
     for number in (1, 2, 2, 3):
-        bench.task.mail(Committed(number))
+        bench.task.mail(CheckpointComplete(number))
     assert bench.run() == FINISHED
     told = [seen for seen in bench.operator.seen if seen[0] == "committed"]
     assert told == [("committed", 1), ("committed", 2), ("committed", 3)]
@@ -198,9 +198,9 @@ def test_a_step_behind_sees_event_time_when_all_pieces_are_out() -> None:
     first, second = Slices(), Slices()
     outputs = Outputs([])
     count = TaskMetrics(["a", "b"]).add
-    first.open(context(ME), Link("a", outputs, count, ("b", second)))
-    second.open(context(ME), Link("b", outputs, count, None))
-    chain = Chain([("a", first), ("b", second)], Link("", outputs, count, ("a", first)))
+    first.open(context(ME), StepOutput("a", outputs, count, ("b", second)))
+    second.open(context(ME), StepOutput("b", outputs, count, None))
+    chain = Chain([("a", first), ("b", second)], StepOutput("", outputs, count, ("a", first)))
     chain.on_watermark(Watermark(5))
     assert second.seen == [("rows", 1)]
     passed = []

@@ -16,7 +16,7 @@ from raystream.data.batch import TIME, Batch
 from raystream.data.hashing import partition
 from raystream.ids import SubtaskId
 from raystream.operators.operator import Operator, Restored, StepState, create
-from raystream.runtime.chain import Chain, Link
+from raystream.runtime.chain import Chain, StepOutput
 from raystream.runtime.exchange import Outputs
 from raystream.time.clock import VirtualClock
 from raystream.time.watermark import END_OF_TIME, Watermark
@@ -52,7 +52,7 @@ def opened(step: Any, output: Kept, index: int, width: int, attempt: int) -> Ope
 def merged(step: Any, states: Sequence[StepState], output: Kept) -> Chain:
     """One subtask that takes over from all."""
     new = opened(step, output, 0, 1, 2)
-    head = Link("", Outputs([]), lambda *_: None, ("window", new))
+    head = StepOutput("", Outputs([]), lambda *_: None, ("window", new))
     chain = Chain([("window", new)], head, lambda _: opened(step, output, 0, 1, 2))
     chain.restore({"window": Restored(states, redistribute=True)})
     return chain

@@ -94,9 +94,9 @@ def why_it_failed(pipeline: Pipeline, checkpoint_storage: str | None = None) -> 
 def _told(findings: list[Finding]) -> str:
     """The findings that no other message reports, one per line."""
     lines = [
-        f"{found.about}: {found.said}{f'; {found.what_to_do}' if found.what_to_do else ''}"
+        f"{found.about}: {found.text}{f'; {found.what_to_do}' if found.what_to_do else ''}"
         for found in findings
-        if found.about.startswith("brokers ") or found.said.startswith("no right")
+        if found.about.startswith("brokers ") or found.text.startswith("no right")
     ]
     return "\n".join(lines)
 
@@ -122,9 +122,9 @@ class _Check:
 
     def run(self) -> None:
         """Every check, in the order in which a run would need them."""
-        said = told_by_environment(self._graph).partition(": ")[2]
-        if said:
-            self._found(ok("environment", said))
+        text = told_by_environment(self._graph).partition(": ")[2]
+        if text:
+            self._found(ok("environment", text))
         for doubt in doubts(self._graph):
             self._found(warning("environment", doubt))
         for kafka in self._clusters():
@@ -331,8 +331,8 @@ def _learn(node: Node, learnt: dict[str, Schema]) -> Iterator[Finding]:
         return
     found = source.learn()
     if found is None:
-        said = "no record yet: what columns it has is not known"
-        yield warning(source.describe(), said, "write schema=, or write a record")
+        text = "no record yet: what columns it has is not known"
+        yield warning(source.describe(), text, "write schema=, or write a record")
     else:
         learnt[node.name] = node.step.learnt(found)
 
@@ -340,13 +340,13 @@ def _learn(node: Node, learnt: dict[str, Schema]) -> Iterator[Finding]:
 def _unfit(about: str, failed: int, looked: int, first: str, policy: ErrorPolicy) -> Finding:
     from raystream.formats.advice import declaration
 
-    said = f"{failed} of {looked} records looked at do not fit; the first is {first}"
+    text = f"{failed} of {looked} records looked at do not fit; the first is {first}"
     if policy is ErrorPolicy.FAIL:
         wider = declaration(first)
         way = f"declare {wider}, in schema= of read" if wider else "correct them"
-        return error(about, said, f"the job would stop there: {way}, or read with errors=")
+        return error(about, text, f"the job would stop there: {way}, or read with errors=")
     word = "left out" if policy is ErrorPolicy.SKIP else "dead letters"
-    return warning(about, said, f"they would be {word}")
+    return warning(about, text, f"they would be {word}")
 
 
 def _unknown(about: str, look: Look) -> Iterator[Finding]:

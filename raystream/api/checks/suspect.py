@@ -36,14 +36,14 @@ def suspicion(step: TimedStep, look: Look, wall_ms: float) -> tuple[str, str] | 
     if latest < PLAUSIBLE_MS[0] or earliest > limit:
         where = "before 1990" if latest < PLAUSIBLE_MS[0] else "in the future"
         spans = f"from {moment(earliest)} to {moment(latest)}"
-        said = f"event time {name} of all records looked at is {where}, {spans}"
-        return said, _advice(step, look)
+        finding = f"event time {name} of all records looked at is {where}, {spans}"
+        return finding, _advice(step, look)
     if latest > limit:
-        said = f"event time {name} is {moment(latest)} in one record: in the future"
-        return said, "see max_future of rs.Watermark"
+        finding = f"event time {name} is {moment(latest)} in one record: in the future"
+        return finding, "see max_future of rs.Watermark"
     if earliest < PLAUSIBLE_MS[0]:
-        said = f"event time {name} is {moment(earliest)} in one record: before 1990"
-        return said, "is it written in another unit there?"
+        finding = f"event time {name} is {moment(earliest)} in one record: before 1990"
+        return finding, "is it written in another unit there?"
     return None
 
 

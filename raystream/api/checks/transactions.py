@@ -296,7 +296,7 @@ class Abort:
     address: str | None = None
 
 
-def abort(transactions: Transactions, tids: Sequence[str], said: Abort) -> list[str]:
+def abort(transactions: Transactions, tids: Sequence[str], confirmed: Abort) -> list[str]:
     """End open transactions that no checkpoint names; either all of them or none.
 
     A transaction of the newest attempt may only be aborted after the log was sealed as a recovery
@@ -305,7 +305,7 @@ def abort(transactions: Transactions, tids: Sequence[str], said: Abort) -> list[
     Args:
         transactions: The transactions of the jobs.
         tids: Transactional ids.
-        said: What the person has confirmed.
+        confirmed: What the person has confirmed.
 
     Returns:
         What was done, one line each.
@@ -317,7 +317,7 @@ def abort(transactions: Transactions, tids: Sequence[str], said: Abort) -> list[
     seen = [transactions.of(tid) for tid in tids]
     still = [one for one in seen if one.details.open]
     for one in still:
-        _refuse(one, said)
+        _refuse(one, confirmed)
     for one in {one.id.job: one for one in still if _must_seal(one)}.values():
         assert one.view is not None
         _seal(one.view)
@@ -343,31 +343,31 @@ def _must_seal(one: Seen) -> bool:
     return view is not None and not view.ended and view.sealed_by <= one.id.attempt
 
 
-def _refuse(one: Seen, said: Abort) -> None:
+def _refuse(one: Seen, confirmed: Abort) -> None:
     if one.details.state != "Ongoing":
         what = f"is in state {one.details.state}: the broker is ending it"
         raise ConfigurationError(what, one.details.tid, "wait, then look again")
     if one.named is not None:
         raise _named(one)
     if one.view is None:
-        _refuse_unknown(one, said)
+        _refuse_unknown(one, confirmed)
         return
-    if said.storage_is_gone:
+    if confirmed.storage_is_gone:
         what = f"its checkpoint storage is there: {one.view.url}"
         raise ConfigurationError(what, one.details.tid, "leave out --storage-is-gone")
     if not _must_seal(one):
         return
-    if _runs(one.view, said.address):
+    if _runs(one.view, confirmed.address):
         what = "its job runs"
         raise ConfigurationError(what, one.details.tid, "stop it: that ends its transactions, too")
-    if not said.not_running:
+    if not confirmed.not_running:
         what = f"it is of attempt {one.id.attempt}, the newest of its job, which may be running"
         advice = "start the job again, which ends it; or make sure that none of its processes is"
         raise ConfigurationError(what, one.details.tid, f"{advice} left and pass --not-running")
 
 
-def _refuse_unknown(one: Seen, said: Abort) -> None:
-    if said.storage_is_gone:
+def _refuse_unknown(one: Seen, confirmed: Abort) -> None:
+    if confirmed.storage_is_gone:
         return
     tid, store = one.details.tid, one.id.store_id
     if one.trouble:

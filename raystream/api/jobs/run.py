@@ -103,19 +103,19 @@ def storage_of(pipeline: Pipeline, options: RunOptions) -> str:
     from raystream.storage.open import refuse_credentials, refuse_mistyped
 
     settings = in_effect(pipeline.settings)
-    said = options.checkpoint_storage or settings.checkpoint_storage or DEFAULT_STORAGE
-    refuse_credentials(said)  # before it is shown
-    refuse_mistyped(said)
-    return said if "://" in said else os.path.abspath(os.path.expanduser(said))
+    given = options.checkpoint_storage or settings.checkpoint_storage or DEFAULT_STORAGE
+    refuse_credentials(given)  # before it is shown
+    refuse_mistyped(given)
+    return given if "://" in given else os.path.abspath(os.path.expanduser(given))
 
 
 def say_where(pipeline: Pipeline, options: RunOptions, storage: str) -> None:
     """Print the first line of a run: checkpoint storage, and what the environment sets."""
     graph = pipeline.graph()
     by_command = ("checkpoint_storage", "parallelism")
-    said = told_by_environment(graph, but=tuple(n for n in by_command if getattr(options, n)))
+    given = told_by_environment(graph, but=tuple(n for n in by_command if getattr(options, n)))
     place = f"{pipeline.name}: checkpoints in {_short(storage.rstrip('/'))}/{pipeline.name}/"
-    say(f"{place}; {said}" if said else place)
+    say(f"{place}; {given}" if given else place)
     for doubt in doubts(graph):
         say(f"warning: {doubt}")
 

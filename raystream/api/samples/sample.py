@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from raystream.api.pipeline import Pipeline
-    from raystream.api.samples.sample_ends import SampledSource, Tray
+    from raystream.api.samples.sample_ends import CollectingSink, SampledSource
     from raystream.runtime.local import LocalRuntime
 
 CLOSING_S = 10.0
@@ -68,33 +68,33 @@ def sample(
     if not isinstance(limit, int) or limit < 1:
         text = f"limit {limit!r} is not a number of rows"
         raise wrong(text, "write 1 or more")
-    graph, trays = _cut(pipeline.graph(), end)
-    return _Sampling(graph, trays, limit, longest).run()
+    graph, collecting = _cut(pipeline.graph(), end)
+    return _Sampling(graph, collecting, limit, longest).run()
 
 
-def _cut(graph: LogicalGraph, end: Edge | str | None) -> tuple[LogicalGraph, list[Tray]]:
-    """The part of the graph that leads to the ends, with trays in place of sinks."""
-    from raystream.api.samples.sample_ends import Tray
+def _cut(graph: LogicalGraph, end: Edge | str | None) -> tuple[LogicalGraph, list[CollectingSink]]:
+    """The part of the graph that leads to the ends, with collecting in place of sinks."""
+    from raystream.api.samples.sample_ends import CollectingSink
 
     if isinstance(end, Edge):
         tag = "" if end.tag == "main" else f".{end.tag}"
-        tray = Tray(graph.node(end.source).name + tag)
+        collector = CollectingSink(graph.node(end.source).name + tag)
         number = max(node.id for node in graph.nodes) + 1
         last = Node(
-            number, "sample", Write(tray, _log(graph, end)), Origin("", 0), (end,), named=True
+            number, "sample", Write(collector, _log(graph, end)), Origin("", 0), (end,), named=True
         )
-        return _above(graph, [last]), [tray]
+        return _above(graph, [last]), [collector]
     sinks = [node for node in graph.nodes if node.step.sink is not None]
     if not sinks:
         text = f"pipeline {graph.name!r} writes nothing yet"
         raise wrong(text, "show a stream: rows.show(), or end one with .write(..)")
     chosen = sinks if end is None else [_sink(sinks, end)]
-    trays = [Tray(label(node)) for node in chosen]
+    collecting = [CollectingSink(label(node)) for node in chosen]
     ends = [
-        replace(node, step=Write(tray, _log(graph, node.inputs[0])))
-        for node, tray in zip(chosen, trays, strict=True)
+        replace(node, step=Write(collector, _log(graph, node.inputs[0])))
+        for node, collector in zip(chosen, collecting, strict=True)
     ]
-    return _above(graph, ends), trays
+    return _above(graph, ends), collecting
 
 
 def _log(graph: LogicalGraph, end: Edge) -> ChangesMode | None:
@@ -164,10 +164,10 @@ class _Sampling:
     """One run in this process: until the sources end, there are enough rows, or the time is up."""
 
     def __init__(
-        self, graph: LogicalGraph, trays: Sequence[Tray], limit: int, longest: float
+        self, graph: LogicalGraph, collecting: Sequence[CollectingSink], limit: int, longest: float
     ) -> None:
         self._graph = graph
-        self._trays = trays
+        self._collecting = collecting
         self._limit = limit
         self._longest = longest
         self._reads = [node for node in graph.nodes if node.step.source is not None]
@@ -227,13 +227,15 @@ class _Sampling:
         return up
 
     def _enough(self) -> bool:
-        return all(tray.height >= self._limit for tray in self._trays)
+        return all(collector.height >= self._limit for collector in self._collecting)
 
     def _results(self, *, cut_short: bool) -> list[Sample]:
         note = self._note(cut_short)
         return [
-            Sample(tray.label, tray.frame(self._limit), tray.height >= self._limit, note)
-            for tray in self._trays
+            Sample(
+                collector.label, collector.frame(self._limit), collector.height >= self._limit, note
+            )
+            for collector in self._collecting
         ]
 
     def _note(self, cut_short: bool) -> str:

@@ -1,4 +1,4 @@
-"""The ends of a sample: sources that publish nothing, and trays in place of sinks."""
+"""The ends of a sample: sources that publish nothing, and collecting in place of sinks."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class _SampledReader:
 
 
 @dataclass(slots=True, eq=False)
-class Tray:
+class CollectingSink:
     """Collects the rows that would enter a sink."""
 
     label: str
@@ -129,7 +129,7 @@ class Tray:
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
         """Start over: when a step has failed, the sample is read again from its start."""
         self.frames, self.height, self.schema = [], 0, options.schema
-        return _TrayWriter(self)
+        return _CollectingWriter(self)
 
     def committer(self, ctx: CommitterContext) -> None:
         """Commit nothing."""
@@ -139,14 +139,14 @@ class Tray:
         return "a sample"
 
 
-class _TrayWriter:
-    def __init__(self, tray: Tray) -> None:
-        self._tray = tray
+class _CollectingWriter:
+    def __init__(self, collector: CollectingSink) -> None:
+        self._sink = collector
 
     def write(self, frame: pl.DataFrame) -> None:
         visible = [name for name in frame.columns if not name.startswith(HIDDEN)]
-        self._tray.frames.append(frame.select(visible))
-        self._tray.height += frame.height
+        self._sink.frames.append(frame.select(visible))
+        self._sink.height += frame.height
 
     def has_room(self) -> bool:
         return True

@@ -67,8 +67,8 @@ def check_brokers(asking: KafkaPythonInspection, address: str) -> Iterator[Findi
     version, count = asking.version(), asking.brokers()
     about = f"brokers {address}"
     if tuple(map(int, version.split(".")[:2])) < OLDEST:
-        said = f"Kafka {version} is too old: transactions cannot be listed"
-        yield error(about, said, f"use Kafka {'.'.join(map(str, OLDEST))} or newer")
+        text = f"Kafka {version} is too old: transactions cannot be listed"
+        yield error(about, text, f"use Kafka {'.'.join(map(str, OLDEST))} or newer")
         return
     number = "1 broker" if count == 1 else f"{count} brokers"
     yield ok(about, f"{number}, Kafka {version} or newer, logged in")
@@ -91,8 +91,8 @@ def check_source(topic: KafkaSource, asking: KafkaPythonInspection, job: str) ->
     group = topic.group_id or job
     code = asking.may_use_group(group)
     if code == _NO_GROUP_RIGHT:
-        said = "no right to use it, and without nothing can be read"
-        yield error(f"group {group}", said, f"allow READ on Group {group}")
+        text = "no right to use it, and without nothing can be read"
+        yield error(f"group {group}", text, f"allow READ on Group {group}")
     else:
         yield ok(f"group {group}", "may be used")
 
@@ -122,18 +122,18 @@ def _topic(facts: TopicFacts, right: str, asking: KafkaPythonInspection) -> Iter
     if facts.code == UNKNOWN_TOPIC_OR_PARTITION:
         yield error(about, "there is no such topic", _for_missing(facts.name, asking))
     elif facts.code == TOPIC_AUTHORIZATION_FAILED:
-        said = "no right to see it, or it does not exist"
-        yield error(about, said, f"allow {right} on Topic {facts.name}")
+        text = "no right to see it, or it does not exist"
+        yield error(about, text, f"allow {right} on Topic {facts.name}")
     elif facts.code:
         yield error(about, f"the brokers answer {name_of(facts.code)}", "try again")
     elif facts.rights is not None and right not in facts.rights:
         verb = "read" if right == "READ" else "write to"
-        said = f"no right to {verb} it"
-        yield error(about, said, f"allow {right} on Topic {facts.name}")
+        text = f"no right to {verb} it"
+        yield error(about, text, f"allow {right} on Topic {facts.name}")
     elif facts.leaderless:
         shown = ", ".join(map(str, facts.leaderless[:5]))
-        said = f"partition {shown} has no leader"
-        yield error(about, said, "is one of the brokers down?")
+        text = f"partition {shown} has no leader"
+        yield error(about, text, "is one of the brokers down?")
     else:
         verb = "read" if right == "READ" else "written"
         yield ok(about, f"{_count(len(facts.replicas), 'partition')}, may be {verb}")
@@ -152,31 +152,31 @@ def _durability(
     told = settings.get("min.insync.replicas")
     least = int(told) if told is not None else None
     if least is not None and least > replicas:
-        said = f"min.insync.replicas is {least}, but it has {_count(replicas, 'replica')}"
-        yield error(about, f"{said}: nothing can be written", "lower it, or add replicas")
+        text = f"min.insync.replicas is {least}, but it has {_count(replicas, 'replica')}"
+        yield error(about, f"{text}: nothing can be written", "lower it, or add replicas")
     elif replicas == 1 and asking.brokers() > 1:
-        said = "it has one replica: what is on a broker is lost with it"
-        yield warning(about, said, "use 3 replicas and min.insync.replicas 2")
+        text = "it has one replica: what is on a broker is lost with it"
+        yield warning(about, text, "use 3 replicas and min.insync.replicas 2")
     elif least is not None and 1 < replicas == least:
-        said = f"min.insync.replicas is the number of replicas, {least}"
-        yield warning(about, f"{said}: one broker down stops the job", f"set it to {least - 1}")
+        text = f"min.insync.replicas is the number of replicas, {least}"
+        yield warning(about, f"{text}: one broker down stops the job", f"set it to {least - 1}")
     elif least == 1 < replicas:
-        said = "min.insync.replicas is 1: committed output may be lost with one broker"
-        yield warning(about, said, "set it to 2")
+        text = "min.insync.replicas is 1: committed output may be lost with one broker"
+        yield warning(about, text, "set it to 2")
     largest = int(settings.get("max.message.bytes", 0))
     wanted = int(topic.connection.producer_config.get("message.max.bytes", _PRODUCER_BYTES))
     if 0 < largest < wanted:
-        said = f"it takes records of {largest} bytes, our producer sends up to {wanted}"
+        text = f"it takes records of {largest} bytes, our producer sends up to {wanted}"
         advice = "raise max.message.bytes, or lower message.max.bytes in producer_config"
-        yield warning(about, said, advice)
+        yield warning(about, text, advice)
 
 
 def _markers(facts: TopicFacts) -> Iterator[Finding]:
     if not facts.code and facts.rights is not None and "READ" not in facts.rights:
-        said = (
+        text = (
             "no right to read it: a commit that a broker forgot to show (KAFKA-20734) is not seen"
         )
-        yield warning(f"topic {facts.name}", said, f"allow READ on Topic {facts.name}")
+        yield warning(f"topic {facts.name}", text, f"allow READ on Topic {facts.name}")
 
 
 def _transactional_id(
@@ -202,21 +202,21 @@ def _timeouts(topic: KafkaSink, asking: KafkaPythonInspection, job: JobFacts) ->
     most = int(told) if told is not None else None
     wanted = topic.transaction_timeout_ms
     if wanted is not None and most is not None and wanted > most:
-        said = f"transaction_timeout {_time(wanted)} is above the brokers' {_LIMIT}, {_time(most)}"
-        yield error(about, said, "lower it, or raise the limit")
+        text = f"transaction_timeout {_time(wanted)} is above the brokers' {_LIMIT}, {_time(most)}"
+        yield error(about, text, "lower it, or raise the limit")
         return
     limit = wanted or min(most or DEFAULT_TIMEOUT_MS, DEFAULT_TIMEOUT_MS)
     half, interval = limit / 2000, job.interval_s
     each = f"open for at most {_time(limit)}"
     if interval >= half:
-        said = f"{each}, which is less than twice checkpoint_interval ({interval:g} s)"
-        yield error(about, said, "lower checkpoint_interval, or raise transaction_timeout")
+        text = f"{each}, which is less than twice checkpoint_interval ({interval:g} s)"
+        yield error(about, text, "lower checkpoint_interval, or raise transaction_timeout")
     elif interval + job.timeout_s > half:
-        said = (
+        text = (
             f"{each}; half of it is less than checkpoint_interval + checkpoint_timeout"
             f" ({interval + job.timeout_s:g} s): a slow checkpoint comes too late"
         )
-        yield warning(about, said, "lower checkpoint_timeout, or raise transaction_timeout")
+        yield warning(about, text, "lower checkpoint_timeout, or raise transaction_timeout")
     else:
         unknown = "" if most is not None else " (the brokers do not tell their limit)"
         yield ok(about, f"{each}{unknown}, checkpoints every {interval:g} s")
@@ -227,9 +227,9 @@ def _foreign(topic: KafkaSink, asking: KafkaPythonInspection, job: JobFacts) -> 
     foreign = of_other_storage(asking.transaction_ids(OPEN), mine, job.store_id)
     if foreign:
         number = _count(len(foreign), "open transaction")
-        said = f"{number} of a job of this name with other storage: {', '.join(foreign[:3])}"
+        text = f"{number} of a job of this name with other storage: {', '.join(foreign[:3])}"
         advice = "is it run elsewhere, too? else see `raystream txn abort`"
-        yield warning(f"job {mine}", said, advice)
+        yield warning(f"job {mine}", text, advice)
 
 
 def _count(number: int, word: str) -> str:

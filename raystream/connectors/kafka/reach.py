@@ -107,18 +107,18 @@ def _no_connection(address: str) -> tuple[str, str] | None:
 
 
 def _refusal(text: str, protocol: str, *, tls: bool) -> tuple[str, str]:
-    said = text.lower()
-    if "certificate verify failed" in said or "broker certificate" in said:
+    lowered = text.lower()
+    if "certificate verify failed" in lowered or "broker certificate" in lowered:
         advice = "give the authority that signed it as ssl_ca_location"
         return "the certificate of the brokers is not trusted", advice
-    if "authentication" in said:
+    if "authentication" in lowered:
         return "the brokers refuse the user or the password", "check sasl_username, sasl_password"
-    if "plaintext broker" in said:
+    if "plaintext broker" in lowered:
         plain = "SASL_PLAINTEXT" if protocol.startswith("SASL") else "PLAINTEXT (the default)"
         return f"TLS fails: the port speaks no TLS, but {protocol} was asked", (
             f"is security_protocol {protocol} right for this port? Without TLS it is {plain}"
         )
-    if "ssl" in said and protocol in ("SSL", "SASL_SSL"):
+    if "ssl" in lowered and protocol in ("SSL", "SASL_SSL"):
         return f"TLS fails: {text}", f"is security_protocol {protocol} right for this port?"
     what = f"the port is open, but no broker answers as {protocol}"
     if tls:

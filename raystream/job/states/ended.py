@@ -9,7 +9,7 @@ from raystream.checkpoint.protocol.recover import Recovered
 from raystream.checkpoint.records import Checkpoint
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.ids import SubtaskId
-from raystream.job.life import NO_ATTEMPT, Life
+from raystream.job.context import NO_ATTEMPT, JobContext
 from raystream.job.messages import (
     CheckpointRequested,
     End,
@@ -75,95 +75,95 @@ class Ended:
         self._told: set[SubtaskId] = set()
         self._let_go = False
 
-    def enter(self, life: Life) -> Step:
+    def enter(self, context: JobContext) -> Step:
         """Start the end; a superseded job sends nothing more, since a newer attempt continues."""
-        self._since = life.now
+        self._since = context.now
         if self.kind == "superseded":
-            return self, self._end(life)
-        life.turns.clear()
+            return self, self._end(context)
+        context.turns.clear()
         if self._final is None:
-            refused = life.savepoints.refuse(_too_late(life, self.message))
-            return self, [*refused, *_end_subtasks(life), *self._end_if_idle(life)]
-        commands = life.serve(life.savepoints.serve_at_the_end(self._final))
-        commands += life.in_background(last=True)
-        if life.opened == life.attempt:
-            commands.append(Ping(life.opened))
-        return self, [*commands, *self._end_if_idle(life)]
+            refused = context.savepoints.refuse(_too_late(context, self.message))
+            return self, [*refused, *_end_subtasks(context), *self._end_if_idle(context)]
+        commands = context.serve(context.savepoints.serve_at_the_end(self._final))
+        commands += context.in_background(last=True)
+        if context.opened == context.attempt:
+            commands.append(Ping(context.opened))
+        return self, [*commands, *self._end_if_idle(context)]
 
-    def handle(self, life: Life, event: JobEvent) -> Step:
+    def handle(self, context: JobContext, event: JobEvent) -> Step:
         """Handle one event; no event leads out of this state."""
         if isinstance(event, Pong):
             self._told.add(event.subtask)
         commands: list[JobCommand] = []
         match event:
             case ProcedureDone("commit", NotCommitted() | Committed() as outcome):
-                life.unresolved = False
+                context.unresolved = False
                 if isinstance(outcome, Committed):
-                    life.report.completed(outcome.checkpoint, life.now)
+                    context.report.completed(outcome.checkpoint, context.now)
                     if self.kind == "cancelled" and outcome.checkpoint.final:
                         self.kind = "stopped"  # all that was read is committed
             case ProcedureDone("recover", Recovered() as recovered):
-                life.take(recovered)
+                context.take(recovered)
             case CheckpointRequested():
-                commands += self._asked(life)
-            case SavepointKept() if self._final is not None and not life.savepoints.copying:
-                self._since = life.now
-                commands += life.in_background()
+                commands += self._asked(context)
+            case SavepointKept() if self._final is not None and not context.savepoints.copying:
+                self._since = context.now
+                commands += context.in_background()
             case StopRequested(StopKind.CANCEL) if self._final is not None:  # do not wait
-                return self, self._end(life)
+                return self, self._end(context)
             case StopRequested() if self._final is not None:  # its savepoint, if requested
-                commands += self._asked(life)
-        return self, [*commands, *self._end_if_idle(life)]
+                commands += self._asked(context)
+        return self, [*commands, *self._end_if_idle(context)]
 
-    def _asked(self, life: Life) -> list[JobCommand]:
+    def _asked(self, context: JobContext) -> list[JobCommand]:
         """Serve a late request with the last checkpoint."""
         if self._final is None:
-            return [*life.savepoints.refuse(_too_late(life, self.message))]
-        return life.serve(life.savepoints.serve_at_the_end(self._final))
+            return [*context.savepoints.refuse(_too_late(context, self.message))]
+        return context.serve(context.savepoints.serve_at_the_end(self._final))
 
-    def _end_if_idle(self, life: Life) -> list[JobCommand]:
+    def _end_if_idle(self, context: JobContext) -> list[JobCommand]:
         """End unless work is pending; wait without limit for a savepoint of the end."""
-        if self._final is not None and life.savepoints.copying:
+        if self._final is not None and context.savepoints.copying:
             return []
-        if self._final is None and life.turns.idle and not self._let_go:
+        if self._final is None and context.turns.idle and not self._let_go:
             self._let_go = True
-            commands: list[JobCommand] = [*life.let_go()]
+            commands: list[JobCommand] = [*context.let_go()]
             if commands:
                 return commands
-        waited = life.now - self._since
-        idle = life.turns.idle and not life.savepoints.busy
-        if waited < self._patience and not (idle and self._counted(life, waited)):
+        waited = context.now - self._since
+        idle = context.turns.idle and not context.savepoints.busy
+        if waited < self._patience and not (idle and self._counted(context, waited)):
             return []
-        return self._end(life)
+        return self._end(context)
 
-    def _counted(self, life: Life, waited: float) -> bool:
-        if self._final is None or life.opened != life.attempt or waited >= COUNTERS_LIMIT_S:
+    def _counted(self, context: JobContext, waited: float) -> bool:
+        if self._final is None or context.opened != context.attempt or waited >= COUNTERS_LIMIT_S:
             return True
-        return self._told >= set(life.spec.plan.subtasks())
+        return self._told >= set(context.spec.plan.subtasks())
 
-    def _end(self, life: Life) -> list[JobCommand]:
+    def _end(self, context: JobContext) -> list[JobCommand]:
         self.over = True
-        refused = life.savepoints.refuse(_too_late(life, self.message), copies=True)
-        self._say_what_was_in_flight(life)
-        self._say_that_nobody_answered(life)
-        self._judge(life.savepoints.of_the_end, wanted=life.savepoints.wanted_at_the_end)
-        outcome: Outcome = life.report.outcome(self.kind, self.message, life.now)
-        kept = life.savepoints.of_the_end
+        refused = context.savepoints.refuse(_too_late(context, self.message), copies=True)
+        self._say_what_was_in_flight(context)
+        self._say_that_nobody_answered(context)
+        self._judge(context.savepoints.of_the_end, wanted=context.savepoints.wanted_at_the_end)
+        outcome: Outcome = context.report.outcome(self.kind, self.message, context.now)
+        kept = context.savepoints.of_the_end
         asked = self.kind in {"stopped", "cancelled"}
-        by = life.stopped_by if asked else ""
+        by = context.stopped_by if asked else ""
         outcome = replace(outcome, refused=self._refused, ended_by=by)
         return [
             *refused,
             End(replace(outcome, savepoint=kept) if isinstance(kept, str) else outcome),
         ]
 
-    def _say_what_was_in_flight(self, life: Life) -> None:
+    def _say_what_was_in_flight(self, context: JobContext) -> None:
         if self.kind == "cancelled" and not self.message:
-            self.message = life.report.in_flight()
+            self.message = context.report.in_flight()
 
-    def _say_that_nobody_answered(self, life: Life) -> None:
+    def _say_that_nobody_answered(self, context: JobContext) -> None:
         """Fail a stop during an unfinished recovery: it is unknown what is committed."""
-        if self.kind == "stopped" and self._final is None and life.turns.running == "recover":
+        if self.kind == "stopped" and self._final is None and context.turns.running == "recover":
             self.kind = "failed"
             self.message = UNRECOVERED
 
@@ -181,9 +181,9 @@ class Ended:
         )
 
 
-def _end_subtasks(life: Life) -> list[JobCommand]:
+def _end_subtasks(context: JobContext) -> list[JobCommand]:
     """Kill all subtasks, so that they open no further transactions."""
-    return [Kill(tuple(life.spec.plan.subtasks()))] if life.opened != NO_ATTEMPT else []
+    return [Kill(tuple(context.spec.plan.subtasks()))] if context.opened != NO_ATTEMPT else []
 
 
 def failed(error: BaseException) -> Ended:
@@ -191,6 +191,6 @@ def failed(error: BaseException) -> Ended:
     return Ended("failed", str(error), refused=isinstance(error, ConfigurationError))
 
 
-def _too_late(life: Life, message: str) -> RaystreamError:
-    what = f"job {life.spec.name} has ended{f': {message}' if message else ''}"
+def _too_late(context: JobContext, message: str) -> RaystreamError:
+    what = f"job {context.spec.name} has ended{f': {message}' if message else ''}"
     return RaystreamError(what, what_to_do="start it again, then ask again")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from raystream.ids import SubtaskId
 from raystream.job.cause import GATHER_S, first_cause
-from raystream.job.life import Life
+from raystream.job.context import JobContext
 from raystream.job.liveness import suspects
 from raystream.job.messages import (
     Died,
@@ -42,55 +42,55 @@ class Failing:
         self._gather_until = 0.0
         self._wait_until: float | None = None
 
-    def enter(self, life: Life) -> Step:
+    def enter(self, context: JobContext) -> Step:
         """Drop the waiting procedures: they belong to the failed attempt."""
-        life.turns.clear()
-        self._gather_until = life.now + GATHER_S
+        context.turns.clear()
+        self._gather_until = context.now + GATHER_S
         return self, []
 
-    def handle(self, life: Life, event: JobEvent) -> Step:
+    def handle(self, context: JobContext, event: JobEvent) -> Step:
         """Handle one event; errors later than 50 ms are effects: only their processes matter."""
         match event:
             case Died(subtask, _, failure):
                 self._failures.append((subtask, failure))
                 if self._wait_until is None:
                     return self, []
-                return self, kill_of(life, {subtask: failure})
+                return self, kill_of(context, {subtask: failure})
             case Tick(now):
-                return self._tick(life, now)
-            case StopRequested(StopKind.STOP) if life.may_end_now:  # nothing runs to be committed
+                return self._tick(context, now)
+            case StopRequested(StopKind.STOP) if context.may_end_now:  # nothing to commit
                 return ended.Ended("stopped"), []
         return self, []
 
-    def _tick(self, life: Life, now: float) -> Step:
+    def _tick(self, context: JobContext, now: float) -> Step:
         if self._wait_until is None:
             if now < self._gather_until:
-                return self, life.pings()
-            return self._decide(life, now)
+                return self, context.pings()
+            return self._decide(context, now)
         if now < self._wait_until:
-            return self, life.pings()
-        return recovering.Recovering(), life.pings()
+            return self, context.pings()
+        return recovering.Recovering(), context.pings()
 
-    def _decide(self, life: Life, now: float) -> Step:
+    def _decide(self, context: JobContext, now: float) -> Step:
         cause = first_cause(self._failures)
         lost = dict(self._failures)
-        lost |= {died.subtask: died.failure for died in life.silent()}
-        commands = kill_of(life, lost)
-        delay = life.policy.failed(cause.failure, now)
+        lost |= {died.subtask: died.failure for died in context.silent()}
+        commands = kill_of(context, lost)
+        delay = context.policy.failed(cause.failure, now)
         if isinstance(delay, GiveUp):
             return ended.Ended("failed", cause.text()), commands
-        life.report.failed(life.attempt, cause, now)
+        context.report.failed(context.attempt, cause, now)
         self._wait_until = now + delay
         if delay == 0.0:
             return recovering.Recovering(), commands
-        return self, [*commands, *life.pings()]
+        return self, [*commands, *context.pings()]
 
 
-def kill_of(life: Life, lost: Mapping[SubtaskId | None, Failure]) -> list[JobCommand]:
+def kill_of(context: JobContext, lost: Mapping[SubtaskId | None, Failure]) -> list[JobCommand]:
     """Kill dead and frozen subtasks, and mark nodes where no subtask answers as suspect."""
     gone = sorted(who for who, failure in lost.items() if who and failure.kind in GONE)
     if not gone:
         return []
-    answering = life.liveness.answering(life.now)
-    life.suspects |= suspects(gone, answering, life.nodes)
+    answering = context.liveness.answering(context.now)
+    context.suspects |= suspects(gone, answering, context.nodes)
     return [Kill(tuple(gone))]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from raystream.checkpoint import messages as checkpoints
-from raystream.checkpoint.coordinator import CheckpointCoordinator, CheckpointSettings, Position
-from raystream.job.life import Life
+from raystream.checkpoint.coordinator import CheckpointCoordinator, Position, TriggerSettings
+from raystream.job.context import JobContext
 from raystream.job.states import stopping
 from raystream.job.states.checkpointing import Checkpointing
 from raystream.job.states.state import Step
@@ -15,31 +15,31 @@ class Running(Checkpointing):
 
     name = "running"
 
-    def enter(self, life: Life) -> Step:
+    def enter(self, context: JobContext) -> Step:
         """Continue checkpoints where recovery left the log; abort strays in the background (5)."""
-        recovered = life.recovered
+        recovered = context.recovered
         assert recovered is not None
-        life.report.running(life.now)
+        context.report.running(context.now)
         self.coordinator = CheckpointCoordinator(
-            life.spec.plan.subtasks(),
+            context.spec.plan.subtasks(),
             Position(recovered.owner, recovered.head, recovered.next_checkpoint),
-            settings(life),
-            life.header_now(),
+            settings(context),
+            context.header_now(),
         )
-        for ticket in life.savepoints.waiting:  # requested earlier: one checkpoint serves them all
-            self.tell(life, checkpoints.CheckpointRequested(ticket))
-        state, commands = self.tell(life, checkpoints.Tick(life.now))
-        commands += life.in_background()
-        if life.stop is not None:  # requested earlier and not done yet
+        for ticket in context.savepoints.waiting:  # one checkpoint serves them all
+            self.tell(context, checkpoints.CheckpointRequested(ticket))
+        state, commands = self.tell(context, checkpoints.Tick(context.now))
+        commands += context.in_background()
+        if context.stop is not None:  # requested earlier and not done yet
             return stopping.Stopping(self), commands
         return state, commands
 
-    def stop(self, life: Life) -> Step:
+    def stop(self, context: JobContext) -> Step:
         """Stop or drain: the sources end, then one last checkpoint commits."""
         return stopping.Stopping(self), []
 
 
-def settings(life: Life) -> CheckpointSettings:
+def settings(context: JobContext) -> TriggerSettings:
     """The job's checkpoint settings as those of the coordinator."""
-    asked = life.spec.checkpoint
-    return CheckpointSettings(asked.interval, asked.min_pause, asked.timeout)
+    asked = context.spec.checkpoint
+    return TriggerSettings(asked.interval, asked.min_pause, asked.timeout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from raystream.job.life import Life
+from raystream.job.context import JobContext
 from raystream.job.messages import JobCommand, JobEvent
 
 
@@ -16,11 +16,11 @@ class State(Protocol):
         """Name shown in the status."""
         ...
 
-    def enter(self, life: Life) -> Step:
+    def enter(self, context: JobContext) -> Step:
         """Enter the state; may return another state at once."""
         ...
 
-    def handle(self, life: Life, event: JobEvent) -> Step:
+    def handle(self, context: JobContext, event: JobEvent) -> Step:
         """Handle one event."""
         ...
 

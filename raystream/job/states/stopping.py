@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raystream.job.life import Life
+from raystream.job.context import JobContext
 from raystream.job.messages import Drain, StopKind
 from raystream.job.states.checkpointing import Checkpointing
 from raystream.job.states.state import Step
@@ -22,10 +22,10 @@ class Stopping(Checkpointing):
         self.coordinator = before.coordinator
         self.dry = before.dry
 
-    def enter(self, life: Life) -> Step:
+    def enter(self, context: JobContext) -> Step:
         """Drain the sources; a stop closes no window, a drain all of them."""
-        return self, [Drain(life.opened, close_windows=life.stop is StopKind.DRAIN)]
+        return self, [Drain(context.opened, close_windows=context.stop is StopKind.DRAIN)]
 
-    def stop(self, life: Life) -> Step:
+    def stop(self, context: JobContext) -> Step:
         """Ignore another request: the stop is already under way."""
         return self, []

@@ -156,9 +156,9 @@ def _declared(function: RowStep) -> Schema | None:
 def _errors(step: Step, number: int) -> RowErrors:
     """The first function has the name and the side output of the step."""
     policy = step.functions[number].errors
-    if not step.said:
+    if not step.places:
         return RowErrors(policy)
-    name, where = step.said[number]
+    name, where = step.places[number]
     return RowErrors(policy, where, name, dead_letters_of(name) if number else ERRORS)
 
 

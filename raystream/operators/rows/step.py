@@ -191,7 +191,7 @@ class RowFunctions(Step):
 
     Args:
         functions: In order.
-        said: Name and place of each in the user's file, for messages and dead letters; empty
+        places: Name and place of each in the user's file, for messages and dead letters; empty
             for a single one, whose name is that of the step.
 
     >>> RowFunctions((Map(dict), FilterRows(bool))).words()
@@ -204,7 +204,7 @@ class RowFunctions(Step):
     user_code: ClassVar[UserCode] = UserCode.ROWS
 
     functions: tuple[Any, ...]
-    said: tuple[tuple[StepName, str], ...] = ()
+    places: tuple[tuple[StepName, str], ...] = ()
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """Declared columns, those of the input after only filters, or open: not known yet."""
@@ -229,12 +229,12 @@ class RowFunctions(Step):
         """Fuse with the functions of the next step, if it is a function step."""
         if not isinstance(behind, RowFunctions):
             return None
-        said = (*(self.said or (mine,)), other)
-        return RowFunctions(self.functions + behind.functions, said)
+        places = (*(self.places or (mine,)), other)
+        return RowFunctions(self.functions + behind.functions, places)
 
     def given_types(self, name: StepName) -> dict[StepName, Schema]:
         """Those of each function, under the name it was given."""
-        names = [each for each, _ in self.said] or [name]
+        names = [each for each, _ in self.places] or [name]
         pairs = zip(names, self.functions, strict=True)
         return {n: s for own, each in pairs for n, s in each.given_types(own).items()}
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from raystream.ids import ChannelId
 from raystream.runtime.channels import handshake
 from raystream.runtime.channels.base import ChannelBroken
+from raystream.runtime.channels.connection import IoThread
 from raystream.runtime.channels.handshake import Membership
-from raystream.runtime.channels.link import IoThread
 from raystream.runtime.channels.socket import SocketReader
 
 log = logging.getLogger("raystream.subtask")

@@ -11,6 +11,7 @@ from raystream.checkpoint.barrier import Barrier
 from raystream.data.batch import Batch
 from raystream.ids import ChannelId
 from raystream.runtime.channels.base import ChannelBroken
+from raystream.runtime.channels.connection import Connection, IoThread
 from raystream.runtime.channels.credit import (
     DEFAULT_WINDOW,
     NO_LIMIT,
@@ -18,7 +19,6 @@ from raystream.runtime.channels.credit import (
     ReceiveCredit,
     SendCredit,
 )
-from raystream.runtime.channels.link import IoThread, Link
 from raystream.runtime.channels.wire import Frame, Kind, credit_frame, frame_of
 from raystream.runtime.element import Element
 
@@ -50,7 +50,7 @@ class SocketWriter:
         self._returned: deque[Credit] = deque()
         self._broken: str | None = None
         self._ended = False
-        self._link = Link(sock, io, self._take, self._break)
+        self._connection = Connection(sock, io, self._take, self._break)
 
     def send(self, element: Element) -> None:
         """Send; watermarks and barriers need no credit.
@@ -63,7 +63,7 @@ class SocketWriter:
         frame = frame_of(element)
         if isinstance(element, Batch):
             self._spent.spend(len(frame.payload), len(element))
-        self._link.send(frame)
+        self._connection.send(frame)
         self._ended = isinstance(element, Barrier) and element.final
 
     def has_credit(self) -> bool:
@@ -84,7 +84,7 @@ class SocketWriter:
 
     def close(self) -> None:
         """Close this end."""
-        self._link.close()
+        self._connection.close()
 
     def _account(self) -> SendCredit:
         while self._returned:
@@ -123,7 +123,7 @@ class SocketReader:
         self._frames: deque[Frame] = deque()
         self._broken: str | None = None
         self._ended = False
-        self._link: Link | None = None
+        self._connection: Connection | None = None
         self._attaching = threading.Lock()
 
     def attach(self, sock: socket.socket, io: IoThread) -> None:
@@ -133,10 +133,10 @@ class SocketReader:
             ChannelBroken: the channel is connected already.
         """
         with self._attaching:  # each caller has a thread of its own
-            if self._link is not None:
+            if self._connection is not None:
                 what = "a second caller for a connected channel"
                 raise ChannelBroken(what, str(self._channel))
-            self._link = Link(sock, io, self._take, self._break)
+            self._connection = Connection(sock, io, self._take, self._break)
 
     def poll(self) -> Element | None:
         """The next element, or None.
@@ -160,8 +160,8 @@ class SocketReader:
 
     def close(self) -> None:
         """Close this end."""
-        if self._link is not None:
-            self._link.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def worked(self, rows: int) -> None:
         """Return credit for these rows, now being processed."""
@@ -174,8 +174,8 @@ class SocketReader:
         self._give_back()
 
     def _give_back(self) -> None:
-        if self._link is not None and (credit := self._credit.due()) is not None:
-            self._link.send(credit_frame(credit))
+        if self._connection is not None and (credit := self._credit.due()) is not None:
+            self._connection.send(credit_frame(credit))
 
     def _take(self, frames: list[Frame]) -> None:
         for frame in frames:

@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from raystream.runtime.ray.desk import Desk
+from raystream.runtime.ray.main_thread import MainThread
 from raystream.runtime.ray.node_table import Node, listed_nodes, taken_by_others
 from raystream.runtime.ray.shares import cpu_share
 from raystream.runtime.ray.subtask import GROUPS, Subtask, Whereabouts
@@ -49,17 +49,17 @@ class Worker:
 
 
 class Actors:
-    """Creates and ends the actors of one job. All calls come from the desk.
+    """Creates and ends the actors of one job. All calls come from the main thread.
 
     Args:
-        desk: Waits for the tasks that end processes.
+        main_thread: Waits for the tasks that end processes.
         chains: Number of chains of the plan: that many subtasks make up a slot of 1 CPU.
     """
 
-    def __init__(self, desk: Desk, chains: int) -> None:
+    def __init__(self, main_thread: MainThread, chains: int) -> None:
         self.avoid: frozenset[str] = frozenset()
         self.listed: frozenset[str] = frozenset()
-        self._desk = desk
+        self._main_thread = main_thread
         self._chains = chains
         self._here = str(ray.get_runtime_context().get_node_id())
         self._others: dict[str, float] | None = None
@@ -143,7 +143,7 @@ class Actors:
         else:
             pinned = NodeAffinitySchedulingStrategy(worker.node, soft=False)
             task = _ray.remote(num_cpus=0, scheduling_strategy=pinned, max_retries=0)(end_process)
-            self._desk.when(task.remote(worker.where.pid), lambda result: None)
+            self._main_thread.when(task.remote(worker.where.pid), lambda result: None)
 
     def _free_on(self, node: Node, ours: Sequence[Worker]) -> float:
         others = (self._others or {}).get(node.id, 0.0)

@@ -17,8 +17,8 @@ from raystream.job.messages import Failure
 from raystream.job.spec import OpenRequest
 from raystream.observe.json_form import to_json
 from raystream.runtime.build import build_task
+from raystream.runtime.channels.connection import IoThread
 from raystream.runtime.channels.handshake import Membership
-from raystream.runtime.channels.link import IoThread
 from raystream.runtime.channels.listener import ChannelListener, SocketAddress, connect
 from raystream.runtime.channels.socket import SocketReader, SocketWriter
 from raystream.runtime.collector import calm
@@ -27,7 +27,7 @@ from raystream.runtime.pace_start import first_ahead
 from raystream.runtime.stuck import stuck_in
 from raystream.runtime.system_clock import SystemClock
 from raystream.runtime.tail import Mark, Row
-from raystream.runtime.task import Finished, Letter, Snapshot, SourceDry, Task, Waiting
+from raystream.runtime.task import Finished, Mail, Snapshot, SourceDry, Task, Waiting
 from raystream.runtime.task_times import TaskTimes
 from raystream.storage.base import Store
 
@@ -128,10 +128,10 @@ class AttemptRun:
         )
         self._thread.start()
 
-    def mail(self, letter: Letter) -> None:
-        """Put a letter into the task's mailbox and wake it."""
-        assert self._task is not None, "a letter before connect"
-        self._task.mail(letter)
+    def mail(self, mail: Mail) -> None:
+        """Put a mail into the task's mailbox and wake it."""
+        assert self._task is not None, "a mail before connect"
+        self._task.mail(mail)
         self._woken.set()
 
     def stats(self) -> Mapping[str, object]:

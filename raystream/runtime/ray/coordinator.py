@@ -36,7 +36,7 @@ from raystream.runtime.ray.logs import (
     read_everywhere,
     write_diary,
 )
-from raystream.runtime.ray.parcels import unpack_job
+from raystream.runtime.ray.serialization import unpack_job
 from raystream.runtime.ray.tails import TailMarks, check, gather
 from raystream.runtime.ray.watchdog import Lease, watch
 from raystream.runtime.ray.workers import RayWorkers

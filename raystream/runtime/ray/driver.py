@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 from raystream.errors import ConfigurationError
-from raystream.runtime.ray import driver_messages as said
+from raystream.runtime.ray import driver_messages as messages
 from raystream.runtime.ray.session import end_session
 
 _EXIT = 7
@@ -50,14 +50,14 @@ class Driver:
     def run(self) -> None:
         """Serve the run to the end of the job."""
         order = self._pipe.recv()
-        assert isinstance(order, said.Attach)
+        assert isinstance(order, messages.Attach)
         if self._attach(order.address):
             # `ray job stop` signals every descendant: the run handles it, and sends us orders
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             self._watch_over()
         self._leave()
 
-    def _tell(self, message: said.FromDriver) -> None:
+    def _tell(self, message: messages.FromDriver) -> None:
         """Send a message; if the run is gone, leave."""
         try:
             with self._sending:
@@ -73,15 +73,15 @@ class Driver:
         try:
             private = connect(address)
         except ConfigurationError as error:
-            self._tell(said.Refused(error))
+            self._tell(messages.Refused(error))
             return False
         except Exception as error:  # noqa: BLE001 - whatever Ray raises when it does not start
-            self._tell(said.NotStarted(_line(error)))
+            self._tell(messages.NotStarted(_line(error)))
             return False
         finally:
             attached.set()
         self._private = private
-        self._tell(said.Attached(private, cpus(), gcs_address()))
+        self._tell(messages.Attached(private, cpus(), gcs_address()))
         return True
 
     def _look_for_the_dead(self, attached: threading.Event) -> None:
@@ -91,34 +91,34 @@ class Driver:
         while not attached.wait(_LOOK):
             dead = dead_part()
             if dead is not None and not attached.is_set():
-                self._tell(said.NotStarted(f"{dead} died", again=True))
+                self._tell(messages.NotStarted(f"{dead} died", again=True))
                 self._leave()
 
     def _watch_over(self) -> None:
         from raystream.runtime.ray.entry import CoordinatorGone, Signals, Watch, launch_packed
         from raystream.runtime.ray.heartbeat import Heartbeat
 
-        heartbeat = Heartbeat(lambda what: self._tell(said.Lost(what)), private=self._private)
+        heartbeat = Heartbeat(lambda what: self._tell(messages.Lost(what)), private=self._private)
         order = self._next_order()
-        assert isinstance(order, said.Launch)
+        assert isinstance(order, messages.Launch)
         signals = Signals()
         self._listen(order.name, signals, heartbeat)
         try:
             coordinator = launch_packed(order.name, order.storage, order.packed, order.environment)
         except ConfigurationError as error:
-            self._tell(said.Refused(error))
+            self._tell(messages.Refused(error))
             return
         self._coordinator = coordinator
         watch = Watch(
             coordinator,
-            lambda status: self._tell(said.Told(status)),
+            lambda status: self._tell(messages.Told(status)),
             signals,
-            lambda: self._tell(said.Alive()),
+            lambda: self._tell(messages.Alive()),
         )
         try:
-            self._tell(said.Ended(watch.outcome()))
+            self._tell(messages.Ended(watch.outcome()))
         except CoordinatorGone:  # with all that could start another one
-            self._tell(said.Lost("its coordinator is gone"))
+            self._tell(messages.Lost("its coordinator is gone"))
 
     def _next_order(self) -> object:
         try:
@@ -133,23 +133,23 @@ class Driver:
         def listen() -> None:
             while True:
                 match self._next_order():
-                    case said.Stop() as stop:
+                    case messages.Stop() as stop:
                         heartbeat.hurry()
                         signals.ask(stop.kind, stop.savepoint, stop.by)
-                    case said.Ask() as question:
+                    case messages.Ask() as question:
                         answering.submit(self._answer, job, question)
 
         _in_background(listen)
 
-    def _answer(self, job: str, question: said.Ask) -> None:
+    def _answer(self, job: str, question: messages.Ask) -> None:
         from raystream.runtime.ray.remote_job import RemoteJob
 
         try:
             asked = RemoteJob(job, self._coordinator)
             value = asked.ask(question.method, *question.arguments)
-            self._tell(said.Answer(question.number, value))
+            self._tell(messages.Answer(question.number, value))
         except Exception as error:  # noqa: BLE001 - it is for the caller
-            self._tell(said.Answer(question.number, error=error))
+            self._tell(messages.Answer(question.number, error=error))
 
     def _leave(self) -> NoReturn:
         """Exit at once: Ray's exit handlers of a driver may wait for dead processes."""

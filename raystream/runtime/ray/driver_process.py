@@ -9,7 +9,7 @@ import threading
 from multiprocessing import Pipe
 from typing import IO
 
-from raystream.runtime.ray import driver_messages as said
+from raystream.runtime.ray import driver_messages as messages
 from raystream.runtime.ray.session import end_session
 
 _CODE = """
@@ -44,21 +44,21 @@ class DriverProcess:
             start_new_session=True,
         )
         theirs.close()
-        self.send(said.Attach(address))
+        self.send(messages.Attach(address))
 
-    def send(self, order: said.Attach | said.Launch | said.Stop | said.Ask) -> None:
+    def send(self, order: messages.Attach | messages.Launch | messages.Stop | messages.Ask) -> None:
         """Send an order; if the driver is gone, the next `receive` reports it."""
         with contextlib.suppress(OSError), self._sending:
             self._pipe.send(order)
 
-    def receive(self, timeout: float) -> said.FromDriver | None:
+    def receive(self, timeout: float) -> messages.FromDriver | None:
         """The next message of the driver; None after `timeout` seconds without one."""
         try:
             if not self._pipe.poll(timeout):
                 return None
-            message: said.FromDriver = self._pipe.recv()
+            message: messages.FromDriver = self._pipe.recv()
         except (EOFError, OSError):
-            return said.Lost("its driver is gone")
+            return messages.Lost("its driver is gone")
         return message
 
     def end(self, patience: float = 0.0) -> None:

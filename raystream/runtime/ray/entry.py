@@ -20,7 +20,7 @@ from raystream.observe.status import StatusDocument
 from raystream.runtime.ray.cluster import attached, connect, nodes
 from raystream.runtime.ray.coordinator import actor_options, of_job
 from raystream.runtime.ray.guard import NAMESPACE
-from raystream.runtime.ray.parcels import environment_of_job, pack_job
+from raystream.runtime.ray.serialization import environment_of_job, pack_job
 from raystream.runtime.ray.shared_storage import check_shared
 from raystream.runtime.signals import stop_on_signals
 
@@ -129,7 +129,7 @@ def launch_packed(
         job: Its name.
         storage: Address of its checkpoints.
         packed: The job.
-        environment: See `parcels.environment_of_job`.
+        environment: See `serialization.environment_of_job`.
         detached: The job outlives this process.
         alone: No process waits for its end: the coordinator then exits by itself.
 

@@ -22,11 +22,11 @@ from raystream.job.outcome import AT_ONCE, Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
 from raystream.runtime import registry
-from raystream.runtime.ray import driver_messages as said
+from raystream.runtime.ray import driver_messages as messages
 from raystream.runtime.ray.driver_log import log_of, new_log
 from raystream.runtime.ray.driver_process import DriverProcess
-from raystream.runtime.ray.parcels import environment_of_job, pack_job
 from raystream.runtime.ray.questions import Questions
+from raystream.runtime.ray.serialization import environment_of_job, pack_job
 from raystream.runtime.signals import interrupted_by_sigterm, stop_on_signals
 
 _LOOK = 0.2
@@ -122,8 +122,8 @@ class Foreground:
         self._say = say
         self._log = new_log(job)
         self._driver = DriverProcess(address, self._log)
-        self._attached: said.Attached | None = None
-        self._order = said.Stop()
+        self._attached: messages.Attached | None = None
+        self._order = messages.Stop()
         self._stop = False
         self._now = False
         self._kill = False
@@ -163,12 +163,12 @@ class Foreground:
         silence = f"it gave no answer in {_START_SECONDS:.0f} s"
         raise self._not_started(silence)
 
-    def _is_chance(self, answer: said.FromDriver) -> bool:
+    def _is_chance(self, answer: messages.FromDriver) -> bool:
         """Whether a part of a private Ray died while it started: then another one is started."""
         match answer:
-            case said.NotStarted(_, again):
+            case messages.NotStarted(_, again):
                 return again
-            case said.Lost():
+            case messages.Lost():
                 return (self._address or os.environ.get("RAY_ADDRESS")) in {None, "local"}
         return False
 
@@ -179,13 +179,13 @@ class Foreground:
         what = "starting Ray" if private else f"joining the Ray cluster at {where}"
         return f"{what}, {seconds:.0f} s; its own words are in {log_of(self._job)}"
 
-    def _take(self, answer: said.FromDriver) -> None:
+    def _take(self, answer: messages.FromDriver) -> None:
         match answer:
-            case said.Attached():
+            case messages.Attached():
                 self._attached = answer
-            case said.Refused(error):
+            case messages.Refused(error):
                 raise error
-            case said.NotStarted(reason):
+            case messages.NotStarted(reason):
                 raise self._not_started(reason)
             case _:
                 death = "its driver died"
@@ -200,7 +200,9 @@ class Foreground:
         Raises:
             ConfigurationError: the job already runs there, or its storage is not shared.
         """
-        launch = said.Launch(job.name, job.checkpoint.storage, pack_job(job), environment_of_job())
+        launch = messages.Launch(
+            job.name, job.checkpoint.storage, pack_job(job), environment_of_job()
+        )
         with stop_on_signals(self._note_stop, self._note_now):
             while True:
                 self._note(job.checkpoint.storage)
@@ -224,7 +226,7 @@ class Foreground:
         self._driver.end(0.0 if private else _LEAVE_SECONDS)
         self._log.close()
 
-    def stop(self, order: said.Stop) -> None:
+    def stop(self, order: messages.Stop) -> None:
         """End the job, from any thread; returns at once."""
         self._order = order
         if order.kind is StopKind.CANCEL:
@@ -242,14 +244,16 @@ class Foreground:
 
     # -- one driver ----------------------------------------------------------------------------
 
-    def _drive(self, launch: said.Launch, on_status: OnStatus) -> Outcome | said.Lost:
+    def _drive(self, launch: messages.Launch, on_status: OnStatus) -> Outcome | messages.Lost:
         try:
             return self._watch_driver(launch, on_status)
         finally:
             self.launched.clear()
             self.questions.end()
 
-    def _watch_driver(self, launch: said.Launch, on_status: OnStatus) -> Outcome | said.Lost:
+    def _watch_driver(
+        self, launch: messages.Launch, on_status: OnStatus
+    ) -> Outcome | messages.Lost:
         driver, asked, cancelled = self._driver, False, 0.0
         driver.send(launch)
         patience, heard = _START_SECONDS, time.monotonic()
@@ -259,33 +263,33 @@ class Foreground:
                 driver.send(self._order)
             if self._now and not cancelled:
                 cancelled = time.monotonic() + _CANCEL_SECONDS
-                driver.send(said.Stop(StopKind.CANCEL, by=self._order.by))
+                driver.send(messages.Stop(StopKind.CANCEL, by=self._order.by))
             if cancelled and time.monotonic() > cancelled:
                 return AT_ONCE
             answer = driver.receive(_LOOK)
             if answer is None:
                 hurry = asked and patience == _SILENT_SECONDS
                 if time.monotonic() - heard > (_HURRIED_SECONDS if hurry else patience):
-                    return said.Lost("its driver does not answer")
+                    return messages.Lost("its driver does not answer")
                 continue
             heard, patience = time.monotonic(), _SILENT_SECONDS
             self._note_launched(driver, answer)
             match answer:
-                case said.Answer():
+                case messages.Answer():
                     self.questions.answer(answer)
-                case said.Told(status):
+                case messages.Told(status):
                     self._progress(status)
                     on_status(status)
-                case said.Ended(outcome):
+                case messages.Ended(outcome):
                     return outcome
-                case said.Refused(error):
+                case messages.Refused(error):
                     raise error
-                case said.Lost():
+                case messages.Lost():
                     return answer
         return AT_ONCE
 
-    def _note_launched(self, driver: DriverProcess, word: said.FromDriver) -> None:
-        if isinstance(word, said.Alive | said.Told) and not self.launched.is_set():
+    def _note_launched(self, driver: DriverProcess, word: messages.FromDriver) -> None:
+        if isinstance(word, messages.Alive | messages.Told) and not self.launched.is_set():
             self.questions.begin(driver.send)
             self.launched.set()
 
@@ -298,7 +302,7 @@ class Foreground:
 
     # -- after its death -----------------------------------------------------------------------
 
-    def _after(self, lost: said.Lost) -> Outcome | None:
+    def _after(self, lost: messages.Lost) -> Outcome | None:
         """Return the outcome if the run is over, else start another Ray."""
         assert self._attached is not None
         if not self._attached.private:
@@ -332,7 +336,7 @@ class Foreground:
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and not (self._stop or self._now):
             answer = self._driver.receive(_LOOK)
-            if isinstance(answer, said.Attached):
+            if isinstance(answer, messages.Attached):
                 self._attached = answer  # its address is another one
                 return True
             if answer is not None:

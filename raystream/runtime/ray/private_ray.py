@@ -90,8 +90,8 @@ def _lean_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap Ray's function that starts a process."""
 
     @wraps(start)
-    def start_ray_process(command: list[str], *said: Any, **more: Any) -> Any:
-        started = start([lean(part) for part in command], *said, **more)
+    def start_ray_process(command: list[str], *arguments: Any, **more: Any) -> Any:
+        started = start([lean(part) for part in command], *arguments, **more)
         _started.append((os.path.basename(command[0]), started.process))
         return started
 

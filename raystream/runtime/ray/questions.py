@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from raystream.runtime.ray import driver_messages as said
+from raystream.runtime.ray import driver_messages as messages
 
 
 class Unanswered(Exception):  # noqa: N818 - a fact
@@ -21,9 +21,9 @@ class Questions:
         self._lock = threading.Lock()
         self._open: dict[int, Future[Any]] = {}
         self._last = 0
-        self._send: Callable[[said.Ask], None] | None = None
+        self._send: Callable[[messages.Ask], None] | None = None
 
-    def begin(self, send: Callable[[said.Ask], None]) -> None:
+    def begin(self, send: Callable[[messages.Ask], None]) -> None:
         """Start accepting questions.
 
         Args:
@@ -53,10 +53,10 @@ class Questions:
                 raise Unanswered
             self._last += 1
             self._open[self._last] = future
-            self._send(said.Ask(self._last, method, arguments))
+            self._send(messages.Ask(self._last, method, arguments))
         return future.result()
 
-    def answer(self, answer: said.Answer) -> None:
+    def answer(self, answer: messages.Answer) -> None:
         """Pass an answer to the asking thread."""
         with self._lock:
             future = self._open.pop(answer.number, None)

@@ -133,8 +133,8 @@ def submit(submission: Submission, address: str | None = None) -> SubmittedJob:
 
 
 def _place(address: str | None) -> str:
-    said = address or os.environ.get(ADDRESS_VARIABLE) or os.environ.get("RAY_ADDRESS")
-    found = said or started_head()
+    given = address or os.environ.get(ADDRESS_VARIABLE) or os.environ.get("RAY_ADDRESS")
+    found = given or started_head()
     if found is None:
         what = "no Ray cluster is named, and none runs on this machine"
         raise ConfigurationError(what, what_to_do="write --address http://HOST:8265")

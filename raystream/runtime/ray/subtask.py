@@ -28,11 +28,11 @@ from raystream.runtime.ray.attempt_run import AttemptRun, News, Over
 from raystream.runtime.ray.guard import replace_if_frozen
 from raystream.runtime.ray.logs import Marks, Piece, Process, log_to_stderr, read_here
 from raystream.runtime.ray.node_table import listening_host
-from raystream.runtime.ray.parcels import differing, unpack_request
+from raystream.runtime.ray.serialization import differing, unpack_request
 from raystream.runtime.ray.watchdog import Lease, watch
 from raystream.runtime.snapshot_stream import NewSegment, SnapshotHeader, SnapshotStream
 from raystream.runtime.tail import Mark, Row
-from raystream.runtime.task import Committed, Drain, Letter, Trigger
+from raystream.runtime.task import CheckpointComplete, Drain, Mail, Trigger
 from raystream.storage.open import job_store
 
 GROUPS = {"control": 1, "query": 1, "wait": 1, "snap": 1}
@@ -158,7 +158,7 @@ class Subtask:
     @ray.method(concurrency_group="control")
     def notify_committed(self, attempt: int, checkpoint: int) -> Failure | None:
         """Notify the task that phase two is done."""
-        return self._mail(attempt, Committed(checkpoint))
+        return self._mail(attempt, CheckpointComplete(checkpoint))
 
     @ray.method(concurrency_group="control")
     def drain(self, attempt: int, close_windows: bool) -> Failure | None:
@@ -223,11 +223,11 @@ class Subtask:
         here = Whereabouts(_node(), os.getpid())
         return OpenReply(self._run.address, here, _warning())
 
-    def _mail(self, attempt: int, letter: Letter) -> Failure | None:
+    def _mail(self, attempt: int, mail: Mail) -> Failure | None:
         run = self._current(attempt)
         if run is None:
             return _refused(attempt, self._attempt)
-        run.mail(letter)
+        run.mail(mail)
         return None
 
     def _current(self, attempt: int) -> AttemptRun | None:

@@ -18,7 +18,7 @@ from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
-from raystream.runtime.ray import driver_messages as said
+from raystream.runtime.ray import driver_messages as messages
 from raystream.runtime.ray.asked import LOOK_S, PATIENCE_S, Gone
 from raystream.runtime.ray.foreground import Foreground
 from raystream.runtime.ray.questions import Unanswered
@@ -128,7 +128,7 @@ class SupervisedJob:
 
     def _stop(self, kind: StopKind, savepoint: str | None = None, by: str = "") -> None:
         refuse_unfit(savepoint)
-        self._runtime.stop(said.Stop(kind, savepoint, by))
+        self._runtime.stop(messages.Stop(kind, savepoint, by))
 
     def _passed_on(self, method: str, arguments: tuple[Any, ...], patience: float) -> Any:
         deadline = time.monotonic() + patience

@@ -1,7 +1,8 @@
 """RayWorkers: one actor per subtask; which one is decided by the worker pool of the job.
 
-One thread, the desk, owns all of this: calls of the control loop and completions of Ray calls are
-notes put on it, so there are no locks and no call blocks. Outcomes are events for the control loop.
+One thread, the main thread, owns all of this: calls of the control loop and completions of Ray
+calls are callbacks put on it, so there are no locks and no call blocks. Outcomes are events for
+the control loop.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ from raystream.job.worker_pool import (
 )
 from raystream.runtime.ray.actors import Actors, Worker
 from raystream.runtime.ray.attempt_run import Over
-from raystream.runtime.ray.desk import Desk, Then
 from raystream.runtime.ray.logs import Process
-from raystream.runtime.ray.parcels import pack_request, versions
+from raystream.runtime.ray.main_thread import MainThread, Then
+from raystream.runtime.ray.serialization import pack_request, versions
 from raystream.runtime.ray.snapshots import SegmentWriter, SnapshotPull, Streamer
 from raystream.runtime.ray.subtask import OpenOrder, OpenReply, PingReply, Whereabouts
 from raystream.runtime.ray.tails import tappable
@@ -90,8 +91,8 @@ class RayWorkers:
         self._job, self._job_bytes = job, job_bytes
         self._environment = dict(environment or {})
         self._writer = SegmentWriter(job, store, background)
-        self._desk = Desk(self._broken)
-        self._actors = Actors(self._desk, len(job.plan.chains))
+        self._main_thread = MainThread(self._broken)
+        self._actors = Actors(self._main_thread, len(job.plan.chains))
         self._pool = WorkerPool(len(job.plan.subtasks()))
         self._workers: dict[WorkerId, Worker] = {}
         self._requests: dict[SubtaskId, OpenRequest] = {}
@@ -99,13 +100,13 @@ class RayWorkers:
         self._segments = SegmentRegistry()
         self._pull: SnapshotPull | None = None
         self._all: deque[Process] = deque(maxlen=_REMEMBERED + 2 * len(job.plan.subtasks()))
-        self._desk.put(self._start_early)
+        self._main_thread.put(self._start_early)
 
     # -- Workers -------------------------------------------------------------------------------
 
     def open(self, requests: Sequence[OpenRequest], avoid: frozenset[str]) -> None:
         """Open these subtasks for an attempt: Opened or Died for each."""
-        self._desk.put(lambda: self._open(list(requests), avoid))
+        self._main_thread.put(lambda: self._open(list(requests), avoid))
 
     def connect(self, attempt: int, addresses: Mapping[SubtaskId, Address]) -> None:
         """Send every subtask the addresses of its targets: Connected or Died for each."""
@@ -117,7 +118,7 @@ class RayWorkers:
                 ref = worker.handle.connect.remote(attempt, {t: known[t] for t in targets})
                 self._expect(ref, subtask, attempt, Connected(subtask, attempt))
 
-        self._desk.put(connect)
+        self._main_thread.put(connect)
 
     def start(self, attempt: int) -> None:
         """Start every subtask, sinks first; if the job keeps running, prepare for failures."""
@@ -128,14 +129,14 @@ class RayWorkers:
                 if subtask in members:
                     ref = members[subtask].handle.start.remote(attempt)
                     self._expect(ref, subtask, attempt)
-            self._desk.after(_WARM_UP_SECONDS, lambda: self._warm_up(attempt))
-            self._desk.after(_SPARE_AFTER_SECONDS, lambda: self._keep_a_spare(attempt))
+            self._main_thread.after(_WARM_UP_SECONDS, lambda: self._warm_up(attempt))
+            self._main_thread.after(_SPARE_AFTER_SECONDS, lambda: self._keep_a_spare(attempt))
 
-        self._desk.put(start)
+        self._main_thread.put(start)
 
     def trigger(self, attempt: int, barrier: Barrier) -> None:
         """Inject the barrier at the sources and pull every snapshot: Acked or Died for each."""
-        self._desk.put(lambda: self._trigger(attempt, barrier))
+        self._main_thread.put(lambda: self._trigger(attempt, barrier))
 
     def notify_committed(self, attempt: int, checkpoint: int) -> None:
         """Notify every subtask that phase two is done."""
@@ -146,7 +147,7 @@ class RayWorkers:
                 self._expect(ref, subtask, attempt)
             self._keep_a_spare(attempt)
 
-        self._desk.put(notify)
+        self._main_thread.put(notify)
 
     def drain(self, attempt: int, *, close_windows: bool) -> None:
         """Make the sources stop reading: Dry for each source."""
@@ -159,24 +160,26 @@ class RayWorkers:
                     ref = members[subtask].handle.drain.remote(attempt, close_windows)
                     self._expect(ref, subtask, attempt)
 
-        self._desk.put(drain)
+        self._main_thread.put(drain)
 
     def ping(self, attempt: int) -> None:
         """Ask every subtask of the attempt for a Pong."""
 
         def ping() -> None:
             for subtask, worker in self._members(attempt):
-                self._desk.when(worker.handle.ping.remote(attempt), self._ponged(subtask, attempt))
+                self._main_thread.when(
+                    worker.handle.ping.remote(attempt), self._ponged(subtask, attempt)
+                )
 
-        self._desk.put(ping)
+        self._main_thread.put(ping)
 
     def kill(self, subtasks: Sequence[SubtaskId]) -> None:
         """Kill these processes reliably."""
-        self._desk.put(lambda: self._do(self._pool.kill(subtasks)))
+        self._main_thread.put(lambda: self._do(self._pool.kill(subtasks)))
 
     def close(self) -> None:
         """End everything; returns when all processes have been told to end."""
-        self._desk.close(self._close, timeout=10)
+        self._main_thread.close(self._close, timeout=10)
 
     def processes(self) -> tuple[list[Process], dict[str, Any]]:
         """All processes that ever had a role, newest last; by node a living one, to read logs."""
@@ -189,7 +192,7 @@ class RayWorkers:
 
         if self._attempt == _OVER:
             return list(self._all), {}
-        self._desk.put(look)
+        self._main_thread.put(look)
         try:
             return answer.result(_ANSWER_SECONDS)
         except TimeoutError:
@@ -214,7 +217,7 @@ class RayWorkers:
         return self._assigned() if attempt == self._attempt else []
 
     def _assigned(self) -> list[tuple[SubtaskId, Worker]]:
-        assigned = dict(self._pool.assigned)  # one C call: the desk may change it meanwhile
+        assigned = dict(self._pool.assigned)  # one C call: the main thread may change it meanwhile
         found = [(subtask, self._workers.get(worker)) for subtask, worker in assigned.items()]
         return [(subtask, worker) for subtask, worker in found if worker is not None]
 
@@ -241,7 +244,7 @@ class RayWorkers:
             else:
                 self._died(subtask, attempt, _failure(result))
 
-        self._desk.when(ref, then)
+        self._main_thread.when(ref, then)
 
     def _ponged(self, subtask: SubtaskId, attempt: int) -> Then:
         def then(result: Any) -> None:
@@ -300,7 +303,7 @@ class RayWorkers:
             case LocateWorker(worker, within):
                 if worker in self._workers:
                     ref = self._workers[worker].handle.whereabouts.remote()
-                    self._desk.when(ref, self._located(worker), within)
+                    self._main_thread.when(ref, self._located(worker), within)
             case EndWorker(worker):
                 self._actors.end_for_sure(self._workers.pop(worker))
             case StopWorker(worker):
@@ -318,7 +321,7 @@ class RayWorkers:
             self._actors.listed,
         )
         ref = self._workers[worker].handle.open.remote(order)
-        self._desk.when(ref, lambda result: self._opened(request, worker, result), within)
+        self._main_thread.when(ref, lambda result: self._opened(request, worker, result), within)
 
     def _opened(self, request: OpenRequest, worker: WorkerId, result: Any) -> None:
         subtask, attempt = request.subtask, request.attempt
@@ -381,7 +384,7 @@ class RayWorkers:
                 self._do(self._pool.kill([subtask]))
             self._died(subtask, attempt, _failure(news))
 
-        self._desk.when(self._workers[worker].handle.wait.remote(attempt), then)
+        self._main_thread.when(self._workers[worker].handle.wait.remote(attempt), then)
 
     def _trigger(self, attempt: int, barrier: Barrier) -> None:
         self._pool.ending = self._pool.ending or barrier.final

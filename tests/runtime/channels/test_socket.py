@@ -23,8 +23,8 @@ from raystream.ids import ChannelId, SubtaskId
 from raystream.runtime.channels import handshake, listener
 from raystream.runtime.channels import socket as socket_module
 from raystream.runtime.channels.base import ChannelBroken
+from raystream.runtime.channels.connection import Connection, IoThread
 from raystream.runtime.channels.handshake import Membership
-from raystream.runtime.channels.link import IoThread, Link
 from raystream.runtime.channels.listener import (
     STRANGERS,
     ChannelListener,
@@ -151,7 +151,7 @@ def test_a_break_is_told_after_everything_received_was_read(pair: Pair) -> None:
 def test_the_sender_learns_that_the_receiver_is_gone(pair: Pair) -> None:
     writer = pair.writer()
     pair.read(0)
-    eventually(lambda: pair.reader._link is not None)
+    eventually(lambda: pair.reader._connection is not None)
     pair.reader.close()
 
     def broken() -> bool:
@@ -350,7 +350,7 @@ def test_who_calls_while_there_are_no_descriptors_gets_in_when_there_are() -> No
 
 def test_a_second_caller_for_a_channel_is_cut_off(pair: Pair) -> None:
     first = pair.writer()
-    eventually(lambda: pair.reader._link is not None)
+    eventually(lambda: pair.reader._connection is not None)
     second = pair.writer()
 
     def cut_off() -> bool:
@@ -370,14 +370,14 @@ def test_of_many_callers_at_once_for_a_channel_one_is_connected(
 ) -> None:
     links: list[socket.socket] = []
 
-    class Slow(Link):
+    class Slow(Connection):
         def __init__(self, sock: socket.socket, io: IoThread, take: Any, on_break: Any) -> None:
             if isinstance(on_break.__self__, SocketReader):
                 links.append(sock)
                 time.sleep(0.2)
             super().__init__(sock, io, take, on_break)
 
-    monkeypatch.setattr(socket_module, "Link", Slow)
+    monkeypatch.setattr(socket_module, "Connection", Slow)
     pair = Pair()
     callers = [pair.writer() for _ in range(5)]
     eventually(lambda: not handshakes_under_way())

@@ -19,7 +19,7 @@ from raystream.job.spec import OpenRequest
 from raystream.runtime.ray import shared_storage
 from raystream.runtime.ray.cluster import attached, nodes, started_head
 from raystream.runtime.ray.node_table import listening_host
-from raystream.runtime.ray.parcels import pack_job
+from raystream.runtime.ray.serialization import pack_job
 from raystream.runtime.ray.workers import RayWorkers
 from raystream.runtime.signals import interrupted_by_sigterm
 from raystream.storage.open import job_store

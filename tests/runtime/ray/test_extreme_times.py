@@ -1,4 +1,4 @@
-"""On Ray, a record at either end of 64 bits is a dead letter; the counts of others are whole."""
+"""On Ray, a record at either end of 64 bits is a dead mail; the counts of others are whole."""
 
 from __future__ import annotations
 
@@ -30,10 +30,8 @@ def test_extreme_event_times_take_no_other_output_with_them(tmp_path: Path) -> N
         assert (row["k"], row["window_start"]) not in counts
         counts[row["k"], row["window_start"]] = row["n"]
     assert counts == Counter((row["k"], row["ts"] // MINUTE * MINUTE) for row in good)
-    letters = [
-        json.loads(base64.b64decode(letter["value"]))["ts"] for letter in read(tmp_path / "dead")
-    ]
-    assert sorted(letters) == sorted(EXTREMES)
+    mails = [json.loads(base64.b64decode(mail["value"]))["ts"] for mail in read(tmp_path / "dead")]
+    assert sorted(mails) == sorted(EXTREMES)
 
 
 def pipeline(home: Path) -> rs.Pipeline:

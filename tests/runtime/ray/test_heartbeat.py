@@ -1,4 +1,4 @@
-"""Who is asked for a sign of life, and what silence means."""
+"""Who is asked for a sign of context, and what silence means."""
 
 from __future__ import annotations
 

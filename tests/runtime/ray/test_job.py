@@ -23,7 +23,7 @@ from raystream.job.messages import StopKind
 from raystream.job.spec import JobSpec
 from raystream.observe.status import StatusDocument
 from raystream.runtime.ray.entry import find, names, run, submit
-from raystream.runtime.ray.parcels import pack_job
+from raystream.runtime.ray.serialization import pack_job
 from tests.runtime.ray.conftest import processes
 from tests.runtime.ray.jobs import counting, expected, written
 from tests.support.points import environment, happened

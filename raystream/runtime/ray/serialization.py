@@ -53,8 +53,8 @@ def environment_of_job(points: Mapping[str, str] | None = None) -> dict[str, str
     Args:
         points: Named points, for tests; None: those of this process.
     """
-    said = os.environ.get(BOOTSTRAP_VARIABLE)
-    brokers = {BOOTSTRAP_VARIABLE: said} if said else {}
+    given = os.environ.get(BOOTSTRAP_VARIABLE)
+    brokers = {BOOTSTRAP_VARIABLE: given} if given else {}
     return {**brokers, **(to_hand_on(os.environ) if points is None else points)}
 
 

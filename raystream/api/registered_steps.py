@@ -12,7 +12,7 @@ from raystream.api.origin import wrong
 from raystream.graph.logical import Edge, Node
 
 
-class Said:
+class RegisteredSteps:
     """Steps of one pipeline.
 
     When a cell adds steps in a new execution, the steps of its earlier executions become

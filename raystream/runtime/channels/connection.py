@@ -15,7 +15,7 @@ from raystream.runtime.channels.wire import Frame, FrameEncoder, FrameParser
 _READ_SIZE = 256 * 1024
 
 
-class Link:
+class Connection:
     """One connection. What the kernel does not accept waits in an outbox, bounded by credit.
 
     Args:
@@ -44,7 +44,7 @@ class Link:
         io.add(self)
 
     def send(self, frame: Frame) -> None:
-        """Send, from any thread; never blocks. A broken link drops it; `on_break` reports that."""
+        """Send, from any thread; never blocks. A broken connection drops it; see `on_break`."""
         with self._lock:
             data = memoryview(self._encoder.encode(frame))
             if not self._outbox:
@@ -69,7 +69,7 @@ class Link:
                 self._outbox.popleft()
 
     def receive(self) -> bool:
-        """Read what is available and pass the frames on; False: the link has ended."""
+        """Read what is available and pass the frames on; False: the connection has ended."""
         try:
             data = self.sock.recv(_READ_SIZE)
             if not data:
@@ -110,20 +110,20 @@ class IoThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def add(self, link: Link) -> None:
-        """Serve this link from now on."""
-        self._ask(lambda: self._register(link))
+    def add(self, connection: Connection) -> None:
+        """Serve this connection from now on."""
+        self._ask(lambda: self._register(connection))
 
-    def watch_writing(self, link: Link) -> None:
-        """Flush the link when the kernel accepts bytes again."""
-        self._ask(lambda: self._modify(link))
+    def watch_writing(self, connection: Connection) -> None:
+        """Flush the connection when the kernel accepts bytes again."""
+        self._ask(lambda: self._modify(connection))
 
-    def remove(self, link: Link) -> None:
-        """Close this link."""
-        self._ask(lambda: self._drop(link))
+    def remove(self, connection: Connection) -> None:
+        """Close this connection."""
+        self._ask(lambda: self._drop(connection))
 
     def close(self) -> None:
-        """Close every link and end the thread."""
+        """Close every connection and end the thread."""
         self._closing = True
         self._ring()
         if threading.current_thread() is not self._thread:
@@ -158,26 +158,26 @@ class IoThread:
         while self._asked:
             self._asked.popleft()()
 
-    def _serve(self, link: Link, mask: int) -> None:
+    def _serve(self, connection: Connection, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
-            link.flush()
-            self._modify(link)
-        if mask & selectors.EVENT_READ and not link.receive():
-            self._drop(link)
+            connection.flush()
+            self._modify(connection)
+        if mask & selectors.EVENT_READ and not connection.receive():
+            self._drop(connection)
 
-    def _register(self, link: Link) -> None:
-        self._selector.register(link.sock, selectors.EVENT_READ, link)
-        self._modify(link)
+    def _register(self, connection: Connection) -> None:
+        self._selector.register(connection.sock, selectors.EVENT_READ, connection)
+        self._modify(connection)
 
-    def _modify(self, link: Link) -> None:
-        writing = selectors.EVENT_WRITE if link.wants_to_write() else 0
+    def _modify(self, connection: Connection) -> None:
+        writing = selectors.EVENT_WRITE if connection.wants_to_write() else 0
         with contextlib.suppress(KeyError, ValueError):
-            self._selector.modify(link.sock, selectors.EVENT_READ | writing, link)
+            self._selector.modify(connection.sock, selectors.EVENT_READ | writing, connection)
 
-    def _drop(self, link: Link) -> None:
+    def _drop(self, connection: Connection) -> None:
         with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(link.sock)
-        link.sock.close()
+            self._selector.unregister(connection.sock)
+        connection.sock.close()
 
 
 def prepare(sock: socket.socket) -> None:

@@ -58,7 +58,7 @@ def nothing_to_restore(
 
 
 @dataclass(slots=True)
-class Life:
+class JobContext:
     """Data of a job that outlives its single states.
 
     Args:

@@ -10,7 +10,7 @@ import pytest
 from raystream.errors import ConfigurationError
 from raystream.ids import SubtaskId
 from raystream.job.spec import OpenRequest
-from raystream.runtime.ray.parcels import (
+from raystream.runtime.ray.serialization import (
     differing,
     pack_job,
     pack_request,
@@ -63,6 +63,6 @@ def test_a_job_that_is_too_large_for_ray_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = b"x" * 2**20
-    monkeypatch.setattr("raystream.runtime.ray.parcels._MOST_BYTES", 2**20)
+    monkeypatch.setattr("raystream.runtime.ray.serialization._MOST_BYTES", 2**20)
     with pytest.raises(ConfigurationError, match="is 1 MiB large"):
         pack_job(counting(tmp_path, function=lambda frame: frame if table else None))
