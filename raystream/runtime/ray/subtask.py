@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import polars as pl
 import ray
 
 from raystream.checkpoint.barrier import Barrier
@@ -73,11 +72,10 @@ class OpenOrder:
 
 @dataclass(frozen=True, slots=True)
 class OpenReply:
-    """The subtask is open: its process and channel address. `warning` may be empty."""
+    """The subtask is open: its process and channel address."""
 
     address: SocketAddress
     whereabouts: Whereabouts
-    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +219,7 @@ class Subtask:
         self._attempt = order.attempt
         self._lease.renew(request.lease)
         here = Whereabouts(_node(), os.getpid())
-        return OpenReply(self._run.address, here, _warning())
+        return OpenReply(self._run.address, here)
 
     def _mail(self, attempt: int, mail: Mail) -> Failure | None:
         run = self._current(attempt)
@@ -241,8 +239,3 @@ def _refused(attempt: int, mine: int) -> Failure:
 
 def _node() -> str:
     return str(ray.get_runtime_context().get_node_id())
-
-
-def _warning() -> str:
-    threads = pl.thread_pool_size()
-    return "" if threads == 1 else f"polars runs {threads} threads in a subtask instead of 1"
