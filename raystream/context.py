@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import Any
 
 from raystream.ids import StepName, SubtaskId
 from raystream.time.clock import Clock
@@ -25,12 +26,19 @@ class LeftOut:
     origin: str = ""
 
 
+Bound = Callable[[Any], None]
+"""Counts a table's memory; what exceeds that of the subtask is spilled (runtime.state)."""
+
 Sample = Callable[[str, Callable[[], Iterable[LeftOut]]], None]
 """`sample(counter, rows)`: a few rows counted there; `rows` is called at most once in a second."""
 
 
 def nowhere(name: str) -> None:
     """The points of a production run: nothing happens."""
+
+
+def unbounded(table: Any) -> None:
+    """Memory for state has no limit."""
 
 
 def uncounted(name: str, n: int) -> None:
@@ -59,6 +67,7 @@ class SubtaskContext:
         sample: Takes a few of the rows that this step leaves out.
         origin: The user's file and line of this step.
         keys: Key columns of the rows that this step is given.
+        bound: Keeps a table within the memory of this subtask.
         wake: Tells the processing loop that there may be work (any thread may call it).
     """
 
@@ -76,6 +85,7 @@ class SubtaskContext:
     sample: Sample = unsampled
     origin: str = ""
     keys: tuple[str, ...] = ()
+    bound: Bound = unbounded
 
     def for_step(self, step: StepName, count: Count, sample: Sample = unsampled) -> SubtaskContext:
         """The same subtask, seen by another step."""

@@ -58,6 +58,22 @@ def milliseconds(value: Duration, what: str = "duration") -> int:
     return round(seconds(value, what) * 1000)
 
 
+def state_size(value: Size, what: str = "state_memory") -> int:
+    """Memory for state in bytes: a size of 0 or more.
+
+    Raises:
+        ConfigurationError: `value` is not a size, or negative.
+
+    >>> state_size("1GiB")
+    1073741824
+    """
+    found = size_bytes(value, what)
+    if found < 0:
+        text = f"{what}: {value!r} is not a size"
+        raise ConfigurationError(text, what_to_do="for example 64MiB, 1GiB")
+    return found
+
+
 def size_bytes(value: Size, what: str = "size") -> int:
     """Turn `"64MiB"` or a plain number of bytes into bytes.
 

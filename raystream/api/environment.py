@@ -17,10 +17,10 @@ from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
 from raystream.connectors.traits import cluster_of
 from raystream.errors import ConfigurationError
 from raystream.graph.policies import DeliveryGuarantee
-from raystream.units import seconds
+from raystream.units import seconds, state_size
 
 if TYPE_CHECKING:
-    from raystream.api.pipeline import Settings
+    from raystream.api.settings import Settings
     from raystream.graph.logical import LogicalGraph
 
 PREFIX = "RAYSTREAM_"
@@ -137,6 +137,10 @@ def _subtasks(text: str) -> int:
     return int(text)
 
 
+def _size(text: str) -> int:
+    return state_size(text, "its value")
+
+
 def _guarantee(text: str) -> DeliveryGuarantee:
     try:
         return DeliveryGuarantee(text)
@@ -153,6 +157,8 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "checkpoint_timeout": _duration,
     "checkpoint_min_pause": _duration,
     "parallelism": _subtasks,
+    "state_memory": _size,
+    "state_directory": str,
     "delivery_guarantee": _guarantee,
 }
 _VARIABLES = (*map(variable_of, _READ), BOOTSTRAP_VARIABLE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked, chosen
@@ -14,12 +13,13 @@ from raystream.api.origin import at_call, origin_of_call, wrong
 from raystream.api.peers import no_verb_of_pipeline
 from raystream.api.read_changes import checked_changes, table
 from raystream.api.registered_steps import RegisteredSteps
+from raystream.api.settings import Settings
 from raystream.api.time_zones import known_zone
 from raystream.graph.logical import Edge, LogicalGraph, Node
 from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy, WatermarkStrategy
 from raystream.operators.read.step import Read
 from raystream.operators.step import Step
-from raystream.units import Duration, seconds
+from raystream.units import Duration, Size, seconds, state_size
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,18 +29,6 @@ if TYPE_CHECKING:
     from raystream.data.schema import Schema
     from raystream.job.outcome import Outcome
     from raystream.plan.physical import PhysicalPlan
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Settings of a Pipeline besides its steps; times in seconds."""
-
-    delivery_guarantee: DeliveryGuarantee
-    checkpoint_interval: float
-    checkpoint_storage: str | None
-    checkpoint_timeout: float
-    checkpoint_min_pause: float
-    parallelism: int | None
 
 
 class Pipeline:
@@ -56,11 +44,14 @@ class Pipeline:
         checkpoint_min_pause: Least time between the end of one checkpoint and the next.
         parallelism: Subtasks of each chain. Default: what the cluster has, at most the partitions
             of the source.
+        state_memory: Memory for the state of each subtask, as `"1GiB"`; what exceeds it is spilled
+            to local disk. Default: half of the node's, shared by the job's subtasks.
+        state_directory: Local directory to spill to. Default: `raystream-state-<uid>` in $TMPDIR.
 
     $RAYSTREAM_<OPTION>, if set, overrides these (see api.environment).
 
     Raises:
-        ConfigurationError: a wrong name, word or duration.
+        ConfigurationError: a wrong name, word, duration or size.
 
     >>> p = Pipeline("requests-per-minute", checkpoint_interval="5s")
     >>> p.name
@@ -78,12 +69,15 @@ class Pipeline:
         checkpoint_timeout: Duration = "5m",
         checkpoint_min_pause: Duration = "0s",
         parallelism: int | None = None,
+        state_memory: Size | None = None,
+        state_directory: str | None = None,
     ) -> None:
         self.name = check_name(name, "pipeline")
         with at_call():
             interval = seconds(checkpoint_interval, "checkpoint_interval")
             timeout = seconds(checkpoint_timeout, "checkpoint_timeout")
             pause = seconds(checkpoint_min_pause, "checkpoint_min_pause")
+            memory = None if state_memory is None else state_size(state_memory)
         guarantee = chosen(delivery_guarantee, "delivery_guarantee", DeliveryGuarantee)
         if interval <= 0:
             text = "checkpoint_interval must be more than 0"
@@ -95,6 +89,8 @@ class Pipeline:
             timeout,
             pause,
             check_parallelism(parallelism),
+            memory,
+            state_directory,
         )
         self._steps = RegisteredSteps()
         self._schemas: dict[Edge, Schema | None] = {}

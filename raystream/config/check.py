@@ -58,6 +58,8 @@ ELSEWHERE: Mapping[str, str] = {
     "parallelism": "write resources: {parallelism: 2}",
     "checkpoint_interval": "write checkpoint: {interval: 10s}",
     "checkpoint_storage": "write checkpoint: {storage: ..}",
+    "state_memory": "write resources: {state_memory: 1GiB}",
+    "state_directory": "write resources: {state_directory: ..}",
     "early": "write emit: {early: 10s}",
     "dlq": "write errors: {policy: dlq, to: SINK}, with a sink of that name",
 }

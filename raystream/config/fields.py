@@ -22,6 +22,7 @@ COLUMN = Text("a column name")
 ZONE = Text("a time zone", r"[A-Za-z][\w+-]*(?:/[\w+-]+)*", "for example Europe/Berlin")
 FUNCTION = Text("a function", CALLABLE, "write package.module:function")
 COUNT = Number(least=1)
+SIZE = Text("a size", r" *[0-9]+ *(?:B|KiB|MiB|GiB)?", "for example 64MiB, 1GiB", numbers=True)
 GUARANTEE = Word(("at_least_once", "exactly_once", "none"))
 COLUMN_TYPE = Text(
     "a type",

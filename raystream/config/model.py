@@ -6,7 +6,7 @@ Sources and sinks stand in end_forms.py, steps in step_forms.py.
 from __future__ import annotations
 
 from raystream.config.end_forms import CONNECTION, SINK, SOURCE
-from raystream.config.fields import COUNT, GUARANTEE, NAMED, TIME
+from raystream.config.fields import COUNT, GUARANTEE, NAMED, SIZE, TIME
 from raystream.config.shapes import (
     NAME,
     AnyScalar,
@@ -73,7 +73,19 @@ PIPELINE = Record(
             "When and where state is kept.",
         ),
         "resources": Field(
-            Record("resources", {"parallelism": Field(COUNT, "Subtasks of each chain.")}),
+            Record(
+                "resources",
+                {
+                    "parallelism": Field(COUNT, "Subtasks of each chain."),
+                    "state_memory": Field(
+                        SIZE, "Memory for the state of each subtask. Default: a share of the node."
+                    ),
+                    "state_directory": Field(
+                        Text("a directory", reads=_address),
+                        "Local disk for the state above it. Default: in $TMPDIR.",
+                    ),
+                },
+            ),
             "What the job takes.",
         ),
         "connections": Field(

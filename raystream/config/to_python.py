@@ -45,6 +45,8 @@ _DEFAULTS = {
     "checkpoint_timeout": 300.0,
     "checkpoint_min_pause": 0.0,
     "parallelism": None,
+    "state_memory": None,
+    "state_directory": None,
     "delivery_guarantee": "exactly_once",
 }
 _OPTIONS = ("name", "parallelism", "errors")

@@ -67,6 +67,7 @@ def _chain(
         sink_wait=max(each.sink_wait for each in subtasks),
         skew=skew([each.rows for each in subtasks]),
         state_bytes=sum(each.state_bytes for each in subtasks),
+        state_disk_bytes=sum(each.state_disk_bytes for each in subtasks),
         ms_per_row=_ms_per_row(chain, told, before),
         subtasks=tuple(subtasks),
     )
@@ -162,6 +163,7 @@ def _subtask(chain: ChainSpec, subtask: SubtaskId, told: Told, before: Told) -> 
         watermark_ms=now.get("watermark_out"),
         held_back_by=now.get("held_back_by"),
         state_bytes=now.get("state_bytes", 0),
+        state_disk_bytes=now.get("state_disk_bytes", 0),
     )
 
 

@@ -52,6 +52,9 @@ class JobSpec:
             that `from_scratch` happens once and a final checkpoint ends it); empty: one process.
         fingerprint: Hash of the submitted content: equal for a second submission of the same.
         store_id: Id of the checkpoint storage when the run began; empty: of the storage as found.
+        state_memory: Bytes of memory for the state of each subtask; None: a share of the node's.
+        state_directory: Local directory for the state above it; empty: in that of the system for
+            temporary files.
     """
 
     name: str
@@ -70,6 +73,8 @@ class JobSpec:
     run: str = ""
     fingerprint: str = ""
     store_id: str = ""
+    state_memory: int | None = None
+    state_directory: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,8 +146,14 @@ def _chain(chain: ChainStatus, status: StatusDocument) -> list[str]:
         bar(shares),
         text(words),
         text("" if chain.skew is None else f"{chain.skew:.1f}"),
-        text(size(chain.state_bytes) if chain.state_bytes else ""),
+        text(_state(chain)),
     ]
+
+
+def _state(chain: ChainStatus) -> str:
+    there = size(chain.state_bytes) if chain.state_bytes else ""
+    spilled = f"{size(chain.state_disk_bytes)} on disk" if chain.state_disk_bytes else ""
+    return " + ".join(filter(None, (there, spilled)))
 
 
 def _event_time(status: StatusDocument) -> Iterator[str]:

@@ -98,6 +98,7 @@ class SubtaskStatus:
         watermark_ms: Its watermark, None before the first.
         held_back_by: What holds the watermark back.
         state_bytes: Memory of its state.
+        state_disk_bytes: Bytes of its state on local disk.
         node: Node it runs on, if known.
     """
 
@@ -110,6 +111,7 @@ class SubtaskStatus:
     watermark_ms: int | None = None
     held_back_by: str | None = None
     state_bytes: int = 0
+    state_disk_bytes: int = 0
     node: str = ""
 
 
@@ -126,6 +128,7 @@ class ChainStatus:
         sink_wait: The same for waiting on its own sink.
         skew: Rows of the busiest subtask over their median (1.0: even); None: too few rows.
         state_bytes: Memory of the state of all subtasks.
+        state_disk_bytes: Bytes of it on local disk.
         ms_per_row: Milliseconds of work per row since the previous report; None: no row came.
         subtasks: Every subtask, by index.
     """
@@ -138,6 +141,7 @@ class ChainStatus:
     sink_wait: float = 0.0
     skew: float | None = None
     state_bytes: int = 0
+    state_disk_bytes: int = 0
     ms_per_row: float | None = None
     subtasks: tuple[SubtaskStatus, ...] = ()
 

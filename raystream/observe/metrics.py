@@ -57,6 +57,7 @@ class TaskMetrics:
         "sink_wait_seconds",
         "splits",
         "state_bytes",
+        "state_disk_bytes",
         "transactions",
         "waits_for_sink",
         "watermark_in",
@@ -79,6 +80,7 @@ class TaskMetrics:
         self.open_transactions = 0
         self.oldest_transaction_s = 0.0
         self.state_bytes = 0
+        self.state_disk_bytes = 0
         self.samples = samples
         self.splits: Sequence[Mapping[str, Any]] = ()
         self.silent: Sequence[Mapping[str, Any]] = ()
@@ -139,6 +141,7 @@ class TaskMetrics:
             "open_transactions": self.open_transactions,
             "oldest_transaction_s": self.oldest_transaction_s,
             "state_bytes": self.state_bytes,
+            "state_disk_bytes": self.state_disk_bytes,
             "samples": self.samples.told() if self.samples else [],
             "splits": list(self.splits),
             "silent": list(self.silent),

@@ -55,6 +55,7 @@ def progress(status: StatusDocument, before: StatusDocument | None = None) -> di
         "sources": [_source(each, status, before) for each in status.steps if each.is_source],
         "sinks": [_sink(each, status, before) for each in status.steps if each.is_sink],
         "state_bytes": {each.name: each.state_bytes for each in status.chains},
+        "state_disk_bytes": {each.name: each.state_disk_bytes for each in status.chains},
         "checkpoint": _checkpoint(status),
         "left_out": {name: status.total(name) for name in DROPPED},
         "restarts": status.restart_count,

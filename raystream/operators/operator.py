@@ -133,7 +133,7 @@ class Operator:
         return None
 
     def gauges(self) -> Mapping[str, float]:
-        """Current values for the status: `state_bytes`, .. (may be costly)."""
+        """Current values for the status: `state_bytes`, `state_disk_bytes`, .. (may be costly)."""
         return {}
 
     def transactions(self) -> Sequence[TransactionStatus]:

@@ -129,6 +129,7 @@ class StateTable(Generic[T]):
         self.table = self._make(schema=types, prefix=f"{self._ctx.attempt}-{self.name}")
         if self._horizon is not None:
             self.table.forget(self._horizon)
+        self._ctx.bound(self.table)
         return self.table
 
     def _widened(self, table: T, types: Types) -> T:
@@ -220,9 +221,12 @@ class TableOperator(Operator):
         return StepState(segments, {**self.header(), TABLES: tables})
 
     def gauges(self) -> Mapping[str, float]:
-        """Memory of the tables."""
-        sizes = [each.table.size_bytes() for each in self._tables.values() if each.table]
-        return {"state_bytes": sum(sizes)}
+        """Bytes of the tables in memory and on disk."""
+        tables = [each.table for each in self._tables.values() if each.table is not None]
+        return {
+            "state_bytes": sum(table.memory_bytes() for table in tables),
+            "state_disk_bytes": sum(table.disk_bytes() for table in tables),
+        }
 
 
 class PiecewiseOperator(TableOperator):

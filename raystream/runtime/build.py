@@ -25,6 +25,7 @@ from raystream.runtime.pace import Pace
 from raystream.runtime.pace_start import start_of
 from raystream.runtime.sink import SinkOperator
 from raystream.runtime.source import SourceInput
+from raystream.runtime.state import SubtaskState
 from raystream.runtime.tail import Taps
 from raystream.runtime.task import Report, Task
 from raystream.storage.base import Store
@@ -59,6 +60,7 @@ def build_task(
     """
     chain = request.job.plan.chain(request.subtask.chain)
     metrics = TaskMetrics([step.name for step in chain.steps], Samples(clock))
+    state = SubtaskState(request)
     ctx = SubtaskContext(
         job=request.job.name,
         store_id=request.store_id,
@@ -70,10 +72,15 @@ def build_task(
         background=background,
         point=point,
         wake=wake,
+        bound=state.bound,
     )
-    builder = _Builder(request, store, chain, ctx, metrics)
+    builder = _Builder(request, store, chain, ctx, metrics, state)
     outputs = outputs_of(request.job.plan.outputs_of(chain.name), writers)
-    return builder.task(readers, outputs, report)
+    try:
+        return builder.task(readers, outputs, report)
+    except BaseException:
+        state.close()
+        raise
 
 
 class _Builder:
@@ -84,12 +91,14 @@ class _Builder:
         chain: ChainSpec,
         ctx: SubtaskContext,
         metrics: TaskMetrics,
+        state: SubtaskState,
     ) -> None:
         self._request = request
         self._store = store
         self._chain = chain
         self._ctx = ctx
         self._metrics = metrics
+        self._state = state
 
     def task(
         self, readers: Mapping[ChannelId, ChannelReader], outputs: Outputs, report: Report
@@ -143,6 +152,7 @@ class _Builder:
             wake=me.wake,
             taps=Taps(self._named(links), me.clock),
             pace=Pace(start),
+            release=self._state.close,
         )
 
     def _ports(self) -> dict[int, int]:

@@ -118,6 +118,7 @@ class Task:
         wake: Called from any thread when a preparation is done.
         taps: Taps for viewing its rows.
         pace: How many rows it processes at once; its own unless given.
+        release: Called when it is closed, after its operators.
     """
 
     def __init__(
@@ -134,8 +135,10 @@ class Task:
         wake: Callable[[], None] = lambda: None,
         taps: Taps | None = None,
         pace: Pace | None = None,
+        release: Callable[[], None] = lambda: None,
     ) -> None:
         self._pace = pace or Pace()
+        self._release = release
         self.subtask = subtask
         self.taps = taps or Taps({}, clock)
         self.metrics = metrics
@@ -322,7 +325,9 @@ class Task:
         metrics.held_back_by = ", ".join(held[:3]) if held else None
         metrics.lag = self._input.lag()
         metrics.splits = self._input.splits()
-        metrics.state_bytes = int(self._chain.gauges().get("state_bytes", 0))
+        gauges = self._chain.gauges()
+        metrics.state_bytes = int(gauges.get("state_bytes", 0))
+        metrics.state_disk_bytes = int(gauges.get("state_disk_bytes", 0))
         metrics.silent = to_json([*self._input.silent().values(), *self._chain.silent()])
         transactions = self._chain.transactions()
         metrics.transactions = to_json(transactions)
@@ -340,3 +345,4 @@ class Task:
         finally:
             self._input.close()
             self._outputs.close()
+            self._release()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from raystream.state.keys import (
     stable_order_small,
 )
 from raystream.state.run import DEFAULT, GONE, Run, RunPolicy
-from raystream.state.sorted_runs import SortedRuns
+from raystream.state.swept_runs import SweptRuns
 
 _NEVER = 2**62
 _OLDEST = np.iinfo(np.int16).max
@@ -33,7 +34,16 @@ Found = tuple[Rows, pl.DataFrame]
 """Index of the requested key (rising), and a row of it; repeated if it has several."""
 
 
-class KeyedTable(SortedRuns):
+@dataclass(frozen=True, slots=True)
+class _Hits:
+    """Keys that a run has: which of those that were asked for, and its groups."""
+
+    run: Run
+    asked: Rows
+    groups: Rows
+
+
+class KeyedTable(SweptRuns):
     """Mostly one row per key; sessions and top-N keep a few.
 
     The newest run with a key has all its rows. Deleted and expired rows are dropped in merges that
@@ -125,21 +135,39 @@ class KeyedTable(SortedRuns):
 
     def _newest_with_hash(self, hashes: Hashes, wanted: Sequence[str]) -> Found:
         """Rows of the newest run that has the hash of each needle; needles rise."""
-        order = stable_order(hashes)
-        left, needles = order, hashes[order]
-        whose, frames = [np.empty(0, np.int64)], [self._empty().select(wanted)]
-        for run in reversed(self.runs):
-            if not len(left):
-                break
-            first = run is self.runs[0]
-            search = run.search(needles, None, self._policy) if first else None
-            group = run.search_rare(needles, self._policy) if search is None else search
-            hit = group >= 0
-            start, count = run.ranges(group[hit])
-            whose.append(np.repeat(left[hit], count))
-            frames.append(run.frame.select(wanted)[expand(start, count)])
-            left, needles = left[~hit], needles[~hit]
-        return _in_order(whose, frames)
+        asked = stable_order(hashes)
+        found = [*self._in_young(asked, hashes[asked])]
+        left = np.ones(len(hashes), np.bool_)
+        for hits in found:
+            left[hits.asked] = False
+        asked = asked if not found else asked[left[asked]]
+        return _gathered([*found, *self._in_pieces(asked, hashes[asked])], self._empty(), wanted)
+
+    def _in_young(self, asked: Rows, needles: Hashes) -> Iterator[_Hits]:
+        """Keys that the younger runs have, by rising hashes, each in the youngest of them."""
+        left, count = np.ones(len(needles), np.bool_), len(needles)
+        for run in reversed(self.runs[self._pieces :]):
+            if not count:
+                return
+            at, groups = run.rare_hits(needles, self._policy)
+            if count < len(needles):
+                new = left[at]
+                at, groups = at[new], groups[new]
+            if len(at):
+                left[at], count = False, count - len(at)
+                yield _Hits(run, asked[at], groups)
+            if 2 * count < len(needles):
+                asked, needles = asked[left], needles[left]
+                left = np.ones(count, np.bool_)
+
+    def _in_pieces(self, asked: Rows, needles: Hashes) -> Iterator[_Hits]:
+        """Keys that the pieces have, by rising hashes."""
+        edges = np.searchsorted(needles, self._first_hashes()).tolist()
+        for run, first, end in zip(self.runs, edges, [*edges[1:], len(needles)], strict=False):
+            if first < end:
+                at, groups = run.hits(needles[first:end], self._policy)
+                if len(at):
+                    yield _Hits(run, asked[first:end][at], groups)
 
     def _told_apart(
         self, keys: pl.DataFrame, hashes: Hashes, who: Rows, rows: pl.DataFrame, equal: Mask
@@ -202,6 +230,10 @@ class KeyedTable(SortedRuns):
             keep[last] = True
         return Run.of(run.frame.filter(pl.Series(keep)), run.hashes[keep], None)
 
+    def _has_dead(self, run: Run) -> bool:
+        live = self._live(run.frame)
+        return live is not None and not live.all()
+
     def _reduced(self, runs: Sequence[Run], *, whole: bool) -> Run | None:
         newest = list(reversed(runs))
         frame, hashes, _ = self._joined(newest)
@@ -243,6 +275,24 @@ class KeyedTable(SortedRuns):
         keep = np.ones(len(order), np.bool_)
         keep[at] = origin[at] == newest[ids]
         return keep
+
+
+def _gathered(found: Sequence[_Hits], empty: pl.DataFrame, wanted: Sequence[str]) -> Found:
+    """The rows of all hits, in the order of the keys that were asked for."""
+    whose, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for hits in found:
+        row, asked = hits.groups, hits.asked
+        if hits.run.starts is not None:
+            start, count = hits.run.ranges(row)
+            row, asked = expand(start, count), np.repeat(asked, count)
+        whose.append(asked)
+        rows.append(row)
+    index = pl.Series(np.concatenate(rows).astype(np.uint32))  # one: each costs 20 us
+    frames, first = [empty.select(wanted)], 0
+    for hits, row in zip(found, rows[1:], strict=True):
+        frames.append(hits.run.columns(wanted)[index.slice(first, len(row))])
+        first += len(row)
+    return _in_order(whose, frames)
 
 
 def _in_order(whose: Sequence[Rows], frames: Sequence[pl.DataFrame]) -> Found:

@@ -7,6 +7,7 @@ search of 20,000 keys in a million costs 100 to 200 ns a key.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,6 +36,10 @@ class RunPolicy:
         directory_rows: From this many rows on, the high bits of a hash index where to search.
         bisect_rows: From this many rows of a key on, their times are bisected, not scanned.
         hash_bits: Significant bits of a hash.
+        cut_rows: From this many rows on, the oldest run is cut by hash (see swept_runs.py).
+        pieces: Into about how many.
+        sweep_slack: A sweep starts when the younger runs have more than this x the rows of the cut
+            ones.
     """
 
     ratio: int = 4
@@ -43,10 +48,16 @@ class RunPolicy:
     directory_rows: int = 2_000_000
     bisect_rows: int = 32
     hash_bits: int = 64
+    cut_rows: int = 262_144
+    pieces: int = 96
+    sweep_slack: float = 2 / 3
 
 
 DEFAULT = RunPolicy()
 """For tables of single rows."""
+
+_VIEW = 16
+"""Bytes of a row of texts beside its text, which Polars leaves out of its estimate."""
 
 _Directory = tuple[npt.NDArray[np.uint32], np.uint64]
 
@@ -66,6 +77,8 @@ class Run:
         reach: Groups of bucket b are reach[b] <= group < reach[b + 1].
         id: Name in snapshots, once it has one.
         dead: Rows dropped by merges since the bytes of texts were last copied.
+        disk: Bytes of its file, which its rows are mapped from; 0: they are in memory.
+        kept: Bytes of the columns that stay in memory though it has a file.
     """
 
     frame: pl.DataFrame
@@ -76,7 +89,10 @@ class Run:
     reach: Rows
     id: str | None = None
     dead: int = 0
+    disk: int = 0
+    kept: int = -1
     _directories: dict[int, _Directory] = field(default_factory=dict)
+    _narrow: dict[tuple[str, ...], pl.DataFrame] = field(default_factory=dict)
     _there: tuple[npt.NDArray[np.bool_], np.uint64] | None = None
 
     @classmethod
@@ -87,6 +103,8 @@ class Run:
         >>> run.groups.tolist(), run.starts.tolist()
         ([5, 9], [0, 2, 3])
         """
+        if HASH in frame.columns:  # the same numbers, held once
+            hashes = frame.get_column(HASH).to_numpy()
         names, edges = _buckets(len(hashes), buckets)
         same = continues(hashes, buckets if len(names) > 1 else None)
         if not same.any():
@@ -99,6 +117,15 @@ class Run:
     def rows(self) -> int:
         """Number of rows."""
         return len(self.hashes)
+
+    def memory_bytes(self) -> int:
+        """Memory of the rows, unless they are mapped from a file, and of what finds them."""
+        if self.kept < 0:
+            texts = sum(kind in (pl.String, pl.Binary) for kind in self.frame.dtypes)
+            self.kept = int(self.frame.estimated_size()) + _VIEW * texts * self.rows
+        found = self.kept + (0 if self.starts is None else self.groups.nbytes + self.starts.nbytes)
+        found += 0 if self._there is None else self._there[0].nbytes
+        return found + sum(offsets.nbytes for offsets, _ in self._directories.values())
 
     def bucket_of_rows(self) -> Rows:
         """i64[rows]."""
@@ -124,13 +151,31 @@ class Run:
         found[found == len(part)] = 0
         return np.where(part[found] == needles, found + low, -1)
 
-    def search_rare(self, needles: Hashes, policy: RunPolicy) -> Rows:
-        """`search` in a run with few of the needles: a bool per slot rules out most first."""
-        there, shift = self._slots(policy.hash_bits)
-        maybe = np.flatnonzero(there[(needles >> shift).astype(np.int64)])
-        found = np.full(len(needles), -1)
-        found[maybe] = self.search(needles[maybe], None, policy)
+    def columns(self, names: Sequence[str]) -> pl.DataFrame:
+        """Some columns; kept, as selecting costs more than gathering the rows of a small batch."""
+        found = self._narrow.get(tuple(names))
+        if found is None:
+            found = self._narrow[tuple(names)] = self.frame.select(names)
         return found
+
+    def hits(self, needles: Hashes, policy: RunPolicy) -> tuple[Rows, Rows]:
+        """Which needles (rising hashes) a run of one bucket has, and the group of each of them."""
+        part = self.groups
+        if len(part) >= policy.directory_rows:
+            found = _probe(part, self._directory(0, part, policy.hash_bits), needles, 0)
+            at = np.flatnonzero(found >= 0)
+            return at, found[at]
+        found = np.searchsorted(part, needles)
+        found[found == len(part)] = 0
+        at = np.flatnonzero(part[found] == needles)
+        return at, found[at]
+
+    def rare_hits(self, needles: Hashes, policy: RunPolicy) -> tuple[Rows, Rows]:
+        """`hits` in a run with few of the needles: a bool per slot rules out most first."""
+        there, shift = self._slots(policy.hash_bits)
+        maybe = np.flatnonzero(there[(needles >> shift).view(np.int64)])
+        at, groups = self.hits(needles[maybe], policy)
+        return maybe[at], groups
 
     def ranges(self, groups: Rows) -> tuple[Rows, Rows]:
         """First row and number of rows of groups."""
@@ -161,6 +206,12 @@ class Run:
         inside = (self.hashes >= np.uint64(low)) & (self.hashes <= np.uint64(high - 1))
         rows = np.flatnonzero(inside)
         return Run.of(self.frame[rows], self.hashes[rows], self.bucket_of_rows()[rows])
+
+    def copied(self, first: int, end: int) -> Run:
+        """The groups first <= group < end of a run with one bucket, which do not refer to it."""
+        low, high = (first, end) if self.starts is None else self.starts[[first, end]].tolist()
+        frame, hashes = own_bytes(self.frame[np.arange(low, high)]), self.hashes[low:high].copy()
+        return Run.of(frame, hashes, None)
 
     def from_bucket(self, horizon: int) -> Run | None:
         """Drop earlier buckets, once they hold more than half of the rows; else unchanged.

@@ -15,13 +15,14 @@ import polars as pl
 
 from raystream.data.segment import Segment
 from raystream.state.keys import Hashes, Rows, key_hashes, ordered_by, stable_order
+from raystream.state.memory import StateMemory
 from raystream.state.own_bytes import own_bytes
 from raystream.state.run import GONE, HASH, Run, RunPolicy
 
 OWN = (HASH, GONE)
 """Columns of the engine in the segments of tables."""
 
-_LAST_BUCKET = 2**62
+_LAST_BUCKET = _ANY = 2**62
 
 
 class SortedRuns(ABC):
@@ -52,14 +53,29 @@ class SortedRuns(ABC):
         self._named = 0
         self.horizon: int | None = None
         self._first_bucket: int | None = None
+        self._memory = StateMemory()
 
     def __len__(self) -> int:
         """Rows held."""
         return sum(run.rows for run in self.runs)
 
     def size_bytes(self) -> int:
-        """Memory of the rows held, as Polars estimates it."""
-        return int(sum(run.frame.estimated_size() for run in self.runs))
+        """Bytes of the rows held, in memory or on disk."""
+        return self.memory_bytes() + self.disk_bytes()
+
+    def memory_bytes(self) -> int:
+        """Memory of the rows held and of what finds them."""
+        return sum(run.memory_bytes() for run in self.runs)
+
+    def disk_bytes(self) -> int:
+        """Bytes of the runs that were spilled to disk."""
+        return sum(run.disk for run in self.runs)
+
+    def bounded_by(self, memory: StateMemory) -> None:
+        """Count this table's memory there: runs above the limit are spilled to disk."""
+        self._memory = memory
+        memory.add(self)
+        memory.settle()
 
     def forget(self, horizon: int) -> None:
         """Drop rows of smaller times; a snapshot may contain them, so repeat it after a restore."""
@@ -93,6 +109,7 @@ class SortedRuns(ABC):
             else:
                 run = self._sorted(frame.drop(HASH, strict=False))
             self.runs.append(run)
+            self._memory.settle()
 
     # --- what a table decides
 
@@ -113,7 +130,8 @@ class SortedRuns(ABC):
     def _add(self, run: Run | None) -> None:
         if run is not None and run.rows:
             self.runs.append(run)
-            self._settle()
+            self._settle(run.rows)
+            self._memory.settle()
 
     def _sorted(self, frame: pl.DataFrame) -> Run:
         """A run of rows in any order; rows of one key stay in their order."""
@@ -126,7 +144,8 @@ class SortedRuns(ABC):
         hashes = hashes[order]
         return Run.of(frame[order].with_columns(pl.Series(HASH, hashes)), hashes, buckets)
 
-    def _settle(self) -> None:
+    def _settle(self, added: int) -> None:
+        """Merge what is due after so many rows were added."""
         while len(self.runs) > 1:
             first = self._first_to_merge()
             if first is None:
@@ -135,14 +154,36 @@ class SortedRuns(ABC):
 
     def _first_to_merge(self) -> int | None:
         """Index of the first run to merge now; None: no merge is needed."""
-        runs, policy = self.runs, self._policy
+        runs, policy, most = self.runs, self._policy, self._most_rows()
         younger = sum(run.rows for run in runs[1:])
-        if younger > max(policy.slack * runs[0].rows, policy.memtable):
+        due = max(policy.slack * runs[0].rows, policy.memtable)
+        if due < younger <= 4 * most - runs[0].rows:
             return 0
-        level, first = self._level(runs[-1]), len(runs) - 1
-        while first and self._level(runs[first - 1]) <= level:
+        return self._like_the_last(0, most)
+
+    def _like_the_last(self, oldest: int, most: int) -> int | None:
+        """Index of the first of the youngest runs of like size, if they are enough to be merged.
+
+        Args:
+            oldest: Runs before this one are not merged.
+            most: Nor are runs with more rows, nor many times as many rows in all.
+        """
+        level, first = self._level(self.runs[-1]), len(self.runs)
+        room = most * self._policy.ratio
+        while first > oldest and self._is_small(self.runs[first - 1], level, min(most, room)):
             first -= 1
-        return first if len(runs) - first >= policy.ratio else None
+            room -= self.runs[first].rows
+        return first if len(self.runs) - first >= self._policy.ratio else None
+
+    def _is_small(self, run: Run, level: int, most: int) -> bool:
+        return run.rows <= most and self._level(run) <= level
+
+    def _most_rows(self) -> int:
+        """Rows of a run that may be merged with others, which should fit into memory together."""
+        limit, rows = self._memory.limit, len(self)
+        if limit is None or not rows:
+            return _ANY
+        return max(self._policy.memtable, int(limit / 32 * rows / max(1, self.size_bytes())))
 
     def _level(self, run: Run) -> int:
         size, level = self._policy.memtable, 0
@@ -158,7 +199,7 @@ class SortedRuns(ABC):
         self.runs[first:] = parts if len(parts) < 2 else []
         if merged is not None and merged.rows:
             merged.dead = sum(run.dead + run.rows for run in parts) - merged.rows
-            if merged.dead > merged.rows:
+            if merged.dead > merged.rows or any(run.disk for run in parts):
                 merged.frame, merged.dead = own_bytes(merged.frame), 0
             self.runs.append(merged)
 
@@ -175,6 +216,7 @@ class SortedRuns(ABC):
         """Drop earlier buckets; rows are removed once they are more than half of a run."""
         self._first_bucket = bucket
         self.runs = [left for run in self.runs if (left := run.from_bucket(bucket)) is not None]
+        self._memory.settle()
 
     # --- helpers of merges
 

@@ -88,10 +88,10 @@ class WindowTable(SortedRuns):
         """Rows held, folded or not."""
         return self._recent_rows + super().__len__()
 
-    def size_bytes(self) -> int:
-        """Memory of the rows held, as Polars estimates it."""
+    def memory_bytes(self) -> int:
+        """Memory of the rows held and of what finds them."""
         recent = sum(each.frame.estimated_size() for each in self._recent)
-        return int(recent) + super().size_bytes()
+        return int(recent) + super().memory_bytes()
 
     def append(self, partials: pl.DataFrame) -> None:
         """Add partials; folded when there are many, or when they are read."""

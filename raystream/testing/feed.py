@@ -173,6 +173,8 @@ class _Feeding:
             splits,
             settings.delivery_guarantee,
             bounded=True,
+            state_memory=settings.state_memory,
+            state_directory=settings.state_directory or "",
         )
 
     def _until_quiet(self, runtime: LocalRuntime) -> None:

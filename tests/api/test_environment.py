@@ -17,6 +17,8 @@ SAID = {
     "RAYSTREAM_CHECKPOINT_TIMEOUT": "1m",
     "RAYSTREAM_CHECKPOINT_MIN_PAUSE": "1s",
     "RAYSTREAM_PARALLELISM": "3",
+    "RAYSTREAM_STATE_MEMORY": "1GiB",
+    "RAYSTREAM_STATE_DIRECTORY": "/disk",
     "RAYSTREAM_DELIVERY_GUARANTEE": "at_least_once",
 }
 
@@ -37,6 +39,8 @@ def test_every_setting_has_a_variable_that_wins_over_the_pipeline() -> None:
         "checkpoint_timeout": 60.0,
         "checkpoint_min_pause": 1.0,
         "parallelism": 3,
+        "state_memory": 1 << 30,
+        "state_directory": "/disk",
     }
     assert set(SAID) == {f"RAYSTREAM_{name.upper()}" for name in found.__dataclass_fields__}
 

@@ -163,10 +163,10 @@ def test_shares_and_skew_are_told_per_subtask() -> None:
         subtask = SubtaskId("count", index)
         rest = {"idle_seconds": 1 - busy, "steps": {"count": {"rows_in": rows}}}
         books.pong(subtask, {"busy_seconds": 0.0})
-        books.pong(subtask, {"busy_seconds": busy, "state_bytes": 5, **rest})
+        books.pong(subtask, {"busy_seconds": busy, "state_bytes": 5, "state_disk_bytes": 7, **rest})
     chain = books.status("running", 0, 1.0, None).chains[1]
     assert [(each.busy, each.rows) for each in chain.subtasks] == [(0.9, 9000), (0.3, 3000)]
-    assert (chain.skew, chain.state_bytes) == (1.5, 10)
+    assert (chain.skew, chain.state_bytes, chain.state_disk_bytes) == (1.5, 10, 14)
 
 
 def test_a_restart_tells_its_story_and_how_long_the_job_was_down() -> None:

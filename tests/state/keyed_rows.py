@@ -5,13 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import decimal as dc
 import math
+import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import polars as pl
 from hypothesis import strategies as st
 
+from raystream.state.memory import StateMemory
 from raystream.state.run import RunPolicy
+from raystream.state.sorted_runs import SortedRuns
+from raystream.storage.spill_directory import SpillDirectory
 
 KEYS: dict[str, tuple[pl.DataType, list[Any]]] = {
     "int": (pl.Int64(), [None, 0, 1, -1, 5, 2**62]),
@@ -35,10 +40,31 @@ policies = st.builds(
     directory_rows=st.sampled_from([2, 2_000_000]),
     bisect_rows=st.just(2),
     hash_bits=st.sampled_from([64, 64, 2, 0]),
+    cut_rows=st.sampled_from([1, 4, 2_000_000]),
+    pieces=st.integers(1, 4),
+    sweep_slack=st.sampled_from([0.1, 0.7, 3.0]),
 )
-"""Hashes of 2 and 0 bits: keys collide."""
+"""Hashes of 2 and 0 bits: keys collide; tables of 2 and 5 rows: they are cut and swept."""
+
+_spills = SpillDirectory(Path(tempfile.mkdtemp()), "tests")
+
+
+def memory(limit: int | None) -> StateMemory:
+    """Memory of a subtask: without a limit, or with runs above so many bytes on disk."""
+    return StateMemory(limit, _spills.spill)
+
+
+limits = st.sampled_from([None, 0, 300, 2_000])
+"""Bytes of memory for state: all runs are spilled, some are, none is."""
 
 Key = tuple[Any, int]
+T = TypeVar("T", bound=SortedRuns)
+
+
+def bounded(table: T, policy: RunPolicy) -> T:
+    """The table with a limit of memory; which one goes with the policy."""
+    table.bounded_by(memory({1: 0, 4: 600}.get(policy.cut_rows)))
+    return table
 
 
 def schema(kind: str, more: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:

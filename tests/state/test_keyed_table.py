@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from raystream.state.keyed_table import KeyedTable
 from raystream.state.run import RunPolicy
-from tests.state.keyed_rows import Key, every_key, frame, keys_of, kinds, policies, schema
+from tests.state.keyed_rows import (
+    Key,
+    every_key,
+    frame,
+    keys_of,
+    kinds,
+    limits,
+    memory,
+    policies,
+    schema,
+)
 
 VALUES: dict[str, pl.DataType] = {"t": pl.Int64(), "v": pl.String()}
 
@@ -38,15 +48,17 @@ Rows = dict[Key, list[tuple[Any, ...]]]
 class Both:
     """The table and the dict that it must agree with."""
 
-    def __init__(self, kind: str, policy: RunPolicy) -> None:
-        self.kind, self.policy = kind, policy
+    def __init__(self, kind: str, policy: RunPolicy, limit: int | None = None) -> None:
+        self.kind, self.policy, self.memory = kind, policy, memory(limit)
         self.table = self.made("0")
         self.all: Rows = {}
         self.horizon = -1
 
     def made(self, prefix: str) -> KeyedTable:
         columns = schema(self.kind, VALUES)
-        return KeyedTable(["k", "j"], columns, time="t", prefix=prefix, policy=self.policy)
+        table = KeyedTable(["k", "j"], columns, time="t", prefix=prefix, policy=self.policy)
+        table.bounded_by(self.memory)
+        return table
 
     def do(self, what: str, given: pl.DataFrame) -> None:
         values = given.select("t", "v").rows()
@@ -85,11 +97,14 @@ class Both:
 
 
 @settings(max_examples=60)
-@given(kinds, policies, steps)
+@given(kinds, policies, limits, steps)
 def test_a_key_has_what_was_put_last(
-    kind: str, policy: RunPolicy, done: list[tuple[str, list[tuple[Any, ...]]]]
+    kind: str,
+    policy: RunPolicy,
+    limit: int | None,
+    done: list[tuple[str, list[tuple[Any, ...]]]],
 ) -> None:
-    both = Both(kind, policy)
+    both = Both(kind, policy, limit)
     asked = every_key(kind)
     times = Counter(keys_of(asked))  # 0.0 and -0.0 are one key
     for what, each in done:

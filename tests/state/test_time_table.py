@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from raystream.state.run import HASH, RunPolicy
 from raystream.state.time_table import TimeTable
-from tests.state.keyed_rows import frame, keys_of, kinds, policies, schema
+from tests.state.keyed_rows import bounded, frame, keys_of, kinds, policies, schema
 
 VALUES: dict[str, pl.DataType] = {"t": pl.Int64(), "v": pl.Int64()}
 
@@ -26,7 +26,8 @@ steps = st.lists(st.tuples(st.sampled_from(["append", "fetch", "drop", "restart"
 
 def made(kind: str, width: int, policy: RunPolicy, prefix: str) -> TimeTable:
     columns = schema(kind, VALUES)
-    return TimeTable(["k", "j"], columns, time="t", width=width, prefix=prefix, policy=policy)
+    table = TimeTable(["k", "j"], columns, time="t", width=width, prefix=prefix, policy=policy)
+    return bounded(table, policy)
 
 
 def restarted(table: TimeTable, kind: str, width: int, policy: RunPolicy) -> TimeTable:

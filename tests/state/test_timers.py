@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from raystream.state.run import RunPolicy
 from raystream.state.timers import Timers
-from tests.state.keyed_rows import Key, frame, keys_of, kinds, policies, schema
+from tests.state.keyed_rows import Key, bounded, frame, keys_of, kinds, policies, schema
 
 AT: dict[str, pl.DataType] = {"at": pl.Int64()}
 
@@ -20,7 +20,8 @@ steps = st.lists(st.tuples(st.sampled_from(["register", "delete", "due", "restar
 
 def made(kind: str, width: int, policy: RunPolicy, prefix: str) -> Timers:
     columns = schema(kind, AT)
-    return Timers(["k", "j"], columns, time="at", width=width, prefix=prefix, policy=policy)
+    table = Timers(["k", "j"], columns, time="at", width=width, prefix=prefix, policy=policy)
+    return bounded(table, policy)
 
 
 @settings(max_examples=60)

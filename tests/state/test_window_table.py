@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from raystream.state.fold import Choice, Fold
 from raystream.state.run import RunPolicy
 from raystream.state.window_table import WindowTable
-from tests.state.keyed_rows import Key, frame, keys_of, kinds, policies, schema
+from tests.state.keyed_rows import Key, bounded, frame, keys_of, kinds, policies, schema
 
 VALUES: dict[str, pl.DataType] = {
     "pane": pl.Int64(),
@@ -38,7 +38,8 @@ steps = st.lists(st.tuples(st.sampled_from(["append", "append", "drop", "restart
 def made(kind: str, policy: RunPolicy, prefix: str) -> WindowTable:
     fold = Fold({"sum": "sum", "low": "min", "all": BY_COLUMNS})
     columns = schema(kind, VALUES)
-    return WindowTable(["k", "j"], columns, pane="pane", fold=fold, prefix=prefix, policy=policy)
+    table = WindowTable(["k", "j"], columns, pane="pane", fold=fold, prefix=prefix, policy=policy)
+    return bounded(table, policy)
 
 
 def lowest(values: list[int | None]) -> int | None:

@@ -217,6 +217,8 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
         claim=options.claim,
         allow_non_restored_state=options.allow_non_restored_state,
         store_id=identity,
+        state_memory=settings.state_memory,
+        state_directory=settings.state_directory or "",
         run=secrets.token_hex(8),  # by it a restarted coordinator recognises what this run has done
     )
 
