@@ -160,6 +160,11 @@ class Blackhole:
         """It takes all rows alike."""
         return True
 
+    @property
+    def is_steady(self) -> bool:
+        """It forgets any number of rows at once."""
+        return True
+
     def committer(self, ctx: CommitterContext) -> None:
         """There is no second phase."""
 

@@ -79,6 +79,15 @@ class Upserting(Protocol):
         ...
 
 
+class Steady(Protocol):
+    """A sink whose writers take a batch in milliseconds, however many rows it has."""
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether batches need not begin with a single row, to find out what a row costs."""
+        ...
+
+
 class OfChanges(Protocol):
     """A source whose records may change rows: `read(source, changes="upsert", key=..)`."""
 
@@ -181,6 +190,16 @@ def takes_upserts(sink: object) -> bool:
     """
     found: Upserting | None = _with(sink, "takes_upserts")
     return found is not None and found.takes_upserts
+
+
+def is_steady(sink: object) -> bool:
+    """Whether rows for a sink need not be tried out one by one: ours, and those that say so.
+
+    >>> is_steady(rs.Files("out")), is_steady(object())
+    (True, False)
+    """
+    found: Steady | None = _with(sink, "is_steady")
+    return type(sink).__module__.startswith("raystream.") or (found is not None and found.is_steady)
 
 
 def reads_changes(source: object) -> Sequence[str]:

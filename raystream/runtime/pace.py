@@ -117,6 +117,7 @@ class Start:
         stages: Number of parts into which AHEAD_S is divided: the source, and every exchange of a
             path.
         calls: See Cost.
+        whole: Pieces do not shrink to what downstream has room for: their calls cost too much.
         least: Rows of the smallest piece: where calls cost more than their rows, smaller ones would
             take as long.
     """
@@ -126,6 +127,7 @@ class Start:
     ahead: int = FIRST_ROWS
     stages: int = 2
     calls: bool = False
+    whole: bool = False
     least: int = 1
 
 
@@ -148,7 +150,7 @@ class Pace:
         self.ahead = start.ahead
         """Rows that may wait in front of the subtask; NO_LIMIT: as many as memory allows."""
         self._most, self._least = start.most, start.least
-        self._calls = start.calls
+        self._keeps_whole = start.whole
         self._ahead_s = AHEAD_S / start.stages
         self._work = Cost(calls=start.calls)
         self._whole = Cost(calls=start.calls)
@@ -157,7 +159,7 @@ class Pace:
 
     def fit(self, room: int) -> int:
         """Rows of the next piece, if downstream has this room; a call is never made smaller."""
-        return self.piece if self._calls else min(self.piece, room)
+        return self.piece if self._keeps_whole else min(self.piece, room)
 
     def worked(self, rows: int, began: float, ended: float) -> None:
         """Record a processed piece with its start and end (monotonic s)."""

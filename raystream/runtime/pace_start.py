@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from raystream.connectors.traits import is_steady
 from raystream.operators.step import UserCode
 from raystream.plan.physical import ChainSpec, PhysicalPlan, StepSpec
 from raystream.runtime.pace import (
@@ -17,13 +18,15 @@ from raystream.runtime.pace import (
 def start_of(plan: PhysicalPlan, chain: ChainSpec) -> Start:
     """Initial sizes of a chain, and the number of parts into which the waiting time is divided."""
     mine = any(_is_code(step) for step in chain.steps)
+    costly = any(_costs_by_call(step) for step in chain.steps)
     by_row = any(step.step.user_code is UserCode.ROWS for step in chain.steps)
     return Start(
         piece=1 if mine else FIRST_ROWS,
         most=ROW_CODE_ROWS if by_row else BATCH_ROWS,
         ahead=first_ahead(plan),
         stages=1 + _hops(plan),
-        calls=any(_costs_by_call(step) for step in chain.steps),
+        calls=costly or not mine,  # a call on columns costs as much as some hundred rows, or more
+        whole=costly,
         least=1 if mine else COLUMN_ROWS,
     )
 
@@ -44,10 +47,10 @@ def _costs_by_call(spec: StepSpec) -> bool:
 
 
 def _is_code(spec: StepSpec) -> bool:
-    """Whether its cost is unknown: user functions, and sinks that are not raystream's."""
+    """Whether its cost is unknown: user functions, and sinks that are not steady."""
     sink = spec.step.sink
     if sink is not None:
-        return not type(sink).__module__.startswith("raystream.")
+        return not is_steady(sink)
     return spec.step.user_code is not UserCode.NONE
 
 

@@ -83,8 +83,8 @@ def test_state_of_keys_is_a_cost_of_the_batch_not_of_its_rows(keyed: bool) -> No
     made.write(rs.Collect())
     planned = plan(made._pipeline.graph(), 2, {})
     starts = [start_of(planned, chain) for chain in planned.chains]
-    assert any(start.calls for start in starts) is keyed
-    pace, now = Pace(max(starts, key=lambda start: start.calls)), 0.0
+    assert any(start.whole for start in starts) is keyed
+    pace, now = Pace(max(starts, key=lambda start: start.whole)), 0.0
     for _ in range(100):
         now = worked_off(pace, now, 1e-5, 0.3)
     assert (pace.piece == ROW_CODE_ROWS) is keyed

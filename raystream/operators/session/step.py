@@ -43,6 +43,7 @@ class SessionAggregate(Step):
     form: ClassVar[str] = "aggregate"
     operator: ClassVar[str] = "raystream.operators.session.operator:SessionAggregate"
     keeps_state: ClassVar[bool] = True
+    calls_cost: ClassVar[bool] = True
     keeps_records: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = True
     side_tags: ClassVar[tuple[str, ...]] = ("late",)

@@ -33,6 +33,7 @@ class WindowAggregate(Step):
     word: ClassVar[str] = "window_aggregate"
     form: ClassVar[str] = "aggregate"
     keeps_state: ClassVar[bool] = True
+    calls_cost: ClassVar[bool] = True
     keeps_records: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = True
     side_tags: ClassVar[tuple[str, ...]] = ("late",)
@@ -183,6 +184,7 @@ class WindowGlobal(Step):
     word: ClassVar[str] = "window_global"
     operator: ClassVar[str] = "raystream.operators.window.operator:WindowGlobal"
     keeps_state: ClassVar[bool] = True
+    calls_cost: ClassVar[bool] = True
     keeps_records: ClassVar[bool] = False
 
     aggregate: WindowAggregate

@@ -16,7 +16,9 @@ NO_LIMIT = 1_000_000
 """Row limit of a fast receiver: bytes are the limit then."""
 
 _PORTIONS = 4
-"""Rows that other channels could take too are sent in this many portions of the limit."""
+"""Rows are sent in about this many portions of the limit. Those that other channels could take too
+are not sent in larger ones, and nothing in smaller ones: a sender that fills each gap at once would
+send fewer and fewer rows at a time (the silly window syndrome of TCP)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,10 @@ class SendCredit:
         return self._size < self._window and self._rows < self._limit
 
     def free_rows(self) -> int:
-        """Number of rows that may be sent now."""
-        return max(0, self._limit - self._rows) if self._size < self._window else 0
+        """Number of rows that may be sent now; 0 while it is less than a portion of the limit."""
+        free = self._limit - self._rows
+        enough = self._size < self._window and free > 0 and free * _PORTIONS >= self._limit
+        return free if enough else 0
 
     def portion(self) -> int:
         """Number of rows to send at once where other channels could take them too."""

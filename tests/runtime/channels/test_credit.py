@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raystream.runtime.channels.base import ChannelBroken
-from raystream.runtime.channels.credit import ReceiveCredit, SendCredit
+from raystream.runtime.channels.credit import Credit, ReceiveCredit, SendCredit
 
 
 @given(sizes=st.lists(st.integers(1, 250), max_size=60), window=st.integers(1, 100))
@@ -73,3 +73,28 @@ def test_a_lower_limit_is_told_at_once_and_stops_the_sender() -> None:
     assert (credit := receive.due()) is not None
     send.give_back(credit)
     assert (send.free_rows(), send.portion()) == (1, 1)
+
+
+def test_a_sender_never_fills_gaps_that_are_smaller_than_a_portion_of_the_limit() -> None:
+    """Else it would send as many rows as were just processed, fewer and fewer at a time."""
+    credit = SendCredit(100, limit=200)
+    credit.spend(1, 190)
+    assert credit.free_rows() == 0
+    credit.give_back(Credit(1, 39, limit=200))
+    assert credit.free_rows() == 0
+    credit.give_back(Credit(0, 1, limit=200))
+    assert credit.free_rows() == 50
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 256])
+def test_rows_flow_whatever_the_limit_is(limit: int) -> None:
+    """What a receiver keeps of its credit never stops a sender."""
+    sender, receiver = SendCredit(100, limit), ReceiveCredit(100, limit)
+    for _ in range(10 * limit):
+        assert sender.free_rows() > 0
+        sender.spend(1, 1)
+        receiver.received(1)
+        receiver.consumed(1)
+        receiver.worked(1)
+        if (credit := receiver.due()) is not None:
+            sender.give_back(credit)
