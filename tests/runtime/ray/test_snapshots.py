@@ -151,7 +151,7 @@ def test_an_abandoned_pull_lets_go_of_its_stream_without_the_collector(puller: P
         puller.writer.most = 1
         second = pull(2)
         second.start()
-        assert isinstance(puller.events.get(timeout=10), Acked)
+        assert isinstance(puller.events.get(timeout=60), Acked)
     finally:
         gc.enable()
         ray.kill(actor)
