@@ -106,7 +106,7 @@ class SweptRuns(SortedRuns):
     def _begin_sweep(self) -> None:
         younger = len(self.runs) - self._pieces
         for at in reversed(range(self._pieces)):
-            self.runs[at : at + 1] = self._cut(self.runs[at])
+            self.runs[at : at + 1] = self._cut(self.runs[at], 4)
         self._pieces, self._sweeping = len(self.runs) - younger, younger
         self._swept, self._credit = 0, 0.0
 
@@ -151,10 +151,13 @@ class SweptRuns(SortedRuns):
         """u64[pieces]: where the pieces begin."""
         return np.array([run.hashes[0] for run in self.runs[: self._pieces]], np.uint64)
 
-    def _cut(self, run: Run) -> list[Run]:
-        """The run, or pieces of it if it is too large; all rows of a hash are in one."""
+    def _cut(self, run: Run, times: int = 2) -> list[Run]:
+        """The run, or pieces of it if it is so many times too large.
+
+        All rows of a hash are in one. Pieces are uploaded again: most are cut when they are merged.
+        """
         most = self._piece_rows()
-        if run.rows <= 2 * most:
+        if run.rows <= times * most:
             return [run]
         parts = min(len(run.groups), -(-run.rows // most))
         edges = np.linspace(0, len(run.groups), parts + 1).astype(np.int64).tolist()

@@ -47,6 +47,18 @@ def test_no_checkpoint_uploads_much_when_a_hundredth_of_the_keys_has_changed() -
     assert sum(shares) / len(shares) <= 0.04
 
 
+def test_nor_while_the_table_grows_and_its_pieces_with_it() -> None:
+    table = filled()
+    stored, shares = {each.id for each in table.snapshot()}, []
+    for first in range(KEYS, 4 * KEYS, 160):
+        count(table, np.arange(first, first + 160))
+        segments = table.snapshot()
+        new = sum(each.frame.height for each in segments if each.id not in stored)
+        shares.append(new / sum(each.frame.height for each in segments))
+        stored = {each.id for each in segments}
+    assert max(shares) <= 0.08
+
+
 def test_memory_stays_below_its_limit_and_the_answers_are_the_same(tmp_path: Path) -> None:
     spills = SpillDirectory(tmp_path, "one")
     memory = StateMemory(100_000, spills.spill)
