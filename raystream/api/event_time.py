@@ -82,9 +82,13 @@ def new_event_time(
         ConfigurationError: one of the options is invalid.
         ConfigurationError: one of the options is none.
     """
+    strategy = checked_watermark(watermark)
+    if strategy.align is not None:
+        text = "with_event_time cannot wait for other sources: its rows have been read"
+        raise wrong(text, "write align= at the watermark of the read")
     return WithEventTime(
         checked_time(event_time),
-        checked_watermark(watermark),
+        strategy,
         checked_unit(unit, event_time, units),
         None if time_zone is None else known_zone(time_zone),
         chosen(errors, "errors", ErrorPolicy),

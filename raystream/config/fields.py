@@ -44,6 +44,17 @@ WATERMARK = Record(
         "out_of_orderness": Field(TIME, "How late a row may be. Default: 10s."),
         "idle_timeout": Field(TIME, "An empty split is idle after. Default: 30s."),
         "max_future": Field(TIME, "How far ahead a row may be. Default: 1h."),
+        "align": Field(
+            Record(
+                "an alignment",
+                {
+                    "group": Field(NAMED, "The sources that are read together.", required=True),
+                    "max_drift": Field(TIME, "How far a split may be ahead. Default: 5m."),
+                },
+                example="{group: web, max_drift: 1m}",
+            ),
+            "Sources of a group wait for one another.",
+        ),
     },
     example="{out_of_orderness: 10s}",
 )

@@ -86,7 +86,12 @@ def watermark(value: Value | None) -> WatermarkStrategy | None:
     """The watermark of a source, or of a new event time."""
     from raystream.api.watermark import Watermark
 
-    return None if value is None else Watermark(**value.plain())
+    if value is None:
+        return None
+    options = value.plain()
+    group = options.pop("align", None) or {}
+    drift = {"max_drift": group["max_drift"]} if "max_drift" in group else {}
+    return Watermark(**options, align=group.get("group"), **drift)
 
 
 def _errors(step: Value) -> dict[str, str]:

@@ -364,6 +364,9 @@ def _watermark(strategy: WatermarkStrategy) -> str:
         value = getattr(strategy, f"{name}_ms")
         if value != getattr(default, f"{name}_ms"):
             options[name] = "None" if value is None else _time(value / 1000)
+    if strategy.align is not None and strategy.max_drift_ms is not None:
+        options["align"] = _literal(strategy.align)
+        options["max_drift"] = _time(strategy.max_drift_ms / 1000)
     return _call("rs.Watermark", [], options)
 
 

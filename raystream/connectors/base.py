@@ -168,6 +168,15 @@ class Answered(Protocol):
 
 
 @runtime_checkable
+class Pausable(Protocol):
+    """A SourceReader that can stop reading some of its splits, and read on later."""
+
+    def pause(self, splits: frozenset[SplitId]) -> None:
+        """Read nothing of these splits until the next call; of all others again."""
+        ...
+
+
+@runtime_checkable
 class Source(Protocol):
     """A source as the user wrote it: a value, cheap to pickle, no network until it is used."""
 

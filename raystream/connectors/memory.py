@@ -217,6 +217,7 @@ class MemoryReader:
         self._decode = decode
         self._next: dict[SplitId, int] = {}
         self._ends: dict[SplitId, int] = {}
+        self._paused: frozenset[SplitId] = frozenset()
 
     def add(self, split: Split) -> None:
         """Start reading this split at `split.start`."""
@@ -226,7 +227,8 @@ class MemoryReader:
 
     def poll(self, max_rows: int) -> Chunk | None:
         """Up to max_rows rows of the split that has waited longest."""
-        split = next((name for name in self._next if not self.caught_up(name)), None)
+        waiting = (name for name in self._next if name not in self._paused)
+        split = next((name for name in waiting if not self.caught_up(name)), None)
         if split is None:
             return None
         first = self._next.pop(split)
@@ -262,6 +264,10 @@ class MemoryReader:
             value,
             reason,
         )
+
+    def pause(self, splits: frozenset[SplitId]) -> None:
+        """Read nothing of these for now."""
+        self._paused = splits
 
     def caught_up(self, split: SplitId) -> bool:
         """Whether the split was read to its end."""

@@ -26,12 +26,15 @@ class ErrorPolicy(StrEnum):
 class WatermarkStrategy:
     """Watermark strategy of a source, per split; public as `rs.Watermark`. All numbers in ms.
 
-    `api` builds it from durations; see `raystream.api.watermark`.
+    `api` builds it from durations; see `raystream.api.watermark`. `max_drift_ms` is set if `align`,
+    the name of a group, is.
     """
 
     out_of_orderness_ms: int = 10_000
     idle_timeout_ms: int | None = 30_000
     max_future_ms: int | None = 3_600_000
+    align: str | None = None
+    max_drift_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from raystream.job.savepoints import Savepoints
 from raystream.job.spec import JobSpec, RestoreRefs
 from raystream.job.turns import Turns
 from raystream.plan.physical import PhysicalPlan
+from raystream.time.alignment import Groups
 
 NO_ATTEMPT = -1
 _LAST_TRIES = 5
@@ -102,6 +103,7 @@ class JobContext:
     stopped_by: str = ""
     stopped_at: float = 0.0
     suspects: frozenset[str] = frozenset()
+    groups: Groups = field(default_factory=lambda: Groups({}))
     nodes: dict[SubtaskId, str] = field(default_factory=dict)
 
     @property
@@ -196,7 +198,7 @@ class JobContext:
         """A Ping if one is due; also between attempts, or the leases of survivors would expire."""
         if self.opened == NO_ATTEMPT or not self.liveness.ping_due(self.now):
             return []
-        return [Ping(self.opened)]
+        return [Ping(self.opened, self.groups.others(self.opened))]
 
     def silent(self) -> list[Died]:
         """Subtasks over their limit, in the form of reports of their death."""

@@ -189,6 +189,7 @@ def _split(
         lag_seconds=0.0 if behind is not None and at_end else behind,
         watermark_ms=told.get("watermark_ms"),
         idle=bool(told.get("idle")),
+        paused=bool(told.get("paused")),
         quiet_seconds=quiet,
         position=told.get("position"),
         silent=told.get("silent", ""),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from raystream.errors import ConfigurationError, JobFailed, OutputLost, StorageError, Superseded
+from raystream.ids import SubtaskId
 from raystream.job.checkpoint_book import CheckpointBook
 from raystream.job.context import JobContext, RestoreStates, nothing_to_restore
 from raystream.job.facts import facts
@@ -37,6 +38,7 @@ from raystream.job.spec import JobSpec
 from raystream.job.states.ended import Ended, failed
 from raystream.job.states.recovering import Recovering
 from raystream.job.states.state import State, Step
+from raystream.time.alignment import Groups
 
 PUBLISH_INTERVAL_S = 0.5
 
@@ -91,7 +93,10 @@ class JobMachine:
             restore_states=restore_states,
             header=_with_run(spec, header or {}),
             savepoints=_savepoints(spec),
+            groups=_groups(spec),
         )
+        if self.context.groups:
+            self.context.liveness.often()
         self.context.report.nodes = self.context.nodes
         self.state: State = Recovering()
         self._published = float("-inf")
@@ -138,6 +143,7 @@ class JobMachine:
             case Pong(subtask, _, stats):
                 context.liveness.pong(subtask, context.now)
                 context.report.pong(subtask, stats)
+                context.groups.heard(subtask, stats.get("lowest"), context.opened)
             case Tick(_, who, seconds) if self._is_hopeless(seconds):
                 return self._change(_without_a_last_commit(who))
             case StopRequested(kind, savepoint, by):
@@ -220,6 +226,15 @@ def _savepoints(spec: JobSpec) -> Savepoints:
     if spec.savepoint and spec.claim:
         savepoints.claim(spec.savepoint)
     return savepoints
+
+
+def _groups(spec: JobSpec) -> Groups:
+    """The subtasks of the sources that wait for one another."""
+    members: dict[str, list[SubtaskId]] = {}
+    for chain in spec.plan.chains:
+        if chain.source is not None and chain.source.step.watermark.align is not None:
+            members.setdefault(chain.source.step.watermark.align, []).extend(chain.subtasks())
+    return Groups(members)
 
 
 def _with_run(spec: JobSpec, header: Mapping[str, Any]) -> dict[str, Any]:

@@ -263,9 +263,15 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Ask every subtask for a Pong."""
+    """Ask every subtask for a Pong, and tell sources of the others in their group.
+
+    Args:
+        attempt: Of the job.
+        others: Their least event time, by source subtask.
+    """
 
     attempt: int
+    others: Mapping[SubtaskId, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,8 @@ def _split(split: SplitStatus, now_ms: int, *, running: bool) -> list[str]:
     lag = "" if split.lag_rows is None else f"{count(split.lag_rows)} rows"
     held = split.holds_back and running
     why = "idle" if split.idle else "delays the watermark" if held else ""
+    if split.paused and running:
+        why = "waits for its group"
     if split.silent and running:
         why = f"{split.silent} does not answer"
     return [

@@ -164,6 +164,7 @@ class SplitStatus:
         silent: What does not answer for it (`broker kafka-2:9092`): it is neither at its end nor
             idle; empty: it can be read.
         silent_seconds: For how long.
+        paused: It is not read for now: its event time is ahead of its group (`align=`).
         position: Where reading continues, in the source's own format (JSON): `{"offset": 17, ..}`.
     """
 
@@ -179,6 +180,7 @@ class SplitStatus:
     position: Any = None
     silent: str = ""
     silent_seconds: float | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class TaskMetrics:
         "held_back_by",
         "idle_seconds",
         "lag",
+        "lowest",
         "oldest_transaction_s",
         "open_transactions",
         "samples",
@@ -77,6 +78,7 @@ class TaskMetrics:
         self.watermark_out: int | None = None
         self.held_back_by: str | None = None
         self.lag: Mapping[SplitId, int] = {}
+        self.lowest: int | None = None
         self.open_transactions = 0
         self.oldest_transaction_s = 0.0
         self.state_bytes = 0
@@ -138,6 +140,7 @@ class TaskMetrics:
             "watermark_out": self.watermark_out,
             "held_back_by": self.held_back_by,
             "lag": dict(self.lag),
+            "lowest": self.lowest,
             "open_transactions": self.open_transactions,
             "oldest_transaction_s": self.oldest_transaction_s,
             "state_bytes": self.state_bytes,

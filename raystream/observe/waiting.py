@@ -69,7 +69,10 @@ def event_time(status: StatusDocument, *, always: bool = False) -> str:
     ahead = max(split.watermark_ms or 0 for split in status.splits) - (lowest.watermark_ms or 0)
     if ahead <= (NEAR_MS if always else SPREAD_MS):
         return ""
-    return _lowest(lowest, ahead, status.at_ms)
+    paused = sum(split.paused for split in status.splits)
+    return _lowest(lowest, ahead, status.at_ms) + (
+        f", {paused} not read meanwhile" if paused else ""
+    )
 
 
 def _lowest(split: SplitStatus, ahead_ms: int, now_ms: int) -> str:

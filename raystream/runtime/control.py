@@ -293,8 +293,8 @@ class ControlLoop:
                 workers.notify_committed(attempt, checkpoint)
             case Drain(attempt, close_windows):
                 workers.drain(attempt, close_windows=close_windows)
-            case Ping(attempt):
-                workers.ping(attempt)
+            case Ping(attempt, others):
+                workers.ping(attempt, others)
             case Kill(subtasks):
                 workers.kill(subtasks)
             case KeepSavepoint():

@@ -187,6 +187,13 @@ class InputGate:
     def drain(self, *, close_windows: bool) -> None:
         """Do nothing: only sources drain; what they send then arrives as usual."""
 
+    def hear(self, others: int) -> None:
+        """Do nothing: only sources are aligned."""
+
+    def lowest(self) -> int | None:
+        """None: only sources are aligned."""
+        return None
+
     def dry(self) -> bool:
         """Always False: a gate ends with a final barrier."""
         return False

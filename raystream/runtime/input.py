@@ -44,6 +44,14 @@ class Input(Protocol):
         """Stop reading; with close_windows event time goes to infinity (sources only)."""
         ...
 
+    def hear(self, others: int) -> None:
+        """The least event time of the other sources of its group, epoch ms (sources only)."""
+        ...
+
+    def lowest(self) -> int | None:
+        """Its own, as time.alignment.Groups.heard takes it (sources only)."""
+        ...
+
     def dry(self) -> bool:
         """True when everything was read and emitted: only a final barrier is missing."""
         ...

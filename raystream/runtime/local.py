@@ -38,6 +38,7 @@ from raystream.runtime.task import (
     Drain,
     Finished,
     Mail,
+    Others,
     Progress,
     Snapshot,
     SourceDry,
@@ -136,9 +137,11 @@ class LocalWorkers:
         """Drain every source."""
         self._mail_sources(Drain(close_windows))
 
-    def ping(self, attempt: int) -> None:
+    def ping(self, attempt: int, others: Mapping[SubtaskId, int]) -> None:
         """Answer for every task: all of this thread is alive."""
         for subtask, task in self._tasks.items():
+            if subtask in others:
+                task.mail(Others(others[subtask]))
             self.post(Pong(subtask, attempt, task.observe().to_dict()))
 
     def kill(self, subtasks: Sequence[SubtaskId]) -> None:

@@ -35,6 +35,7 @@ from raystream.observe.silence import Silence
 from raystream.observe.unknown import UnknownNames
 from raystream.operators.operator import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
+from raystream.runtime.aligned import AlignedReading
 from raystream.runtime.element import Element
 from raystream.runtime.origins import Origins, rejects
 from raystream.runtime.pace import BATCH_ROWS
@@ -100,6 +101,9 @@ class SourceInput:
         self._marks = SplitWatermarks(spec.step.watermark)
         self._times = SourceTimes(spec.step)
         self._marks.restore(_watermarks(headers), _idle(headers))
+        self._aligned = AlignedReading(
+            spec.step.watermark, self._reader, self._marks, bounded=bounded
+        )
         self._order = RowOrder(headers) if spec.read.row_order else None
         self._add(self._starts(splits, headers))
         self._ready: deque[Element] = deque()
@@ -168,7 +172,9 @@ class SourceInput:
         if self._ended:
             return None
         self._discover()
-        chunk = None if self._drained else self._reader.poll(self._asked())
+        chunk = None
+        if not self._drained and self._aligned.may_read():
+            chunk = self._reader.poll(self._asked())
         if chunk is not None:
             self._quiet_until = None
             self._collect(chunk)
@@ -196,6 +202,14 @@ class SourceInput:
         """Stop reading."""
         self._drained = True
         self._end(close_windows=close_windows)
+
+    def hear(self, others: int) -> None:
+        """The least event time of the other sources of its group."""
+        self._aligned.hear(others)
+
+    def lowest(self) -> int | None:
+        """The least event time of its splits."""
+        return END_OF_TIME if self._ended else self._aligned.lowest()
 
     def dry(self) -> bool:
         """Whether everything was emitted."""
@@ -248,6 +262,7 @@ class SourceInput:
                 "position": self._positions.get(each.split),
                 "watermark_ms": each.watermark,
                 "idle": each.idle,
+                "paused": each.split in self._aligned.paused,
                 "quiet_seconds": None if each.quiet_since is None else now - each.quiet_since,
                 "behind_seconds": None if each.highest is None else (wall - each.highest) / 1000,
             }
@@ -370,7 +385,7 @@ class SourceInput:
     def _speak(self) -> None:
         if self._drained:
             return
-        caught_up = {split for split in self._positions if self._reader.caught_up(split)}
+        caught_up = self._aligned.caught_up(self._positions)
         news = self._marks.tick(self._ctx.clock.now(), caught_up)
         if news is not None:
             self._ready.append(news)

@@ -50,7 +50,14 @@ class Drain:
     close_windows: bool
 
 
-Mail = Trigger | CheckpointComplete | Drain
+@dataclass(frozen=True, slots=True)
+class Others:
+    """Mail to a source task: the least event time of the other sources of its group."""
+
+    lowest: int
+
+
+Mail = Trigger | CheckpointComplete | Drain | Others
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +200,8 @@ class Task:
                 self._input.trigger(barrier)
             case Drain(close_windows):
                 self._input.drain(close_windows=close_windows)
+            case Others(lowest):
+                self._input.hear(lowest)
             case CheckpointComplete(checkpoint):
                 self._committed(checkpoint)
                 self._finished = checkpoint == self._final
@@ -325,6 +334,7 @@ class Task:
         metrics.held_back_by = ", ".join(held[:3]) if held else None
         metrics.lag = self._input.lag()
         metrics.splits = self._input.splits()
+        metrics.lowest = self._input.lowest()
         gauges = self._chain.gauges()
         metrics.state_bytes = int(gauges.get("state_bytes", 0))
         metrics.state_disk_bytes = int(gauges.get("state_disk_bytes", 0))

@@ -49,8 +49,13 @@ class Workers(Protocol):
         """Make the sources stop reading (and send the last watermark): Dry for each source."""
         ...
 
-    def ping(self, attempt: int) -> None:
-        """Ask every subtask of the attempt for a Pong."""
+    def ping(self, attempt: int, others: Mapping[SubtaskId, int]) -> None:
+        """Ask every subtask of the attempt for a Pong.
+
+        Args:
+            attempt: Of the job.
+            others: For sources with a group the least event time of the others in it.
+        """
         ...
 
     def kill(self, subtasks: Sequence[SubtaskId]) -> None:

@@ -168,6 +168,10 @@ class SplitWatermarks:
         """Splits that are idle, or were before a restart and gave no row since; sorted."""
         return sorted(self._idle | (self._resting & self._times.keys()))
 
+    def active_times(self) -> dict[SplitId, int | None]:
+        """Watermark of each split that is not idle; None: no row came yet."""
+        return {split: self._times[split] for split in self._active()}
+
     def _active(self) -> list[SplitId]:
         away = self._idle | self._waiting_to_join
         return [split for split in self._times if split not in away]

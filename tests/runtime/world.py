@@ -209,7 +209,7 @@ class FakeWorkers:
         self._draining = True
         self._called("drain")
 
-    def ping(self, attempt: int) -> None:
+    def ping(self, attempt: int, others: Mapping[SubtaskId, int]) -> None:
         for subtask in self._subtasks:
             steps = {}
             if subtask.chain == "read":

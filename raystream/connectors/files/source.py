@@ -282,6 +282,7 @@ class FilesReader:
         self._cursors: dict[SplitId, Cursor] = {}
         self._endless = False
         self._gone: list[Split] = []
+        self._paused: frozenset[SplitId] = frozenset()
 
     def add(self, split: Split) -> None:
         """Start reading this split at `split.start`."""
@@ -294,7 +295,7 @@ class FilesReader:
         """Up to max_rows rows of the file that has waited longest."""
         if self._gone:
             return self._lost(self._gone.pop())
-        for split in list(self._cursors):
+        for split in [name for name in self._cursors if name not in self._paused]:
             cursor = self._cursors.pop(split)
             self._cursors[split] = cursor
             try:
@@ -333,6 +334,10 @@ class FilesReader:
 
         run = Run(split, 0, frame.height, piece.position)
         return Chunk(frame, (run,), rejected, reject, unknown=piece.unknown)
+
+    def pause(self, splits: frozenset[SplitId]) -> None:
+        """Read nothing of these files for now."""
+        self._paused = splits
 
     def caught_up(self, split: SplitId) -> bool:
         """Whether the file was read to its current end."""

@@ -68,6 +68,7 @@ class _Partition:
     topic_id: str | None
     end: int | None
     at_end: bool = False
+    paused: bool = False
 
     def position(self) -> Position:
         return {"offset": self.offset, "epoch": self.epoch, "topic_id": self.topic_id}
@@ -204,6 +205,17 @@ class KafkaReader:
         """True if every partition has an end and its position reached it."""
         return all(partition.finished() for partition in self._partitions.values())
 
+    def pause(self, splits: frozenset[SplitId]) -> None:
+        """Fetch nothing of these partitions; what was fetched and not read is fetched again."""
+        for split, partition in self._by_split.items():
+            if partition.finished() or partition.paused == (split in splits):
+                continue
+            partition.paused, partition.at_end = split in splits, False
+            if partition.paused:
+                self._consumer.unassign([partition.place()])
+            else:
+                self._consumer.assign_more([partition.place()])
+
     def committed(self, positions: Mapping[SplitId, Position]) -> None:
         """Publish positions to the group, for lag tools only."""
         self._topic_ids.ask_again()
@@ -251,7 +263,7 @@ class KafkaReader:
         return [
             partition.place()
             for split, partition in self._by_split.items()
-            if not self.caught_up(split)
+            if not partition.paused and not self.caught_up(split)
         ]
 
     def _stretches(self, messages: Sequence[Message]) -> list[_Stretch]:

@@ -31,7 +31,7 @@ from raystream.runtime.ray.serialization import differing, unpack_request
 from raystream.runtime.ray.watchdog import Lease, watch
 from raystream.runtime.snapshot_stream import NewSegment, SnapshotHeader, SnapshotStream
 from raystream.runtime.tail import Mark, Row
-from raystream.runtime.task import CheckpointComplete, Drain, Mail, Trigger
+from raystream.runtime.task import CheckpointComplete, Drain, Mail, Others, Trigger
 from raystream.storage.open import job_store
 
 GROUPS = {"control": 1, "query": 1, "wait": 1, "snap": 1}
@@ -164,12 +164,19 @@ class Subtask:
         return self._mail(attempt, Drain(close_windows))
 
     @ray.method(concurrency_group="query")
-    def ping(self, attempt: int) -> PingReply | Failure:
-        """Answer if this process runs the attempt; renews the lease."""
+    def ping(self, attempt: int, others: int | None = None) -> PingReply | Failure:
+        """Answer if this process runs the attempt; renews the lease.
+
+        Args:
+            attempt: Of the job.
+            others: The least event time of the other sources of its group, if it has one.
+        """
         run = self._current(attempt)
         if run is None:
             return _refused(attempt, self._attempt)
         self._lease.renew(run.request.lease)
+        if others is not None:
+            run.mail(Others(others))
         return PingReply(run.stats())
 
     @ray.method(concurrency_group="query")

@@ -162,14 +162,13 @@ class RayWorkers:
 
         self._main_thread.put(drain)
 
-    def ping(self, attempt: int) -> None:
+    def ping(self, attempt: int, others: Mapping[SubtaskId, int]) -> None:
         """Ask every subtask of the attempt for a Pong."""
 
         def ping() -> None:
             for subtask, worker in self._members(attempt):
-                self._main_thread.when(
-                    worker.handle.ping.remote(attempt), self._ponged(subtask, attempt)
-                )
+                ref = worker.handle.ping.remote(attempt, others.get(subtask))
+                self._main_thread.when(ref, self._ponged(subtask, attempt))
 
         self._main_thread.put(ping)
 

@@ -50,6 +50,22 @@ def test_bounded_read_gives_each_record_once_with_positions(bench, topic):
     reader.close()
 
 
+def test_partitions_that_are_paused_wait_and_are_read_on_without_a_gap(bench, topic):
+    bench.produce(topic, *[_number(n, n % 2) for n in range(2000)])
+    source = bench.kafka().topic(topic).as_source()
+    reader = bench.reader(source, NUMBERS, event_time="n")
+    bench.add_all(reader, source.discover(bounded=True))
+    reader.pause(frozenset([f"{topic}/1"]))
+    first, _ = bench.drain(reader, lambda: reader.lag()[f"{topic}/0"] == 0)
+    assert sorted(first["n"].to_list()) == list(range(0, 2000, 2))
+    assert not reader.finished()
+    assert not reader.caught_up(f"{topic}/1")
+    reader.pause(frozenset())
+    rest, _ = bench.drain(reader, reader.finished)
+    assert rest["n"].to_list() == list(range(1, 2000, 2))
+    reader.close()
+
+
 def test_a_position_in_the_middle_reads_on_from_there(bench, topic):
     bench.produce(topic, *[_number(n) for n in range(100)])
     source = bench.kafka().topic(topic).as_source()
