@@ -37,6 +37,7 @@ from raystream.operators.window_apply.step import WindowApply
 from raystream.operators.window_join.step import WindowJoin
 from raystream.operators.with_columns.step import WithColumns
 from raystream.operators.with_event_time.step import WithEventTime
+from raystream.operators.with_processing_time.step import WithProcessingTime
 from raystream.operators.write.step import Write
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "WindowUpdates",
     "WithColumns",
     "WithEventTime",
+    "WithProcessingTime",
     "Write",
     "output_schema",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.arguments import checked
@@ -9,6 +10,7 @@ from raystream.api.origin import at_call, wrong
 from raystream.api.verb_options import policy_of
 from raystream.graph.logical import Edge
 from raystream.operators.over.step import Over
+from raystream.operators.with_processing_time.step import WithProcessingTime
 from raystream.units import Duration, milliseconds
 
 if TYPE_CHECKING:
@@ -22,6 +24,26 @@ class WindowVerbs:
     _pipeline: Pipeline
     _edge: Edge
     _key: tuple[str, ...]
+
+    @checked
+    def with_processing_time(
+        self, *, name: str | None = None, parallelism: int | None = None
+    ) -> typing.Self:
+        """Make the time of the clock the event time: windows behind are windows of the clock.
+
+        Each row gets the time at which it comes here, and event time goes on with the clock,
+        whether rows come or not: no row is late. Another run over the same rows gives other
+        windows; what is emitted is committed once (docs/windows.md).
+
+        >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 2}]))
+        >>> timed = rows.with_processing_time().window(rs.tumbling("365d")).agg(n=rs.count())
+        >>> timed.collect()["n"].sum()
+        2
+        """
+        step = WithProcessingTime()
+        mine: Any = self
+        made: typing.Self = mine._then(step, name, parallelism)
+        return made
 
     @checked
     def over(

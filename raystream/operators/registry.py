@@ -33,6 +33,7 @@ from raystream.operators.window_apply.step import WindowApply
 from raystream.operators.window_join.step import WindowJoin
 from raystream.operators.with_columns.step import WithColumns
 from raystream.operators.with_event_time.step import WithEventTime
+from raystream.operators.with_processing_time.step import WithProcessingTime
 from raystream.operators.write.step import Write
 
 OURS: tuple[type[Step], ...] = (
@@ -50,6 +51,7 @@ OURS: tuple[type[Step], ...] = (
     Inspect,
     Process,
     WithEventTime,
+    WithProcessingTime,
     Union,
     AsofJoin,
     IntervalJoin,

@@ -87,6 +87,16 @@ def map_batches(step: Any, rows: list[Row]) -> list[Row]:
     return [{TIME: time, **row} for time, row in zip(times, made, strict=True)]
 
 
+def with_processing_time(step: Any, rows: list[Row]) -> list[Row]:
+    """Refused.
+
+    Raises:
+        ConfigurationError: only the clock knows.
+    """
+    what = "no evaluation of the time of the clock"
+    raise ConfigurationError(what)
+
+
 def with_event_time(step: Any, rows: list[Row]) -> list[Row]:
     """With another event time."""
     return [{**row, TIME: time_of(step, row)} for row in rows]

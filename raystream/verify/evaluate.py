@@ -102,6 +102,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "over": over,
     "process": _process,
     "with_event_time": columns.with_event_time,
+    "with_processing_time": columns.with_processing_time,
     "interval_join": interval_join,
     "asof_join": asof_join,
     "join": join,

@@ -40,6 +40,7 @@ EXAMPLES: dict[str, Step] = {
         steps.Over(("n",), {"m": rs.row_number()}, rows=2),
         steps.Process(rs.Process(), ("n",)),
         steps.WithEventTime("n"),
+        steps.WithProcessingTime(),
         steps.Union(),
         steps.AsofJoin((("n", "m"),), within_ms=60_000),
         steps.WindowJoin((("n", "m"),), window=rs.tumbling("1m")),

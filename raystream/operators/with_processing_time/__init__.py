@@ -1,0 +1,1 @@
+"""WithProcessingTime: the time of the clock as event time."""
