@@ -73,6 +73,13 @@ class Events:
         """Bids on auctions."""
         return self._read("bid")
 
+    @cached_property
+    def side(self) -> Stream:
+        """The bounded table of q13: a value for each number below 10,000."""
+        rows = [{"key": n, "value": str(n)} for n in range(10_000)]
+        kinds = {"key": "int", "value": "string"}
+        return self._pipeline.read(rs.Rows(rows), schema=kinds, name="side")
+
     def _read(self, name: str) -> Stream:
         return self._pipeline.read(
             self._source(name),

@@ -38,6 +38,7 @@ QUERIES: Mapping[str, Query] = {
         bids.q10,
         windows.q11,
         windows.q12,
+        joins.q13,
         bids.q14,
         totals.q15,
         totals.q16,

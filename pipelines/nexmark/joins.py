@@ -1,4 +1,4 @@
-"""Queries of joined streams: q3, q8, q20, q23."""
+"""Queries of joined streams: q3, q8, q13, q20, q23."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def q8(events: Events) -> Stream:
     people = events.person.select("id", "name", stime=start)
     sellers = events.auction.select(id="seller", stime=start)
     return people.join(sellers, on=["id", "stime"], within=("-10s", "10s"), how="semi")
+
+
+def q13(events: Events) -> Stream:
+    """Every bid with the value that a bounded table has for its auction."""
+    bids = events.bid.select("auction", "bidder", "price", "dateTime", key="auction % 10000")
+    return bids.lookup(events.side, "key").drop("key")
 
 
 def q20(events: Events) -> Stream:

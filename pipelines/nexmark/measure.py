@@ -82,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _line(query: str, pipeline: rs.Pipeline, options: argparse.Namespace) -> str:
-    kinds = [n.name for n in pipeline.graph().nodes if n.step.source is not None]
+    sources = [n.name for n in pipeline.graph().nodes if n.step.source is not None]
+    kinds = [name for name in sources if name in OF_EPOCH]
     events = sum(options.events // EPOCH * OF_EPOCH[kind][1] for kind in kinds)
     meter = Meter()
     meter.book.look()
