@@ -1,5 +1,5 @@
 // The graph of chains, left to right: fill = busy, colour of an edge = back-pressure of its sender.
-const WIDE = 190, GAP_X = 60, GAP_Y = 14, LINE = 15, MOST_STEPS = 6;
+const WIDE = 208, GAP_X = 60, GAP_Y = 14, LINE = 15, MOST_STEPS = 6;
 
 export function svg(tag, attributes = {}, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
