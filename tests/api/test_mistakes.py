@@ -75,7 +75,8 @@ MISTAKES = {
     "rows.select()": 'select needs a column; write .select("name")',
     'rows.window("1m")': (
         "window takes a window, not '1m'; "
-        'write rs.tumbling("1m"), rs.hopping(..), rs.cumulative(..), rs.session(..)'
+        'write rs.tumbling("1m"), rs.hopping(..), rs.cumulative(..), rs.session(..), '
+        "rs.count_window(..), rs.global_window(..)"
     ),
     'rows.window(rs.tumbling("1m"), grace="5s")': (
         "window: unknown option 'grace'; it is allowed_lateness, in .window(.., allowed_lateness=)"
@@ -166,11 +167,11 @@ MISTAKES = {
         'nothing comes out of .errors: the policy is fail; write p.read(.., errors="dlq")'
     ),
     "rows.late": (
-        "only a stream made by .window(..).agg(..) or .join(..) has .late; "
+        "only a stream made by .window(..).agg(..), .over(..).agg(..) or .join(..) has .late; "
         "write counts = rows.window(..).agg(..), then counts.late.write(..)"
     ),
     'counts.select("ip").late': (
-        "only a stream made by .window(..).agg(..) or .join(..) has .late; "
+        "only a stream made by .window(..).agg(..), .over(..).agg(..) or .join(..) has .late; "
         "write counts = rows.window(..).agg(..), then counts.late.write(..)"
     ),
     'rows.filter("status > 1", name="a b")': (
