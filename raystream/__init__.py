@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from polars import lit as lit
 
     from raystream import errors as errors
+    from raystream.api.aggregates import approx_count_distinct as approx_count_distinct
     from raystream.api.aggregates import arg_max as arg_max
     from raystream.api.aggregates import arg_min as arg_min
     from raystream.api.aggregates import collect as collect
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from raystream.api.aggregates import last as last
     from raystream.api.aggregates import max as max  # noqa: A004 - the word users know
     from raystream.api.aggregates import mean as mean
+    from raystream.api.aggregates import median as median
     from raystream.api.aggregates import min as min  # noqa: A004 - the word users know
+    from raystream.api.aggregates import quantile as quantile
     from raystream.api.aggregates import stddev as stddev
     from raystream.api.aggregates import sum as sum  # noqa: A004 - the word users know
     from raystream.api.aggregates import top_k as top_k
@@ -88,6 +91,7 @@ _WHERE = {
     "Watermark": "raystream.api.watermark",
     "aggregate": "raystream.api.user_aggregates",
     "aggregate_columns": "raystream.api.user_aggregates",
+    "approx_count_distinct": "raystream.api.aggregates",
     "arg_max": "raystream.api.aggregates",
     "arg_min": "raystream.api.aggregates",
     "col": "polars",
@@ -109,7 +113,9 @@ _WHERE = {
     "variance": "raystream.api.aggregates",
     "stddev": "raystream.api.aggregates",
     "count_distinct": "raystream.api.aggregates",
+    "median": "raystream.api.aggregates",
     "min": "raystream.api.aggregates",
+    "quantile": "raystream.api.aggregates",
     "pattern": "raystream.connectors.kafka.topic_pattern",
     "state": "raystream.graph.process",
     "sum": "raystream.api.aggregates",

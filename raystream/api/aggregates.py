@@ -224,6 +224,55 @@ def top_k(value: Any, k: int, *, where: Any = None, distinct: bool = False) -> A
     return replace(asked, limit=_at_least_one(k, "top_k: k"))
 
 
+@checked
+def quantile(value: Any, q: float, *, where: Any = None) -> Aggregate:
+    """The value that a share of all values is below, within 1 %; a float, null without values.
+
+    It is the value at place floor(q * (n - 1)) of n, counted from 0. The state holds a count for
+    each 2 % step that has values (DDSketch), some hundreds; the answer does not depend on the order
+    of rows, nor on parts. `value` (numbers) and `where` as in `count`.
+
+    Args:
+        value: As in `count`.
+        q: From 0 (the least) to 1 (the greatest); 0.5 is the median.
+        where: As in `count`.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": n} for n in range(11)]))
+    >>> rows.window(rs.tumbling("1d")).agg(p90=rs.quantile("n", 0.9)).collect()["p90"].to_list()
+    [9.0]
+    """
+    if not 0 <= q <= 1:
+        text = f"quantile: q is {q}, not from 0 to 1"
+        raise wrong(text, "for example 0.95")
+    return replace(_aggregate(AggregateKind.QUANTILE, value, where), quantile=float(q))
+
+
+@checked
+def median(value: Any, *, where: Any = None) -> Aggregate:
+    """`quantile(value, 0.5)`.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": 1}, {"n": 5}, {"n": 3}]))
+    >>> rows.window(rs.tumbling("1d")).agg(mid=rs.median("n")).collect()["mid"].to_list()
+    [3.0]
+    """
+    return quantile(value, 0.5, where=where)
+
+
+@checked
+def approx_count_distinct(value: Any, *, where: Any = None) -> Aggregate:
+    """Number of different values that are not null, with a standard error of 0.8 %.
+
+    The state holds at most 64 KiB for a window and key (HyperLogLog), and less for few values; the
+    answer does not depend on the order of rows, nor on parts. `value` and `where` as in `count`.
+
+    >>> rows = rs.Pipeline("example").read(rs.Rows([{"n": n % 3} for n in range(11)]))
+    >>> found = rows.window(rs.tumbling("1d")).agg(n=rs.approx_count_distinct("n")).collect()
+    >>> found["n"].to_list()
+    [3]
+    """
+    return _aggregate(AggregateKind.APPROX_COUNT_DISTINCT, value, where)
+
+
 def _aggregate(kind: AggregateKind, value: Any, where: Any, *, distinct: bool = False) -> Aggregate:
     if value is None and kind is not AggregateKind.COUNT:
         text = f"{kind} needs a value"

@@ -14,11 +14,15 @@ from raystream.graph.nearest import did_you_mean
 _CALL = re.compile(r"\s*([A-Za-z_]\w*(?:(?:\.\w+)*:\w+)?)\s*\(")
 _CONDITION = re.compile(r"\s*(?:filter\s*(?P<filter>\()\s*)?where\b", re.IGNORECASE)
 _DISTINCT = re.compile(r"\s*distinct\b\s*", re.IGNORECASE)
-_NUMBER = re.compile(r"\s*(?:(limit|k)\s*=\s*)?([0-9.]+)\s*")
+_NUMBER = re.compile(r"\s*(?:(limit|k|q)\s*=\s*)?([0-9.]+)\s*")
 _NAME = re.compile(r"\s*[A-Za-z_]\w*\s*")
 
 
-LIMITED = {AggregateKind.COLLECT: "limit", AggregateKind.TOP_K: "k"}
+LIMITED = {
+    AggregateKind.COLLECT: "limit",
+    AggregateKind.TOP_K: "k",
+    AggregateKind.QUANTILE: "q",
+}
 """Aggregates with a number, and its name."""
 
 _FORMS = {
@@ -26,6 +30,7 @@ _FORMS = {
     AggregateKind.ARG_MAX: "price, shop",
     AggregateKind.COLLECT: "column, 100",
     AggregateKind.TOP_K: "column, 3",
+    AggregateKind.QUANTILE: "column, 0.95",
 }
 _NUMBERS = {1: "one value", 2: "two values"}
 
@@ -67,6 +72,7 @@ class AggregateText:
         by: As in Aggregate.
         distinct: As in Aggregate.
         limit: As in Aggregate.
+        quantile: As in Aggregate.
         user: `module:name` of an aggregate of the user.
         inputs: What it is computed of.
     """
@@ -77,6 +83,7 @@ class AggregateText:
     by: Part | None = None
     distinct: bool = False
     limit: int | None = None
+    quantile: float | None = None
     user: str | None = None
     inputs: tuple[Part, ...] = ()
 
@@ -96,7 +103,7 @@ class AggregateText:
             condition = None if self.where is None else self.where.text
             return user(self.user)(*(part.text for part in self.inputs), where=condition)
         value, where, by = (p and p.text for p in (self.value, self.where, self.by))
-        return Aggregate(self.kind, value, where, by, self.distinct, self.limit)
+        return Aggregate(self.kind, value, where, by, self.distinct, self.limit, self.quantile)
 
 
 def parse_aggregate(text: str) -> AggregateText:
@@ -126,13 +133,23 @@ def parse_aggregate(text: str) -> AggregateText:
         message = "there is a condition in the brackets already; join both with and"
         raise NoAggregate(message, behind.offset)
     place = call.end() if value is None else value.offset
-    if ":" in call[1]:
+    if call[1].lower() == "median":
+        found = _median(arguments, place)
+    elif ":" in call[1]:
         found = AggregateText(kind, None, None, user=call[1], inputs=tuple(arguments))
     else:
         found = _of_kind(kind, arguments, place)
     if distinct:
         found = _distinct(found, place)
     return replace(found, where=where or behind)
+
+
+def _median(arguments: list[Part], place: int) -> AggregateText:
+    if len(arguments) != 1:
+        what = "takes one value" if arguments else "needs a value"
+        message = f"median {what}; write median(column)"
+        raise NoAggregate(message, place)
+    return AggregateText(AggregateKind.QUANTILE, arguments[0], None, quantile=0.5)
 
 
 def _of_kind(kind: AggregateKind, arguments: list[Part], place: int) -> AggregateText:
@@ -143,6 +160,8 @@ def _of_kind(kind: AggregateKind, arguments: list[Part], place: int) -> Aggregat
         if len(arguments) != len(names):
             message = f"{kind} needs a value and a number; write {kind}({form})"
             raise NoAggregate(message, place)
+        if kind is AggregateKind.QUANTILE:
+            return AggregateText(kind, arguments[0], None, quantile=_share(arguments[1], form))
         return AggregateText(kind, arguments[0], None, limit=_whole(kind, arguments[1], form))
     if len(arguments) > len(names):
         message = f"{kind} takes {_NUMBERS[len(names)]}; write {kind}({form})"
@@ -182,6 +201,18 @@ def _whole(kind: AggregateKind, part: Part, form: str) -> int:
         message = f"{kind}: {LIMITED[kind]} is {found[2]}, not 1 or more"
         raise NoAggregate(message, part.offset)
     return int(found[2])
+
+
+def _share(part: Part, form: str) -> float:
+    """From 0 to 1."""
+    found = _NUMBER.fullmatch(part.text)
+    if found is None or found[1] not in (None, "q") or not re.fullmatch(r"\d*\.?\d+", found[2]):
+        message = f"{part.text!r} is not a number; write quantile({form})"
+        raise NoAggregate(message, part.offset)
+    if not 0 <= float(found[2]) <= 1:
+        message = f"quantile: q is {found[2]}, not from 0 to 1"
+        raise NoAggregate(message, part.offset)
+    return float(found[2])
 
 
 def _arguments(value: Part | None) -> tuple[bool, list[Part]]:
@@ -229,6 +260,8 @@ def _kind(name: str, offset: int) -> AggregateKind:
     known = [str(kind) for kind in AggregateKind if kind is not AggregateKind.USER]
     if ":" in name:
         return AggregateKind.USER
+    if name.lower() == "median":
+        return AggregateKind.QUANTILE
     if name.lower() in known:
         return AggregateKind(name.lower())
     renamed = RENAMED.get(name.lower())

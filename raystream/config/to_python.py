@@ -351,6 +351,8 @@ def _aggregate(aggregate: Aggregate) -> str:
         options["limit"] = _literal(aggregate.limit)
     elif aggregate.limit is not None:
         arguments.append(_literal(aggregate.limit))
+    if aggregate.quantile is not None:
+        arguments.append(_literal(aggregate.quantile))
     if aggregate.where is not None:
         options["where"] = _literal(aggregate.where)
     if aggregate.distinct:

@@ -27,6 +27,8 @@ class AggregateKind(StrEnum):
     COUNT_DISTINCT = "count_distinct"
     VARIANCE = "variance"
     STDDEV = "stddev"
+    QUANTILE = "quantile"
+    APPROX_COUNT_DISTINCT = "approx_count_distinct"
     USER = "user"
 
 
@@ -60,6 +62,7 @@ class Aggregate:
         by: For arg_min and arg_max: what is least or greatest, as `value`.
         distinct: Each value is used once.
         limit: How many values a collect or top_k gives at most.
+        quantile: From 0 (the least value) to 1 (the greatest).
         user: The aggregate of the user.
         inputs: What it is computed of, as `value`; none: the whole row, as a dict.
     """
@@ -70,6 +73,7 @@ class Aggregate:
     by: Any = None
     distinct: bool = False
     limit: int | None = None
+    quantile: float | None = None
     user: UserAggregate | None = None
     inputs: tuple[Any, ...] = ()
 
@@ -111,7 +115,8 @@ class Aggregate:
         parts = [str(each) for each in written if each is not None]
         if parts and self.distinct:
             parts[0] = f"distinct {parts[0]}"
-        parts += [] if self.limit is None else [str(self.limit)]
+        numbers = (self.limit, self.quantile)
+        parts += [str(each) for each in numbers if each is not None]
         where = "" if self.where is None else f" where {self.where}"
         return f"{self.title}({', '.join(parts)}){where}"
 

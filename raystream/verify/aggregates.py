@@ -15,6 +15,7 @@ from raystream.graph.aggregates import PICKS, Aggregate, AggregateKind
 from raystream.graph.user_aggregates import RowAggregate
 from raystream.ids import HIDDEN
 from raystream.verify.rows import Row, column, comparable
+from raystream.verify.sketches import distinct, quantile
 
 
 def values_of(step: Any, rows: list[Row]) -> dict[str, Given]:
@@ -91,6 +92,8 @@ def finish(
     found = [values[number] for number in counted]
     if asked.distinct:
         found = list({comparable(value): value for value in found}.values())
+    if asked.quantile is not None:
+        return quantile(found, asked.quantile)
     if asked.limit is not None:
         ordered = found if asked.kind is AggregateKind.COLLECT else _falling(found)
         return ordered[: asked.limit]
@@ -192,6 +195,7 @@ _AGGREGATES: Mapping[AggregateKind, Callable[[Sequence[Any]], Any]] = {
     AggregateKind.FIRST: _or_none(lambda values: values[0]),
     AggregateKind.LAST: _or_none(lambda values: values[-1]),
     AggregateKind.COUNT_DISTINCT: lambda values: len({comparable(value) for value in values}),
+    AggregateKind.APPROX_COUNT_DISTINCT: distinct,
     AggregateKind.VARIANCE: _variance,
     AggregateKind.STDDEV: lambda values: (
         math.sqrt(_variance(values) or 0.0) if len(values) > 1 else None

@@ -20,15 +20,18 @@ from raystream.data.batch import HIDDEN, TIME
 from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import ARGS, PICKS, Aggregate, AggregateKind
 from raystream.graph.policies import ErrorPolicy
-from raystream.graph.user_aggregates import RowAggregate, UserAggregate
+from raystream.graph.user_aggregates import RowAggregate
 from raystream.operators.row_errors import RowErrors, reject_raised
+from raystream.operators.window.distinct_sketch import DistinctMeasure
 from raystream.operators.window.lists import list_measure
 from raystream.operators.window.numbers import Answer, mean_of, sum_of, summed
 from raystream.operators.window.picks import PLACES, Pick, picks, relabelled, upgraded
+from raystream.operators.window.quantiles import QuantileMeasure
 from raystream.operators.window.spread import spread, spread_ways, variance_of
 from raystream.operators.window.user_columns import ColumnMeasure
 from raystream.operators.window.user_rows import RowMeasure
 from raystream.operators.window.values import Taken, Values
+from raystream.operators.window.wholes import WholeMeasure
 from raystream.state.fold import Fold, Way
 from raystream.state.keys import stable_order_small
 
@@ -79,25 +82,22 @@ class Aggregation:
         self._asked = aggregates
         self._picks = picks(aggregates, _MAIN)
         self._lists = {n: m for n, a in aggregates.items() if (m := list_measure(a)) is not None}
-        self._users = {
-            name: measure_of(name, asked.user)
-            for name, asked in aggregates.items()
-            if asked.user is not None
-        }
+        measures = {name: measure_of(name, asked) for name, asked in aggregates.items()}
+        self._wholes = {name: each for name, each in measures.items() if each is not None}
         self._values = None if columns is None else Values(aggregates, columns)
         self._kept: Mapping[str, pl.DataType] | None = None
         if columns is not None:
             rows = pl.DataFrame(schema={**columns, TIME: pl.Int64})
             partials = self.partial(self.with_values(rows), [pl.lit(0).alias(_GROUP)])
             self._kept = partials.drop(_GROUP).schema
-            self._check_users(self._kept)
+            self._check_wholes(self._kept)
 
     def computed(self, rows: pl.DataFrame, errors: RowErrors) -> pl.DataFrame:
         """The rows that can be aggregated, with their values; `errors` handles the others."""
         found = self._known().computed(rows, errors)
         if errors.policy is ErrorPolicy.FAIL:
             return found  # they raise when they are added
-        for name, user in self._users.items():
+        for name, user in self._wholes.items():
             if isinstance(user, RowMeasure):
                 told = user.failing(found.select(self._known().taken[name].inputs))
                 found = reject_raised(errors, found, told) if told else found
@@ -114,34 +114,34 @@ class Aggregation:
         ranked = [self._ranked(pick, frame, taken) for pick in self._picks]
         rows = frame.with_columns(ranks for ranks, _ in ranked)
         parts += [pick.chosen() for pick in self._picks]
-        if self._users:
+        if self._wholes:
             rows = rows.with_row_index(_PLACE)
             parts.append(pl.col(_PLACE))
         grouped = rows.group_by(by).agg([*parts, pl.len().cast(pl.Int64).alias(ROWS)])
-        if self._users:
-            grouped = self._of_users(frame, grouped, taken)
+        if self._wholes:
+            grouped = self._of_wholes(frame, grouped, taken)
         for pick, (_, columns) in zip(self._picks, ranked, strict=True):
             chosen = columns.select(pl.all().gather(grouped.get_column(pick.rank)))
             grouped = grouped.drop(pick.rank).hstack(chosen)
         return grouped
 
-    def _of_users(
+    def _of_wholes(
         self, frame: pl.DataFrame, grouped: pl.DataFrame, taken: Mapping[str, Taken]
     ) -> pl.DataFrame:
-        """Add the partials of aggregates of the user; _PLACE lists the rows of each group."""
+        """Add the partials of all groups at once; _PLACE lists the rows of each group."""
         places = grouped.get_column(_PLACE)
         sizes = places.list.len().to_numpy()
         groups = pl.Series(np.repeat(np.arange(grouped.height, dtype=np.uint32), sizes))
         rows = frame[places.explode()]
         return grouped.drop(_PLACE).with_columns(
-            user.partial(rows.select(taken[name].inputs), groups, grouped.height).alias(
+            measure.partial(rows.select(taken[name].read), groups, grouped.height).alias(
                 _MAIN + name
             )
-            for name, user in self._users.items()
+            for name, measure in self._wholes.items()
         )
 
-    def _check_users(self, kept: Mapping[str, pl.DataType]) -> None:
-        for name, user in self._users.items():
+    def _check_wholes(self, kept: Mapping[str, pl.DataType]) -> None:
+        for name, user in self._wholes.items():
             if isinstance(user, ColumnMeasure):
                 user.check(kept[_MAIN + name])
 
@@ -233,7 +233,7 @@ class Aggregation:
 
     def _partial(self, rows: pl.DataFrame, name: str, taken: Taken) -> list[pl.Expr]:
         main, column = _MAIN + name, taken.column
-        if name in self._users:
+        if name in self._wholes:
             return []  # of all groups at once
         if column is None:
             return [pl.len().cast(pl.Int64).alias(main)]
@@ -260,8 +260,8 @@ class Aggregation:
     def _ways(self, name: str, types: Mapping[str, pl.DataType]) -> Mapping[str, Way]:
         """Sums of partials fit their type: 128 bits, or a float (numbers.py)."""
         main, high, number = _MAIN + name, _HIGH + name, _NUMBER + name
-        if name in self._users:
-            return {main: self._users[name].merged}
+        if name in self._wholes:
+            return {main: self._wholes[name].merged}
         if name in self._lists:
             return {main: self._lists[name].merged(pl.col(main))}
         match self._asked[name].kind:
@@ -280,8 +280,8 @@ class Aggregation:
 
     def _answer(self, name: str, frame: pl.DataFrame) -> Answer:
         main, high = _MAIN + name, _HIGH + name
-        if name in self._users:
-            return self._users[name].answer(frame, main)
+        if name in self._wholes:
+            return self._wholes[name].answer(frame, main)
         if name in self._lists:
             return self._lists[name].answer(frame, main)
         match self._asked[name].kind:
@@ -310,16 +310,20 @@ class Aggregation:
         return f"{name}: the {self._asked[name].kind} does not fit {words}"
 
 
-def measure_of(name: str, user: UserAggregate) -> RowMeasure | ColumnMeasure:
-    """How an aggregate of the user is computed.
+def measure_of(name: str, asked: Aggregate) -> WholeMeasure | None:
+    """How an aggregate is computed of all groups at once; None: it is not.
 
     Args:
         name: Output column.
-        user: The aggregate.
+        asked: The aggregate.
     """
-    if isinstance(user, RowAggregate):
-        return RowMeasure(name, user)
-    return ColumnMeasure(name, user)
+    if isinstance(asked.user, RowAggregate):
+        return RowMeasure(name, asked.user)
+    if asked.user is not None:
+        return ColumnMeasure(name, asked.user)
+    if asked.kind is AggregateKind.QUANTILE:
+        return QuantileMeasure(0.5 if asked.quantile is None else asked.quantile)
+    return DistinctMeasure() if asked.kind is AggregateKind.APPROX_COUNT_DISTINCT else None
 
 
 def _nothing(kind: AggregateKind, dtype: pl.DataType) -> pl.Expr:

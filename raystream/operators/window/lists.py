@@ -63,7 +63,7 @@ class Collect:
         place = pl.col(ORDER) if ORDER in rows.columns else pl.lit(None, pl.Int128)
         value = pl.col(column)
         if rows.schema[column].is_float() and self._distinct:
-            value = value + 0.0  # -0.0 is 0.0
+            value = pl.when(value == 0).then(0.0).otherwise(value)  # not -0.0
         item = pl.struct(pl.col(TIME).alias("at"), place.alias("place"), value.alias("value"))
         return self._first(item.filter(value.is_not_null()))
 

@@ -21,7 +21,9 @@ _OF_NUMBERS = (
     AggregateKind.MEAN,
     AggregateKind.VARIANCE,
     AggregateKind.STDDEV,
+    AggregateKind.QUANTILE,
 )
+_COMPARED = (AggregateKind.COUNT_DISTINCT, AggregateKind.APPROX_COUNT_DISTINCT)
 _ORDERED = (
     AggregateKind.MIN,
     AggregateKind.MAX,
@@ -54,6 +56,11 @@ class Taken:
     def columns(self) -> tuple[str | None, ...]:
         """All that it reads."""
         return self.column, self.where, self.by, *self.inputs
+
+    @property
+    def read(self) -> list[str]:
+        """The columns of its values."""
+        return list(self.inputs) or [self.column or ""]
 
 
 class Values:
@@ -209,7 +216,8 @@ def _condition(name: str, asked: Aggregate, columns: Mapping[str, pl.DataType]) 
 
 def _one_zero(value: Compiled) -> pl.Expr:
     """-0.0 and 0.0 are equal."""
-    return value.value + 0.0 if value.dtype.is_float() else value.value
+    zero = pl.when(value.value == 0).then(0.0).otherwise(value.value)  # x + 0.0 may be left out
+    return zero if value.dtype.is_float() else value.value
 
 
 def _check_types(name: str, asked: Aggregate, value: Compiled | None, by: Compiled | None) -> None:
@@ -224,7 +232,7 @@ def _check_type(name: str, kind: AggregateKind, dtype: pl.DataType, *, distinct:
         what = f"{name}: {kind} of {dtype}"
         raise ConfigurationError(what, what_to_do="give a column of numbers")
     unordered = dtype.is_nested() or dtype == pl.Object
-    if (kind is AggregateKind.COUNT_DISTINCT or distinct) and unordered:
+    if (kind in _COMPARED or distinct) and unordered:
         what = f"{name}: {kind} of {dtype}, whose values are not compared"
         raise ConfigurationError(what, what_to_do="give one of its fields, or a text of it")
     if kind in _ORDERED and unordered:
