@@ -61,6 +61,8 @@ class Step:
         counts_rows: A row that is emitted again to replace itself would be counted twice.
         calls_cost: A call has a cost of its own, as for tables that are searched: small batches are
             gathered for it.
+        is_local: It prepares an exchange, without state: it may run beside other steps that read
+            the same rows.
         takes_changes: Its rows may change earlier ones (data.changes); else that is refused.
         loads: Inputs whose rows go to every subtask, all of them before rows of the other inputs.
         source: What it reads from (a connectors.base.Source), for a step without input.
@@ -85,6 +87,7 @@ class Step:
     only_looks: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = False
     calls_cost: ClassVar[bool] = False
+    is_local: ClassVar[bool] = False
     takes_changes: ClassVar[bool] = False
     side_tags: ClassVar[tuple[str, ...]] = ()
     loads: ClassVar[tuple[int, ...]] = ()

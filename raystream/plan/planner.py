@@ -16,6 +16,7 @@ from raystream.ids import StepName
 from raystream.plan.chains import physical_plan
 from raystream.plan.changes import read_options, write_options
 from raystream.plan.columns import needed_by_reads
+from raystream.plan.fan_out import fanned_out
 from raystream.plan.finality import check_final
 from raystream.plan.message_keys import keyed_by_message
 from raystream.plan.physical import PhysicalPlan, StepSpec
@@ -62,7 +63,7 @@ def plan(
             narrow[node.id] = _with_own(narrow[node.id], reads[node.id], node)
     schemas = graph_outputs(nodes, narrow)
     kept = tuple(_with_schema(node, reads) for node in nodes)
-    drafts = rewrite(kept, schemas, widths(nodes, default_parallelism, caps or {}))
+    drafts = fanned_out(rewrite(kept, schemas, widths(nodes, default_parallelism, caps or {})))
     return _physical(drafts, guarantee)
 
 

@@ -140,6 +140,7 @@ class WindowLocal(Step):
 
     word: ClassVar[str] = "window_local"
     operator: ClassVar[str] = "raystream.operators.window.local:WindowLocal"
+    is_local: ClassVar[bool] = True
     keeps_records: ClassVar[bool] = False
 
     aggregate: WindowAggregate

@@ -1,0 +1,1 @@
+"""FanOut: partial results of several steps, made where the rows are; added by the plan."""
