@@ -66,7 +66,7 @@ _OURS = (
     (".key_by(..).process(MyProcess())", "keyedprocess processfunction processvalues statefulmap"
      " statefulflatmap transformwithstate flatmapgroupswithstate mapgroupswithstate statefulbatch"
      " stateful reduce fold scan reducefinal foldfinal accumulate aggregatebykey reducebykey"),
-    (".filter(..), once for each branch, on the same stream", "branch split"),
+    (".split(a=.., b=..), and .tagged('a')", "branch partition"),
     (".inspect(function)", "peek inspectdebug tap"),
     (
         ".map(..) for each row, or .write(..): a stream ends in a sink",

@@ -8,27 +8,16 @@ from typing import Any
 
 from raystream.api.arguments import checked
 from raystream.api.origin import at_call, wrong
+from raystream.api.output_verbs import OutputVerbs, check_tags
 from raystream.api.pipeline import declared
 from raystream.api.row_columns import returned
-from raystream.api.samples.shown import Shown
 from raystream.api.verb_options import declared_or_annotated, policy_of
-from raystream.graph.nearest import did_you_mean
 from raystream.graph.process import Process as UserProcess
 from raystream.operators.process.step import Process
 
-_TAKEN = ("main", "errors")
 
-
-class ProcessVerbs(Shown):
+class ProcessVerbs(OutputVerbs):
     """Verbs of a keyed stream that are written by the user."""
-
-    def _side(self, tag: str) -> Any:
-        """The stream of a side output of the last step."""
-        raise NotImplementedError
-
-    def _tags(self) -> Sequence[str]:
-        """The side outputs of the last step."""
-        raise NotImplementedError
 
     @checked
     def process(
@@ -80,40 +69,10 @@ class ProcessVerbs(Shown):
             step = step.but(states=step.stored())  # types that are none are refused here
         return self._then(step, name, parallelism)
 
-    def tagged(self, tag: str) -> Any:
-        """The rows that `ctx.emit(tag, row)` emitted in the process that returned this stream.
-
-        Args:
-            tag: One of its `side_outputs`.
-
-        Raises:
-            ConfigurationError: there is no such side output.
-
-        >>> class Split(rs.Process):
-        ...     def on_row(self, row, ctx):
-        ...         if row["n"] < 0:
-        ...             ctx.emit("negative", row)
-        ...         else:
-        ...             yield row
-        >>> rows = rs.Pipeline("example").read(rs.Rows([{"k": 1, "n": -5}, {"k": 1, "n": 7}]))
-        >>> split = rows.key_by("k").process(Split(), side_outputs=["negative"])
-        >>> split.tagged("negative").collect().rows()
-        [(1, -5)]
-        """
-        known = self._tags()
-        if tag not in known:
-            text = f"this stream has no side output {tag!r}"
-            advice = did_you_mean(tag, known) if known else 'write .process(.., side_outputs=["a"])'
-            raise wrong(text, advice)
-        return self._side(tag)
-
 
 def _sides(outputs: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
     if isinstance(outputs, str):
         outputs = [outputs]
     sides = dict(outputs) if isinstance(outputs, Mapping) else dict.fromkeys(outputs)
-    for tag in sides:
-        if tag in _TAKEN or not isinstance(tag, str) or not tag:
-            text = f"a side output cannot be called {tag!r}"
-            raise wrong(text, "give it another name")
+    check_tags(sides, "a side output")
     return {tag: None if kind is None else declared(kind) for tag, kind in sides.items()}

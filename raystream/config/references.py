@@ -39,8 +39,8 @@ def side_sinks(document: Value) -> dict[str, Value]:
 
 
 def side_outputs(step: Value) -> list[tuple[str, Value]]:
-    """The side outputs of a process, and the sink of each."""
-    outputs = step.get("side_outputs")
+    """The side outputs of a process, or the branches of a split, and the sink of each."""
+    outputs = step.get("side_outputs") or step.get("split")
     return [] if outputs is None else [(n, v.get("to") or v) for n, v in outputs.data.items()]
 
 

@@ -155,6 +155,13 @@ def _process(stream: Stream, step: Value, verb: str, around: Surroundings) -> St
         return stream.process(process(step[verb].data, around.directory), **options)
 
 
+def _split(stream: Stream, step: Value, verb: str, around: Surroundings) -> Stream:
+    options = options_of(step, "name", "parallelism") | _errors(step)
+    with around.notes.noting(step[verb], step):
+        branches = {tag: each["where"].data for tag, each in step[verb].data.items()}
+        return stream.split(branches, **options)
+
+
 def _union(stream: Stream, step: Value, verb: str, around: Surroundings) -> Stream:
     options = options_of(step, "name", "parallelism") | _errors(step)
     with around.notes.noting(step[verb], step):
@@ -298,6 +305,7 @@ CALLS: Mapping[str, _Call] = {
     "process": _process,
     "rename": _plain(),
     "select": _columns(),
+    "split": _split,
     "top": _plain("by", "rank", "ttl"),
     "union": _union,
     "with_columns": _plain(),

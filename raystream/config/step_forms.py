@@ -232,6 +232,17 @@ _SIDE_OUTPUTS = MapOf(
     what="a tag",
 )
 
+_BRANCHES = MapOf(
+    Record(
+        "a branch",
+        {
+            "where": Field(SQL, "Rows for which this is true.", required=True),
+            "to": Field(NAMED, "Sink.", required=True),
+        },
+    ),
+    what="a branch",
+)
+
 AGGREGATE = Record(
     "an aggregation",
     {
@@ -346,6 +357,13 @@ STEP = Variants(
                 "side_outputs": Field(_SIDE_OUTPUTS, "Where ctx.emit(tag, row) goes."),
                 **_OUTPUT_SCHEMA,
             },
+        ),
+        "split": _step(
+            "a split",
+            "split",
+            _BRANCHES,
+            "Each row to the first branch whose condition is true; the rest goes on.",
+            _ERRORS,
         ),
         "with_event_time": _step(
             "another event time",

@@ -25,6 +25,7 @@ from raystream.operators.rename.step import Rename
 from raystream.operators.rows.step import FilterRows, FlatMap, Map
 from raystream.operators.select.step import Select
 from raystream.operators.session.step import SessionAggregate
+from raystream.operators.split.step import Split
 from raystream.operators.step import Step
 from raystream.operators.top.step import Top
 from raystream.operators.union.step import Union
@@ -49,6 +50,7 @@ OURS: tuple[type[Step], ...] = (
     FlatMap,
     MapBatches,
     Inspect,
+    Split,
     Process,
     WithEventTime,
     WithProcessingTime,

@@ -9,13 +9,23 @@ import polars as pl
 
 from raystream.errors import ConfigurationError
 from raystream.verify.event_time import time_of
-from raystream.verify.rows import TIME, Row, column, visible
+from raystream.verify.rows import TAG, TIME, Row, column, visible
 
 
 def filtered(step: Any, rows: list[Row]) -> list[Row]:
     """Rows whose condition holds."""
     kept = column(step.condition, rows)
     return [row for row, keep in zip(rows, kept, strict=True) if keep]
+
+
+def split(step: Any, rows: list[Row]) -> list[Row]:
+    """The rows of all outputs, with their tags; a later condition is not asked of taken rows."""
+    found = []
+    for tag, condition in step.branches.items():
+        met = column(condition, rows)
+        found += [{**row, TAG: tag} for row, yes in zip(rows, met, strict=True) if yes]
+        rows = [row for row, yes in zip(rows, met, strict=True) if not yes]
+    return found + [{**row, TAG: "main"} for row in rows]
 
 
 def select(step: Any, rows: list[Row]) -> list[Row]:

@@ -43,7 +43,7 @@ def evaluate(
     for node in graph.nodes:
         given = [results.get(edge, []) for edge in node.inputs]
         rows = _read(node, inputs) if node.step.source is not None else _apply(node, given)
-        if node.step.word == "process":
+        if node.step.word in ("process", "split"):
             results |= _by_tag(node, rows)
             rows = results[Edge(node.id)]
         results[Edge(node.id)] = rows
@@ -79,7 +79,7 @@ def _process(step: Any, rows: list[Row]) -> list[Row]:
 
 def _by_tag(node: Node, rows: list[Row]) -> dict[Edge, list[Row]]:
     step: Any = node.step
-    found: dict[Edge, list[Row]] = {Edge(node.id, tag): [] for tag in ("main", *step.tagged)}
+    found: dict[Edge, list[Row]] = {Edge(node.id, tag): [] for tag in ("main", *step.tags())}
     for row in rows:
         found[Edge(node.id, row.pop(TAG))].append(row)
     return found
@@ -88,6 +88,7 @@ def _by_tag(node: Node, rows: list[Row]) -> dict[Edge, list[Row]]:
 _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "filter": columns.filtered,
     "select": columns.select,
+    "split": columns.split,
     "with_columns": columns.with_columns,
     "drop": columns.drop,
     "dedupe": keyed.dedupe,

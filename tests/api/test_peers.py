@@ -24,7 +24,7 @@ WINDOWED = ROWS.key_by("ip").window(rs.tumbling("1m"))
         (ROWS, "foreach forEach for_each foreachBatch", "it is .map(..) for each row, or .write("),
         (ROWS, "peek inspect_debug", "it is .inspect(function)"),
         (ROWS, "merge unionAll concat", "it is .union("),
-        (ROWS, "branch split", "it is .filter(..), once for each branch"),
+        (ROWS, "branch partition", "it is .split(a=.., b=..), and .tagged("),
         (ROWS, "mapValues map_value transform", "it is .map("),
         (ROWS, "agg count sum avg", "it is .key_by(..).window(..).agg("),
         (ROWS, "windowBy windowedBy window_all", "it is .window("),

@@ -1,0 +1,1 @@
+"""Verb `split`: each row goes to the first branch whose condition it meets."""

@@ -1,0 +1,35 @@
+"""Compile the conditions of a split for the input columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from raystream.errors import ConfigurationError
+from raystream.expressions.compiled import Compiled, compiled
+from raystream.operators.expressions import naming
+from raystream.operators.split.step import Split
+
+
+def conditions_of(step: Split, columns: Mapping[str, pl.DataType]) -> list[Compiled]:
+    """The conditions in order; each fails only for rows that no earlier one takes.
+
+    Raises:
+        ConfigurationError: one names a missing column, or is not boolean.
+    """
+    found: list[Compiled] = []
+    taken = pl.lit(value=False)
+    for tag, written in step.branches.items():
+        with naming(f"split({tag}=)"):
+            each = compiled(written, columns)
+        if each.dtype != pl.Boolean:
+            what = f"split({tag}=): the condition is {each.dtype}, not true or false"
+            raise ConfigurationError(what, what_to_do="write a comparison")
+        value = each.value.fill_null(value=False)
+        if each.error is not None:
+            each = replace(each, error=pl.when(~taken).then(each.error))
+        found.append(replace(each, value=value))
+        taken = taken | value
+    return found
