@@ -24,6 +24,7 @@ from raystream.operators.rename.step import Rename
 from raystream.operators.rows.step import FilterRows, FlatMap, Map, RowFunctions
 from raystream.operators.select.step import Select
 from raystream.operators.session.step import SessionAggregate
+from raystream.operators.split.step import Split
 from raystream.operators.step import Step
 from raystream.operators.top.step import Order, Top
 from raystream.operators.union.step import Union
@@ -64,6 +65,7 @@ __all__ = [
     "RowFunctions",
     "Select",
     "SessionAggregate",
+    "Split",
     "Step",
     "Top",
     "Union",
