@@ -34,6 +34,7 @@ OF_READS = {
     "group_id": "g",
     "metadata": ["key"],
     "discovery_interval": "60s",
+    "key_format": "json",
 }
 OF_WRITES = {
     "key": "k",
