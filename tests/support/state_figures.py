@@ -109,6 +109,7 @@ class Count:
     def checkpoint(self) -> tuple[int, int, StepState]:
         """Upload what is new; bytes of all, and of that."""
         state = self.operator.snapshot(1, final=False)
+        assert state is not None
         new = [each for each in state.segments if each.id not in self._stored]
         written = {s.id: write_segment(self._store, 0, "count", 0, s) for s in new}
         known = {**self._stored, **written}
