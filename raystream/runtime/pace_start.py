@@ -19,7 +19,7 @@ def start_of(plan: PhysicalPlan, chain: ChainSpec) -> Start:
     """Initial sizes of a chain, and the number of parts into which the waiting time is divided."""
     mine = any(_is_code(step) for step in chain.steps)
     costly = any(_costs_by_call(step) for step in chain.steps)
-    by_row = any(step.step.code() is UserCode.ROWS for step in chain.steps)
+    by_row = any(step.step.user_code is UserCode.ROWS for step in chain.steps)
     return Start(
         piece=1 if mine else FIRST_ROWS,
         most=ROW_CODE_ROWS if by_row else BATCH_ROWS,
@@ -41,7 +41,7 @@ def _costs_by_call(spec: StepSpec) -> bool:
 
     If that were taken for the cost of rows, a loaded machine would get one row at a time for ever.
     """
-    code = spec.step.code()
+    code = spec.step.user_code
     by_state = code is UserCode.ROWS and spec.step.keeps_state
     return code is UserCode.BATCHES or by_state or spec.step.calls_cost
 
@@ -51,7 +51,7 @@ def _is_code(spec: StepSpec) -> bool:
     sink = spec.step.sink
     if sink is not None:
         return not is_steady(sink)
-    return spec.step.code() is not UserCode.NONE
+    return spec.step.user_code is not UserCode.NONE
 
 
 def _hops(plan: PhysicalPlan) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -192,42 +191,3 @@ def test_a_function_of_rows_may_get_one_row_at_a_time() -> None:
     rows.map(dict, schema={"k": "int"}, name="slow").write(rs.Collect(), name="out")
     made = p.plan()
     assert start_of(made, made.chains[0]).least == 1
-
-
-def _key(row: dict[str, Any]) -> int:
-    return int(row["k"])
-
-
-def _add(state: int, value: Any) -> int:
-    return state + 1
-
-
-COUNTED = rs.aggregate(int, _add, lambda a, b: a + b, lambda state: state, returns="int")
-
-
-@pytest.mark.parametrize(
-    "verbs",
-    [
-        lambda rows: rows.key_by(user=_key),
-        lambda rows: rows.window(rs.tumbling("1m")).agg(n=COUNTED("k")),
-        lambda rows: rows.key_by("k").window(rs.tumbling("1m")).agg(n=COUNTED("k")),
-        lambda rows: rows.key_by("k").window(rs.session("1m")).agg(n=COUNTED("k")),
-        lambda rows: rows.key_by("k").over(rows=3).agg(n=COUNTED("k")),
-        lambda rows: rows.key_by("k").aggregate(n=COUNTED("k")),
-        lambda rows: rows.key_by("k").window(rs.count_window(3)).agg(n=COUNTED("k")),
-        lambda rows: rows.window(rs.tumbling("1m")).agg(n=rs.sum(_key)),
-        lambda rows: rows.filter(lambda row: True),
-        lambda rows: rows.with_columns(m=_key),
-        lambda rows: rows.inspect(print),
-    ],
-)
-def test_wherever_a_function_is_called_for_rows_the_first_piece_is_one_row(verbs: Any) -> None:
-    """A slow one would hold up the first barrier for as long as 500 rows take."""
-    p = rs.Pipeline("functions")
-    rows = p.read(rs.Rows([{"k": 1, "t": 1}]), schema={"k": "int", "t": "int"}, event_time="t")
-    made = verbs(rows)
-    changes = made._pipeline.schema(made._edge).changes is not None
-    made.write(rs.Files("out"), changes="log" if changes else None)
-    planned = p.plan()
-    assert min(start_of(planned, chain).piece for chain in planned.chains) == 1
-    assert max(start_of(planned, chain).ahead for chain in planned.chains) == 1
