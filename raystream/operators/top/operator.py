@@ -27,7 +27,7 @@ from raystream.state.keyed_table import KeyedTable
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
 _ARRIVAL = f"{HIDDEN}arrival"
-_PLACE = f"{HIDDEN}place"
+_PLACE = f"{HIDDEN}standing"
 
 
 class Top(TableOperator):

@@ -42,7 +42,7 @@ _MAIN, _HIGH, _NUMBER = f"{HIDDEN}agg:", f"{HIDDEN}hi:", f"{HIDDEN}num:"
 _GROUP = f"{HIDDEN}group"
 _SUMS = (AggregateKind.SUM, AggregateKind.MEAN)
 _NULL_OF_NONE = {AggregateKind.MIN, AggregateKind.MAX, AggregateKind.USER} | PICKS | ARGS
-_PLACE = f"{HIDDEN}place"
+_PLACE = f"{HIDDEN}nth"
 
 
 @dataclass(frozen=True, slots=True)
