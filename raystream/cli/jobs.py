@@ -189,10 +189,9 @@ def checkpoint(name: str, address: str | None) -> None:
 
 
 def _job(name: str, address: str | None) -> Job:
-    from raystream.api.jobs.job import Job
-    from raystream.runtime.ray.remote_job import find_job
+    from raystream.api.jobs.job import on_cluster
 
-    return Job(find_job(name, address), name)
+    return on_cluster(name, address)
 
 
 def _tell_past(run: PastRun, *, watch: bool, as_json: bool) -> int:

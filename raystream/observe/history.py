@@ -67,13 +67,12 @@ class History:
 
 def _point(now: StatusDocument, before: StatusDocument | None) -> Point:
     rate = rates(now, before)
-    rows = [split.lag_rows for split in now.splits if split.lag_rows is not None]
     seconds = [split.lag_seconds for split in now.splits if split.lag_seconds is not None]
     return Point(
         now.at_ms,
         rate.rows_in,
         rate.rows_out,
-        sum(rows) if rows else None,
+        now.lag_rows,
         max(seconds, default=None),
         _behind(now),
         now.restart_count,

@@ -155,7 +155,7 @@ def _time(status: StatusDocument) -> Iterator[Sample]:
     if status.watermark_ms is not None and abs(status.watermark_ms) < 2**53:
         yield WATERMARK, {}, status.watermark_ms / 1000
         yield WATERMARK_LAG, {}, max(0.0, (status.at_ms - status.watermark_ms) / 1000)
-    yield LAG_TOTAL, {}, sum(split.lag_rows or 0 for split in status.splits)
+    yield LAG_TOTAL, {}, status.lag_rows or 0
     for split in status.splits[:MOST_SPLITS]:
         labels = {"step": split.step, "split": split.split}
         if split.lag_rows is not None:

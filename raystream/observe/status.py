@@ -125,6 +125,12 @@ class StatusDocument:
         return sum(step.rows_in for step in self.steps if step.is_sink)
 
     @property
+    def lag_rows(self) -> int | None:
+        """Rows not read yet in all splits; None: no source knows."""
+        known = [split.lag_rows for split in self.splits if split.lag_rows is not None]
+        return sum(known) if known else None
+
+    @property
     def bytes_read(self) -> int:
         """Payload bytes that all sources read, where known."""
         return sum(step.bytes_in for step in self.steps if step.is_source)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import polars as pl
 
 from raystream.data.batch import HIDDEN
 from raystream.data.schema import no_column
 from raystream.errors import ConfigurationError
+from raystream.expressions.compiled import Compiled, compiled
 
 
 def check_columns(names: list[str], columns: Mapping[str, pl.DataType]) -> None:
@@ -33,6 +35,25 @@ def naming(verb: str) -> Iterator[None]:
             error.what = f"{verb}: {error.what}"
             raise error.placed(error.where) from None
         raise
+
+
+def condition(written: Any, columns: Mapping[str, pl.DataType], what: str) -> Compiled:
+    """A condition, compiled.
+
+    Args:
+        written: SQL text or rs.col expression.
+        columns: Columns that exist, with their types.
+        what: What it is for: `filter`.
+
+    Raises:
+        ConfigurationError: it names a missing column, or is not boolean.
+    """
+    with naming(what):
+        found = compiled(written, columns)
+    if found.dtype != pl.Boolean:
+        text = f"{what}: the condition is {found.dtype}, not true or false"
+        raise ConfigurationError(text, what_to_do="write a comparison")
+    return found
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def summary(seen: Seen, now_ms: int) -> dict[str, Any]:
         "uptime_s": status.uptime_s,
         "rows_in_per_second": rate.rows_in,
         "rows_out_per_second": rate.rows_out,
-        "lag_rows": _lag(status),
+        "lag_rows": status.lag_rows,
         "checkpoint_age_s": status.checkpoint.age_s,
         "restarts": status.restart_count,
         "words": words_of(seen, now_ms),
@@ -119,8 +119,3 @@ def _rates(seen: Seen) -> Rates:
     """Unknown for a job that has ended."""
     over = seen.status.outcome is not None
     return Rates() if over else rates(seen.status, seen.before)
-
-
-def _lag(status: StatusDocument) -> int | None:
-    rows = [split.lag_rows for split in status.splits if split.lag_rows is not None]
-    return sum(rows) if rows else None

@@ -71,10 +71,9 @@ class ClusterJobs:
         return "it is still ending" if outcome is None else outcome.message or outcome.kind
 
     def _job(self, name: str) -> Job:
-        from raystream.api.jobs.job import Job
-        from raystream.runtime.ray.remote_job import find_job
+        from raystream.api.jobs.job import on_cluster
 
-        return Job(find_job(name, self._address), name)
+        return on_cluster(name, self._address)
 
 
 def _subtask(name: str) -> SubtaskId:

@@ -22,6 +22,7 @@ from raystream.operators.operator import Restored
 from raystream.time.watermark import END_OF_TIME, Watermark
 from raystream.verify.rows import TIME as ORACLE_TIME
 from raystream.verify.windows import global_aggregate
+from tests.operators.restarts import restarted
 from tests.steps import GlobalAggregate, output_schema
 
 KINDS = {"k": pl.String(), "t": pl.Int64(), "n": pl.Int64()}
@@ -82,16 +83,8 @@ class Subtasks:
 
     def restart(self, width: int) -> None:
         self.collect()
-        states = [task.operator.snapshot(1, final=False) for task in self.tasks]
         self.attempt += 1
-        same = width == len(self.tasks)
-        self.tasks = [
-            self.harness(
-                self.step, attempt=self.attempt, index=index, parallelism=width,
-                restored=Restored([states[index]] if same else states, not same),
-            )
-            for index in range(width)
-        ]  # fmt: skip
+        self.tasks = restarted(self.harness, self.step, self.tasks, self.attempt, width)
 
     def pass_time(self, seconds: float) -> None:
         self.collect()

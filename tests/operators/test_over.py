@@ -17,12 +17,12 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError
 from raystream.graph.over import OverFunction
 from raystream.graph.policies import ErrorPolicy
-from raystream.operators.operator import Restored
 from raystream.operators.over import frames
 from raystream.operators.over import operator as over_operator
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 from raystream.verify.over import over
 from raystream.verify.rows import TIME as ORACLE_TIME
+from tests.operators.restarts import restarted
 from tests.steps import Over, output_schema
 
 KINDS = {"k": pl.String(), "t": pl.Int64(), "n": pl.Int64()}
@@ -88,16 +88,8 @@ class Subtasks:
 
     def restart(self, width: int) -> None:
         self.collect()
-        states = [task.operator.snapshot(1, final=False) for task in self.tasks]
         self.attempt += 1
-        same = width == len(self.tasks)
-        self.tasks = [
-            self.harness(
-                self.step, attempt=self.attempt, index=index, parallelism=width,
-                restored=Restored([states[index]] if same else states, not same),
-            )
-            for index in range(width)
-        ]  # fmt: skip
+        self.tasks = restarted(self.harness, self.step, self.tasks, self.attempt, width)
 
     def collect(self) -> None:
         for task in self.tasks:

@@ -23,6 +23,7 @@ from raystream.graph.windows import Session
 from raystream.operators.operator import Restored, StepState
 from raystream.operators.session import operator as session_operator
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
+from tests.operators.restarts import restarted
 from tests.steps import SessionAggregate, output_schema
 
 KINDS = {"k": pl.String(), "t": pl.Int64(), "n": pl.Int64(), "gap": pl.Int64()}
@@ -146,19 +147,8 @@ class Subtasks:
 
     def restart(self, parallelism: int) -> None:
         self.collect()
-        states = [task.operator.snapshot(1, final=False) for task in self.tasks]
         self.attempt += 1
-        same = parallelism == len(self.tasks)
-        self.tasks = [
-            self.harness(
-                self.step,
-                attempt=self.attempt,
-                index=index,
-                parallelism=parallelism,
-                restored=Restored([states[index]] if same else states, not same),
-            )
-            for index in range(parallelism)
-        ]
+        self.tasks = restarted(self.harness, self.step, self.tasks, self.attempt, parallelism)
 
     def collect(self) -> None:
         for task in self.tasks:

@@ -21,6 +21,7 @@ from raystream.graph.windows import Cumulative, Hopping, Tumbling, Window
 from raystream.operators.operator import Restored
 from raystream.operators.window import slices as window_slices
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
+from tests.operators.restarts import restarted
 from tests.steps import WindowAggregate, WindowGlobal, WindowLocal, output_schema
 
 K = AggregateKind
@@ -195,19 +196,8 @@ class Subtasks:
     def restart(self, parallelism: int) -> None:
         self.drain()
         self.collect()
-        states = [task.operator.snapshot(1, final=False) for task in self.tasks]
         self.attempt += 1
-        same = parallelism == len(self.tasks)
-        self.tasks = [
-            self.harness(
-                self.step,
-                attempt=self.attempt,
-                index=index,
-                parallelism=parallelism,
-                restored=Restored([states[index]] if same else states, not same),
-            )
-            for index in range(parallelism)
-        ]
+        self.tasks = restarted(self.harness, self.step, self.tasks, self.attempt, parallelism)
 
     def collect(self) -> None:
         for task in self.tasks:

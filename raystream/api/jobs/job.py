@@ -379,15 +379,25 @@ def job(name: str, *, address: str | None = None) -> Job:
     """
     from raystream.api.jobs.past import past_of
     from raystream.errors import ConfigurationError
-    from raystream.runtime.ray.remote_job import find_job
 
     try:
-        return Job(find_job(name, address), name)
+        return on_cluster(name, address)
     except ConfigurationError:
         over = past_of(name)
         if not over or over[0].outcome is None:
             raise
         return Job(None, name, over[0].outcome, over[0].document())
+
+
+def on_cluster(name: str, address: str | None) -> Job:
+    """A job that a cluster knows, running or just ended.
+
+    Raises:
+        ConfigurationError: as `job`; also for one of which only storage knows.
+    """
+    from raystream.runtime.ray.remote_job import find_job
+
+    return Job(find_job(name, address), name)
 
 
 @checked

@@ -8,7 +8,7 @@ from raystream.data.batch import Batch
 from raystream.data.left_out import left_out
 from raystream.operators.evaluated import Evaluated
 from raystream.operators.evaluation import Evaluation
-from raystream.operators.filter.columns import condition_of
+from raystream.operators.expressions import condition
 from raystream.operators.filter.step import Filter as Step
 
 
@@ -20,15 +20,15 @@ class Filter(Evaluated):
         self._step = step
 
     def _compiled(self, batch: Batch) -> Evaluation:
-        condition = condition_of(self._step, batch.user_frame().schema)
+        found = condition(self._step.condition, batch.user_frame().schema, "filter")
 
         def passing(frame: pl.DataFrame) -> pl.DataFrame:
-            kept = frame.filter(condition.value)
+            kept = frame.filter(found.value)
             if kept.height < frame.height:
-                self._note(frame, condition.value, frame.height - kept.height)
+                self._note(frame, found.value, frame.height - kept.height)
             return kept
 
-        return Evaluation([condition], passing)
+        return Evaluation([found], passing)
 
     def _note(self, frame: pl.DataFrame, condition: pl.Expr, number: int) -> None:
         self.ctx.count("filtered_rows", number)

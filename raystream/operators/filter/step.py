@@ -33,9 +33,9 @@ class Filter(Step):
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """The same columns."""
-        from raystream.operators.filter.columns import condition_of
+        from raystream.operators.expressions import condition
 
-        condition_of(self, inputs[0].columns)
+        condition(self.condition, inputs[0].columns, "filter")
         return inputs[0]
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:

@@ -8,13 +8,13 @@ import polars as pl
 
 from raystream.data.batch import TIME
 from raystream.data.schema import Schema
-from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import Aggregate, AggregateKind
 from raystream.ids import HIDDEN
 from raystream.operators.changing.groups import ALL, SEEN
 from raystream.operators.expressions import configuration_errors
 from raystream.operators.global_window.step import GlobalAggregate
 from raystream.operators.window.aggregates import Aggregation
+from raystream.operators.window.columns import check_names
 from raystream.operators.window.keys import check_keys
 from raystream.operators.window.panes import PANE, WINDOW_END, WINDOW_START
 
@@ -73,12 +73,7 @@ def output_schema(step: GlobalAggregate, schema: Schema) -> Schema:
         ConfigurationError: a column does not exist, or two output columns have one name.
     """
     check_keys(step.keys, schema.columns)
-    taken = [WINDOW_START, WINDOW_END]
-    for name in (*step.keys, *step.aggregates):
-        if name in taken:
-            what = f"agg: two output columns would be called {name!r}"
-            raise ConfigurationError(what, what_to_do="give the key or the aggregate another name")
-        taken.append(name)
+    check_names((*step.keys, *step.aggregates), (WINDOW_START, WINDOW_END))
     with configuration_errors("agg"):
         aggregation = aggregation_of(step, schema.columns)
         state = pl.DataFrame(schema=state_types(step, aggregation, schema.columns))

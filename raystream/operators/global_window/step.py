@@ -10,8 +10,8 @@ from raystream.graph.aggregates import Aggregate, functions_of
 from raystream.graph.policies import ErrorPolicy
 from raystream.graph.windows import CountWindow, GlobalWindow
 from raystream.operators.call import Call
+from raystream.operators.keyed_step import KeyedStep
 from raystream.operators.needs import Columns, Needed, every, of_aggregates
-from raystream.operators.step import Step
 from raystream.operators.window.words import label_of, window_words
 from raystream.operators.words import meaning_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalAggregate(Step):
+class GlobalAggregate(KeyedStep):
     """Output columns: keys, window_start, window_end (event times of its rows), aggregates.
 
     `keys` may be empty: one window of all rows, computed by one subtask.
@@ -73,26 +73,11 @@ class GlobalAggregate(Step):
         """For a first, last or collect."""
         return any(aggregate.by_place for aggregate in self.aggregates.values())
 
-    def routing(self, port: int) -> tuple[str, ...] | None:
-        """By key; without one all rows go to one subtask."""
-        return self.keys
-
-    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
-        """Only one subtask if there is no key."""
-        return (asked or default) if self.keys else 1
-
-    def resolved(self, inputs: Sequence[Schema]) -> Step:
-        """Add the columns of the rows."""
-        return self if inputs[0].open else self.but(columns=inputs[0])
-
     def meaning(self) -> dict[str, Any]:
         """What it computes, with the types of the key: the owner of a key depends on them."""
         found: dict[str, Any] = {"kind": "GlobalAggregate", "keys": list(self.keys)}
         found |= {"window": str(self.window), "aggregates": meaning_of(self.aggregates)}
-        known = {} if self.columns is None else self.columns.columns
-        if not self.keys or not set(self.keys) <= known.keys():
-            return found
-        return {**found, "key types": {key: str(known[key]) for key in self.keys}}
+        return found | self.key_types()
 
     def words(self) -> str:
         """With window, key and aggregates."""

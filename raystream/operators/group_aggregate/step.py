@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from raystream.graph.aggregates import Aggregate, functions_of
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.call import Call, Milliseconds
+from raystream.operators.keyed_step import KeyedStep
 from raystream.operators.needs import Columns, Needed, every, of_aggregates
 from raystream.operators.step import Step
 from raystream.operators.words import duration, meaning_of
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupAggregate(Step):
+class GroupAggregate(KeyedStep):
     """Output columns: keys and aggregates; each batch updates the row of every key it has.
 
     `keys` may be empty: one row, computed by one subtask.
@@ -82,14 +83,6 @@ class GroupAggregate(Step):
         """For a first, last or collect."""
         return any(aggregate.by_place for aggregate in self.aggregates.values())
 
-    def routing(self, port: int) -> tuple[str, ...] | None:
-        """By key; without one all rows go to one subtask."""
-        return self.keys
-
-    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
-        """Only one subtask if there is no key."""
-        return (asked or default) if self.keys else 1
-
     def resolved(self, inputs: Sequence[Schema]) -> Step:
         """Add the columns of the rows, and whether they change others."""
         takes_back = inputs[0].changes is not None
@@ -102,10 +95,7 @@ class GroupAggregate(Step):
         found: dict[str, Any] = {"kind": "GroupAggregate", "keys": list(self.keys)}
         found["aggregates"] = aggregates
         found |= {"takes back": True} if self.takes_back else {}
-        known = {} if self.columns is None else self.columns.columns
-        if not self.keys or not set(self.keys) <= known.keys():
-            return found
-        return {**found, "key types": {key: str(known[key]) for key in self.keys}}
+        return found | self.key_types()
 
     def words(self) -> str:
         """With key and aggregates."""

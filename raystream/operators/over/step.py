@@ -10,8 +10,8 @@ from raystream.graph.aggregates import Aggregate, functions_of
 from raystream.graph.over import Lag, OverFunction
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.call import Call, Milliseconds
+from raystream.operators.keyed_step import KeyedStep
 from raystream.operators.needs import Columns, Needed, every, of_aggregates, roots
-from raystream.operators.step import Step
 from raystream.operators.words import duration, meaning_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Over(Step):
+class Over(KeyedStep):
     """Output columns: those of the row, and the functions; emitted in the order of event time.
 
     Args:
@@ -93,28 +93,13 @@ class Over(Step):
         """Rows of one event time are in the order of their partition."""
         return True
 
-    def routing(self, port: int) -> tuple[str, ...] | None:
-        """By key; without one all rows go to one subtask."""
-        return self.keys
-
-    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
-        """Only one subtask if there is no key."""
-        return (asked or default) if self.keys else 1
-
-    def resolved(self, inputs: Sequence[Schema]) -> Step:
-        """Add the columns of the rows."""
-        return self if inputs[0].open else self.but(columns=inputs[0])
-
     def meaning(self) -> dict[str, Any]:
         """What it computes, with the types of the key: the owner of a key depends on them."""
         others = {n: str(one) for n, one in self.functions.items() if n not in self.aggregates}
         functions = {**meaning_of(self.aggregates), **others}
         found: dict[str, Any] = {"kind": "Over", "keys": list(self.keys), "over": self._reach()}
         found["functions"] = functions
-        known = {} if self.columns is None else self.columns.columns
-        if not self.keys or not set(self.keys) <= known.keys():
-            return found
-        return {**found, "key types": {key: str(known[key]) for key in self.keys}}
+        return found | self.key_types()
 
     def words(self) -> str:
         """With reach, key and functions."""

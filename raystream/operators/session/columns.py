@@ -13,6 +13,7 @@ from raystream.ids import HIDDEN
 from raystream.operators.expressions import check_columns, configuration_errors
 from raystream.operators.session.step import SessionAggregate
 from raystream.operators.window.aggregates import Aggregation
+from raystream.operators.window.columns import check_names
 from raystream.operators.window.keys import check_keys
 from raystream.operators.window.panes import WINDOW_END, WINDOW_START
 
@@ -59,12 +60,7 @@ def output_schema(step: SessionAggregate, schema: Schema) -> Schema:
     """
     check_keys(step.keys, schema.columns)
     _check_gap(step, schema.columns)
-    taken = [WINDOW_START, WINDOW_END]
-    for name in (*step.keys, *step.aggregates):
-        if name in taken:
-            what = f"agg: two output columns would be called {name!r}"
-            raise ConfigurationError(what, what_to_do="give the key or the aggregate another name")
-        taken.append(name)
+    check_names((*step.keys, *step.aggregates), (WINDOW_START, WINDOW_END))
     with configuration_errors("agg"):
         aggregation = Aggregation(step.aggregates, {**schema.columns, TIME: pl.Int64()})
         state = pl.DataFrame(schema=kept_types(step, aggregation, schema.columns))

@@ -10,6 +10,7 @@ from raystream.graph.aggregates import Aggregate, functions_of
 from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose, OnUpdate
 from raystream.graph.windows import Session
 from raystream.operators.call import Call, Milliseconds
+from raystream.operators.keyed_step import KeyedStep
 from raystream.operators.needs import Columns, Needed, every, of_aggregates
 from raystream.operators.step import Step
 from raystream.operators.window.words import label_of, window_words
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class SessionAggregate(Step):
+class SessionAggregate(KeyedStep):
     """Output columns: keys, window_start, window_end, aggregates.
 
     `keys` may be empty: sessions of all rows, computed by one subtask.
@@ -88,18 +89,6 @@ class SessionAggregate(Step):
         """For a first, last or collect; also if late rows need it."""
         return "late" in asked or any(each.by_place for each in self.aggregates.values())
 
-    def routing(self, port: int) -> tuple[str, ...] | None:
-        """By key; without one all rows go to one subtask."""
-        return self.keys
-
-    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
-        """Only one subtask if there is no key."""
-        return (asked or default) if self.keys else 1
-
-    def resolved(self, inputs: Sequence[Schema]) -> Step:
-        """Add the columns of the rows."""
-        return self if inputs[0].open else self.but(columns=inputs[0])
-
     def gives_again(self) -> bool:
         """A late row emits its session again."""
         return bool(self.allowed_lateness_ms) and isinstance(self.emit, OnClose)
@@ -110,10 +99,7 @@ class SessionAggregate(Step):
         found: dict[str, Any] = {"kind": "SessionAggregate", "keys": list(self.keys)}
         found |= {"window": str(self.window), "aggregates": aggregates}
         found |= {} if isinstance(self.emit, OnClose) else {"emit": type(self.emit).__name__}
-        known = {} if self.columns is None else self.columns.columns
-        if not self.keys or not set(self.keys) <= known.keys():
-            return found
-        return {**found, "key types": {key: str(known[key]) for key in self.keys}}
+        return found | self.key_types()
 
     def words(self) -> str:
         """With gap, key and aggregates."""

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from raystream.errors import ConfigurationError
-from raystream.expressions.compiled import Compiled, compiled
-from raystream.operators.expressions import naming
+from raystream.expressions.compiled import Compiled
+from raystream.operators.expressions import condition
 from raystream.operators.split.step import Split
 
 
@@ -22,11 +21,7 @@ def conditions_of(step: Split, columns: Mapping[str, pl.DataType]) -> list[Compi
     found: list[Compiled] = []
     taken = pl.lit(value=False)
     for tag, written in step.branches.items():
-        with naming(f"split({tag}=)"):
-            each = compiled(written, columns)
-        if each.dtype != pl.Boolean:
-            what = f"split({tag}=): the condition is {each.dtype}, not true or false"
-            raise ConfigurationError(what, what_to_do="write a comparison")
+        each = condition(written, columns, f"split({tag}=)")
         value = each.value.fill_null(value=False)
         if each.error is not None:
             each = replace(each, error=pl.when(~taken).then(each.error))

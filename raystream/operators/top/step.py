@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from raystream.operators.call import Call, Milliseconds
+from raystream.operators.keyed_step import KeyedStep
 from raystream.operators.needs import Columns, Needed, either
 from raystream.operators.step import Step
 from raystream.operators.words import duration
@@ -29,7 +30,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Top(Step):
+class Top(KeyedStep):
     """The first `number` rows of each key; of equal ones those that came first.
 
     Args:
@@ -89,14 +90,6 @@ class Top(Step):
         rest = None if main is None else main - {self.rank}
         return [either(rest, frozenset([*self.keys, *(each.column for each in self.by)]))]
 
-    def routing(self, port: int) -> tuple[str, ...] | None:
-        """By key; without one all rows go to one subtask."""
-        return self.keys
-
-    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
-        """Only one subtask if there is no key."""
-        return (asked or default) if self.keys else 1
-
     def resolved(self, inputs: Sequence[Schema]) -> Step:
         """Add the columns of the rows, and whether they change others."""
         known = None if inputs[0].open else inputs[0].with_changes(None)
@@ -107,10 +100,7 @@ class Top(Step):
         found: dict[str, Any] = {"kind": "Top", "keys": list(self.keys), "number": self.number}
         found |= {"by": [str(each) for each in self.by], "latest": self.latest}
         found |= {"takes back": True} if self.takes_back else {}
-        known = {} if self.columns is None else self.columns.columns
-        if not self.keys or not set(self.keys) <= known.keys():
-            return found
-        return {**found, "key types": {key: str(known[key]) for key in self.keys}}
+        return found | self.key_types()
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
         """All."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from raystream.data.batch import IS_FINAL, TIME
@@ -25,7 +27,8 @@ def output_schema(asked: WindowAggregate, schema: Schema) -> Schema:
         ConfigurationError: a column does not exist, or two output columns have one name.
     """
     check_keys(asked.keys, schema.columns)
-    _check_names(asked)
+    final = [FINAL] if isinstance(asked.emit, Early) else []
+    check_names((*asked.keys, *asked.aggregates), (WINDOW_START, WINDOW_END, *final))
     rows = schema.empty().with_columns(pl.lit(None, pl.Int64).alias(TIME))
     with configuration_errors("agg"):
         aggregation = Aggregation(asked.aggregates, rows.schema)
@@ -49,13 +52,18 @@ def output_columns(asked: WindowAggregate, *, final: bool) -> list[pl.Expr]:
     return [*columns, (pl.col(WINDOW_END) - 1).alias(TIME)]
 
 
-def _check_names(asked: WindowAggregate) -> None:
-    taken = [WINDOW_START, WINDOW_END, *([FINAL] if isinstance(asked.emit, Early) else [])]
-    for name in (*asked.keys, *asked.aggregates):
-        if name in taken:
+def check_names(names: Iterable[str], taken: Iterable[str]) -> None:
+    """Refuse keys and aggregates that share a name, or have one that the step gives itself.
+
+    Raises:
+        ConfigurationError: two output columns would have one name.
+    """
+    seen = set(taken)
+    for name in names:
+        if name in seen:
             what = f"agg: two output columns would be called {name!r}"
             raise ConfigurationError(what, what_to_do="give the key or the aggregate another name")
-        taken.append(name)
+        seen.add(name)
 
 
 def local_schema(asked: WindowAggregate, schema: Schema) -> Schema:

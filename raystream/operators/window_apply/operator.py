@@ -22,7 +22,7 @@ from raystream.operators.row_errors import RowErrors
 from raystream.operators.session.columns import START
 from raystream.operators.session.operator import SessionAggregate
 from raystream.operators.session.step import SessionAggregate as SessionStep
-from raystream.operators.tables import StateTable
+from raystream.operators.tables import PiecewiseOperator, StateTable
 from raystream.operators.window.operator import WindowGlobal
 from raystream.operators.window.step import WindowAggregate as WindowStep
 from raystream.operators.window.step import WindowGlobal as MergeStep
@@ -65,7 +65,29 @@ class KeptRows:
         self.next = max([0, *(header.get("next", 0) for header in headers)])
 
 
-class WindowApply(WindowGlobal):
+class _Applying(PiecewiseOperator):
+    """What both kinds of windows do with the rows that they keep for the function."""
+
+    _apply: Step
+    _rows: KeptRows
+    _failures: RowErrors
+
+    def open(self, ctx: SubtaskContext, output: Output) -> None:
+        """Put the function in front of the output."""
+        self._failures.open(ctx, output)
+        super().open(ctx, Applied(self._apply, self._rows.table, self._failures, output))
+
+    def header(self) -> Mapping[str, Any]:
+        """The watermark, and the number of the next row."""
+        return {**super().header(), "next": self._rows.next}
+
+    def resume(self, headers: Sequence[Mapping[str, Any]]) -> None:
+        """Continue where the subtasks were."""
+        super().resume(headers)
+        self._rows.resume(headers)
+
+
+class WindowApply(_Applying, WindowGlobal):
     """Windows of event time of the keys that this subtask owns."""
 
     def __init__(self, step: Step) -> None:
@@ -81,26 +103,12 @@ class WindowApply(WindowGlobal):
         self._tables[self._rows.table.name] = self._rows.table
         self._on_time.took = self._rows.keep
 
-    def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Put the function in front of the output."""
-        self._failures.open(ctx, output)
-        super().open(ctx, Applied(self._apply, self._rows.table, self._failures, output))
-
-    def header(self) -> Mapping[str, Any]:
-        """The watermark, and the number of the next row."""
-        return {**super().header(), "next": self._rows.next}
-
-    def resume(self, headers: Sequence[Mapping[str, Any]]) -> None:
-        """Continue where the subtasks were."""
-        super().resume(headers)
-        self._rows.resume(headers)
-
     def _forget(self, until: int) -> None:
         super()._forget(until)
         self._rows.table.forget(self._panes.horizon(until))
 
 
-class SessionApply(SessionAggregate):
+class SessionApply(_Applying, SessionAggregate):
     """Sessions of the keys that this subtask owns."""
 
     def __init__(self, step: Step) -> None:
@@ -114,20 +122,6 @@ class SessionApply(SessionAggregate):
         self._failures = RowErrors(step.errors)
         self._tables[self._rows.table.name] = self._rows.table
         self._forgotten: int | None = None
-
-    def open(self, ctx: SubtaskContext, output: Output) -> None:
-        """Put the function in front of the output."""
-        self._failures.open(ctx, output)
-        super().open(ctx, Applied(self._apply, self._rows.table, self._failures, output))
-
-    def header(self) -> Mapping[str, Any]:
-        """The watermark, and the number of the next row."""
-        return {**super().header(), "next": self._rows.next}
-
-    def resume(self, headers: Sequence[Mapping[str, Any]]) -> None:
-        """Continue where the subtasks were."""
-        super().resume(headers)
-        self._rows.resume(headers)
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
         """Close sessions; once in a gap forget the rows of those that are closed."""

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from raystream.graph.policies import ErrorPolicy
 from raystream.graph.windows import Session, Window
 from raystream.operators.call import Call, Declared, Function, Milliseconds
+from raystream.operators.keyed_step import KeyedStep
 from raystream.operators.needs import Columns, Needed
-from raystream.operators.step import Step, UserCode
+from raystream.operators.step import UserCode
 from raystream.operators.window.words import label_of, window_words
 from raystream.operators.words import function_name
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowApply(Step):
+class WindowApply(KeyedStep):
     """Output columns: keys, window_start, window_end, those that the function returns.
 
     Args:
@@ -75,21 +76,9 @@ class WindowApply(Step):
         """The function."""
         return (self.function,)
 
-    def routing(self, port: int) -> tuple[str, ...] | None:
-        """By key; without one all rows go to one subtask."""
-        return self.keys
-
     def needs_order(self, asked: Any) -> bool:
         """Rows of one event time are in the order of their partition."""
         return True
-
-    def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
-        """Only one subtask if there is no key."""
-        return (asked or default) if self.keys else 1
-
-    def resolved(self, inputs: Sequence[Schema]) -> Step:
-        """Add the columns of the rows."""
-        return self if inputs[0].open else self.but(columns=inputs[0])
 
     def gives_again(self) -> bool:
         """A late row emits its window again."""
@@ -99,10 +88,7 @@ class WindowApply(Step):
         """Which rows it keeps, with the types of the key: the owner of a key depends on them."""
         found: dict[str, Any] = {"kind": "WindowApply", "keys": list(self.keys)}
         found["window"] = str(self.window)
-        known = {} if self.columns is None else self.columns.columns
-        if not self.keys or not set(self.keys) <= known.keys():
-            return found
-        return {**found, "key types": {key: str(known[key]) for key in self.keys}}
+        return found | self.key_types()
 
     def words(self) -> str:
         """With function, window and key."""
