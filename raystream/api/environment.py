@@ -31,6 +31,7 @@ _OURS = (
     "RAYSTREAM_TEST_",
     "RAYSTREAM_POINTS",
     "RAYSTREAM_E2E",
+    "RAYSTREAM_UI",
 )
 """Variables of the command line, secrets of pipeline files, and test variables: not settings."""
 

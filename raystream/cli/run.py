@@ -52,6 +52,11 @@ def add_run_verbs(app: click.Group) -> None:
 @click.option(
     "--accept-loss", is_flag=True, help="Continue without output that the broker has aborted"
 )
+@click.option(
+    "--ui/--no-ui",
+    default=None,
+    help="With a page of the job, or without  [default: on a terminal, with Ray; $RAYSTREAM_UI]",
+)
 @options.param
 def run(target: str, param: dict[str, str], **flags: Any) -> int:
     """Run a pipeline in the foreground to its end.

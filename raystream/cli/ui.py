@@ -32,7 +32,7 @@ def ui(host: str, port: int, token: str | None, address: str | None) -> int:
 
     It prints its address, and ends with Ctrl-C; the jobs do not notice.
     """
-    from raystream.ui.jobs import ClusterJobs
+    from raystream.api.jobs.cluster_jobs import ClusterJobs
     from raystream.ui.serve import serve
 
     serve(ClusterJobs(address), host, port, token)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
 
 from raystream.checkpoint.barrier import Barrier
 from raystream.context import Points, nowhere
-from raystream.ids import ChannelId, SubtaskId
+from raystream.ids import ChannelId, StepName, SubtaskId
 from raystream.job.messages import (
     Address,
     Connected,
@@ -33,6 +34,7 @@ from raystream.runtime.signals import stop_on_signals
 from raystream.runtime.snapshot_ack import PendingAck, SegmentRegistry, store_all
 from raystream.runtime.snapshot_stream import SnapshotStream
 from raystream.runtime.system_clock import SystemClock
+from raystream.runtime.tail import Row, TailMarks, check
 from raystream.runtime.task import (
     CheckpointComplete,
     Drain,
@@ -149,6 +151,17 @@ class LocalWorkers:
         for subtask in subtasks:
             self._close_task(self._tasks.pop(subtask, None))
 
+    def tail(self, step: StepName, marks: TailMarks) -> tuple[list[Row], TailMarks]:
+        """Rows that passed a step since the last call, and the next marks; from any thread."""
+        rows: list[Row] = []
+        seen = dict(marks)
+        for subtask, task in list(self._tasks.items()):
+            found, mark = task.taps.since(step, marks.get(subtask))
+            if mark is not None:
+                seen[subtask] = mark
+            rows += found
+        return rows, seen
+
     def close(self) -> None:
         """Drop everything."""
         self.kill(list(self._tasks))
@@ -252,6 +265,7 @@ class LocalRuntime:
         *,
         points: PointsOf = no_points,
     ) -> None:
+        self._job = job
         self._woken = threading.Event()
         self._pool = background or ThreadPoolExecutor(BACKGROUND_THREADS, "raystream")
         self._owns_pool = background is None
@@ -301,6 +315,16 @@ class LocalRuntime:
                 self._woken.wait(min(pause, _LONGEST_WAIT))
         return self.loop.outcome
 
+    def tail(self, step: StepName, marks: TailMarks) -> tuple[list[Row], TailMarks]:
+        """Rows that passed a step since the last call, from any thread.
+
+        Raises:
+            ConfigurationError: at the first call, if there is no such step.
+        """
+        if not marks:
+            check(self._job, step)
+        return self.workers.tail(step, marks)
+
     def close(self) -> None:
         """Release everything."""
         self.workers.close()
@@ -314,19 +338,58 @@ class InThisProcess:
 
     cpus = 1
 
+    def __init__(self) -> None:
+        self._runtime: LocalRuntime | None = None
+
     def run(self, job: JobSpec, on_status: Callable[[StatusDocument], None] | None) -> Outcome:
         """Run a job to its end; see `run_local`."""
-        return run_local(job, on_status)
+        return run_local(job, on_status, self._note)
+
+    def _note(self, runtime: LocalRuntime) -> None:
+        self._runtime = runtime
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """See `foreground.Runtime.ask`; another thread asks.
+
+        Raises:
+            ConfigurationError: there is no such step.
+            RaystreamError: it failed, or the job has ended.
+        """
+        assert self._runtime is not None
+        match method:
+            case "stop":
+                return self._stop(*arguments)
+            case "tail":
+                return self._runtime.tail(*arguments)
+        answer = self._runtime.loop.request_savepoint(*arguments)
+        self._runtime.wake()
+        return answer.result()
+
+    def _stop(self, kind: StopKind, savepoint: str | None = None, by: str = "") -> None:
+        assert self._runtime is not None
+        self._runtime.loop.request_stop(kind, savepoint, by)
+        self._runtime.wake()
 
 
-def run_local(job: JobSpec, on_status: Callable[[StatusDocument], None] | None = None) -> Outcome:
-    """Run a job in this process, without Ray, to its end; Ctrl-C once stops with a last commit."""
+def run_local(
+    job: JobSpec,
+    on_status: Callable[[StatusDocument], None] | None = None,
+    began: Callable[[LocalRuntime], None] = lambda runtime: None,
+) -> Outcome:
+    """Run a job in this process, without Ray, to its end; Ctrl-C once stops with a last commit.
+
+    Args:
+        job: The planned job.
+        on_status: Called with each new status document.
+        began: Called with the runtime before it runs.
+    """
     runtime = LocalRuntime(job, on_status=on_status, points=lambda process: points_of(process, {}))
 
     def stop(kind: StopKind) -> None:
         runtime.loop.request_stop(kind)
         runtime.wake()
 
+    began(runtime)
     registry.note(job.name, job.checkpoint.storage)
     with stop_on_signals(lambda: stop(StopKind.STOP), lambda: stop(StopKind.CANCEL)):
         return runtime.run()

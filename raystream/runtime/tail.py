@@ -9,14 +9,18 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import polars as pl
 
 from raystream.data.batch import Batch
-from raystream.ids import StepName
+from raystream.errors import ConfigurationError
+from raystream.graph.nearest import did_you_mean
+from raystream.ids import StepName, SubtaskId
+from raystream.job.spec import JobSpec
+from raystream.plan.physical import ChainSpec
 from raystream.time.clock import Clock
 
 PER_SECOND = 1000
@@ -33,6 +37,9 @@ LOOKS_S = 10.0
 Row = dict[str, Any]
 Mark = tuple[str, int]
 """A tap and the number of its next row to fetch."""
+
+TailMarks = dict[SubtaskId, Mark | None]
+"""Read position in each subtask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +141,20 @@ class Taps:
         number = mark[1] if mark is not None and mark[0] == tap.id else 0
         rows, end = tap.since(number)
         return rows, (tap.id, end)
+
+
+def tappable(chains: Iterable[ChainSpec]) -> list[StepName]:
+    """Steps whose rows can be viewed."""
+    return [name for chain in chains for step in chain.steps for name in (step.name, *step.also)]
+
+
+def check(job: JobSpec, step: StepName) -> None:
+    """Refuse a step that the job does not have.
+
+    Raises:
+        ConfigurationError: names the nearest one.
+    """
+    known = tappable(job.plan.chains)
+    if step not in known:
+        what = f"job {job.name} has no step {step!r}"
+        raise ConfigurationError(what, what_to_do=did_you_mean(step, known))

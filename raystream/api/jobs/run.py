@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from raystream.api.environment import doubts, in_effect, told_by_environment
+from raystream.api.jobs.page import OwnJob, page_of_run
 from raystream.api.jobs.progress import Progress, say
 from raystream.api.jobs.splits import discovered, source_of
 from raystream.api.jobs.start import check_start, opened, start_of, tell_left_behind
@@ -27,13 +28,17 @@ if TYPE_CHECKING:
     from raystream.observe.status import StatusDocument
     from raystream.plan.physical import PhysicalPlan
     from raystream.runtime.ray.foreground import Runtime
+    from raystream.ui.beside import BesidePage
 
 DEFAULT_STORAGE = "~/.raystream/checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Options of `Pipeline.run`, which documents them; `on_status` replaces the live line."""
+    """Options of `Pipeline.run`, which documents them.
+
+    `ui`: with a page or without one; None: on a terminal. `on_status` replaces the live line.
+    """
 
     until: str | None = None
     local: bool = False
@@ -45,6 +50,7 @@ class RunOptions:
     claim: bool = False
     allow_non_restored_state: bool = False
     accept_loss: bool = False
+    ui: bool | None = None
     on_status: Callable[[StatusDocument], None] | None = None
 
     @property
@@ -63,13 +69,14 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
     check_start(options)
     pipeline.plan(parallelism=1)  # report mistakes before any network call
     storage = storage_of(pipeline, options)
-    say_where(pipeline, options, storage)
     try:
-        with _runtime(pipeline, options) as runtime:
-            job = prepare(pipeline, options, storage, runtime.cpus)
-            if job is None:
-                return _outcome("finished", "there is nothing to read")
-            return _explained(_run(job, runtime, options), pipeline, options)
+        with page_of_run(asked=options.ui, local=options.local) as page:
+            say_where(pipeline, options, storage, page)
+            with _runtime(pipeline, options) as runtime:
+                job = prepare(pipeline, options, storage, runtime.cpus)
+                if job is None:
+                    return _outcome("finished", "there is nothing to read")
+                return _explained(_run(job, runtime, options, page), pipeline, options)
     except KeyboardInterrupt:  # while it runs, signals are handled
         return _outcome("cancelled", "cancelled before it started; nothing was changed")
 
@@ -109,13 +116,16 @@ def storage_of(pipeline: Pipeline, options: RunOptions) -> str:
     return given if "://" in given else os.path.abspath(os.path.expanduser(given))
 
 
-def say_where(pipeline: Pipeline, options: RunOptions, storage: str) -> None:
-    """Print the first line of a run: checkpoint storage, and what the environment sets."""
+def say_where(
+    pipeline: Pipeline, options: RunOptions, storage: str, page: BesidePage | None = None
+) -> None:
+    """Print the first line of a run: checkpoint storage, page, and what the environment sets."""
     graph = pipeline.graph()
     by_command = ("checkpoint_storage", "parallelism")
     given = told_by_environment(graph, but=tuple(n for n in by_command if getattr(options, n)))
     place = f"{pipeline.name}: checkpoints in {_short(storage.rstrip('/'))}/{pipeline.name}/"
-    say(f"{place}; {given}" if given else place)
+    shown = f"page at {page.address}" if page is not None else ""
+    say("; ".join(part for part in (place, shown, given) if part))
     for doubt in doubts(graph):
         say(f"warning: {doubt}")
 
@@ -277,10 +287,19 @@ def _check_sinks(graph: LogicalGraph, job: str, identity: str) -> None:
             say(f"warning: {warning}")
 
 
-def _run(job: JobSpec, runtime: Runtime, options: RunOptions) -> Outcome:
+def _run(job: JobSpec, runtime: Runtime, options: RunOptions, page: BesidePage | None) -> Outcome:
     progress = Progress()
+    show: Callable[[StatusDocument], None] = options.on_status or progress
     try:
-        return runtime.run(job, options.on_status or progress)
+        if page is None:
+            return runtime.run(job, show)
+        own = OwnJob(job.name, runtime, page)
+
+        def both(status: StatusDocument) -> None:
+            own.take(status)
+            show(status)
+
+        return runtime.run(job, both)
     finally:
         progress.end()
 

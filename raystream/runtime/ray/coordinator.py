@@ -37,11 +37,11 @@ from raystream.runtime.ray.logs import (
     write_diary,
 )
 from raystream.runtime.ray.serialization import unpack_job
-from raystream.runtime.ray.tails import TailMarks, check, gather
+from raystream.runtime.ray.tails import gather
 from raystream.runtime.ray.watchdog import Lease, watch
 from raystream.runtime.ray.workers import RayWorkers
 from raystream.runtime.system_clock import SystemClock
-from raystream.runtime.tail import Row
+from raystream.runtime.tail import Row, TailMarks, check
 from raystream.storage.open import job_store
 from raystream.storage.savepoints import refuse_unfit
 

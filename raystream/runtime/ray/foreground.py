@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from raystream.errors import RaystreamError
 from raystream.job.messages import StopKind
@@ -60,6 +60,15 @@ class Runtime(Protocol):
 
     def run(self, job: JobSpec, on_status: OnStatus | None) -> Outcome:
         """Run a job to its end."""
+        ...
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Ask the running job, from another thread; see `asked.Asked.ask`.
+
+        Args:
+            method: stop, savepoint, tail.
+            arguments: Those of the coordinator's method.
+        """
         ...
 
 
@@ -233,6 +242,17 @@ class Foreground:
             self._now = True
         else:
             self._stop = True
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """See `Runtime.ask`.
+
+        Raises:
+            Unanswered: no Ray runs for the job at the moment.
+        """
+        if method == "stop":
+            self.stop(messages.Stop(*arguments))
+            return None
+        return self.questions.ask(method, arguments)
 
     def _note_stop(self) -> None:
         self._stop = True

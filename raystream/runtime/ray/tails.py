@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import ray
 
-from raystream.errors import ConfigurationError
-from raystream.graph.nearest import did_you_mean
 from raystream.ids import StepName, SubtaskId
-from raystream.job.spec import JobSpec
-from raystream.plan.physical import ChainSpec
-from raystream.runtime.tail import Mark, Row
+from raystream.runtime.tail import Row, TailMarks
 
 _ANSWER_SECONDS = 2.0
 _get: Any = ray.get
-
-TailMarks = dict[SubtaskId, Mark | None]
-"""Read position in each subtask."""
-
-
-def tappable(chains: Iterable[ChainSpec]) -> list[StepName]:
-    """Steps whose rows can be viewed."""
-    return [name for chain in chains for step in chain.steps for name in (step.name, *step.also)]
-
-
-def check(job: JobSpec, step: StepName) -> None:
-    """Refuse a step that the job does not have.
-
-    Raises:
-        ConfigurationError: names the nearest one.
-    """
-    known = tappable(job.plan.chains)
-    if step not in known:
-        what = f"job {job.name} has no step {step!r}"
-        raise ConfigurationError(what, what_to_do=did_you_mean(step, known))
 
 
 def gather(

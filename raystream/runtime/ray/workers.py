@@ -47,8 +47,8 @@ from raystream.runtime.ray.main_thread import MainThread, Then
 from raystream.runtime.ray.serialization import pack_request, versions
 from raystream.runtime.ray.snapshots import SegmentWriter, SnapshotPull, Streamer
 from raystream.runtime.ray.subtask import OpenOrder, OpenReply, PingReply, Whereabouts
-from raystream.runtime.ray.tails import tappable
 from raystream.runtime.snapshot_ack import SegmentRegistry
+from raystream.runtime.tail import tappable
 from raystream.runtime.task import SourceDry
 from raystream.runtime.workers import Post
 from raystream.storage.base import Store

@@ -1,0 +1,68 @@
+"""The jobs of a cluster, for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from raystream.ids import SubtaskId
+from raystream.observe.status import StatusDocument
+
+if TYPE_CHECKING:
+    from raystream.api.jobs.job import Job
+
+
+class ClusterJobs:
+    """The jobs of a Ray cluster, and those of this user on a private Ray of this machine.
+
+    Args:
+        address: Of the cluster. Default: RAY_ADDRESS, else a head on this machine.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        self._address = address
+
+    def statuses(self) -> Sequence[StatusDocument]:
+        """See `Jobs.statuses`."""
+        from raystream.runtime.ray.overview import once
+
+        return once(self._address)
+
+    def rows(self, job: str, step: str, marks: Any) -> tuple[list[dict[str, Any]], Any]:
+        """See `Jobs.rows`."""
+        return as_json(*self._job(job).rows_since(step, known_marks(marks)))
+
+    def act(self, job: str, order: str) -> str:
+        """See `Jobs.act`."""
+        found = self._job(job)
+        if order == "savepoint":
+            return f"savepoint: {found.savepoint()}"
+        outcome = found.cancel() if order == "cancel" else found.stop(drain=order == "drain")
+        return "it is still ending" if outcome is None else outcome.message or outcome.kind
+
+    def _job(self, name: str) -> Job:
+        from raystream.api.jobs.job import on_cluster
+
+        return on_cluster(name, self._address)
+
+
+def known_marks(marks: Mapping[str, Any]) -> dict[SubtaskId, Any]:
+    """Marks of a page, as a job takes them; the inverse of `as_json`."""
+    return {_subtask(name): mark for name, mark in marks.items()}
+
+
+def as_json(
+    rows: list[dict[str, Any]], marks: Mapping[SubtaskId, Any]
+) -> tuple[list[dict[str, Any]], Any]:
+    """What a job answered, with marks that a page can send back."""
+    return rows, {str(subtask): mark for subtask, mark in marks.items()}
+
+
+def _subtask(name: str) -> SubtaskId:
+    """The inverse of str(SubtaskId).
+
+    >>> str(_subtask("counts[1]"))
+    'counts[1]'
+    """
+    chain, _, index = name.removesuffix("]").rpartition("[")
+    return SubtaskId(chain, int(index))
