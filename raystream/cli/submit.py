@@ -17,7 +17,7 @@ from raystream.cli.run import run
 from raystream.cli.yaml_target import is_yaml
 from raystream.errors import ConfigurationError
 
-_ELSEWHERE = ("target", "local", "address")
+_ELSEWHERE = ("target", "local", "address", "ui")
 _OF_RUN = [option for option in run.params if option.name not in _ELSEWHERE]
 """Options of `raystream run` that `raystream submit` passes on."""
 
