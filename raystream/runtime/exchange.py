@@ -14,6 +14,15 @@ from raystream.runtime.channels.outbox import Outbox
 from raystream.runtime.channels.shared_outbox import SharedOutbox
 from raystream.runtime.element import Element
 
+_PROVEN_ROOM = 256
+"""From so many rows of room on, those behind are known to be fast."""
+
+_LEAST_SHARE = 1 / 16
+"""Of the rows taken that are emitted: if more of them are, once, those behind have to wait."""
+
+_FADES = 0.8
+"""Weight of the earlier share, with each new piece that has less."""
+
 
 class Exchange:
     """The sending side of one ExchangeSpec in one subtask.
@@ -28,9 +37,12 @@ class Exchange:
         shared = spec.kind is ExchangeKind.REBALANCE and len(writers) > 1
         self._shared = SharedOutbox(writers) if shared else None
         self._writers = [] if shared else [Outbox(writer) for writer in writers]
+        self._share = 1.0
+        self._emitted = 0
 
     def emit(self, batch: Batch) -> None:
         """Send rows to their targets."""
+        self._emitted += len(batch)
         kind = self.spec.kind
         if self._shared is not None:
             self._shared.send(batch)
@@ -52,13 +64,22 @@ class Exchange:
         for box in self._boxes():
             box.send(element)
 
-    def room(self) -> int:
-        """Number of rows accepted: by the fullest target, or by all if rows may go to any.
+    def took(self, rows: int) -> None:
+        """Note how many rows were taken for what was emitted: a filter drops, a sum adds up."""
+        share, self._emitted = self._emitted / max(1, rows), 0
+        self._share = max(share, self._share * _FADES + share * (1 - _FADES))
 
-        Sends what waited for credit first. Rows by key are assumed to spread evenly.
+    def room(self) -> int:
+        """Number of rows that may be taken for those that are accepted.
+
+        They are accepted by the fullest target, or by all if rows may go to any. Sends what waited
+        for credit first. Rows by key are assumed to spread evenly.
         """
         least = min([box.room() for box in self._boxes()])
-        return least * len(self._writers) if self.spec.kind is ExchangeKind.HASH else least
+        least *= len(self._writers) if self.spec.kind is ExchangeKind.HASH else 1
+        return (
+            least if least < _PROVEN_ROOM else int(least / min(1, max(_LEAST_SHARE, self._share)))
+        )
 
     def close(self) -> None:
         """Close every channel."""
@@ -101,12 +122,17 @@ class Outputs:
         for exchange in self._all:
             exchange.broadcast(element)
 
+    def took(self, rows: int) -> None:
+        """Note that so many rows were taken for what was emitted since the last call."""
+        for exchange in self._all:
+            exchange.took(rows)
+
     def has_credit(self) -> bool:
         """Whether every exchange can accept rows; see `room`."""
         return self.room() > 0
 
     def room(self) -> int:
-        """Number of rows that every exchange accepts; sends what waited for credit first."""
+        """Number of rows that may be taken for every exchange; see `Exchange.room`."""
         return min([exchange.room() for exchange in self._all], default=NO_LIMIT)
 
     def close(self) -> None:

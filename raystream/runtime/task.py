@@ -237,6 +237,7 @@ class Task:
             self._handle(element)
             if isinstance(element, Batch):
                 pace.worked(len(element), began, self._clock.now())
+                self._outputs.took(len(element))
             return WORKED
         if not self._told_dry and self._input.dry():
             self._told_dry = True

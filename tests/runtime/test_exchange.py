@@ -124,3 +124,32 @@ def test_shared_rows_come_once_each_channel_in_order_and_before_the_barrier(
     assert all(each[-1] == Barrier(1) for each in got)
     assert sorted(n for each in rows for n in each) == list(range(total))  # type: ignore[type-var]
     assert all(each == sorted(each) for each in rows)  # type: ignore[type-var]
+
+
+def emitted(outputs: Outputs, link: MemoryChannel, rows: int, *, of: int) -> int:
+    """Room after a piece of `of` rows of which so many were emitted, and taken behind."""
+    if rows:
+        outputs.emit("step", "main", Batch(pl.DataFrame({"n": range(rows)})))
+        received(link)
+        link.worked(rows)
+    outputs.took(of)
+    return outputs.room()
+
+
+def test_room_is_counted_in_rows_that_are_taken_not_in_those_that_are_left_of_them() -> None:
+    """A sum of each batch for a slow receiver made every batch as small as its number of sums."""
+    link = MemoryChannel(limit=400)
+    outputs = Outputs([Exchange(exchange(ExchangeKind.FORWARD), [link])])
+    assert outputs.room() == 400
+    rooms = [emitted(outputs, link, 1, of=1000) for _ in range(60)]
+    assert rooms == sorted(rooms)
+    assert rooms[-1] == 16 * 400
+    assert emitted(outputs, link, 200, of=400) == 800, "more is emitted: less is taken, at once"
+    assert emitted(outputs, link, 900, of=300) == 400
+    assert all(emitted(outputs, link, 0, of=0) >= 400 for _ in range(3))
+
+
+def test_a_receiver_that_is_given_little_is_never_given_more() -> None:
+    link = MemoryChannel(limit=4)
+    outputs = Outputs([Exchange(exchange(ExchangeKind.FORWARD), [link])])
+    assert {emitted(outputs, link, 0, of=1000) for _ in range(60)} == {4}
