@@ -66,6 +66,8 @@ _OURS = (
     (".key_by(..).process(MyProcess())", "keyedprocess processfunction processvalues statefulmap"
      " statefulflatmap transformwithstate flatmapgroupswithstate mapgroupswithstate statefulbatch"
      " stateful reduce fold scan reducefinal foldfinal accumulate aggregatebykey reducebykey"),
+    (".key_by(..).process_with(other, MyProcess())", "connect comap coflatmap coprocess"
+     " keyedcoprocess broadcastprocess broadcaststate"),
     (".split(a=.., b=..), and .tagged('a')", "branch partition"),
     (".inspect(function)", "peek inspectdebug tap"),
     (
@@ -116,7 +118,6 @@ _OF_A_PIPELINE = (
 )  # fmt: skip
 
 _LACKING = (
-    ("functions over two streams are", "connect comap coflatmap"),
     ("joins without a key are", "cross_join"),
     ("sorting is", "sort order_by orderby sortby"),
     ("pattern matching is", "pattern match_recognize cep"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from raystream.api.arguments import checked
 from raystream.api.origin import at_call, wrong
@@ -14,6 +14,12 @@ from raystream.api.row_columns import returned
 from raystream.api.verb_options import declared_or_annotated, policy_of
 from raystream.graph.process import Process as UserProcess
 from raystream.operators.process.step import Process
+from raystream.operators.process_with.step import ProcessWith
+
+if TYPE_CHECKING:
+    from raystream.api.keyed import KeyedStream
+    from raystream.api.stream import Stream
+    from raystream.graph.logical import Edge
 
 
 class ProcessVerbs(OutputVerbs):
@@ -54,20 +60,134 @@ class ProcessVerbs(OutputVerbs):
         >>> clicks.key_by("user").process(Gaps()).collect().to_dicts()
         [{'user': 'a', 'gap': 4000}]
         """
-        if not isinstance(process, UserProcess):
-            text = f"process takes an object of a subclass of rs.Process, not {process!r}"
-            called = isinstance(process, type) and issubclass(process, UserProcess)
-            advice = "write class MyProcess(rs.Process): .. and .process(MyProcess())"
-            raise wrong(text, f"write {process.__name__}()" if called else advice)
-        if not self._key:
-            text = "process needs a key: its state is kept per key"
-            raise wrong(text, 'write .key_by("user").process(..)')
-        inner = typing.get_args(returned(process.on_row))
-        columns = declared_or_annotated(schema, inner[0] if inner else None)
+        _check_process(process, self._key, "process")
+        columns = _columns(schema, process.on_row)
         step = Process(process, self._key, columns, _sides(side_outputs), policy_of(errors))
-        with at_call():
-            step = step.but(states=step.stored())  # types that are none are refused here
-        return self._then(step, name, parallelism)
+        return self._then(_with_states(step, broadcast=False), name, parallelism)
+
+    @checked
+    def process_with(
+        self,
+        other: Stream,
+        process: UserProcess,
+        *,
+        broadcast: bool = False,
+        schema: Any = None,
+        side_outputs: Mapping[str, Any] | Sequence[str] = (),
+        errors: str = "fail",
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> KeyedStream:
+        """Call an object of your class with the rows of two streams, with state per key.
+
+        `on_left` is called with the rows of this stream, `on_right` with those of the other one.
+        Both are keyed, and see the same states and timers of a key. With `broadcast` the other
+        stream needs no key: each of its rows goes to every subtask, to `on_right`, which keeps it
+        in broadcast state for the rows of all keys.
+
+        Args:
+            other: The other stream, of the same pipeline, with a key of the same types.
+            process: An object of a subclass of rs.Process with `on_left` and `on_right`.
+            broadcast: Send the rows of the other stream to every subtask.
+            schema: Columns of the emitted rows; also taken from the return annotation of `on_left`
+                or `on_right`.
+            side_outputs: As for `process`; columns of the input are those of this stream.
+
+        >>> class Paid(rs.Process):
+        ...     amount: rs.Value[int]
+        ...     def on_left(self, row, ctx):
+        ...         self.amount.set(row["amount"])
+        ...     def on_right(self, row, ctx):
+        ...         yield {"order": ctx.key, "open": self.amount.get(0) - row["sum"]}
+        >>> p = rs.Pipeline("example")
+        >>> orders = p.read(rs.Rows([{"id": 1, "amount": 9}]), name="orders").key_by("id")
+        >>> payments = p.read(rs.Rows([{"order": 1, "sum": 7}]), name="payments").key_by("order")
+        >>> columns = {"order": "int", "open": "int"}
+        >>> orders.process_with(payments, Paid(), schema=columns).collect().to_dicts()
+        [{'order': 1, 'open': 2}]
+        """
+        _check_process(process, self._key, "process_with")
+        mine, theirs = self._alike([typing.cast("Stream", self), other], "process_with")
+        _check_handlers(process)
+        columns = _columns(schema, process.on_left) or _columns(None, process.on_right)
+        if columns is None:
+            text = "process_with: the columns of the rows that it gives are not known"
+            raise wrong(text, 'declare them: schema={"id": "int", ..}')
+        options = columns, _sides(side_outputs), policy_of(errors)
+        step = ProcessWith(process, self._key, *options, broadcast=broadcast)
+        step = _with_states(step, broadcast=broadcast)
+        step = step.but(others=_other_keys(self._key, theirs, broadcast=broadcast))
+        edges = (mine._edge, in_one_order(theirs) if broadcast else theirs._edge)
+        edge = self._pipeline.add(step, edges, name=name, parallelism=parallelism)
+        from raystream.api.keyed import KeyedStream
+
+        return KeyedStream(self._pipeline, edge, self._key)
+
+    def _alike(self, streams: Sequence[Stream], verb: str) -> Sequence[Stream]:
+        """The streams, if they are of one pipeline."""
+        raise NotImplementedError
+
+
+S = TypeVar("S", bound=Process)
+
+
+def _check_process(process: Any, key: tuple[str, ...], verb: str) -> None:
+    if not isinstance(process, UserProcess):
+        text = f"{verb} takes an object of a subclass of rs.Process, not {process!r}"
+        called = isinstance(process, type) and issubclass(process, UserProcess)
+        other = "" if verb == "process" else "other, "
+        advice = f"write class MyProcess(rs.Process): .. and .{verb}({other}MyProcess())"
+        raise wrong(text, f"write {process.__name__}()" if called else advice)
+    if not key:
+        text = f"{verb} needs a key: its state is kept per key"
+        raise wrong(text, f'write .key_by("user").{verb}(..)')
+
+
+def _check_handlers(process: UserProcess) -> None:
+    kind = type(process)
+    for name in ("on_left", "on_right"):
+        if getattr(kind, name) is getattr(UserProcess, name):
+            text = f"process_with: {kind.__name__} has no {name}"
+            raise wrong(text, f"write def {name}(self, row, ctx): .. in it")
+
+
+def _other_keys(key: tuple[str, ...], other: Stream, *, broadcast: bool) -> tuple[str, ...]:
+    if broadcast:
+        return ()
+    theirs = other._key
+    if not theirs:
+        text = "process_with: the other stream has no key, so its rows belong to none"
+        raise wrong(text, 'give it one: other.key_by("user"), or write broadcast=True')
+    if len(theirs) != len(key):
+        text = f"process_with: this stream has the key {key!r}, the other one {theirs!r}"
+        raise wrong(text, "give both as many key columns")
+    return theirs
+
+
+def _with_states(step: S, *, broadcast: bool) -> S:
+    """With the states of its class: types that are none are refused here."""
+    with at_call():
+        stored = step.stored()
+    shared = [field.state.name for field in stored if field.is_broadcast]
+    if shared and not broadcast:
+        text = f"state {shared[0]!r} is broadcast, but no stream is"
+        raise wrong(text, "write .process_with(rules, MyProcess(), broadcast=True)")
+    if broadcast and not shared:
+        text = f"{type(step.process).__name__} has no broadcast state, so it keeps no broadcast row"
+        raise wrong(text, "declare it: rules: rs.Map[str, int] = rs.state(broadcast=True)")
+    return step.but(states=stored)
+
+
+def in_one_order(stream: Stream) -> Edge:
+    """Its rows in one order for all who read them: gathered in one subtask, if they are not."""
+    if stream._pipeline.node(stream._edge).parallelism == 1:
+        return stream._edge
+    return stream.union(parallelism=1)._edge
+
+
+def _columns(schema: Any, method: Callable[..., Any]) -> Any:
+    inner = typing.get_args(returned(method))
+    return declared_or_annotated(schema, inner[0] if inner else None)
 
 
 def _sides(outputs: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:

@@ -151,8 +151,14 @@ def _process(stream: Stream, step: Value, verb: str, around: Surroundings) -> St
         tag: side.get("schema") if isinstance(side, dict) else None
         for tag, side in (outputs.plain() if outputs is not None else {}).items()
     }
+    others = around.others(step.get("with"))
     with around.notes.noting(step[verb], step):
-        return stream.process(process(step[verb].data, around.directory), **options)
+        made = process(step[verb].data, around.directory)
+        if others:
+            options |= options_of(step, "broadcast")
+            return _method(stream, verb + "_with", [*others, made], options)
+        refuse(step, ("broadcast",), "needs with:, the stream that is broadcast")
+        return stream.process(made, **options)
 
 
 def _split(stream: Stream, step: Value, verb: str, around: Surroundings) -> Stream:

@@ -354,6 +354,10 @@ STEP = Variants(
             FUNCTION,
             "Class (rs.Process), called with each row of a key.",
             {
+                "with": Field(
+                    NAMED, "A second stream, with a key: on_left and on_right are called."
+                ),
+                "broadcast": Field(Truth(), "Its rows go to every subtask. Default: false."),
                 "side_outputs": Field(_SIDE_OUTPUTS, "Where ctx.emit(tag, row) goes."),
                 **_OUTPUT_SCHEMA,
             },

@@ -205,6 +205,24 @@ class Process:
     >>> rows = rs.Pipeline("example").read(rs.Rows([{"shop": "a", "ts": 1}]), event_time="ts")
     >>> rows.key_by("shop").process(Reminder()).collect().rows()
     [('a', 60001)]
+
+    With the rows of two streams, of which one is broadcast here:
+
+    >>> class Priced(rs.Process):
+    ...     prices: rs.Map[str, int] = rs.state(broadcast=True)
+    ...     def on_left(self, row, ctx):
+    ...         ctx.timer(ctx.time + 10)
+    ...     def on_right(self, row, ctx):
+    ...         self.prices[row["item"]] = row["price"]
+    ...     def on_timer(self, at, ctx):
+    ...         yield {"item": ctx.key, "price": self.prices.get(ctx.key)}
+    >>> p = rs.Pipeline("example")
+    >>> prices = p.read(rs.Rows([{"item": "a", "price": 7, "ts": 1}]), event_time="ts")
+    >>> sold = p.read(rs.Rows([{"item": "a", "ts": 5}]), event_time="ts", name="sold")
+    >>> columns = {"item": "string", "price": "int"}
+    >>> priced = sold.key_by("item").process_with(prices, Priced(), broadcast=True, schema=columns)
+    >>> priced.collect().rows()
+    [('a', 7)]
     """
 
     def open(self) -> None:
@@ -212,6 +230,14 @@ class Process:
 
     def on_row(self, row: dict[str, Any], ctx: Context) -> Made:
         """Called with each row (a dict)."""
+        raise NotImplementedError
+
+    def on_left(self, row: dict[str, Any], ctx: Context) -> Made:
+        """Called by `process_with` with each row of the stream."""
+        raise NotImplementedError
+
+    def on_right(self, row: dict[str, Any], ctx: Context) -> Made:
+        """Called by `process_with` with each row of the other stream."""
         raise NotImplementedError
 
     def on_timer(self, at: int, ctx: Context) -> Made:
@@ -233,18 +259,22 @@ class StateOptions:
     Args:
         ttl_ms: Time to live since it was written; None: for ever.
         by: Which time that is: event_time or clock.
+        broadcast: All of it is in every subtask, and the same for all keys.
     """
 
     ttl_ms: int | None = None
     by: str = EVENT_TIME
+    broadcast: bool = False
 
 
-def state(*, ttl: Duration | None = None, by: str = EVENT_TIME) -> Any:
+def state(*, ttl: Duration | None = None, by: str = EVENT_TIME, broadcast: bool = False) -> Any:
     """Options of a state of a Process.
 
     Args:
         ttl: Time to live of a value, or of each item of a list or map, since it was written.
         by: `event_time`: it is over for rows with a later event time; or `clock`.
+        broadcast: A Map that is the same in every subtask, for `process_with(.., broadcast=True)`:
+            `on_right` writes it, everything else reads it.
 
     >>> class First(rs.Process):
     ...     seen: rs.Value[bool] = rs.state(ttl="1h")
@@ -252,7 +282,10 @@ def state(*, ttl: Duration | None = None, by: str = EVENT_TIME) -> Any:
     if by not in (EVENT_TIME, CLOCK):
         what = f"rs.state(by={by!r}) is unknown"
         raise ConfigurationError(what, what_to_do='write by="event_time" or by="clock"')
-    return StateOptions(None if ttl is None else milliseconds(ttl, "ttl"), by)
+    if broadcast and ttl is not None:
+        what = "rs.state(broadcast=True) takes no ttl: it would end at other times in each subtask"
+        raise ConfigurationError(what, what_to_do="leave it out, and delete items in on_right")
+    return StateOptions(None if ttl is None else milliseconds(ttl, "ttl"), by, broadcast)
 
 
 @dataclass(frozen=True, slots=True)

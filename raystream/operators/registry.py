@@ -20,6 +20,7 @@ from raystream.operators.lookup.step import Lookup
 from raystream.operators.map_batches.step import MapBatches
 from raystream.operators.over.step import Over
 from raystream.operators.process.step import Process
+from raystream.operators.process_with.step import ProcessWith
 from raystream.operators.read.step import Read
 from raystream.operators.rename.step import Rename
 from raystream.operators.rows.step import FilterRows, FlatMap, Map
@@ -52,6 +53,7 @@ OURS: tuple[type[Step], ...] = (
     Inspect,
     Split,
     Process,
+    ProcessWith,
     WithEventTime,
     WithProcessingTime,
     Union,

@@ -234,6 +234,10 @@ class Step:
         """Columns by which rows of an input are partitioned; None: no repartitioning."""
         return None
 
+    def broadcasts(self) -> tuple[int, ...]:
+        """Inputs whose rows go to every subtask."""
+        return self.loads
+
     def width(self, asked: int | None, default: int, inputs: Sequence[int], cap: int | None) -> int:
         """Number of subtasks.
 

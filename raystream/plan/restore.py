@@ -133,7 +133,7 @@ def _refs(
     same = len(states) == chain.parallelism and same_hash
     if same and spec.step.source is None:
         return RestoreRefs((states[index],), redistribute=False)
-    if same_hash and spec.step.source is None and not spec.step.loads:
+    if same_hash and spec.step.source is None and not spec.step.broadcasts():
         states = _concerning(states, index, chain.parallelism)
     return RestoreRefs(states, redistribute=True)
 

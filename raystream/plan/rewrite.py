@@ -117,7 +117,7 @@ class _Rewriting:
     def _links_into(self, node: Node, main: Step) -> tuple[DraftEdge, ...]:
         found: list[DraftEdge] = []
         for port, edge in enumerate(node.inputs):
-            if port in main.loads:
+            if port in main.broadcasts():
                 all_ = (replace(each, port=port, everywhere=True) for each in self._links[edge])
                 found.extend(all_)
                 continue

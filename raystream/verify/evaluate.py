@@ -19,7 +19,7 @@ from raystream.verify import columns, keyed, windows
 from raystream.verify.event_time import time_of
 from raystream.verify.joins import asof_join, interval_join, join, lookup
 from raystream.verify.over import over
-from raystream.verify.process import processed
+from raystream.verify.process import processed, processed_with
 from raystream.verify.rows import TAG, TIME, Row, visible
 
 
@@ -43,7 +43,7 @@ def evaluate(
     for node in graph.nodes:
         given = [results.get(edge, []) for edge in node.inputs]
         rows = _read(node, inputs) if node.step.source is not None else _apply(node, given)
-        if node.step.word in ("process", "split"):
+        if node.step.word in ("process", "process_with", "split"):
             results |= _by_tag(node, rows)
             rows = results[Edge(node.id)]
         results[Edge(node.id)] = rows
@@ -77,6 +77,14 @@ def _process(step: Any, rows: list[Row]) -> list[Row]:
     return [{TIME: time, TAG: tag or "main", **row} for tag, row, time in made]
 
 
+def _process_with(step: Any, left: list[Row], right: list[Row]) -> list[Row]:
+    """The same for two streams."""
+    skips = step.errors != "fail"
+    inputs = [[(visible(row), row[TIME]) for row in rows] for rows in (left, right)]
+    made = processed_with(step.process, (step.keys, step.others), inputs, skips=skips)
+    return [{TIME: time, TAG: tag or "main", **row} for tag, row, time in made]
+
+
 def _by_tag(node: Node, rows: list[Row]) -> dict[Edge, list[Row]]:
     step: Any = node.step
     found: dict[Edge, list[Row]] = {Edge(node.id, tag): [] for tag in ("main", *step.tags())}
@@ -102,6 +110,7 @@ _STEPS: Mapping[str, Callable[..., list[Row]]] = {
     "inspect": columns.same,
     "over": over,
     "process": _process,
+    "process_with": _process_with,
     "with_event_time": columns.with_event_time,
     "with_processing_time": columns.with_processing_time,
     "interval_join": interval_join,

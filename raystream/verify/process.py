@@ -47,13 +47,24 @@ class PlainProcess:
         self.fires: int | None = None
         self._context = _Context(self)
         for field in state_fields(process):
-            object.__setattr__(process, field.name, _STATES[field.kind](self, field))
+            kind = _Everywhere if field.options.broadcast else _STATES[field.kind]
+            object.__setattr__(process, field.name, kind(self, field))
         process.open()
 
     def row(self, row: Row, time: int) -> None:
         """The next row."""
         self.key = tuple(row[name] for name in self._keys)
         self._call(lambda: self._process.on_row(dict(row), self._context), time)
+
+    def left(self, row: Row, time: int) -> None:
+        """The next row of the stream, of a process with two inputs."""
+        self.key = tuple(row[name] for name in self._keys)
+        self._call(lambda: self._process.on_left(dict(row), self._context), time)
+
+    def right(self, row: Row, time: int, keys: Sequence[str]) -> None:
+        """The next row of the other stream; it has no key if it is broadcast."""
+        self.key = tuple(row[name] for name in keys)
+        self._call(lambda: self._process.on_right(dict(row), self._context), time)
 
     def advance(self, watermark: int) -> None:
         """Fire the timers up to a watermark; `END` ends event time."""
@@ -226,6 +237,18 @@ class _Map(_Kept, Map[Any, Any]):
         self._write(None)
 
 
+class _Everywhere(_Map):
+    """Broadcast state belongs to no key, and only a row without a key writes it."""
+
+    def _read(self) -> Any:
+        return self._run.kept.get((self._field.name, ()))
+
+    def _write(self, kept: Any) -> None:
+        if self._run.key:
+            raise RuntimeError(self._field.name)
+        super()._write(kept)
+
+
 _STATES: Mapping[type[Any], Callable[[PlainProcess, StateField], Any]] = {
     Value: _Value,
     List: _List,
@@ -248,5 +271,32 @@ def processed(
     for row, time in sorted(rows, key=lambda each: each[1]):
         plain.advance(time - 1)
         plain.row(row, time)
+    plain.end()
+    return plain.made
+
+
+def processed_with(
+    process: Process,
+    keys: tuple[Sequence[str], Sequence[str]],
+    inputs: Sequence[Iterable[tuple[Row, int]]],
+    *,
+    skips: bool,
+) -> list[tuple[str, dict[str, Any], int]]:
+    """The same of a process with two inputs, by event time; at one time the other stream's first.
+
+    Args:
+        process: The user's; a copy of it runs.
+        keys: Key columns of both streams; those of a broadcast one are empty.
+        inputs: Rows with their event times, in any order.
+        skips: Go on after a row or timer that fails.
+    """
+    plain = PlainProcess(deepcopy(process), keys[0], skips=skips)
+    rows = [(time, port, row) for port in (1, 0) for row, time in inputs[port]]
+    for time, port, row in sorted(rows, key=lambda each: each[0]):
+        plain.advance(time - 1)
+        if port:
+            plain.right(row, time, keys[1])
+        else:
+            plain.left(row, time)
     plain.end()
     return plain.made

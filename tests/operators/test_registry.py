@@ -39,6 +39,7 @@ EXAMPLES: dict[str, Step] = {
         steps.Inspect(repr),
         steps.Over(("n",), {"m": rs.row_number()}, rows=2),
         steps.Process(rs.Process(), ("n",)),
+        steps.ProcessWith(rs.Process(), ("n",), others=("m",)),
         steps.Split({"m": "n > 1"}),
         steps.WithEventTime("n"),
         steps.WithProcessingTime(),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from raystream.graph.process import List, Map, Value
+from raystream.operators.process.context import BROADCAST_HAS_NO_KEY
 from raystream.operators.process.fields import Stored
 from raystream.operators.process.scope import Scope
 from raystream.operators.process.values import checked, copied
@@ -38,6 +39,8 @@ class Cells:
         self.changed = set()
 
     def _all(self) -> list[Any]:
+        if self._scope.broadcast:
+            raise RuntimeError(BROADCAST_HAS_NO_KEY)
         if self._scope.key < 0:
             what = "states can be used only while a row or timer is processed"
             raise RuntimeError(what)

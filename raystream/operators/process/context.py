@@ -15,6 +15,14 @@ from raystream.time.limits import EARLIEST_MS, LATEST_MS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
+BROADCAST_EMITS = (
+    "a broadcast row emits nothing, since each subtask would: keep it in broadcast state, and emit "
+    "in on_left or on_timer"
+)
+BROADCAST_HAS_NO_KEY = (
+    "a broadcast row belongs to no key: it has no ctx.key, no timers and only broadcast state"
+)
+
 
 class ProcessContext(Context):
     """See graph.process.Context.
@@ -31,7 +39,7 @@ class ProcessContext(Context):
     @property
     def key(self) -> Any:
         """See Context."""
-        return self.keys[self._scope.key]
+        return self.keys[self._own_key()]
 
     @property
     def time(self) -> int:  # type: ignore[override]
@@ -62,20 +70,20 @@ class ProcessContext(Context):
     def timer(self, at: int | datetime) -> None:
         """See Context."""
         scope = self._scope
-        scope.timers.append((scope.key, _behind(scope.fires, milliseconds_of(at)), True))
+        scope.timers.append((self._own_key(), _behind(scope.fires, milliseconds_of(at)), True))
 
     def delete_timer(self, at: int | datetime) -> None:
         """See Context."""
-        self._scope.timers.append((self._scope.key, milliseconds_of(at), False))
+        self._scope.timers.append((self._own_key(), milliseconds_of(at), False))
 
     def clock_timer(self, at: int | datetime) -> None:
         """See Context."""
         scope, time = self._scope, milliseconds_of(at)
-        scope.clock_timers.append((scope.key, _behind(scope.clock_fires, time), True))
+        scope.clock_timers.append((self._own_key(), _behind(scope.clock_fires, time), True))
 
     def delete_clock_timer(self, at: int | datetime) -> None:
         """See Context."""
-        self._scope.clock_timers.append((self._scope.key, milliseconds_of(at), False))
+        self._scope.clock_timers.append((self._own_key(), milliseconds_of(at), False))
 
     def emit(self, tag: str, row: Mapping[str, Any]) -> None:
         """See Context."""
@@ -83,7 +91,15 @@ class ProcessContext(Context):
             known = did_you_mean(tag, self._tags) if self._tags else "declare it: side_outputs="
             what = f"there is no side output {tag!r}; {known}"
             raise ValueError(what)
+        if self._scope.broadcast:
+            raise RuntimeError(BROADCAST_EMITS)
         self._scope.emit(tag, row)
+
+    def _own_key(self) -> int:
+        """Number of the key of the row."""
+        if self._scope.broadcast:
+            raise RuntimeError(BROADCAST_HAS_NO_KEY)
+        return self._scope.key
 
 
 def _behind(fires: int | None, time: int) -> int:

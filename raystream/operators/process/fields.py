@@ -10,7 +10,7 @@ import polars as pl
 from raystream.data.batch import HIDDEN
 from raystream.data.types import parse_type
 from raystream.errors import ConfigurationError
-from raystream.graph.process import CLOCK, List, Process, StateField, Value, state_fields
+from raystream.graph.process import CLOCK, List, Map, Process, StateField, Value, state_fields
 
 VALUE, WRITTEN = f"{HIDDEN}value", f"{HIDDEN}written"
 """Columns of the table of a state: what is kept, and when it was last written (with a ttl)."""
@@ -40,6 +40,11 @@ class Stored:
         """Whether that is time of the clock."""
         return self.state.options.by == CLOCK
 
+    @property
+    def is_broadcast(self) -> bool:
+        """Whether every subtask has all of it."""
+        return self.state.options.broadcast
+
     def columns(self) -> dict[str, pl.DataType]:
         """Of its table, beside the keys."""
         written = {WRITTEN: pl.Int64()}
@@ -61,7 +66,7 @@ class Stored:
         """
         types = f"{self.item}" if self.key is None else f"{self.key}, {self.item}"
         ttl = "" if self.ttl_ms is None else f" with ttl by {self.state.options.by}"
-        return f"{self.state.kind.__name__}[{types}]{ttl}"
+        return f"{self.state.kind.__name__}[{types}]{ttl}{', broadcast' * self.is_broadcast}"
 
 
 def stored(state: StateField) -> Stored:
@@ -70,6 +75,10 @@ def stored(state: StateField) -> Stored:
     Raises:
         ConfigurationError: its type is none that a column can have.
     """
+    if state.options.broadcast and state.kind is not Map:
+        what = f"state {state.name!r}: broadcast state is a Map, not a {state.kind.__name__}"
+        advice = f"write {state.name}: rs.Map[str, int] = rs.state(broadcast=True)"
+        raise ConfigurationError(what, what_to_do=advice)
     *keys, item = (_type(declared, state.name) for declared in state.types)
     if keys and keys[0].is_nested():
         what = f"state {state.name!r}: keys of a Map are plain values, not {keys[0]}"

@@ -27,14 +27,14 @@ from raystream.operators.process.scope import Op, Scope
 from raystream.operators.process.step import Process as Step
 from raystream.operators.process.tables import AT, TimerTable, numbered
 from raystream.operators.row_errors import BadRow, RowErrors, bad_rows
-from raystream.operators.tables import TableOperator
+from raystream.operators.tables import StateTable, TableOperator
 from raystream.operators.user_code import defined_at, raised, untyped, user_code
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
 PIECE_S = 0.1
 """Seconds of timers at once, as of rows (runtime/pace.py)."""
 
-_NOT_ITS_OWN = (RaystreamError, KeyboardInterrupt, GeneratorExit)
+NOT_ITS_OWN = (RaystreamError, KeyboardInterrupt, GeneratorExit)
 
 Method = Callable[[Any, ProcessContext], Any]
 
@@ -52,7 +52,8 @@ class Process(TableOperator):
         self._errors = RowErrors(step.errors)
         self._scope = Scope(undoes=step.errors is not ErrorPolicy.FAIL)
         scope, types = self._scope, step.types
-        self._states = [StateColumns(f, self._keys, types, scope) for f in step.stored()]
+        own = [field for field in step.stored() if not field.is_broadcast]
+        self._states = [StateColumns(field, self._keys, types, scope) for field in own]
         self._timers = TimerTable("timers", self._keys, step.types)
         self._clock_timers = TimerTable("clocktimers", self._keys, step.types)
         self._context = ProcessContext(self._scope, step.tagged)
@@ -62,20 +63,28 @@ class Process(TableOperator):
         self._next_clock: int | None = None
         self._ops: dict[tuple[int, int], bool] = {}
         self._clock_ops: dict[tuple[int, int], bool] = {}
-        super().__init__(*(s.table for s in self._states), self._timers, self._clock_timers)
+        tables = [state.table for state in self._states]
+        super().__init__(*tables, self._timers, self._clock_timers, *self.further_tables())
+
+    def further_tables(self) -> Sequence[StateTable[Any]]:
+        """Tables of a subclass."""
+        return ()
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
         """Give a copy of the user's object its states, and open it."""
         super().open(ctx, output)
         self._errors.open(ctx, output)
         user = _own_copy(self._step.process)
-        for state in self._states:
-            state.bind(user)
-        self._method_at = defined_at(user.on_row)
+        self._bind(user)
+        self._method_at = defined_at(self._step.methods()[0])
         self._results = Results(_schemas(self._step), self._errors, self._method_at)
         with user_code(user.open):
             user.open()
         self._user = user
+
+    def _bind(self, user: UserProcess) -> None:
+        for state in self._states:
+            state.bind(user)
 
     def close(self) -> None:
         """Close the user's object."""
@@ -88,25 +97,33 @@ class Process(TableOperator):
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Call `on_row` for each row."""
+        assert self._user is not None
+        check_columns(self._keys, batch.frame.schema)
+        frame = self._readable(batch)
+        keys = canonical(frame.select(self._keys), self._keys)
+        self._each(frame, keys, self._user.on_row)
+
+    def _readable(self, batch: Batch) -> pl.DataFrame:
+        """The final rows that Python can hold."""
         frame = final_rows(batch.frame)
-        check_columns(self._keys, frame.schema)
         reasons = finer_than_python(frame)
-        if reasons is not None:
-            frame = self._errors.without(frame, reasons)
+        return frame if reasons is None else self._errors.without(frame, reasons)
+
+    def _each(self, frame: pl.DataFrame, keys: pl.DataFrame, method: Method) -> None:
+        """Call a method for each row; `keys` are those of the rows."""
         if not frame.height:
             return
-        numbers, keys = numbered(canonical(frame.select(self._keys), self._keys), self._keys)
+        numbers, keys = numbered(keys, self._keys)
         self._begin(keys)
-        failed = self._rows(frame, numbers)
+        failed = self._rows(frame, numbers, method)
         self._finish(keys)
         if failed:
             self._errors.reject(failed)
         self._emit()
 
-    def _rows(self, frame: pl.DataFrame, numbers: Sequence[int]) -> list[BadRow]:
+    def _rows(self, frame: pl.DataFrame, numbers: Sequence[int], method: Method) -> list[BadRow]:
         """The rows that failed."""
-        assert self._user is not None
-        scope, method, failed = self._scope, self._user.on_row, list[BadRow]()
+        scope, failed = self._scope, list[BadRow]()
         times = frame[TIME].to_list()
         for index, row in enumerate(to_rows(split_hidden(frame)[0])):
             scope.enter(numbers[index], times[index])
@@ -124,7 +141,7 @@ class Process(TableOperator):
                 made += self._overdue()
             if scope.undoes:
                 self._check(made)
-        except _NOT_ITS_OWN:
+        except NOT_ITS_OWN:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the user's code raises
             bad = self._bad(method, error)

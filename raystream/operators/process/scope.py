@@ -27,6 +27,7 @@ class Scope:
         wall: The clock, epoch ms.
         fires: Time of the timer of event time that fires; None: none does.
         clock_fires: The same for a timer of the clock.
+        broadcast: Whether the row belongs to no key, since every subtask has it.
     """
 
     def __init__(self, *, undoes: bool) -> None:
@@ -36,7 +37,7 @@ class Scope:
         self.fires: int | None = None
         self.clock_fires: int | None = None
         self.watermark: int | None = None
-        self.ended = False
+        self.ended = self.broadcast = False
         self.changes: list[tuple[list[Any], int, Any]] = []
         self.owned: set[tuple[int, int]] = set()
         self.timers: list[Op] = []

@@ -138,7 +138,11 @@ class Process(Step):
 
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
         """Its methods."""
-        return (self.process.on_row, self.process.on_timer, self.process.on_clock_timer)
+        return (*self.methods(), self.process.on_timer, self.process.on_clock_timer)
+
+    def methods(self) -> tuple[Callable[..., Any], ...]:
+        """Those that are called with rows, by input."""
+        return (self.process.on_row,)
 
     def meaning(self) -> dict[str, Any]:
         """Keys, and the type of each state: states may be added, and the ttl may change."""

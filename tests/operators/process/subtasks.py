@@ -129,9 +129,12 @@ class Subtasks:
         self.operators = [self.opened(index) for index in range(width)]
 
     def opened(self, index: int) -> Process:
+        return self.opened_as(Process, index)
+
+    def opened_as(self, kind: type[Process], index: int) -> Process:
         me = SubtaskId("process", index)
         where = ("job", "0" * 8, self.attempt, "process", me, self.width)
-        operator = Process(self.step)
+        operator = kind(self.step)
         operator.open(SubtaskContext(*where, self.clock, POOL), self.output)
         return operator
 

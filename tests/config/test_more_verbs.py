@@ -1,0 +1,83 @@
+"""Verbs of pipeline files that read several streams or outputs of steps, and their twins."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raystream.api.pipeline import Pipeline
+from raystream.config.load import load
+from raystream.config.place import InvalidFile
+from raystream.config.to_python import to_python
+from tests.config.test_compile import LOADING, meaning
+
+HEAD = """
+version: 1
+name: job
+sources:
+  orders: {files: {path: in}, schema: {k: string, n: int, ts: int}, event_time: ts}
+  rules: {files: {path: rules}, schema: {k: string, limit: int, ts: int}, event_time: ts}
+steps:
+"""
+MODULE = """
+import raystream as rs
+
+class Both(rs.Process):
+    n: rs.Value[int]
+    def on_left(self, row, ctx): pass
+    def on_right(self, row, ctx): pass
+
+class Rules(Both):
+    limits: rs.Map[str, int] = rs.state(broadcast=True)
+
+both, rules = Both(), Rules()
+"""
+
+
+def loaded(tmp_path: Path, steps: str, sinks: str = "out: {files: {path: out}}") -> Pipeline:
+    """The pipeline of a file, which is the same when it is written as Python."""
+    (tmp_path / "more_verbs_job.py").write_text(MODULE)
+    path = tmp_path / "job.yaml"
+    path.write_text(f"{HEAD}{steps}\nsinks:\n  {sinks}\n")
+    pipeline = load(str(path), LOADING).pipeline
+    script = tmp_path / "twin.py"
+    script.write_text(to_python(pipeline))
+    assert meaning(runpy.run_path(str(script))["p"]) == meaning(pipeline)
+    return pipeline
+
+
+def refused(tmp_path: Path, steps: str) -> str:
+    with pytest.raises(InvalidFile) as error:
+        loaded(tmp_path, steps)
+    return str(error.value)
+
+
+def steps_of(pipeline: Pipeline, word: str) -> list[Any]:
+    return [node.step for node in pipeline.graph().nodes if node.step.word == word]
+
+
+COLUMNS = "schema: {k: string}"
+
+
+def test_a_process_reads_two_streams(tmp_path: Path) -> None:
+    keyed = "  - {from: rules, key_by: k, name: keyed}\n  - {from: orders, key_by: k}\n"
+    both = f"  - {{process: more_verbs_job:both, with: keyed, {COLUMNS}}}"
+    (step,) = steps_of(loaded(tmp_path, keyed + both), "process_with")
+    assert (step.keys, step.others, step.broadcast) == (("k",), ("k",), False)
+    text = refused(tmp_path, keyed + both.replace("with: keyed", "with: orders"))
+    assert "the other stream has no key" in text
+    assert "job.yaml:10:" in text
+    text = refused(tmp_path, keyed + both.replace("with: keyed", "with: keye"))
+    assert "did you mean 'keyed'?" in text
+
+
+def test_a_process_has_broadcast_rows(tmp_path: Path) -> None:
+    keyed = "  - {from: orders, key_by: k}\n"
+    ruled = f"  - {{process: more_verbs_job:rules, with: rules, broadcast: true, {COLUMNS}}}"
+    (step,) = steps_of(loaded(tmp_path, keyed + ruled), "process_with")
+    assert (step.others, step.broadcast) == ((), True)
+    assert "needs with:" in refused(tmp_path, keyed + ruled.replace("with: rules, ", ""))
+    assert "is broadcast, but no" in refused(tmp_path, keyed + ruled.replace("true", "false"))
