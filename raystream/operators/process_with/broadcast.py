@@ -22,7 +22,7 @@ from raystream.operators.process.values import checked, copied
 from raystream.operators.tables import StateTable
 from raystream.state.keyed_table import KeyedTable
 
-_KEY = f"{HIDDEN}key"
+_KEY = f"{HIDDEN}item_key"
 _ABSENT = object()
 
 
