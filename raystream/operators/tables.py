@@ -51,6 +51,9 @@ class StateTable(Generic[T]):
         self.name = name
         self.keys = list(keys)
         self.table: T | None = None
+        self._named: T | None = None
+        self._names: list[str] = []
+        self._kinds: list[pl.DataType] = []
         self._make, self._types, self._upgrade = make, types, upgrade
         self._horizon: int | None = None
         self._ctx: SubtaskContext
@@ -84,6 +87,8 @@ class StateTable(Generic[T]):
         Raises:
             ConfigurationError: it holds rows of other types.
         """
+        if self.table is not None and self._is_of(self.table, frame):
+            return self.table, frame
         own = [name for name in frame.columns if name in OWN]
         types = {name: kind for name, kind in frame.schema.items() if name not in OWN}
         table = self._create(types) if self.table is None else self.table
@@ -97,6 +102,13 @@ class StateTable(Generic[T]):
         if wide != table.schema:
             table = self._widened(table, wide)
         return table, frame.select(*(pl.col(n).cast(kind) for n, kind in wide.items()), *own)
+
+    def _is_of(self, table: T, frame: pl.DataFrame) -> bool:
+        """Whether the rows have just its columns; cheap, as batches are often small."""
+        if table is not self._named:
+            self._named, self._names = table, list(table.schema)
+            self._kinds = list(table.schema.values())
+        return frame.columns == self._names and frame.dtypes == self._kinds
 
     def forget(self, horizon: int) -> None:
         """Drop rows of smaller times (SortedRuns.forget), in a later table too."""

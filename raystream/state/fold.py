@@ -10,12 +10,15 @@ import numpy as np
 import polars as pl
 
 from raystream.ids import HIDDEN
+from raystream.state.grouping import Places, chunks
 from raystream.state.keys import Mask, Rows
 
 Merge = Callable[[pl.Series, pl.Series], pl.Series]
 """`merge(partials, groups)`: one for each group; `groups` are their numbers from 0, rising."""
 
 Way = Literal["sum", "min", "max"] | pl.Expr | Merge
+
+Numbers = np.ndarray[Any, Any]
 
 _UFUNC: Mapping[str, Any] = {"sum": np.add, "min": np.minimum, "max": np.maximum}
 _GROUP = f"{HIDDEN}group"
@@ -96,6 +99,50 @@ class Fold:
         """Names of the partial columns."""
         return [*self._ways, *(name for choice in self._choices for name in choice.columns)]
 
+    def numbers(self, frame: pl.DataFrame) -> dict[str, Numbers] | None:
+        """The partial columns for `scattered`; None: not all are integers without nulls.
+
+        Floats are not: their sum would differ by the order of the rows.
+        """
+        found: dict[str, Numbers] = {}
+        if self._choices:
+            return None
+        for name, way in self._ways.items():
+            column = frame.get_column(name)
+            if not isinstance(way, str) or column.dtype.is_float():
+                return None
+            numbers = _numbers(way, column)
+            if numbers is None:
+                return None
+            found[name] = numbers
+        return found
+
+    def scattered(
+        self, frame: pl.DataFrame, numbers: Mapping[str, Numbers], first: Places, firsts: Rows
+    ) -> pl.DataFrame:
+        """Partial columns, a row per group.
+
+        Args:
+            frame: Partials.
+            numbers: Of `frame`.
+            first: First row of the group of each row.
+            firsts: First row of each group, in the order of the result.
+        """
+        group = np.empty(frame.height, np.int64)
+        group[firsts] = np.arange(len(firsts))
+        folded = {name: self._begun(name, values, firsts) for name, values in numbers.items()}
+        for part in chunks(frame.height):
+            where = group.take(first[part])
+            for name, values in numbers.items():
+                _UFUNC[str(self._ways[name])].at(folded[name], where, values[part])
+        types = frame.schema
+        return pl.DataFrame([pl.Series(name, folded[name]).cast(types[name]) for name in folded])
+
+    def _begun(self, name: str, values: Numbers, firsts: Rows) -> Numbers:
+        """Where the values of a column are added up, or compared."""
+        found: Numbers = values[firsts]
+        return np.zeros_like(found) if self._ways[name] == "sum" else found
+
     def __call__(self, frame: pl.DataFrame, order: Rows, begins: Mask) -> pl.DataFrame:
         """Partial columns, a row per group.
 
@@ -121,7 +168,7 @@ class Fold:
         return pl.DataFrame([columns[name].alias(name) for name in self.columns])
 
 
-def _numbers(way: str, column: pl.Series) -> np.ndarray[Any, Any] | None:
+def _numbers(way: str, column: pl.Series) -> Numbers | None:
     """The column as numpy has it; None: Polars must fold it.
 
     NaN of `np.minimum` differs from that of Polars, and numpy has no 128-bit integers: these go

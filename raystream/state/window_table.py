@@ -11,6 +11,7 @@ import polars as pl
 
 from raystream.data.segment import Segment
 from raystream.state.fold import Fold
+from raystream.state.grouping import first_alike
 from raystream.state.keys import (
     Hashes,
     Mask,
@@ -25,8 +26,14 @@ from raystream.state.keys import (
 from raystream.state.run import HASH, Run, RunPolicy
 from raystream.state.sorted_runs import SortedRuns, merge_order
 
-WINDOWS = RunPolicy(ratio=16, memtable=131_072, slack=2.0)
+WINDOWS = RunPolicy(ratio=16, memtable=262_144, slack=2.0)
 """Partials are read only once, when their window closes: few merges before."""
+
+_FEW = 2
+"""Up to so many sorted runs are merged by sort."""
+
+_MOST_BY_TABLE = 2**21
+"""Above, a hash table leaves the caches of the processor."""
 
 
 @dataclass(slots=True)
@@ -40,14 +47,19 @@ class _Recent:
 
     @classmethod
     def of(cls, frame: pl.DataFrame, pane: str) -> _Recent:
-        panes = frame[pane].to_numpy()
-        return cls(frame, int(panes.min()), int(panes.max()))
+        panes = frame.get_column(pane)
+        low, high = panes.min(), panes.max()
+        assert isinstance(low, int)
+        assert isinstance(high, int)
+        return cls(frame, low, high)
 
     def counts(self, pane: str) -> list[tuple[int, int]]:
         """Panes, and how many rows they have."""
         if self.counted is None:
-            panes, counts = np.unique(self.frame[pane].to_numpy(), return_counts=True)
-            self.counted = list(zip(panes.tolist(), counts.tolist(), strict=True))
+            self.counted = [(self.low, self.frame.height)]
+            if self.low != self.high:
+                found = np.unique(self.frame[pane].to_numpy(), return_counts=True)
+                self.counted = list(zip(*(each.tolist() for each in found), strict=True))
         return self.counted
 
 
@@ -219,6 +231,9 @@ class WindowTable(SortedRuns):
     def _reduced(self, runs: Sequence[Run], *, whole: bool = False) -> Run:
         frame, hashes, panes = self._joined(runs)
         assert panes is not None
+        folded = self._by_table(frame, hashes, panes) if len(runs) > _FEW else None
+        if folded is not None:
+            return folded
         order = merge_order(hashes, panes)
         return self._of_groups(frame, order, hashes[order], panes[order], self._pane)
 
@@ -228,8 +243,30 @@ class WindowTable(SortedRuns):
             hashes = key_hashes(frame, self.keys, self._policy.hash_bits)
             frame = frame.with_columns(pl.Series(HASH, hashes))
         hashes, panes = frame[HASH].to_numpy(), frame[self._pane].to_numpy()
+        folded = self._by_table(frame, hashes, panes)
+        if folded is not None:
+            return folded
         order = ordered_by(stable_order(hashes), panes)
         return self._of_groups(frame, order, hashes[order], panes[order], self._pane)
+
+    def _by_table(self, frame: pl.DataFrame, hashes: Hashes, panes: Rows) -> Run | None:
+        """Fold rows in any order; None if it has to be done by their order, or is cheaper so."""
+        rows = frame.height
+        numbers = self._fold.numbers(frame) if 1 < rows <= _MOST_BY_TABLE else None
+        if numbers is None:
+            return None
+        first = first_alike(hashes, panes)
+        firsts = np.flatnonzero(first == np.arange(rows, dtype=np.uint32))
+        keys = frame.select(self.keys)
+        if 4 * len(firsts) > 3 * rows or (
+            self.keys and not same_keys(keys, keys[pl.Series(first)], self.keys).all()
+        ):
+            return None
+        firsts = firsts[ordered_by(stable_order(hashes[firsts]), panes[firsts])]
+        folded = self._fold.scattered(frame, numbers, first, firsts)
+        kept = frame.drop(self._fold.columns)[firsts]
+        run = kept.hstack(folded).select(frame.columns)
+        return Run.of(run, hashes[firsts], panes[firsts])
 
     def _of_groups(
         self, frame: pl.DataFrame, order: Rows, hashes: Hashes, buckets: Rows, by: str

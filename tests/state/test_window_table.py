@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
-from raystream.state.fold import Choice, Fold
-from raystream.state.run import RunPolicy
+from raystream.state.fold import Choice, Fold, Way
+from raystream.state.run import HASH, RunPolicy
 from raystream.state.window_table import WindowTable
 from tests.state.keyed_rows import Key, bounded, frame, keys_of, kinds, policies, schema
 
@@ -21,6 +22,13 @@ VALUES: dict[str, pl.DataType] = {
     "all": pl.List(pl.Int64()),
 }
 BY_COLUMNS = pl.col("all").list.explode().sort()
+
+WHOLE: dict[str, pl.DataType] = {
+    "pane": pl.Int64(),
+    "sum": pl.Int128(),
+    "low": pl.Int16(),
+    "top": pl.UInt8(),
+}
 
 rows = st.lists(
     st.tuples(
@@ -40,6 +48,16 @@ def made(kind: str, policy: RunPolicy, prefix: str) -> WindowTable:
     columns = schema(kind, VALUES)
     table = WindowTable(["k", "j"], columns, pane="pane", fold=fold, prefix=prefix, policy=policy)
     return bounded(table, policy)
+
+
+WAYS: dict[str, Way] = {"sum": "sum", "low": "min", "top": "max"}
+
+
+class _BySort(Fold):
+    """Never by a hash table."""
+
+    def numbers(self, frame: pl.DataFrame) -> None:
+        """As with a column of texts."""
 
 
 def lowest(values: list[int | None]) -> int | None:
@@ -84,6 +102,46 @@ def test_a_pane_has_one_partial_per_key(
             for at, had in everything.items()
             if first <= at[0] < first + 2
         }
+
+
+many = st.lists(
+    st.lists(
+        st.tuples(
+            st.integers(0, 5),
+            st.integers(0, 1),
+            st.integers(-1, 2),
+            st.integers(-(2**70), 2**70) | st.integers(-9, 9),
+            st.integers(-(2**15), 2**15 - 1),
+            st.integers(0, 255),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=40)
+@given(kinds, st.sampled_from([64, 2, 0]), st.integers(1, 60), many)
+def test_integers_are_folded_by_a_hash_table_as_by_sort(
+    kind: str, bits: int, memtable: int, appended: list[list[tuple[Any, ...]]]
+) -> None:
+    policy = RunPolicy(hash_bits=bits, memtable=memtable)
+    by_table, by_sort = (
+        WindowTable(
+            ["k", "j"], schema(kind, WHOLE), pane="pane", fold=fold, prefix="0", policy=policy
+        )
+        for fold in (Fold(WAYS), _BySort(WAYS))
+    )
+    for each in appended:
+        for table in (by_table, by_sort):
+            table.append(frame(kind, each, WHOLE))
+    tables = [table.select(-5, 9).drop(HASH) for table in (by_table, by_sort)]
+    if bits == 64:
+        assert_frame_equal(*tables)
+    else:
+        assert_frame_equal(*tables, check_row_order=False)
 
 
 def test_rows_are_sorted_when_they_fill_a_run_and_forgotten_with_their_pane() -> None:

@@ -167,8 +167,10 @@ class Panes:
     def _with_windows(self, frame: pl.DataFrame, first: pl.Expr, last: pl.Expr) -> pl.DataFrame:
         if isinstance(self._window, Tumbling):
             end = pl.col(PANE) + self.width
-            single = frame.with_columns(pl.col(PANE).alias(WINDOW_START), end.alias(WINDOW_END))
-            return single.filter(pl.col(WINDOW_END).is_between(first, last)).drop(PANE)
+            others = pl.exclude(PANE)
+            single = frame.lazy().filter(end.is_between(first, last))
+            named = single.select(others, pl.col(PANE).alias(WINDOW_START), end.alias(WINDOW_END))
+            return named.collect()
         ends = pl.int_ranges(first, last + 1, self.width).alias(WINDOW_END)
         many = frame.filter(first <= last).with_columns(ends).explode(WINDOW_END)
         return many.with_columns(self._start().alias(WINDOW_START)).drop(PANE)
