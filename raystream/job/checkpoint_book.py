@@ -8,10 +8,13 @@ from typing import Any
 
 from raystream.checkpoint.records import Checkpoint
 from raystream.ids import SubtaskId
+from raystream.observe.histogram import Histogram, HistogramStatus, histogram_status
 from raystream.observe.status import CheckpointEntry, CheckpointStatus
 
 KEPT = 20
 """Number of checkpoints in the history."""
+
+PHASES = ("duration", "align", "sync", "flush", "upload", "commit")
 
 Times = dict[SubtaskId, Mapping[str, float]]
 
@@ -48,6 +51,7 @@ class CheckpointBook:
     _last: CheckpointEntry | None = None
     _completed_at: float | None = None
     _known_segments: frozenset[str] = frozenset()
+    _phases: dict[str, Histogram] = field(default_factory=dict)
 
     # --- events
 
@@ -55,6 +59,7 @@ class CheckpointBook:
         self, number: int, subtasks: Iterable[SubtaskId], now: float, *, final: bool
     ) -> None:
         """Record that a checkpoint was triggered; these subtasks will ack it."""
+        self._count_phases()
         told = CheckpointEntry(number, "running", self._wall(now), final=final)
         entry = _Entry(told, now, missing=set(subtasks))
         self._history = [*self._history, entry][-KEPT:]
@@ -114,7 +119,22 @@ class CheckpointBook:
             if times is not None:
                 entry.times[subtask] = times
 
+    def _count_phases(self) -> None:
+        """Count the newest checkpoint: by now every subtask has reported its times."""
+        for entry in self._history[-1:]:
+            told = self._told(entry)
+            if told.state != "completed":
+                continue
+            for phase in PHASES:
+                seconds: float | None = getattr(told, f"{phase}_s")
+                if seconds is not None:
+                    self._phases.setdefault(phase, Histogram()).add(seconds)
+
     # --- status
+
+    def phases(self) -> tuple[HistogramStatus, ...]:
+        """Histogram of each phase, without the newest checkpoint."""
+        return tuple(histogram_status(name, [one.told()]) for name, one in self._phases.items())
 
     def status(self, now: float) -> CheckpointStatus:
         """Status of the checkpoints at this moment."""

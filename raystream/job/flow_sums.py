@@ -164,6 +164,10 @@ def _subtask(chain: ChainSpec, subtask: SubtaskId, told: Told, before: Told) -> 
         held_back_by=now.get("held_back_by"),
         state_bytes=now.get("state_bytes", 0),
         state_disk_bytes=now.get("state_disk_bytes", 0),
+        busy_s=round(now.get("busy_seconds", 0.0), 3),
+        backpressured_s=round(now.get("backpressured_seconds", 0.0), 3),
+        idle_s=round(now.get("idle_seconds", 0.0), 3),
+        watermark_in_ms=now.get("watermark_in"),
     )
 
 

@@ -23,12 +23,14 @@ from raystream.job.flow_sums import (
     stuck_functions,
     transaction_statuses,
 )
+from raystream.job.latency_book import LatencyBook
 from raystream.job.outcome import Outcome, OutcomeKind
 from raystream.observe.culprit import culprits
 from raystream.observe.metrics import NULLED, REJECTED, UNFIT_COUNTERS
 from raystream.observe.status import (
     DROPPED,
     CheckpointStatus,
+    HistogramStatus,
     RestartStatus,
     SampleStatus,
     StatusDocument,
@@ -70,6 +72,8 @@ class Report:
     restart_count: int = 0
     notes: tuple[str, ...] = ()
     nodes: Mapping[SubtaskId, str] = field(default_factory=dict)
+    latencies: LatencyBook = field(default_factory=LatencyBook)
+    mailboxes: LatencyBook = field(default_factory=LatencyBook)
     _stats: dict[SubtaskId, Stats] = field(default_factory=dict)
     _before: dict[SubtaskId, Stats] = field(default_factory=dict)
     counted_before: Counters = field(default_factory=dict)
@@ -112,6 +116,8 @@ class Report:
 
     def opening(self) -> None:
         """Reset the counters for a new attempt."""
+        self.latencies.end_attempt(_latencies(self._stats))
+        self.mailboxes.end_attempt(_mailboxes(self._stats))
         self._stats, self._before = {}, {}
 
     def recovered(
@@ -207,6 +213,9 @@ class Report:
             stuck=stuck_functions(self._stats),
             splits=split_statuses(self.plan, self._stats),
             transactions=transactions,
+            latencies=self.latencies.statuses(_latencies(self._stats), now),
+            phases=self.checkpoints.phases(),
+            mailbox=self._mailbox(now),
         )
         notes = (*self.notes, *unknown_notes(document))
         if outcome is not None:  # the subtasks' last counters are older than their last commit
@@ -260,11 +269,26 @@ class Report:
     def _samples_of(self, step: StepName) -> tuple[SampleStatus, ...]:
         return tuple(s for kind in DROPPED for s in self._samples.get((step, kind), ()))
 
+    def _mailbox(self, now: float) -> HistogramStatus:
+        found = self.mailboxes.statuses(_mailboxes(self._stats), now)
+        return found[0] if found else HistogramStatus(_MAILBOX)
+
     def _lag(self) -> dict[str, int]:
         return {split: n for s in self._stats.values() for split, n in s.get("lag", {}).items()}
 
     def _wall(self, now: float) -> int:
         return self._started_at_ms + round((now - self.started) * 1000)
+
+
+_MAILBOX = "mailbox"
+
+
+def _latencies(stats: Mapping[SubtaskId, Stats]) -> list[Mapping[str, Any]]:
+    return [each.get("latencies", {}) for each in stats.values()]
+
+
+def _mailboxes(stats: Mapping[SubtaskId, Stats]) -> list[Mapping[str, Any]]:
+    return [{_MAILBOX: each[_MAILBOX]} for each in stats.values() if _MAILBOX in each]
 
 
 def _read(counters: Counters, plan: PhysicalPlan) -> int:

@@ -100,6 +100,10 @@ class SubtaskStatus:
         state_bytes: Memory of its state.
         state_disk_bytes: Bytes of its state on local disk.
         node: Node it runs on, if known.
+        busy_s: Seconds that it worked in this attempt.
+        backpressured_s: Seconds that it waited for a downstream subtask.
+        idle_s: Seconds that it had nothing to do.
+        watermark_in_ms: Watermark of its input, None before the first.
     """
 
     index: int
@@ -113,6 +117,10 @@ class SubtaskStatus:
     state_bytes: int = 0
     state_disk_bytes: int = 0
     node: str = ""
+    busy_s: float = 0.0
+    backpressured_s: float = 0.0
+    idle_s: float = 0.0
+    watermark_in_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

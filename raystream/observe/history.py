@@ -26,6 +26,7 @@ class Point:
         lag_s: The greatest age of a split's newest read row.
         watermark_lag_s: How far the watermark is behind the clock.
         restarts: Failed attempts so far.
+        latency_s: The greatest latency of a sink that 99 % of its rows do not exceed.
     """
 
     at_ms: int
@@ -35,6 +36,7 @@ class Point:
     lag_s: float | None = None
     watermark_lag_s: float | None = None
     restarts: int = 0
+    latency_s: float | None = None
 
 
 class History:
@@ -76,6 +78,7 @@ def _point(now: StatusDocument, before: StatusDocument | None) -> Point:
         max(seconds, default=None),
         _behind(now),
         now.restart_count,
+        max((each.p99_s for each in now.latencies if each.p99_s is not None), default=None),
     )
 
 

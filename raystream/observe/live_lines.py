@@ -49,6 +49,7 @@ def live_lines(status: StatusDocument, before: StatusDocument | None = None) -> 
         _head(status),
         *_rows(status, rate),
         *([] if status.outcome else _lags(status)),
+        *([] if status.outcome else _latencies(status)),
         *_event_time(status),
         _checkpoint(status),
         *_transactions(status),
@@ -102,6 +103,15 @@ def _lags(status: StatusDocument) -> Iterator[Line]:
             yield _labelled("" if index else "lag", text)
     if len(sources) > MOST_SOURCES:
         yield _labelled("", f"and {len(sources) - MOST_SOURCES} more sources", "faint")
+
+
+def _latencies(status: StatusDocument) -> Iterator[Line]:
+    """Of rows whose event time is near the clock; that of a replay says nothing."""
+    known = [each for each in status.latencies if each.p99_s is not None and age(each.p99_s)]
+    for index, each in enumerate(known[:MOST_SOURCES]):
+        half, nearly_all = short(each.p50_s or 0.0), short(each.p99_s or 0.0)
+        text = f"{each.name}  half {half}   99 % {nearly_all}"
+        yield _labelled("" if index else "latency", text)
 
 
 def _rows_left(status: StatusDocument, step: StepStatus) -> int:

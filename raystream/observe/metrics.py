@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from raystream.ids import SplitId, StepName
+from raystream.observe.histogram import Histogram
 from raystream.observe.samples import Samples
 
 UNFIT_COUNTERS = ("dlq_rows", "future_rows", "skipped_rows")
@@ -50,7 +51,9 @@ class TaskMetrics:
         "held_back_by",
         "idle_seconds",
         "lag",
+        "latencies",
         "lowest",
+        "mailbox",
         "oldest_transaction_s",
         "open_transactions",
         "samples",
@@ -78,6 +81,8 @@ class TaskMetrics:
         self.watermark_out: int | None = None
         self.held_back_by: str | None = None
         self.lag: Mapping[SplitId, int] = {}
+        self.latencies: dict[StepName, Histogram] = {}
+        self.mailbox = Histogram()
         self.lowest: int | None = None
         self.open_transactions = 0
         self.oldest_transaction_s = 0.0
@@ -124,6 +129,10 @@ class TaskMetrics:
         known = {**self.checkpoints, checkpoint: {**self.checkpoints.get(checkpoint, {}), **times}}
         self.checkpoints = dict(sorted(known.items())[-KEPT_CHECKPOINTS:])
 
+    def latency(self, step: StepName) -> Histogram:
+        """Histogram of the latency of a sink: from the time of a row to its commit."""
+        return self.latencies.setdefault(step, Histogram())
+
     def counted(self) -> dict[StepName, dict[str, int]]:
         """The counters of each step, a copy."""
         return {step: dict(counts) for step, counts in self._counts.items()}
@@ -146,6 +155,8 @@ class TaskMetrics:
             "state_bytes": self.state_bytes,
             "state_disk_bytes": self.state_disk_bytes,
             "samples": self.samples.told() if self.samples else [],
+            "latencies": {step: each.told() for step, each in self.latencies.items()},
+            "mailbox": self.mailbox.told(),
             "splits": list(self.splits),
             "silent": list(self.silent),
             "transactions": list(self.transactions),

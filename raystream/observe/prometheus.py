@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
-from raystream.observe.status import StatusDocument
+from raystream.observe.histogram import HistogramStatus
+from raystream.observe.status import SplitStatus, StatusDocument
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MOST_SPLITS = 200
@@ -24,7 +26,7 @@ class Metric:
 
     Args:
         name: Without the prefix `raystream_`.
-        kind: counter or gauge.
+        kind: counter, gauge or histogram.
         help: With the unit.
     """
 
@@ -60,13 +62,37 @@ SPLIT_IDLE = Metric("source_idle", "gauge", "1 if a split is idle and delays no 
 LAG_TOTAL = Metric("lag_rows", "gauge", "Rows not read yet, all splits")
 CHECKPOINT_AGE = Metric("checkpoint_age_seconds", "gauge", "Seconds since one completed")
 CHECKPOINT_INTERVAL = Metric("checkpoint_interval_seconds", "gauge", "Configured interval")
-CHECKPOINT_TIME = Metric("checkpoint_duration_seconds", "gauge", "Trigger to done, of the last")
-CHECKPOINT_COMMIT = Metric("checkpoint_commit_seconds", "gauge", "Last ack to done, of the last")
+PHASES = {
+    "duration": "Trigger to done of a checkpoint, seconds",
+    "align": "Longest wait of a subtask for its last barrier, seconds",
+    "sync": "Longest pause of a subtask for its snapshot, seconds",
+    "flush": "Longest flush of a sink's transaction, seconds",
+    "upload": "Longest upload of a subtask's state, seconds",
+    "commit": "Last ack to done of a checkpoint, seconds",
+}
+LATENCY = Metric(
+    "latency_seconds", "histogram", "Event time of a row to the commit of its output, seconds"
+)
+MAILBOX = Metric(
+    "mailbox_latency_seconds", "histogram", "Wait of an order for its turn in a subtask, seconds"
+)
+DOWNTIME = Metric("restart_downtime_seconds", "gauge", "Failure to running, of the last restart")
+BUSY_S = Metric("busy_seconds_total", "counter", "Seconds that a subtask worked in this attempt")
+BACK_S = Metric("backpressured_seconds_total", "counter", "Seconds that it waited for others")
+IDLE_S = Metric("idle_seconds_total", "counter", "Seconds that it had nothing to do")
+WATERMARK_IN = Metric("input_watermark_seconds", "gauge", "Watermark into a subtask, epoch s")
+WATERMARK_OUT = Metric("output_watermark_seconds", "gauge", "Watermark out of a subtask, epoch s")
+DRIFT = Metric("watermark_drift_seconds", "gauge", "Greatest minus least watermark of the splits")
+QUIET = Metric("source_idle_seconds", "gauge", "Seconds since a split was read to its end")
 CHECKPOINT_BYTES = Metric("checkpoint_bytes", "gauge", "Bytes of the last, full and new")
 CHECKPOINTS = Metric("checkpoints_total", "counter", "Checkpoints of this run by result")
 TXN_OPEN = Metric("transactions_open", "gauge", "Transactions that are not committed")
 TXN_AGE = Metric("transaction_age_seconds", "gauge", "Age of the oldest open transaction")
 TXN_LIMIT = Metric("transaction_limit_seconds", "gauge", "Age at which the broker aborts it")
+
+PHASE = {
+    name: Metric(f"checkpoint_{name}_seconds", "histogram", words) for name, words in PHASES.items()
+}
 
 UP_WITHIN_S = 10.0
 
@@ -83,12 +109,25 @@ def exposition(jobs: Iterable[tuple[StatusDocument, float]]) -> str:
     """
     families: dict[Metric, list[str]] = {}
     for status, age in jobs:
-        for metric, labels, value in _samples(status, age):
-            line = (
-                f"raystream_{metric.name}{_labels({'job': status.job, **labels})} {_number(value)}"
-            )
-            families.setdefault(metric, []).append(line)
+        for metric, labels, value in samples(status, age):
+            families.setdefault(metric, []).append(_line(metric.name, status.job, labels, value))
+        for metric, labels, histogram in histograms(status):
+            lines = _histogram(metric.name, status.job, labels, histogram)
+            families.setdefault(metric, []).extend(lines)
     return "".join(_family(metric, lines) for metric, lines in families.items())
+
+
+def _line(name: str, job: str, labels: dict[str, str], value: float) -> str:
+    return f"raystream_{name}{_labels({'job': job, **labels})} {_number(value)}"
+
+
+def _histogram(
+    name: str, job: str, labels: dict[str, str], histogram: HistogramStatus
+) -> Iterator[str]:
+    for bound, count in histogram.cumulative():
+        yield _line(f"{name}_bucket", job, {**labels, "le": bound}, count)
+    yield _line(f"{name}_sum", job, labels, histogram.sum_s)
+    yield _line(f"{name}_count", job, labels, histogram.count)
 
 
 def _family(metric: Metric, lines: Sequence[str]) -> str:
@@ -109,13 +148,33 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
-def _samples(status: StatusDocument, age: float) -> Iterator[Sample]:
+def histograms(
+    status: StatusDocument,
+) -> Iterator[tuple[Metric, dict[str, str], HistogramStatus]]:
+    """Histograms of a job; also of one that has ended, since they are of all that it did."""
+    for latency in status.latencies:
+        yield LATENCY, {"step": latency.name}, latency
+    for phase in status.phases:
+        yield PHASE[phase.name], {}, phase
+    yield MAILBOX, {}, status.mailbox
+
+
+def samples(status: StatusDocument, age: float) -> Iterator[Sample]:
+    """Counters and gauges of a job.
+
+    Args:
+        status: Its newest document.
+        age: Seconds since it answered.
+    """
     over = status.outcome is not None
     yield UP, {}, float(not over and age <= UP_WITHIN_S)
     yield AGE, {}, round(age, 3)
     for state in _STATES:
         yield STATE, {"state": state}, float(status.state == state)
     yield RESTARTS, {}, status.restart_count
+    down = [each.downtime_s for each in status.restarts if each.downtime_s is not None]
+    if down:
+        yield DOWNTIME, {}, down[-1]
     if over:
         return
     yield UPTIME, {}, round(status.uptime_s, 3)
@@ -149,10 +208,15 @@ def _subtasks(status: StatusDocument) -> Iterator[Sample]:
             yield BACK, labels, subtask.backpressured
             yield IDLE, labels, subtask.idle
             yield STATE_BYTES, labels, subtask.state_bytes
+            yield BUSY_S, labels, subtask.busy_s
+            yield BACK_S, labels, subtask.backpressured_s
+            yield IDLE_S, labels, subtask.idle_s
+            marks = (WATERMARK_IN, subtask.watermark_in_ms), (WATERMARK_OUT, subtask.watermark_ms)
+            yield from ((metric, labels, ms / 1000) for metric, ms in marks if _is_time(ms))
 
 
 def _time(status: StatusDocument) -> Iterator[Sample]:
-    if status.watermark_ms is not None and abs(status.watermark_ms) < 2**53:
+    if _is_time(status.watermark_ms):
         yield WATERMARK, {}, status.watermark_ms / 1000
         yield WATERMARK_LAG, {}, max(0.0, (status.at_ms - status.watermark_ms) / 1000)
     yield LAG_TOTAL, {}, status.lag_rows or 0
@@ -163,6 +227,22 @@ def _time(status: StatusDocument) -> Iterator[Sample]:
         if split.lag_seconds is not None:
             yield LAG_SECONDS, labels, split.lag_seconds
         yield SPLIT_IDLE, labels, float(split.idle)
+        yield QUIET, labels, split.quiet_seconds or 0.0
+    yield from _drift(status.splits)
+
+
+def _drift(splits: Sequence[SplitStatus]) -> Iterator[Sample]:
+    marks: dict[str, list[int]] = {}
+    for split in splits:
+        if not split.idle and _is_time(split.watermark_ms):
+            marks.setdefault(split.step, []).append(split.watermark_ms)
+    for step, found in marks.items():
+        yield DRIFT, {"step": step}, (max(found) - min(found)) / 1000
+
+
+def _is_time(ms: int | None) -> TypeGuard[int]:
+    """Not before the first watermark, and not at the end of time."""
+    return ms is not None and abs(ms) < 2**53
 
 
 def _safety(status: StatusDocument) -> Iterator[Sample]:
@@ -172,8 +252,6 @@ def _safety(status: StatusDocument) -> Iterator[Sample]:
     yield CHECKPOINT_INTERVAL, {}, checkpoint.interval_s
     yield CHECKPOINT_AGE, {}, status.uptime_s if checkpoint.age_s is None else checkpoint.age_s
     if checkpoint.completed:
-        yield CHECKPOINT_TIME, {}, checkpoint.duration_s
-        yield CHECKPOINT_COMMIT, {}, checkpoint.commit_s
         yield CHECKPOINT_BYTES, {"kind": "full"}, checkpoint.size_bytes
         yield CHECKPOINT_BYTES, {"kind": "new"}, checkpoint.new_bytes
     yield TXN_OPEN, {}, status.open_transactions

@@ -12,6 +12,7 @@ from raystream.observe.flow import SampleStatus as SampleStatus  # noqa: PLC0414
 from raystream.observe.flow import SplitStatus as SplitStatus  # noqa: PLC0414
 from raystream.observe.flow import StepStatus as StepStatus  # noqa: PLC0414
 from raystream.observe.flow import SubtaskStatus as SubtaskStatus  # noqa: PLC0414
+from raystream.observe.histogram import HistogramStatus as HistogramStatus  # noqa: PLC0414
 from raystream.observe.json_form import from_json, to_json
 from raystream.observe.metrics import REJECTED
 from raystream.observe.safety import CheckpointEntry as CheckpointEntry  # noqa: PLC0414
@@ -72,6 +73,10 @@ class StatusDocument:
         transactions: The open transactions, oldest first.
         silences: Brokers and storage that have not answered for some seconds, longest first.
         stuck: Functions of the user that have not returned for 10 s, longest first.
+        latencies: Of each sink: from the event time of a row (of its record, or the end of its
+            window) to the commit of its output. Quantiles are those of the last minute.
+        phases: Of the checkpoints of this run: duration, align, sync, flush, upload, commit.
+        mailbox: How long orders (barriers, commits) wait in the subtasks for their turn.
         culprits: What slows the job down, in words, most useful first (also among the notes).
 
     >>> StatusDocument.from_dict(StatusDocument("sale", "running").to_dict()).state
@@ -111,6 +116,9 @@ class StatusDocument:
     resumed_at: Mapping[str, str] = field(default_factory=dict)
     silences: tuple[Silence, ...] = ()
     stuck: tuple[StuckFunction, ...] = ()
+    latencies: tuple[HistogramStatus, ...] = ()
+    phases: tuple[HistogramStatus, ...] = ()
+    mailbox: HistogramStatus = field(default_factory=lambda: HistogramStatus("mailbox"))
 
     @property
     def rows_read(self) -> int:

@@ -186,7 +186,7 @@ class _Builder:
 
     def _operator(self, spec: StepSpec) -> Operator:
         if spec.write is not None:
-            return SinkOperator(spec.step.sink, spec.write)
+            return SinkOperator(spec.step.sink, spec.write, self._metrics.latency(spec.name))
         return create(spec.step)
 
     def _source(self, spec: StepSpec, output: StepOutput) -> Input:

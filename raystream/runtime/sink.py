@@ -13,9 +13,11 @@ from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
 from raystream.data.change_rows import as_log, as_upserts
 from raystream.data.changes import CHANGE
+from raystream.observe.histogram import Histogram
 from raystream.observe.safety import TransactionStatus
 from raystream.observe.silence import Silence
 from raystream.operators.operator import Operator, Output, StepState
+from raystream.runtime.commit_latency import CommitLatency
 
 
 class SinkOperator(Operator):
@@ -24,16 +26,19 @@ class SinkOperator(Operator):
     Args:
         sink: The user's sink.
         options: Options of the writer from the plan.
+        latency: Where the latency of its rows is counted.
     """
 
     emits_on_time: ClassVar[bool] = False
     """On time it serves callbacks, and must even while earlier steps wait."""
 
-    def __init__(self, sink: Sink, options: WriteOptions) -> None:
+    def __init__(self, sink: Sink, options: WriteOptions, latency: Histogram | None = None) -> None:
         self._sink = sink
         self._options = options
         self._writer: SinkWriter | None = None
         self._due: float | None = None
+        transactional = options.guarantee == "exactly_once"
+        self._latency = CommitLatency(latency or Histogram(), transactional=transactional)
         own = own_key(sink)
         self._key = list(options.schema.key) if own is None else [own]
 
@@ -54,6 +59,7 @@ class SinkOperator(Operator):
         frame = self._written(batch.frame)
         self.ctx.count("rows_out", frame.height)
         self.writer.write(frame)
+        self._latency.wrote(batch.frame, self.ctx.clock.wall_ms())
 
     def _written(self, frame: pl.DataFrame) -> pl.DataFrame:
         """What the writer gets of rows that change earlier ones."""
@@ -75,6 +81,7 @@ class SinkOperator(Operator):
 
     def snapshot(self, checkpoint: int, *, final: bool) -> StepState | None:
         """Pre-commit: the committable follows when the flush is done."""
+        self._latency.seal(checkpoint, self.ctx.clock.wall_ms())
         return StepState(prepared=self.writer.prepare(checkpoint, final=final))
 
     def transactions(self) -> Sequence[TransactionStatus]:
@@ -92,6 +99,7 @@ class SinkOperator(Operator):
     def committed(self, checkpoint: int) -> None:
         """Notify the writer that phase two is done."""
         self.writer.committed(checkpoint)
+        self._latency.committed(checkpoint, self.ctx.clock.wall_ms())
         self._due = self.ctx.clock.now()
 
     def close(self) -> None:

@@ -156,7 +156,7 @@ class Task:
         self._report = report
         self._point = point
         self._wake = wake
-        self._mailbox: deque[Mail] = deque()
+        self._mailbox: deque[tuple[Mail, float]] = deque()
         self._preparing: Snapshot | None = None
         self._final: int | None = None
         self._finished = False
@@ -168,7 +168,7 @@ class Task:
 
     def mail(self, mail: Mail) -> None:
         """Add a mail to the mailbox, from any thread; wake the task afterwards."""
-        self._mailbox.append(mail)
+        self._mailbox.append((mail, self._clock.now()))
 
     def step(self) -> Progress:
         """Do one bounded piece of work; never blocks.
@@ -179,7 +179,9 @@ class Task:
         if self._finished:
             return FINISHED
         if self._mailbox:
-            return self._process_mail(self._mailbox.popleft())
+            mail, since = self._mailbox.popleft()
+            self.metrics.mailbox.add(self._clock.now() - since)
+            return self._process_mail(mail)
         if self._prepared():
             return self._hand_in()
         room = self._outputs.room()

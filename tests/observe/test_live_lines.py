@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from raystream.observe.histogram import HistogramStatus
 from raystream.observe.live_lines import live_lines
 from raystream.observe.status import SplitStatus, StatusDocument
 from tests.observe.example import NOON, document, step
@@ -72,3 +73,13 @@ def test_a_silent_topic_is_told_with_the_time_since_which_it_is_silent() -> None
     said = "waiting for data since 12:00:10: partition requests/0 has been read to the end"
     assert f"! {said}" in ["".join(text for text, _ in line) for line in live_lines(now)]
     assert "  waiting for data since 12:00:10" in live_line(now)
+
+
+def test_the_latency_of_each_sink_is_told_but_not_that_of_a_replay() -> None:
+    near = HistogramStatus("write", 10, 9.0, 0.5, 1.4, {"1": 10})
+    old = HistogramStatus("copy", 10, 1e10, 1e9, None, {"+Inf": 10})
+    lines = live_lines(StatusDocument("sale", "running", latencies=(old, near)))
+    told = ["".join(text for text, _ in line) for line in lines]
+    assert [line for line in told if "99 %" in line] == [
+        "  latency      write  half 500 ms   99 % 1.4 s"
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raystream.observe.flow import ChainStatus, EdgeStatus, SplitStatus, StepStatus, SubtaskStatus
+from raystream.observe.histogram import HistogramStatus
 from raystream.observe.safety import (
     CheckpointEntry,
     CheckpointStatus,
@@ -56,6 +57,14 @@ def running(seconds: float = 60.0, *, job: str = "requests", rows: int = 1000) -
         delivery_guarantee="exactly_once",
         parallelism=2,
         raystream_version="0.1.0",
+        latencies=(
+            HistogramStatus("write", 100, 60.0, 0.5, 1.4, {"0.5": 50, "0.7": 40, "1.5": 10}),
+        ),
+        phases=tuple(
+            HistogramStatus(name, 7, 0.7, 0.1, 0.1, {"0.1": 7})
+            for name in ("duration", "align", "sync", "flush", "upload", "commit")
+        ),
+        mailbox=HistogramStatus("mailbox", 14, 0.014, 0.001, 0.001, {"0.001": 14}),
         restarts=(RestartStatus(0, "counts[1]: SIGKILL", 3.0, AT_MS, 0.5),),
         restart_count=1,
     )

@@ -139,13 +139,20 @@ function well(told) {
 function tile(label, value, points, key) {
   return el("div", { class: "tile" }, el("span", { class: "soft" }, label), el("b", {}, value), sparkline(points, key));
 }
+function latency(sinks, points) {
+  const known = sinks.filter((sink) => sink.p99_s !== null).sort((a, b) => b.p99_s - a.p99_s), worst = known[0];
+  const label = `event time to commit${known.length > 1 ? `, ${worst.name}` : ""}`;
+  return tile(label, worst ? `${seconds(worst.p50_s)} · 99 % ${seconds(worst.p99_s)}` : "–", points, "latency_s");
+}
 function keepsUp(told) {
+  const { status } = told;
   const points = told.history, last = points[points.length - 1] ?? {};
   return el("div", { class: "tiles" },
     tile(`rows in, ${count(told.rows_read)} so far`, rate(told.rows_in_per_second), points, "rows_in"),
     tile(`rows out, ${count(told.rows_written)} so far`, rate(told.rows_out_per_second), points, "rows_out"),
     tile("not read yet", told.lag_rows === null ? "–" : `${count(told.lag_rows)} rows`, points, "lag_rows"),
     tile("age of the newest row read", seconds(last.lag_s), points, "lag_s"),
+    latency(status.latencies, points),
     tile("watermark behind the clock", seconds(last.watermark_lag_s), points, "watermark_lag_s"));
 }
 
