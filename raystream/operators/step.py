@@ -54,7 +54,7 @@ class Step:
             the options below its word.
         inputs: Number of streams it reads.
         operator: `module:Class` that runs, imported in the subtask; empty: the engine itself.
-        user_code: What the user's functions are called with.
+        user_code: What the user's functions are called with; ask `code()`.
         keeps_state: Its state is in checkpoints under its name, and closes with event time.
         keeps_records: Every output row is an input row, with its record's metadata.
         only_looks: It passes the rows of its input; left out where functions are only tried.
@@ -306,6 +306,11 @@ class Step:
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
         """The user's functions, unwrapped."""
         return ()
+
+    def code(self) -> UserCode:
+        """What the user's functions are called with; their cost is not known before a run."""
+        of_rows = self.user_code is UserCode.NONE and bool(self.user_functions())
+        return UserCode.ROWS if of_rows else self.user_code
 
     def how_to_declare(self) -> str:
         """Advice on declaring types."""

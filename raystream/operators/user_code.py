@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from raystream.errors import ConfigurationError, RaystreamError, UserCodeError
+from raystream.operators.function_time import in_functions
 
 _NOT_ITS_OWN = (KeyboardInterrupt, GeneratorExit)
 """External interrupts; SystemExit or a panic of Polars is the function's own."""
@@ -87,7 +88,8 @@ def called(
     rest = iter(rows)
     while len(results) + len(bad) < len(rows):
         try:
-            results.extend(keep(map(function, rest)))  # keeps what came before an error
+            with in_functions():
+                results.extend(keep(map(function, rest)))  # keeps what came before an error
             if len(results) + len(bad) == len(rows):
                 break
             error: BaseException = StopIteration("the function raised it")  # ends a map quietly

@@ -118,7 +118,7 @@ class Origins:
 
 def origins_of(chain: ChainSpec) -> Origins | None:
     """Origins for a chain that starts with a source, if user functions run in it."""
-    wanted = any(spec.step.user_code is not UserCode.NONE for spec in chain.steps)
+    wanted = any(spec.step.code() is not UserCode.NONE for spec in chain.steps)
     return Origins() if wanted else None
 
 

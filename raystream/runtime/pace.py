@@ -7,6 +7,7 @@ time, as in Flink's buffer debloating (FLIP-183).
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from math import exp
 
@@ -33,11 +34,21 @@ PIECE_S = 0.1
 AHEAD_S = 0.5
 """Time limit of the rows waiting in front of all subtasks of a path together, seconds."""
 
+CALL_S = 1.0
+"""Maximum time of functions in a piece whose call takes as long: else most of it is the call."""
+
+RECENT = 8
+"""Number of pieces whose least is the cost of a call: one of them met no pause of the machine."""
+
 _KEPT = 0.8
 """Weight of the earlier measurements, with each new piece."""
 
 _LONG_S = 10.0
-"""Time constant of the long average, seconds: one row of a hundred may be the slow one."""
+"""Time constant of the long average, seconds: one row of a hundred may be the slow one.
+
+Time beside the work counts, too: what a pause of the machine added must be forgotten, even by work
+that takes next to no time.
+"""
 
 _UNKNOWN = 0.5
 """Assumed share of the call in the cost of a piece, where it cannot be measured."""
@@ -68,12 +79,12 @@ class Cost:
         self._long_rows = self._long_seconds = 0.0
         self._weight = self._rows = self._seconds = self._rows2 = self._both = 0.0
 
-    def took(self, rows: int, seconds: float) -> None:
-        """Record a processed piece."""
+    def took(self, rows: int, seconds: float, beside: float = 0.0) -> None:
+        """Record a processed piece, and the seconds that passed beside it."""
         self._weight = self._weight * _KEPT + 1
         self._rows = self._rows * _KEPT + rows
         self._seconds = self._seconds * _KEPT + seconds
-        kept = exp(-seconds / _LONG_S)
+        kept = exp(-(seconds + beside) / _LONG_S)
         self._long_rows = self._long_rows * kept + rows
         self._long_seconds = self._long_seconds * kept + seconds
         if self._calls:
@@ -114,17 +125,19 @@ class Start:
         piece: Rows of the first piece.
         most: Rows of the largest piece.
         ahead: Rows that may wait initially.
+        least_ahead: Limit of waiting rows below which what is behind does not press it.
         stages: Number of parts into which AHEAD_S is divided: the source, and every exchange of a
             path.
         calls: See Cost.
         whole: Pieces do not shrink to what downstream has room for: their calls cost too much.
-        least: Rows of the smallest piece: where calls cost more than their rows, smaller ones would
-            take as long.
+        least: Rows of the smallest piece, as far as functions of rows allow: where calls cost more
+            than their rows, smaller ones would take as long.
     """
 
     piece: int = FIRST_ROWS
     most: int = BATCH_ROWS
     ahead: int = FIRST_ROWS
+    least_ahead: int = 1
     stages: int = 2
     calls: bool = False
     whole: bool = False
@@ -133,6 +146,9 @@ class Start:
 
 class Pace:
     """Measures the pieces of one subtask and adapts their size.
+
+    Functions of rows and everything else are measured apart: only the former cost by the row for
+    sure, however long the call takes on a loaded machine.
 
     Args:
         start: Initial values.
@@ -149,11 +165,13 @@ class Pace:
         """Rows of the next piece."""
         self.ahead = start.ahead
         """Rows that may wait in front of the subtask; NO_LIMIT: as many as memory allows."""
-        self._most, self._least = start.most, start.least
+        self._most, self._least, self._least_ahead = start.most, start.least, start.least_ahead
         self._keeps_whole = start.whole
         self._ahead_s = AHEAD_S / start.stages
+        self._functions = Cost()
         self._work = Cost(calls=start.calls)
         self._whole = Cost(calls=start.calls)
+        self._calls: deque[float] = deque(maxlen=RECENT)
         self._open: tuple[int, float] | None = None
         self._passed = 0
 
@@ -161,12 +179,23 @@ class Pace:
         """Rows of the next piece, if downstream has this room; a call is never made smaller."""
         return self.piece if self._keeps_whole else min(self.piece, room)
 
-    def worked(self, rows: int, began: float, ended: float) -> None:
-        """Record a processed piece with its start and end (monotonic s)."""
-        self._open = rows, began
-        self._work.took(rows, ended - began)
-        fit = min(self._work.rows_within(PIECE_S), self._most)
-        self.piece = max(self._least, int(min(fit, max(self.piece, 4 * rows))))
+    def worked(self, rows: int, began: float, ended: float, functions: float = 0.0) -> None:
+        """Record a processed piece.
+
+        Args:
+            rows: Its rows.
+            began: Its start, monotonic seconds.
+            ended: Its end.
+            functions: Seconds of it in functions that were called for each row.
+        """
+        self._open = rows, began + functions
+        rest = ended - began - functions
+        self._calls.append(rest)
+        self._functions.took(rows, functions, rest)
+        self._work.took(rows, rest)
+        by_rows = self._functions.rows_within(self._at_least(PIECE_S))
+        fit = min(by_rows, max(self._least, self._work.rows_within(PIECE_S)), self._most)
+        self.piece = max(1, int(min(fit, max(self.piece, 4 * rows))))
 
     def settled(self, now: float) -> None:
         """Record that downstream took the output of the last piece: the next one may start."""
@@ -176,12 +205,22 @@ class Pace:
         self._open = None
         self._whole.took(rows, now - began)
         self._passed += rows
-        fit = min(self._whole.rows_within(self._ahead_s), NO_LIMIT)
+        fit = min(self._fit_ahead(), NO_LIMIT)
         if fit < self.ahead:
-            self.ahead, self._passed = max(self._least, int(fit)), 0
+            self.ahead, self._passed = max(1, int(fit)), 0
         elif self._passed >= self.ahead:  # no faster than proven
             self.ahead, self._passed = int(min(fit, 2 * self.ahead)), 0
 
+    def _fit_ahead(self) -> float:
+        """Rows whose functions, and what is behind, together take as long as rows may wait."""
+        each = self._functions.per_row() / self._at_least(self._ahead_s)
+        behind = max(self._least_ahead, self._whole.rows_within(self._ahead_s))
+        return 1 / (each + 1 / behind) if each else behind
+
+    def _at_least(self, seconds: float) -> float:
+        """Limit of the time of functions: what the call takes anyway is not worth less."""
+        return max(seconds, min(CALL_S, *self._calls))
+
     def per_row(self) -> float:
         """Seconds of work per row in this subtask."""
-        return self._work.per_row()
+        return self._functions.per_row() + self._work.per_row()

@@ -17,6 +17,7 @@ from raystream.errors import RaystreamError, UserCodeError
 from raystream.ids import StepName, SubtaskId
 from raystream.observe.json_form import to_json
 from raystream.observe.metrics import TaskMetrics
+from raystream.operators.function_time import FunctionTime
 from raystream.operators.operator import StepState
 from raystream.runtime.chain import Chain
 from raystream.runtime.element import Element
@@ -236,9 +237,10 @@ class Task:
         element = self._input.poll(pace.fit(room))
         if element is not None:
             began = self._clock.now()
-            self._handle(element)
+            with FunctionTime(self._clock.now) as functions:
+                self._handle(element)
             if isinstance(element, Batch):
-                pace.worked(len(element), began, self._clock.now())
+                pace.worked(len(element), began, self._clock.now(), functions.seconds)
                 self._outputs.took(len(element))
             return WORKED
         if not self._told_dry and self._input.dry():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import polars as pl
 import pytest
@@ -16,6 +18,7 @@ from raystream.runtime.channels.credit import NO_LIMIT
 from raystream.runtime.pace import (
     AHEAD_S,
     BATCH_ROWS,
+    CALL_S,
     COLUMN_ROWS,
     PIECE_S,
     ROW_CODE_ROWS,
@@ -87,7 +90,7 @@ def test_state_of_keys_is_a_cost_of_the_batch_not_of_its_rows(keyed: bool) -> No
     pace, now = Pace(max(starts, key=lambda start: start.whole)), 0.0
     for _ in range(100):
         now = worked_off(pace, now, 1e-5, 0.3)
-    assert (pace.piece == ROW_CODE_ROWS) is keyed
+    assert pace.piece == ROW_CODE_ROWS
 
 
 def test_a_batch_function_that_costs_by_the_row_gets_few() -> None:
@@ -190,4 +193,153 @@ def test_a_function_of_rows_may_get_one_row_at_a_time() -> None:
     rows = p.read(rs.Rows([{"k": 1}]), schema={"k": "int"}, name="rows")
     rows.map(dict, schema={"k": "int"}, name="slow").write(rs.Collect(), name="out")
     made = p.plan()
-    assert start_of(made, made.chains[0]).least == 1
+    pace, now = Pace(start_of(made, made.chains[0])), 0.0
+    for _ in range(30):
+        now = in_a_function(pace, now, 5.0)
+    assert (pace.piece, pace.ahead) == (1, 1)
+
+
+def in_a_function(pace: Pace, now: float, each: float, call: float = 0.0) -> float:
+    """One piece of a function that is called for each row, in a call that takes long itself."""
+    rows, spent = pace.piece, pace.piece * each
+    pace.worked(rows, now, now + call + spent, spent)
+    pace.settled(now + call + spent)
+    return now + call + spent
+
+
+class Loaded:
+    """A machine that lets others work at any moment: after `every` seconds on average."""
+
+    def __init__(self, random: Random, every: float, pause: float) -> None:
+        self._random, self._every, self._pause = random, every, pause
+
+    def takes(self, work: float) -> float:
+        """Wall seconds of so much work."""
+        wall, left = work, work - self._random.expovariate(1 / self._every)
+        while left > 0:
+            wall += self._random.expovariate(1 / self._pause)
+            left -= self._random.expovariate(1 / self._every)
+        return wall
+
+
+OF_ROWS = Start(
+    1, ROW_CODE_ROWS, 1, least_ahead=COLUMN_ROWS, stages=3, calls=True, least=COLUMN_ROWS
+)
+
+
+def rows_of_user_code(each: float, call: float, machine: Loaded, seconds: float) -> int:
+    """Rows that a chain with a function of rows gets through, a source in front of it."""
+    pace, now, done = (
+        Pace(OF_ROWS),
+        0.0,
+        0,
+    )
+    while now < seconds:
+        rows = min(pace.piece, pace.ahead)
+        functions, rest = machine.takes(rows * each), machine.takes(call + rows * 1e-6)
+        pace.worked(rows, now, now + functions + rest, functions)
+        now += functions + rest + machine.takes(0.001)
+        pace.settled(now)
+        done += rows
+    return done
+
+
+@given(
+    st.sampled_from([1e-7, 2e-6, 1e-4, 2e-3, 0.02]),
+    st.sampled_from([0.001, 0.03, 0.3]),
+    st.integers(0, 9999).map(Random),
+    st.sampled_from([0.002, 0.02, 0.2]),
+    st.sampled_from([0.005, 0.05]),
+)
+@settings(max_examples=16, deadline=None)
+def test_a_loaded_machine_does_not_starve_a_function_of_rows(
+    each: float, call: float, random: Random, every: float, pause: float
+) -> None:
+    """Preemption in a function or in the call must not make its pieces small for ever."""
+    machine, slower = Loaded(random, every, pause), 1 + pause / every
+    seconds = 60 * slower
+    found = rows_of_user_code(each, call, machine, seconds)
+    each, call = each * slower, call * slower
+    most = min(ROW_CODE_ROWS, max(AHEAD_S / 3, min(call, CALL_S)) / each)
+    assert found >= 0.5 * seconds / (each + slower * 1e-6 + (call + slower * 0.001) / most)
+
+
+@given(st.sampled_from([0.005, 0.02, 0.3, 2.0]), st.sampled_from([0.0, 0.05, 0.4]))
+def test_the_first_barrier_waits_for_a_row_or_a_second(each: float, call: float) -> None:
+    pace, now = Pace(OF_ROWS), 0.0
+    for _ in range(100):
+        waits = max(pace.piece, pace.ahead) * each
+        assert waits <= max(each, min(call, CALL_S), AHEAD_S / 2)
+        now = in_a_function(pace, now, each, call)
+
+
+def _key(row: dict[str, Any]) -> int:
+    return int(row["k"])
+
+
+def _add(state: int, value: Any) -> int:
+    return state + 1
+
+
+COUNTED = rs.aggregate(int, _add, lambda a, b: a + b, lambda state: state, returns="int")
+
+
+@pytest.mark.parametrize(
+    "verbs",
+    [
+        lambda rows: rows.key_by(user=_key),
+        lambda rows: rows.window(rs.tumbling("1m")).agg(n=COUNTED("k")),
+        lambda rows: rows.key_by("k").window(rs.tumbling("1m")).agg(n=COUNTED("k")),
+        lambda rows: rows.key_by("k").window(rs.session("1m")).agg(n=COUNTED("k")),
+        lambda rows: rows.key_by("k").over(rows=3).agg(n=COUNTED("k")),
+        lambda rows: rows.key_by("k").aggregate(n=COUNTED("k")),
+        lambda rows: rows.key_by("k").window(rs.count_window(3)).agg(n=COUNTED("k")),
+        lambda rows: rows.window(rs.tumbling("1m")).agg(n=rs.sum(_key)),
+        lambda rows: rows.filter(lambda row: True),
+        lambda rows: rows.with_columns(m=_key),
+        lambda rows: rows.inspect(print),
+    ],
+)
+def test_wherever_a_function_is_called_for_rows_the_first_piece_is_one_row(verbs: Any) -> None:
+    """A slow one would hold up the first barrier for as long as 500 rows take."""
+    p = rs.Pipeline("functions")
+    rows = p.read(rs.Rows([{"k": 1, "t": 1}]), schema={"k": "int", "t": "int"}, event_time="t")
+    made = verbs(rows)
+    changes = made._pipeline.schema(made._edge).changes is not None
+    made.write(rs.Files("out"), changes="log" if changes else None)
+    planned = p.plan()
+    assert min(start_of(planned, chain).piece for chain in planned.chains) == 1
+    assert max(start_of(planned, chain).ahead for chain in planned.chains) == 1
+
+
+@pytest.mark.parametrize("how", ["key", "window", "group"])
+def test_the_first_barrier_passes_slow_functions_of_keys_and_aggregates(how: str) -> None:
+    """They got 500 rows at once: ten seconds and more."""
+    each = 0.02
+
+    def build(pipeline: rs.Pipeline, world: World) -> None:
+        def key(row: dict[str, Any]) -> int:
+            world.work(each)
+            return int(row["n"]) % 3
+
+        def add(state: int, value: int) -> int:
+            world.work(each)
+            return state + value
+
+        schema, total = {"n": "int", "t": "int"}, rs.aggregate(int, add, add, returns="int")
+        numbers = rs.Rows([{"n": n, "t": n} for n in range(20_000)])
+        rows = pipeline.read(numbers, schema=schema, event_time="t", name="rows")
+        if how == "key":
+            made = rows.key_by(k=key).aggregate(total=rs.sum("n"))
+        elif how == "window":
+            made = rows.key_by("n").window(rs.tumbling("1h")).agg(total=total("t"))
+        else:
+            made = rows.key_by("n").aggregate(total=total("t"))
+        made.write(rs.Collect(), name="out", changes=None if how == "window" else "upsert")
+
+    world = World(build)
+    world.run(3.5)
+    taken = [one.duration_s for one in world.checkpoints.values() if one.duration_s is not None]
+    assert len(taken) >= 2
+    assert max(taken) <= 1.0 + each
+    world.close()

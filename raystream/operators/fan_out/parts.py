@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from raystream.ids import StepName
 from raystream.operators.step import Step
@@ -54,6 +54,10 @@ class FanOut(Step):
     def tags(self) -> tuple[str, ...]:
         """One for each part."""
         return tuple(part.name for part in self.parts)
+
+    def user_functions(self) -> tuple[Callable[..., Any], ...]:
+        """Those of its parts."""
+        return tuple(each for part in self.parts for each in part.step.user_functions())
 
     def unchanged(self, names: Collection[str]) -> frozenset[str]:
         """All."""

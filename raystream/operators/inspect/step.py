@@ -57,6 +57,10 @@ class Inspect(Step):
         """The function."""
         return (self.function,)
 
+    def code(self) -> UserCode:
+        """Of batches, if they have a format."""
+        return UserCode.ROWS if self.batch_format is None else UserCode.BATCHES
+
     def words(self) -> str:
         """With the name of the function."""
         return function(

@@ -18,6 +18,7 @@ from raystream.graph.policies import ErrorPolicy
 from raystream.graph.process import Process as UserProcess
 from raystream.operators.expressions import check_columns, split_hidden
 from raystream.operators.final_rows import final_rows
+from raystream.operators.function_time import in_functions
 from raystream.operators.operator import Output, Restored
 from raystream.operators.process.columns import StateColumns
 from raystream.operators.process.context import ProcessContext
@@ -115,7 +116,8 @@ class Process(TableOperator):
             return
         numbers, keys = numbered(keys, self._keys)
         self._begin(keys)
-        failed = self._rows(frame, numbers, method)
+        with in_functions():
+            failed = self._rows(frame, numbers, method)
         self._finish(keys)
         if failed:
             self._errors.reject(failed)

@@ -145,6 +145,10 @@ class WindowLocal(Step):
 
     aggregate: WindowAggregate
 
+    def user_functions(self) -> tuple[Callable[..., Any], ...]:
+        """As the whole."""
+        return self.aggregate.user_functions()
+
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """The key columns; everything else is hidden."""
         from raystream.operators.window.columns import local_schema
@@ -191,6 +195,10 @@ class WindowGlobal(Step):
     aggregate: WindowAggregate
     pre_aggregated: bool
     columns: Any = None
+
+    def user_functions(self) -> tuple[Callable[..., Any], ...]:
+        """As the whole."""
+        return self.aggregate.user_functions()
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """As the whole aggregation, whose input has these columns."""

@@ -9,6 +9,7 @@ import polars as pl
 
 from raystream.data.rows import fit_values
 from raystream.graph.user_aggregates import RowAggregate
+from raystream.operators.function_time import in_functions
 from raystream.operators.user_code import Raised, raised, user_code
 from raystream.operators.window.encoded import decoded, encoded
 from raystream.operators.window.numbers import Answer
@@ -37,9 +38,9 @@ class RowMeasure:
             UserCodeError: a function raised.
         """
         user, add = self._user, self._user.add
-        with user_code(user.init):
+        with user_code(user.init), in_functions():
             found = [user.init() for _ in range(count)]
-        with user_code(add):
+        with user_code(add), in_functions():
             for group, values in zip(groups.to_list(), self._arguments(rows), strict=True):
                 if values is not None:
                     found[group] = add(found[group], *values)
@@ -53,7 +54,7 @@ class RowMeasure:
         """
         merge = self._user.merge
         found: list[Any] = []
-        with user_code(merge):
+        with user_code(merge), in_functions():
             for group, kept in zip(groups.to_list(), partials.to_list(), strict=True):
                 if group < len(found):
                     found[group] = merge(found[group], self._read(kept))
@@ -65,14 +66,15 @@ class RowMeasure:
         """The results; a group whose result is wrong has a reason."""
         results: list[Any] = []
         reasons: dict[int, str] = {}
-        for number, kept in enumerate(frame.get_column(column).to_list()):
-            try:
-                added = self._read(kept)
-                results.append(added if self._user.result is None else self._user.result(added))
-            except Exception as error:  # noqa: BLE001 - whatever the user's code raises
-                told = raised(self._user.result or self._user.init, error)
-                reasons[number] = f"{told.reason} ({told.where})"
-                results.append(None)
+        with in_functions():
+            for number, kept in enumerate(frame.get_column(column).to_list()):
+                try:
+                    added = self._read(kept)
+                    results.append(added if self._user.result is None else self._user.result(added))
+                except Exception as error:  # noqa: BLE001 - whatever the user's code raises
+                    told = raised(self._user.result or self._user.init, error)
+                    reasons[number] = f"{told.reason} ({told.where})"
+                    results.append(None)
         series, bad = fit_values(self._name, results, self._user.returns)
         reasons |= bad
         if series is None:
