@@ -6,28 +6,16 @@ on a loaded machine, hardly depends on its rows.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-
-class _Here(threading.local):
-    """What the thread measures.
-
-    Attributes:
-        now: Its clock; None: nothing is measured.
-        seconds: In functions so far.
-    """
-
-    now: Callable[[], float] | None = None
-    seconds = 0.0
-
-
-_HERE = _Here()
+from contextvars import ContextVar, Token
 
 
 class FunctionTime:
-    """Seconds that the block spent in functions.
+    """Seconds that the block spent in functions, in this thread.
+
+    Args:
+        now: The clock.
 
     >>> times = iter([1.0, 1.5])
     >>> with FunctionTime(lambda: next(times)) as spent:
@@ -37,31 +25,36 @@ class FunctionTime:
     0.5
     """
 
-    __slots__ = ("_now", "seconds")
+    __slots__ = ("_outer", "now", "seconds")
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+        self.now = now
         self.seconds = 0.0
+        self._outer: Token[FunctionTime | None] | None = None
 
     def __enter__(self) -> FunctionTime:
         """Begin."""
-        _HERE.now, _HERE.seconds = self._now, 0.0
+        self._outer = _MEASURED.set(self)
         return self
 
     def __exit__(self, *error: object) -> None:
         """End, also behind an error."""
-        self.seconds, _HERE.now = _HERE.seconds, None
+        assert self._outer is not None
+        _MEASURED.reset(self._outer)
+
+
+_MEASURED: ContextVar[FunctionTime | None] = ContextVar("measured", default=None)
 
 
 @contextmanager
 def in_functions() -> Iterator[None]:
     """The block calls functions of the user for rows; it holds no other such block."""
-    now = _HERE.now
-    if now is None:
+    measured = _MEASURED.get()
+    if measured is None:
         yield
         return
-    began = now()
+    began = measured.now()
     try:
         yield
     finally:
-        _HERE.seconds += now() - began
+        measured.seconds += measured.now() - began

@@ -18,6 +18,7 @@ import ray
 
 from raystream.errors import ConfigurationError
 from raystream.runtime.ray import internals
+from raystream.runtime.ray.addresses import may_be_same
 from raystream.runtime.ray.private_ray import only_loopback, start_private_ray
 from raystream.runtime.ray.probe import check_answers
 from raystream.runtime.signals import interrupted_by_sigterm
@@ -37,16 +38,18 @@ _ray: Any = ray  # its stubs are incomplete
 def attached(address: str | None) -> Iterator[bool]:
     """Connect to a cluster; yields whether it is a private one, which is shut down afterwards.
 
-    A connection that this process has already made is used and kept.
+    A connection that this process has already made to it is used and kept.
 
     Args:
         address: As given by the user; None: RAY_ADDRESS, else a head that `ray start` started on
             this machine, else a private cluster. Another process's private cluster is never used.
 
     Raises:
-        ConfigurationError: no cluster at this address, or it refuses the connection.
+        ConfigurationError: no cluster at this address, it refuses the connection, or this process
+            is connected to another one.
     """
-    if ray.is_initialized():
+    if is_connected(address):
+        _Own.looking = False
         yield False
         return
     private = _connect(address)
@@ -66,8 +69,9 @@ def connect(address: str | None) -> bool:
     Raises:
         ConfigurationError: as `attached`.
     """
-    if not ray.is_initialized():
+    if not is_connected(address):
         _Own.private = _connect(address)
+    _Own.looking = False
     return _Own.private
 
 
@@ -79,13 +83,35 @@ class _Own:
     at_private = False
 
 
+def is_connected(address: str | None) -> bool:
+    """Whether this process is connected to the cluster; it leaves another that it only views.
+
+    Args:
+        address: As given by the user; None: whichever it is connected to.
+
+    Raises:
+        ConfigurationError: it is connected to another one to run something.
+    """
+    if not ray.is_initialized():
+        return False
+    connected = gcs_address()
+    if address is None or may_be_same(address, connected):
+        return True
+    if not _Own.looking:
+        what = f"this process is connected to the Ray cluster at {connected}, not to {address}"
+        raise ConfigurationError(what, what_to_do="leave out the address, or ray.shutdown() first")
+    ray.shutdown()
+    _Own.looking = _Own.at_private = False
+    return False
+
+
 def look_at(address: str) -> None:
     """Connect in order to view the jobs of a cluster; such a connection may be replaced later.
 
     Raises:
         ConfigurationError: as `attached`.
     """
-    if not ray.is_initialized():
+    if not is_connected(address):
         connect(address)
         _Own.looking = True
 

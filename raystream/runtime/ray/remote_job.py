@@ -13,7 +13,7 @@ from raystream.graph.nearest import did_you_mean
 from raystream.runtime import registry
 from raystream.runtime.ray import entry, supervised
 from raystream.runtime.ray.asked import LOOK_S, PATIENCE_S, Asked, Gone
-from raystream.runtime.ray.cluster import look_at, look_at_private, started_head
+from raystream.runtime.ray.cluster import is_connected, look_at, look_at_private, started_head
 from raystream.runtime.registry import KnownRun
 
 _get: Any = ray.get
@@ -28,7 +28,7 @@ NO_CLUSTER = (
 
 def connect_if_there_is_one(address: str | None) -> bool:
     """Connect to a standing cluster, as `entry.submit` would; False: there is none."""
-    if ray.is_initialized():
+    if is_connected(address):
         return True
     found = address or os.environ.get("RAY_ADDRESS") or started_head()
     if found is None or found == "local":

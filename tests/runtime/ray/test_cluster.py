@@ -16,9 +16,10 @@ from raystream.errors import ConfigurationError
 from raystream.ids import SubtaskId
 from raystream.job.messages import Opened
 from raystream.job.spec import OpenRequest
-from raystream.runtime.ray import shared_storage
+from raystream.runtime.ray import cluster, shared_storage
 from raystream.runtime.ray.cluster import attached, nodes, started_head
 from raystream.runtime.ray.node_table import listening_host
+from raystream.runtime.ray.remote_job import connect_if_there_is_one
 from raystream.runtime.ray.serialization import pack_job
 from raystream.runtime.ray.workers import RayWorkers
 from raystream.runtime.signals import interrupted_by_sigterm
@@ -50,6 +51,53 @@ def test_an_address_where_nobody_answers_is_said_at_once(monkeypatch: pytest.Mon
         attached(address),
     ):
         pass
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """This process is connected; what is done to the connection."""
+    done: list[str] = []
+    monkeypatch.setattr("ray.is_initialized", lambda: not done)
+    monkeypatch.setattr("ray.shutdown", lambda: done.append("shutdown"))
+    monkeypatch.setattr(cluster, "gcs_address", lambda: "127.0.0.1:6379")
+    monkeypatch.setattr(cluster, "_connect", lambda address: done.append(address))
+    monkeypatch.setattr(cluster._Own, "looking", False)
+    monkeypatch.setattr(cluster._Own, "private", False)
+    return done
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:6380", "10.255.255.1:6379", "no-such-host:6379"])
+def test_another_cluster_than_the_connected_one_is_refused(
+    connected: list[str], address: str
+) -> None:
+    """A job ran on the one that its process happened to be connected to."""
+    said = f"connected to the Ray cluster at 127.0.0.1:6379, not to {address}; leave out"
+    for ask in (
+        attached(address).__enter__,
+        lambda: cluster.connect(address),
+        lambda: cluster.look_at(address),
+        lambda: connect_if_there_is_one(address),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            ask()
+    assert connected == []
+
+
+@pytest.mark.parametrize("address", [None, "auto", "127.0.0.1:6379", "localhost:6379", "ray://h:1"])
+def test_the_connected_cluster_is_used(connected: list[str], address: str | None) -> None:
+    with attached(address) as private:
+        assert not private
+    assert connect_if_there_is_one(address)
+    assert connected == []
+
+
+def test_a_view_of_a_cluster_is_left_for_another(
+    connected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster._Own, "looking", True)
+    cluster.connect("127.0.0.1:6380")
+    assert connected == ["shutdown", "127.0.0.1:6380"]
+    assert not cluster._Own.looking, "something may run on it now"
 
 
 @pytest.mark.parametrize("content", ["127.0.0.1:1", "nonsense", ""])
