@@ -14,7 +14,9 @@ class Segment:
     Args:
         id: Unique within the step and subtask over all attempts (`<attempt>-<counter>`).
         frame: The rows.
+        disk: Bytes of the file that they are mapped from; 0: they are in memory.
     """
 
     id: str
     frame: pl.DataFrame = field(compare=False)
+    disk: int = field(default=0, compare=False)

@@ -23,5 +23,8 @@ class Spilled:
     memory: int = 0
 
 
+Load = Callable[[bytes], Spilled | None]
+"""Keeps the bytes of a stored segment on disk and maps them; None: they must be decoded."""
+
 Spill = Callable[[pl.DataFrame], Spilled]
 """Writes a frame to disk and maps it (storage.spill_directory)."""

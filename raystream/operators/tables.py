@@ -127,11 +127,12 @@ class StateTable(Generic[T]):
         for segment in segments:
             frame = segment.frame if self._upgrade is None else self._upgrade(segment.frame)
             table, frame = self.fitted(frame, older=True)
+            disk = segment.disk if frame is segment.frame else 0
             if redistribute:
                 mine = owned(frame, self.keys, me.subtask.index, me.parallelism)
                 table.restore([Segment(segment.id, mine)], same_hash=False)
             else:
-                table.restore([Segment(segment.id, frame)])
+                table.restore([Segment(segment.id, frame, disk)])
 
     def snapshot(self) -> tuple[Segment, ...]:
         """All rows as immutable segments."""

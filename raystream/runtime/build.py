@@ -208,8 +208,9 @@ class _Builder:
         return {step: self._load(refs[step]) for step in mine if step in refs}
 
     def _load(self, refs: RestoreRefs) -> Restored:
+        load = self._state.load
         states = [
-            StepState(StoredSegments(self._store, stored.segments), stored.header)
+            StepState(StoredSegments(self._store, stored.segments, load), stored.header)
             for stored in refs.states
         ]
         return Restored(states, refs.redistribute)

@@ -33,7 +33,9 @@ class SubtaskState:
         root = Path(job.state_directory) if job.state_directory else None
         remove_leftovers(root)
         self._spills = SpillDirectory(root, f"{job.name}-{me.chain}-{me.index}")
-        self._memory = StateMemory(state_memory(job), self._spills.spill)
+        self._memory = StateMemory(state_memory(job), self._spills.spill, self._spills.load)
+        self.load = self._memory.load
+        """Maps a stored segment for which there is no room in memory."""
 
     def bound(self, table: Any) -> None:
         """Count the memory of a table (state.sorted_runs.SortedRuns)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from raystream.data.spilled import Spill
+from raystream.data.spilled import Load, Spill, Spilled
 from raystream.state.own_bytes import own_bytes
 from raystream.state.run import Run
 
@@ -23,11 +23,15 @@ class StateMemory:
     Args:
         limit: Bytes for state; None: no limit.
         spill: Writes a frame to disk.
+        load: Writes a stored segment there as it is.
     """
 
-    def __init__(self, limit: int | None = None, spill: Spill | None = None) -> None:
+    def __init__(
+        self, limit: int | None = None, spill: Spill | None = None, load: Load | None = None
+    ) -> None:
         self.limit = None if spill is None else limit
         self._spill = spill
+        self._load = load
         self._tables: WeakSet[SortedRuns] = WeakSet()
 
     def add(self, table: SortedRuns) -> None:
@@ -38,13 +42,22 @@ class StateMemory:
         """Spill the largest runs in memory until the rest fits."""
         if self.limit is None:
             return
-        most = int(self.limit * _FOR_RUNS)
-        while sum(table.memory_bytes() for table in self._tables) > most:
+        while self._exceeded(self.limit):
             found = [(run.memory_bytes(), table, run) for table, run in self._in_memory()]
             if not found:
                 return
             _, table, run = max(found, key=lambda one: one[0])
             table.runs[table.runs.index(run)] = self.spilled(run)
+
+    def load(self, data: bytes) -> Spilled | None:
+        """Map a stored segment for which there is no room in memory; None: there is."""
+        if self.limit is None or self._load is None or not self._exceeded(self.limit, len(data)):
+            return None
+        return self._load(data)
+
+    def _exceeded(self, limit: int, more: int = 0) -> bool:
+        used = sum(table.memory_bytes() for table in self._tables)
+        return used + more > int(limit * _FOR_RUNS)
 
     def spilled(self, run: Run) -> Run:
         """The run with its rows on disk; without a limit, the run itself."""

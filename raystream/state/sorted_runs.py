@@ -106,6 +106,7 @@ class SortedRuns(ABC):
             if same_hash and HASH in frame.columns:
                 run = Run.of(frame, frame[HASH].to_numpy(), self._buckets(frame))
                 run.id = segment.id
+                run.disk, run.kept = segment.disk, 0 if segment.disk else -1
             else:
                 run = self._sorted(frame.drop(HASH, strict=False))
             self.runs.append(run)

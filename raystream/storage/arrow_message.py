@@ -1,7 +1,7 @@
-"""The one record batch of an Arrow IPC file: where its buffers lie.
+"""The one record batch of an Arrow IPC file or stream: where its buffers lie.
 
 Reads just the FlatBuffers that lead there (Arrow columnar format, "Serialization and Interprocess
-Communication"): footer -> block -> message -> record batch.
+Communication"): footer -> block -> message -> record batch, or one message after the other.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ _Bytes = npt.NDArray[np.uint8]
 _Longs = npt.NDArray[np.int64]
 
 _MAGIC = b"ARROW1"
-_FOOTER_BATCHES, _MESSAGE_HEADER = 3, 2
-_LENGTH, _NODES, _BUFFERS, _VARIADIC = 0, 1, 2, 4
+_FOOTER_BATCHES = 3
+_KIND, _HEADER, _BODY = 1, 2, 3
+_LENGTH, _NODES, _BUFFERS, _COMPRESSION, _VARIADIC = 0, 1, 2, 3, 4
+_SCHEMA, _RECORD_BATCH = 1, 3
+_PREFIX = 8
+"""Bytes in front of a message: a marker, and its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,53 @@ def record_batch(file: _Bytes) -> RecordBatch:
         message = f"{len(blocks)} record batches instead of one"
         raise ValueError(message)
     start, size = int(blocks[0, 0]), int(blocks[0, 1]) & 0xFFFF_FFFF
-    message_at = _root(file, start + 8)  # behind the marker of continuation and the length
-    batch = _table(file, _field(file, message_at, _MESSAGE_HEADER))
+    return _batch(file, _root(file, start + _PREFIX), start + size)
+
+
+def batch_of_stream(stream: _Bytes) -> tuple[RecordBatch, int]:
+    """Find the record batch of a stream that has one, and where the message of the schema ends.
+
+    Raises:
+        ValueError: it is no such stream, or is compressed.
+    """
+    kind, _, after_schema, _ = _message(stream, 0)
+    kind_of_rows, at, body, end = _message(stream, after_schema)
+    ended = len(stream) - end < _PREFIX or not _int(stream, end + 4)
+    if (kind, kind_of_rows) != (_SCHEMA, _RECORD_BATCH) or not ended:
+        message = "no stream of one record batch"
+        raise ValueError(message)
+    if _field(stream, _table(stream, _field(stream, at, _HEADER)), _COMPRESSION):
+        message = "the record batch is compressed"
+        raise ValueError(message)
+    found = _batch(stream, at, body)
+    beyond = (found.buffers < 0).any() or (found.buffers.sum(axis=1) > end - body).any()
+    if end > len(stream) or beyond:
+        message = "buffers beyond the end of the stream"
+        raise ValueError(message)
+    return found, after_schema
+
+
+def _message(stream: _Bytes, start: int) -> tuple[int, int, int, int]:
+    """Kind of the message there, its position, that of its body, and where this ends."""
+    if len(stream) < start + 2 * _PREFIX or _int(stream, start) != -1:
+        message = "no Arrow IPC stream"
+        raise ValueError(message)
+    at = _root(stream, start + _PREFIX)
+    body = start + _PREFIX + _int(stream, start + 4)
+    kind = _field(stream, at, _KIND)
+    return (
+        int(stream[kind]) if kind else 0,
+        at,
+        body,
+        body + _long(stream, _field(stream, at, _BODY)),
+    )
+
+
+def _batch(file: _Bytes, message: int, body: int) -> RecordBatch:
+    batch = _table(file, _field(file, message, _HEADER))
     return RecordBatch(
         _long(file, _field(file, batch, _LENGTH)),
-        start + size,
+        body,
         _vector(file, _field(file, batch, _NODES), 2),
         _vector(file, _field(file, batch, _BUFFERS), 2),
         _vector(file, _field(file, batch, _VARIADIC), 1).reshape(-1),

@@ -13,21 +13,28 @@ import os
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from raystream.data.ipc import from_ipc
 from raystream.storage.arrow_interface import (
     ArrowArray,
     array_capsule,
     schema_capsule,
     schema_of,
 )
-from raystream.storage.arrow_message import RecordBatch, record_batch
+from raystream.storage.arrow_message import RecordBatch, batch_of_stream, record_batch
 
 _NAME = "frame"
+
+_ALIGNED = 64
+"""Of buffers, in bytes; numbers of 128 bits elsewhere would be copied."""
+
+_END_OF_STREAM = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 
 
 def write_frame(frame: pl.DataFrame, path: Path) -> None:
@@ -62,7 +69,35 @@ def map_frame(path: Path, schema: pl.Schema) -> pl.DataFrame:
     ...     map_frame(Path(folder, "one"), frame.schema).rows()
     [('a', 1), (None, 2)]
     """
-    return pl.Series(_NAME, _Mapped(path, schema)).struct.unnest()
+    file = _Mapped(path)
+    return _frame(file, schema, record_batch(file.bytes))
+
+
+def map_stream(stream: bytes, path: Path) -> pl.DataFrame:
+    """Write an Arrow IPC stream to a file as it is, and map its frame, as `map_frame` does.
+
+    Args:
+        stream: A stored segment.
+        path: Of the file.
+
+    Raises:
+        ValueError: the stream is not of one record batch, or has columns that cannot be mapped.
+        OSError: the file cannot be written.
+    """
+    batch, schema_end = batch_of_stream(np.frombuffer(stream, np.uint8))
+    schema = from_ipc(stream[:schema_end] + _END_OF_STREAM).schema
+    if not all(is_mappable(kind) for kind in schema.values()):
+        message = "columns without a plain layout"
+        raise ValueError(message)
+    moved = -batch.body % _ALIGNED
+    with path.open("wb") as file:
+        file.write(bytes(moved))
+        file.write(stream)
+    return _frame(_Mapped(path), schema, replace(batch, body=batch.body + moved))
+
+
+def _frame(file: _Mapped, schema: pl.Schema, batch: RecordBatch) -> pl.DataFrame:
+    return pl.Series(_NAME, _Exported(file, schema, batch)).struct.unnest()
 
 
 def is_mappable(kind: Any) -> bool:
@@ -80,21 +115,28 @@ def _delete(path: str) -> None:
 
 
 class _Mapped:
+    """A file in memory, which is deleted when nobody uses its bytes any more."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        weakref.finalize(self.map, _delete, str(path))
+        self.bytes = np.frombuffer(self.map, np.uint8)
+
+
+class _Exported:
     """An exporter of the Arrow C data interface whose buffers are those of a file."""
 
-    def __init__(self, path: Path, schema: pl.Schema) -> None:
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        weakref.finalize(self._map, _delete, str(path))
-        self._bytes = np.frombuffer(self._map, np.uint8)
-        self._schema = schema
+    def __init__(self, file: _Mapped, schema: pl.Schema, batch: RecordBatch) -> None:
+        self._file, self._schema, self._batch = file, schema, batch
 
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[Any, Any]:
         """Capsules of schema and array."""
         schema = schema_of(pl.DataFrame(schema=self._schema))
-        keep: list[Any] = [self._map, self._bytes, schema]
-        batch = record_batch(self._bytes)
-        array = _Arrays(batch, self._bytes.ctypes.data, keep).next(schema.contents, is_root=True)
+        memory = self._file.bytes
+        keep: list[Any] = [self._file.map, memory, schema]
+        arrays = _Arrays(self._batch, memory.ctypes.data, keep)
+        array = arrays.next(schema.contents, is_root=True)
         return schema_capsule(schema), array_capsule(array, keep)
 
 

@@ -22,7 +22,7 @@ import polars as pl
 
 from raystream.data.spilled import Spilled
 from raystream.errors import StorageError
-from raystream.storage.mapped_frame import is_mappable, map_frame, write_frame
+from raystream.storage.mapped_frame import is_mappable, map_frame, map_stream, write_frame
 
 _LOCK = ".lock"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -66,8 +66,7 @@ class SpillDirectory:
         if not names:
             return Spilled(frame, 0, int(frame.estimated_size()))
         part = frame.select(names)
-        path = self._directory() / f"{self._files}.arrow"
-        self._files += 1
+        path = self._next()
         try:
             write_frame(part, path)
         except OSError as error:
@@ -79,10 +78,31 @@ class SpillDirectory:
         whole = mapped if not rest.width else mapped.hstack(rest).select(frame.columns)
         return Spilled(whole, size, int(rest.estimated_size()) if rest.width else 0)
 
+    def load(self, data: bytes) -> Spilled | None:
+        """Keep the bytes of a stored segment on disk, and map them; None: they must be decoded.
+
+        Raises:
+            StorageError: the disk is full, or the directory cannot be written.
+        """
+        path = self._next()
+        try:
+            return Spilled(map_stream(data, path), len(data))
+        except (ValueError, IndexError, pl.exceptions.PolarsError):
+            return None  # who decodes it says what is wrong, if anything is
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise _failed(error, self.root) from error
+
     def close(self) -> None:
         """Delete everything; mapped rows can still be read. It is done at the latest at exit."""
         self._delete()
         self._path = None
+
+    def _next(self) -> Path:
+        """A new file."""
+        path = self._directory() / f"{self._files}.arrow"
+        self._files += 1
+        return path
 
     def _directory(self) -> Path:
         if self._path is None:

@@ -11,6 +11,8 @@ import polars as pl
 from raystream.state.keyed_table import KeyedTable
 from raystream.state.memory import StateMemory
 from raystream.state.run import RunPolicy
+from raystream.storage.memory import MemoryStore
+from raystream.storage.segments import StoredSegments, write_segment
 from raystream.storage.spill_directory import SpillDirectory
 
 KEYS = 16_000
@@ -75,6 +77,27 @@ def test_memory_stays_below_its_limit_and_the_answers_are_the_same(tmp_path: Pat
     del bound, table
     spills.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_restored_table_is_mapped_where_memory_is_short(tmp_path: Path) -> None:
+    table, store = filled(), MemoryStore()
+    segments = table.snapshot()
+    refs = [write_segment(store, 0, "counts", 0, each) for each in segments]
+    spills, limit = SpillDirectory(tmp_path, "table"), 2 * table.memory_bytes() // 3
+    memory = StateMemory(limit, spills.spill, spills.load)
+    again = KeyedTable(["k"], table.schema, prefix="1", policy=SMALL)
+    again.bounded_by(memory)
+    for segment in StoredSegments(store, refs, memory.load):
+        again.restore([segment])
+    assert again.memory_bytes() <= limit // 2
+    assert again.disk_bytes() >= sum(ref.size for ref in refs) // 3
+    assert [each.id for each in again.snapshot()] == [each.id for each in segments]
+    for each in (table, again):
+        count(each, np.arange(0, KEYS, 3))
+    assert again.memory_bytes() <= limit
+    keys = pl.DataFrame({"k": pl.Series(np.arange(KEYS)).cast(pl.String) + "-of-many-keys"})
+    assert again.get(keys)[1].equals(table.get(keys)[1])
+    spills.close()
 
 
 def test_no_merge_of_a_large_table_takes_more_than_a_few_pieces() -> None:

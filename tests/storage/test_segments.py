@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 import weakref
 from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,12 +16,14 @@ from polars.testing import assert_frame_equal
 
 from raystream.checkpoint.records import SegmentRef
 from raystream.data.segment import Segment
+from raystream.data.spilled import Spilled
 from raystream.errors import StorageError
 from raystream.ids import HIDDEN
 from raystream.operators.window.panes import PANE
 from raystream.storage.base import Put
 from raystream.storage.memory import MemoryStore
 from raystream.storage.segments import StoredSegments, checksum, read_segment, write_segment
+from raystream.storage.spill_directory import SpillDirectory
 
 SEGMENT = Segment("3-1", pl.DataFrame({"key": ["a", "b", None], "n": [1, 2, 3]}))
 
@@ -123,6 +127,33 @@ def test_hidden_columns_of_the_first_version_are_found_under_their_new_names() -
     assert read.columns == [PANE, "ip", f"{HIDDEN}agg:n", f"{HIDDEN}rows"]
     new = pl.DataFrame({PANE: [0], "__pane": ["a"], "__op": ["c"], f"{HIDDEN}rows": [2]})
     assert_frame_equal(read_segment(store, written(store, Segment("1-1", new))).frame, new)
+
+
+def test_the_checksum_of_older_checkpoints_is_verified_too() -> None:
+    store = MemoryStore()
+    ref = written(store)
+    data = store.get(ref.key)
+    assert data is not None
+    digest = blake2b(data, digest_size=32).hexdigest()
+    older = replace(ref, checksum=f"1:blake2b:{digest}")
+    assert_frame_equal(read_segment(store, older).frame, SEGMENT.frame)
+    with pytest.raises(StorageError, match="checksum of the segment does not match"):
+        read_segment(store, replace(ref, checksum=f"1:blake2b:{digest[::-1]}"))
+
+
+def test_segments_are_mapped_where_memory_is_short(tmp_path: Path) -> None:
+    store, spills = MemoryStore(), SpillDirectory(tmp_path, "one")
+    refs = [written(store, Segment(f"3-{n}", pl.DataFrame({"n": [n]}))) for n in range(3)]
+    given: list[bytes] = []
+
+    def load(data: bytes) -> Spilled | None:
+        given.append(data)
+        return spills.load(data) if len(given) > 1 else None
+
+    found = list(StoredSegments(store, refs, load))
+    assert [each.frame["n"].to_list() for each in found] == [[0], [1], [2]]
+    assert [each.disk for each in found] == [0, refs[1].size, refs[2].size]
+    spills.close()
 
 
 def test_stored_segments_are_read_one_by_one_and_not_kept() -> None:

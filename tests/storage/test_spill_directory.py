@@ -8,11 +8,13 @@ import gc
 import signal
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from raystream.data.ipc import to_ipc
 from raystream.errors import StorageError
 from raystream.storage.mapped_frame import map_frame, write_frame
 from raystream.storage.spill_directory import SpillDirectory, remove_leftovers
@@ -50,6 +52,51 @@ def test_a_frame_of_every_type_comes_back(tmp_path: Path) -> None:
     assert spilled.frame.n_chunks() == 1
     again = spills.spill(spilled.frame[[2, 0]])
     assert again.frame.equals(EVERY_TYPE[[2, 0]])
+    spills.close()
+
+
+def test_a_stored_segment_is_mapped_as_it_is(tmp_path: Path) -> None:
+    spills = SpillDirectory(tmp_path, "one")
+    plain = EVERY_TYPE.drop("category", "nothing")
+    for frame in (plain, plain[[2, 0]], plain.filter(pl.col("int").is_null())):
+        data = to_ipc(frame)
+        loaded = spills.load(data)
+        assert loaded is not None
+        assert loaded.disk == len(data)
+        assert loaded.frame.schema == frame.schema
+        assert loaded.frame.equals(frame)
+    del loaded
+    gc.collect()
+    assert not list(tmp_path.rglob("*.arrow"))
+    spills.close()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        EVERY_TYPE.select("int", "category"),
+        EVERY_TYPE.select("nothing"),
+        EVERY_TYPE.clear(),
+        pl.concat([pl.DataFrame({"int": range(300_000)})] * 2, rechunk=False),
+    ],
+    ids=["dictionary", "null", "empty", "two batches"],
+)
+def test_what_cannot_be_mapped_is_decoded(tmp_path: Path, frame: pl.DataFrame) -> None:
+    spills = SpillDirectory(tmp_path, "one")
+    assert spills.load(to_ipc(frame)) is None
+    gc.collect()
+    assert not list(tmp_path.rglob("*.arrow"))
+    spills.close()
+
+
+def test_bytes_that_are_no_stream_are_not_mapped(tmp_path: Path) -> None:
+    """Whoever decodes them says what is wrong."""
+    spills, data = SpillDirectory(tmp_path, "one"), to_ipc(EVERY_TYPE.select("int", "text"))
+    compressed = BytesIO()
+    EVERY_TYPE.select("int").write_ipc_stream(compressed, compression="zstd")
+    for wrong in (b"x", b"no stream, whatever it is", data[:200], data[:-80]):
+        assert spills.load(wrong) is None
+    assert spills.load(compressed.getvalue()) is None
     spills.close()
 
 

@@ -87,7 +87,7 @@ class Count:
     """The operator with its memory and its store."""
 
     def __init__(self, storage: Path, memory: int, spills: SpillDirectory) -> None:
-        self._memory = StateMemory(memory, spills.spill)
+        self._memory = StateMemory(memory, spills.spill, spills.load)
         self._store = job_store(str(storage), "figures")
         columns = Schema({"k": pl.String(), TIME: pl.Int64()})
         step = GroupAggregate(("k",), {"n": rs.count()}, columns=columns)
@@ -120,7 +120,7 @@ class Count:
     def restore(self, header: Any, refs: Sequence[SegmentRef]) -> float:
         """Restore from the store; returns the seconds."""
         began = time.monotonic()
-        states = [StepState(StoredSegments(self._store, refs), header)]
+        states = [StepState(StoredSegments(self._store, refs, self._memory.load), header)]
         self.operator.restore(Restored(states, redistribute=False))
         return time.monotonic() - began
 
