@@ -116,15 +116,7 @@ class ChangeVerbs(StateVerbs):
         >>> rows.key_by("k").top(2, by="n", rank="rank").collect().rows()
         [('insert', 'a', 3, 1), ('insert', 'a', 2, 2)]
         """
-        if number < 1:
-            text = f"top takes 1 row or more, not {number}"
-            raise wrong(text)
-        order = tuple(_order(each) for each in ([by] if isinstance(by, str) else by))
-        if not order:
-            text = "top needs an order"
-            raise wrong(text, 'write .top(3, by="price")')
-        if rank is not None:
-            check_visible([rank], "top")
+        order = order_of(number, by, rank)
         reach = None if ttl is None else milliseconds(ttl, "ttl")
         return self._then(Top(self._key, number, order, rank, reach), name, parallelism)
 
@@ -154,6 +146,24 @@ class ChangeVerbs(StateVerbs):
         mode = None if changes is None else chosen(changes, "changes", ChangesMode)
         step = Write(sink, mode)
         self._pipeline.add(step, (self._edge,), name=name, parallelism=parallelism)
+
+
+def order_of(number: int, by: str | Sequence[str], rank: str | None) -> tuple[Order, ...]:
+    """The order of a top.
+
+    Raises:
+        ConfigurationError: there is none, or other options are wrong.
+    """
+    if number < 1:
+        text = f"top takes 1 row or more, not {number}"
+        raise wrong(text)
+    order = tuple(_order(each) for each in ([by] if isinstance(by, str) else by))
+    if not order:
+        text = "top needs an order"
+        raise wrong(text, 'write .top(3, by="price")')
+    if rank is not None:
+        check_visible([rank], "top")
+    return order
 
 
 def _order(text: str) -> Order:

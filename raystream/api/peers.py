@@ -65,7 +65,9 @@ _OURS = (
     (".top(3, by=..)", "topn topk largest nlargest"),
     (".key_by(..).process(MyProcess())", "keyedprocess processfunction processvalues statefulmap"
      " statefulflatmap transformwithstate flatmapgroupswithstate mapgroupswithstate statefulbatch"
-     " stateful reduce fold scan reducefinal foldfinal accumulate aggregatebykey reducebykey"),
+     " stateful"),
+    (".key_by(..).reduce(function)", "fold scan reducefinal foldfinal accumulate aggregatebykey"
+     " reducebykey"),
     (".key_by(..).process_with(other, MyProcess())", "connect comap coflatmap coprocess"
      " keyedcoprocess broadcastprocess broadcaststate"),
     (".split(a=.., b=..), and .tagged('a')", "branch partition"),
@@ -84,7 +86,8 @@ _OURS = (
     (".window(rs.hopping(..))", "hoppingwindow slidingwindow windowhopping"),
     (".window(..)", "windowby windowedby windowall"),
     (".key_by(..).window(..).agg(..), or .aggregate(..) without a window",
-     "agg aggregates count sum min max mean avg average countwindowed reducewindow foldwindow"),
+     "agg aggregates count sum min max mean avg average countwindowed"),
+    (".key_by(..).window(..).reduce(function)", "reducewindow foldwindow"),
     (".over(rows=10) or .over(range=..), then .agg(..)", "rolling rollingmean overwindow"
      " intervalsover slidingwindows cumsum shift rownumber lag lead rank"),
     (".late", "sideoutput getsideoutput sideoutputlatedata"),
@@ -98,7 +101,8 @@ _OURS = (
 _OF_A_WINDOW = (
     (".agg(n=rs.count())", "count"),
     (".agg(..) with " + "rs.sum, rs.min, rs.max, rs.mean, rs.first or rs.last", "sum min max mean"
-     " avg average first last aggregate aggregates reduce fold collect current final select"),
+     " avg average first last aggregate aggregates fold collect current final select"),
+    (".top(3, by=..)", "topn largest nlargest rank"),
     (".apply(function, schema=..)", "process map flatmap mapbatches applyinpandas mapgroups"
      " processwindowfunction windowapply"),
     (".agg(..).write(..)", "write to sink sinkto addsink totopic show print"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from raystream.api.arguments import checked
+from raystream.api.key_columns import check_function
 from raystream.api.origin import at_call, wrong
 from raystream.api.output_verbs import OutputVerbs, check_tags
 from raystream.api.pipeline import declared
@@ -15,6 +16,8 @@ from raystream.api.verb_options import declared_or_annotated, policy_of
 from raystream.graph.process import Process as UserProcess
 from raystream.operators.process.step import Process
 from raystream.operators.process_with.step import ProcessWith
+from raystream.operators.reduce.step import Reduce
+from raystream.units import Duration, milliseconds
 
 if TYPE_CHECKING:
     from raystream.api.keyed import KeyedStream
@@ -122,6 +125,41 @@ class ProcessVerbs(OutputVerbs):
         from raystream.api.keyed import KeyedStream
 
         return KeyedStream(self._pipeline, edge, self._key)
+
+    @checked
+    def reduce(
+        self,
+        function: Callable[[dict[str, Any], dict[str, Any]], Any],
+        *,
+        ttl: Duration | None = None,
+        errors: str = "fail",
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> typing.Self:
+        """Bring the rows of each key into one, step by step; each step is a row of the result.
+
+        The first row of a key passes as it is. For every further one the function is called with
+        the row so far and this one, in the order of arrival; what it returns is emitted, and is the
+        row so far for the next. It has the columns of the rows, and the key of the row. The result
+        is a stream to which rows are only added, as in Flink: see docs/process.md.
+
+        Args:
+            function: Called with two rows (dicts); returns a row with the same columns.
+            ttl: A key without a row for so long in event time begins anew, such as "1d". Default:
+                never; state grows with the number of keys.
+
+        >>> rows = [{"k": "a", "n": 2}, {"k": "b", "n": 1}, {"k": "a", "n": 3}]
+        >>> keyed = rs.Pipeline("example").read(rs.Rows(rows)).key_by("k")
+        >>> keyed.reduce(lambda one, other: {"n": one["n"] + other["n"]}).collect().rows()
+        [('a', 2), ('b', 1), ('a', 5)]
+        """
+        check_function(function, "reduce")
+        if not self._key:
+            text = "reduce needs a key: it brings the rows of a key into one"
+            raise wrong(text, 'write .key_by("user").reduce(..)')
+        reach = None if ttl is None else milliseconds(ttl, "ttl")
+        step = Reduce(self._key, function, reach, policy_of(errors))
+        return self._then(step, name, parallelism)
 
     def _alike(self, streams: Sequence[Stream], verb: str) -> Sequence[Stream]:
         """The streams, if they are of one pipeline."""

@@ -45,10 +45,43 @@ class StateVerbs(ColumnVerbs):
         >>> rs.Pipeline("example").read(rs.Rows(rows)).dedupe("order").collect().to_dicts()
         [{'order': 1, 'n': 1}, {'order': 2, 'n': 3}]
         """
-        names = tuple(column_name(column, "dedupe") for column in columns)
+        return self._deduped("dedupe", columns, keep, within, name, parallelism)
+
+    @checked
+    def drop_duplicates(
+        self,
+        *columns: str,
+        keep: str = "first",
+        within: Duration | None = None,
+        name: str | None = None,
+        parallelism: int | None = None,
+    ) -> typing.Self:
+        """The same as `dedupe`, by the word of pandas and Spark.
+
+        Args:
+            columns: Names of the columns that are compared.
+            keep: `first` or `last`.
+            within: As for `dedupe`.
+
+        >>> rows = [{"order": 1, "n": 1}, {"order": 1, "n": 2}, {"order": 2, "n": 3}]
+        >>> rs.Pipeline("example").read(rs.Rows(rows)).drop_duplicates("order").collect().rows()
+        [(1, 1), (2, 3)]
+        """
+        return self._deduped("drop_duplicates", columns, keep, within, name, parallelism)
+
+    def _deduped(
+        self,
+        verb: str,
+        columns: tuple[str, ...],
+        keep: str,
+        within: Duration | None,
+        name: str | None,
+        parallelism: int | None,
+    ) -> typing.Self:
+        names = tuple(column_name(column, verb) for column in columns)
         if not names:
-            text = "dedupe needs a column"
-            raise wrong(text, 'write .dedupe("id")')
+            text = f"{verb} needs a column"
+            raise wrong(text, f'write .{verb}("id")')
         reach = None if within is None else milliseconds(within, "within")
         last = chosen(keep, "keep", ["first", "last"]) == "last"
         return self._then(Dedupe(names, reach, last=last), name, parallelism)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from raystream.api.change_verbs import order_of
 from raystream.api.computed_aggregates import check_aggregates, with_computed
 from raystream.api.expressions import named
 from raystream.api.key_columns import check_function
@@ -28,10 +29,12 @@ from raystream.operators.global_window.step import GlobalAggregate
 from raystream.operators.session.step import SessionAggregate
 from raystream.operators.window.step import WindowAggregate
 from raystream.operators.window_apply.step import WindowApply
+from raystream.operators.window_reduce.step import WindowReduce
+from raystream.operators.window_top.step import WindowTop
 
 
 class WindowedStream:
-    """Returned by `.window(..)`; `.agg(..)` and `.apply(..)` are its verbs."""
+    """Returned by `.window(..)`; `.agg(..)`, `.apply(..)`, `.reduce(..)`, `.top(..)` follow."""
 
     def __init__(
         self,
@@ -105,19 +108,79 @@ class WindowedStream:
         [(0, 60000, 4)]
         """
         check_function(function, "apply")
-        base, returns = self._base, declared(schema)
+        keys, window, lateness, errors = self._closing("apply")
+        step = WindowApply(keys, window, function, declared(schema), lateness, errors)
+        return self._added(step)
+
+    def reduce(self, function: Callable[[dict[str, Any], dict[str, Any]], Any]) -> KeyedStream:
+        """The rows of each key and closed window in one row, by a function of two rows.
+
+        It is called with the row so far and the next one, in the order of event time, and returns a
+        row with the same columns; a window of one row gives that row. The result has the key
+        columns, `window_start`, `window_end`, and the other columns of the rows. Late rows are in
+        `.late` of it.
+
+        Args:
+            function: Called with two rows (dicts). If it raises, all rows of the window go by
+                `errors=`.
+
+        Raises:
+            ConfigurationError: a window without end, or with another emission than on close.
+
+        >>> source = rs.Rows([{"ts": 7, "n": 1}, {"ts": 3, "n": 5}])
+        >>> rows = rs.Pipeline("example").read(source, event_time="ts")
+        >>> rows.window(rs.tumbling("1m")).reduce(max_of_n := lambda one, other: max(
+        ...     one, other, key=lambda row: row["n"])).collect().to_dicts()
+        [{'window_start': 0, 'window_end': 60000, 'ts': 3, 'n': 5}]
+        """
+        check_function(function, "reduce")
+        keys, window, lateness, errors = self._closing("reduce")
+        options = {"allowed_lateness_ms": lateness, "errors": errors}
+        return self._added(WindowReduce(keys, window, reducer=function, **options))
+
+    def top(self, number: int, *, by: str | Sequence[str], rank: str | None = None) -> KeyedStream:
+        """The first rows, in an order, of each key and closed window: Flink's Window Top-N.
+
+        The result has the key columns, `window_start`, `window_end`, the other columns of the rows,
+        and the rank; rows are only added. Of equal rows those with the lesser event time are first.
+        Without `key_by` these are the first of all rows of a window. Late rows are in `.late`.
+
+        Args:
+            number: How many rows.
+            by: Columns, as for `top` without a window: `"price"` the greatest first, `"price asc"`.
+            rank: Column for the place of a row, from 1.
+
+        Raises:
+            ConfigurationError: a window without end, or with another emission than on close.
+
+        >>> bids = [{"ts": 7, "n": 1}, {"ts": 3, "n": 5}, {"ts": 9, "n": 4}]
+        >>> rows = rs.Pipeline("example").read(rs.Rows(bids), event_time="ts")
+        >>> best = rows.window(rs.tumbling("1m")).top(2, by="n", rank="place")
+        >>> best.select("n", "place").collect().rows()
+        [(5, 1), (4, 2)]
+        """
+        order = order_of(number, by, rank)
+        keys, window, lateness, errors = self._closing("top")
+        options = {"allowed_lateness_ms": lateness, "errors": errors}
+        step = WindowTop(keys, window, number=number, by=order, rank=rank, **options)
+        return self._added(step)
+
+    def _closing(self, verb: str) -> tuple[Any, ...]:
+        """Key, window, lateness and policy, if it is a window that closes once."""
+        base = self._base
         if isinstance(base, GlobalAggregate) or not isinstance(base.emit, OnClose):
-            text = "apply is for windows of event time that are emitted when they close"
+            text = f"{verb} is for windows of event time that are emitted when they close"
             raise wrong(text, "leave emit out; for counted rows write .agg(..)")
         if isinstance(base.window, Session) and base.window.column is not None:
-            text = "apply takes sessions with a fixed gap"
+            text = f"{verb} takes sessions with a fixed gap"
             raise wrong(text, 'write rs.session("30m")')
-        lateness = base.allowed_lateness_ms
-        step = WindowApply(base.keys, base.window, function, returns, lateness, base.errors)
+        return base.keys, base.window, base.allowed_lateness_ms, base.errors
+
+    def _added(self, step: WindowApply) -> KeyedStream:
         edge = self._pipeline.add(
             step, (self._edge,), name=self._name, parallelism=self._parallelism
         )
-        return KeyedStream(self._pipeline, edge, base.keys)
+        return KeyedStream(self._pipeline, edge, self._base.keys)
 
     def _check(self, every: Mapping[str, Any]) -> None:
         if not every:

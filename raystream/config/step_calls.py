@@ -230,6 +230,31 @@ def _aggregate(stream: Stream, step: Value, _: str, around: Surroundings) -> Str
     return result
 
 
+def _of_window(*names: str, argument: Callable[[Value, Surroundings], Any]) -> _Call:
+    """A verb of a stream, and of a window, with these options."""
+
+    def call(stream: Stream, step: Value, verb: str, around: Surroundings) -> Stream:
+        keys, window = step.get("key_by"), step.get("window")
+        if keys is not None:
+            with around.notes.noting(keys, step):
+                stream = _keyed(stream, keys, {})
+        options = options_of(step, *names)
+        own = options_of(step, "name", "parallelism") | _errors(step)
+        if window is None:
+            with around.notes.noting(step[verb], step):
+                refuse(step, ("allowed_lateness", "late"), "needs a window")
+                options |= options_of(step, "ttl") | own
+                return _method(stream, verb, [argument(step[verb], around)], options)
+        with around.notes.noting(window, step):
+            refuse(step, ("ttl",), "is for a verb without a window")
+            own |= options_of(step, "allowed_lateness")
+            windowed: Any = stream.window(window_of(window), **own)
+        with around.notes.noting(step[verb], step):
+            return _method(windowed, verb, [argument(step[verb], around)], options)
+
+    return call
+
+
 def _window_apply(stream: Stream, step: Value, _: str, around: Surroundings) -> Stream:
     keys, window = step.get("key_by"), step["window"]
     if keys is not None:
@@ -292,13 +317,16 @@ def _aggregate_of(text: str, around: Surroundings) -> Aggregate:
     return parse_aggregate(text).aggregate(user)
 
 
-_OF_FUNCTION = ("map", "flat_map", "map_batches", "inspect", "process", "window_apply")
+_OF_FUNCTION = ("map", "flat_map", "map_batches", "inspect", "process", "window_apply", "reduce")
 CALLS: Mapping[str, _Call] = {
     "window_apply": _window_apply,
     "over": _over,
     "aggregate": _aggregate,
+    "top": _of_window("by", "rank", argument=lambda value, _: value.plain()),
+    "reduce": _of_window(argument=lambda value, around: function(value.data, around.directory)),
     "asof_join": _join,
     "dedupe": _columns("within", "keep"),
+    "drop_duplicates": _columns("within", "keep"),
     "drop": _columns(),
     "filter": _plain(),
     "flat_map": _function,
@@ -312,9 +340,8 @@ CALLS: Mapping[str, _Call] = {
     "rename": _plain(),
     "select": _columns(),
     "split": _split,
-    "top": _plain("by", "rank", "ttl"),
     "union": _union,
     "with_columns": _plain(),
     "with_event_time": _with_event_time,
 }
-"""Verb -> call; `over` and `aggregate` come first, since a `key_by` may stand beside them."""
+"""Verb -> call; those of windows come first, since a `key_by` may stand beside them."""

@@ -314,6 +314,14 @@ WINDOW_APPLY = Record(
     },
 )
 
+_OF_WINDOW = {
+    "window": Field(WINDOW, "Windows of event time. Default: none."),
+    "key_by": AGGREGATE.fields["key_by"],
+    "allowed_lateness": AGGREGATE.fields["allowed_lateness"],
+    "late": _LATE,
+    **_ERRORS,
+}
+
 STEP = Variants(
     "a step",
     {
@@ -322,14 +330,30 @@ STEP = Variants(
         "join": JOIN,
         "asof_join": ASOF_JOIN,
         "lookup": LOOKUP,
+        "top": _step(
+            "a top", "top", COUNT, "The first rows of each key, and window.", _TOP | _OF_WINDOW
+        ),
+        "reduce": _step(
+            "a reduce",
+            "reduce",
+            FUNCTION,
+            "Two rows (dicts) -> row, in Python, for the rows of each key, and window.",
+            {"ttl": _TOP["ttl"]} | _OF_WINDOW,
+        ),
         "aggregate": AGGREGATE,
         "window": AGGREGATE,
         "filter": _step("a filter", "filter", SQL, "Rows for which this is true.", _ERRORS),
         "select": _step("a select", "select", _SELECTED, "Only these columns.", _ERRORS),
         "drop": _step("a drop", "drop", one_or_more(COLUMN), "All columns except these.", {}),
         "rename": _step("a rename", "rename", _NAMES, "Old name -> new name.", {}),
+        "drop_duplicates": _step(
+            "a drop_duplicates",
+            "drop_duplicates",
+            one_or_more(COLUMN),
+            "The same as dedupe.",
+            _WITHIN,
+        ),
         "dedupe": _step("a dedupe", "dedupe", one_or_more(COLUMN), "One row of each.", _WITHIN),
-        "top": _step("a top", "top", COUNT, "The first rows of each key.", _TOP),
         "with_columns": _step("new columns", "with_columns", _COLUMNS, "Column -> SQL.", _ERRORS),
         "map": _step("a map", "map", FUNCTION, "Row (dict) -> row, in Python.", _OUTPUT_SCHEMA),
         "flat_map": _step(

@@ -111,9 +111,9 @@ class _Writer:
         start = "p" if first.step.source is not None else self._stream(first.inputs[0])
         first_verb, *verbs = [self._verb(n) for n in chain if n.step.calls()] or [""]
         text = f"{start}{first_verb}"
-        if verbs:
-            calls = "\n    ".join(_indented(verb) for verb in verbs)
-            text = f"(\n    {_indented(text)}\n    {calls}\n)"
+        if verbs or "\n" in text:
+            calls = "".join(f"\n    {_indented(verb)}" for verb in verbs)
+            text = f"(\n    {_indented(text)}{calls}\n)"
         if node.step.sink is not None:
             return text
         self._variables[node.id] = self._variable(node)

@@ -22,6 +22,7 @@ from raystream.operators.over.step import Over
 from raystream.operators.process.step import Process
 from raystream.operators.process_with.step import ProcessWith
 from raystream.operators.read.step import Read
+from raystream.operators.reduce.step import Reduce
 from raystream.operators.rename.step import Rename
 from raystream.operators.rows.step import FilterRows, FlatMap, Map
 from raystream.operators.select.step import Select
@@ -33,6 +34,8 @@ from raystream.operators.union.step import Union
 from raystream.operators.window.step import WindowAggregate
 from raystream.operators.window_apply.step import WindowApply
 from raystream.operators.window_join.step import WindowJoin
+from raystream.operators.window_reduce.step import WindowReduce
+from raystream.operators.window_top.step import WindowTop
 from raystream.operators.with_columns.step import WithColumns
 from raystream.operators.with_event_time.step import WithEventTime
 from raystream.operators.with_processing_time.step import WithProcessingTime
@@ -68,6 +71,9 @@ OURS: tuple[type[Step], ...] = (
     SessionAggregate,
     GlobalAggregate,
     WindowApply,
+    WindowReduce,
+    WindowTop,
+    Reduce,
     Over,
     Top,
     Write,

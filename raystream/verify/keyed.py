@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from raystream.verify.rows import TIME, Row, comparable
+from raystream.verify.rows import TIME, Row, comparable, visible
 
 
 def dedupe(step: Any, rows: list[Row]) -> list[Row]:
@@ -57,11 +57,28 @@ def top(step: Any, rows: list[Row]) -> list[Row]:
         groups[tuple(comparable(row[name]) for name in step.keys)].append(row)
     found = []
     for members in groups.values():
-        ordered = members
-        for order in reversed(step.by):
-            ordered = _sorted(ordered, order.column, descending=order.descending)
-        for place, row in enumerate(ordered[: step.number]):
+        for place, row in enumerate(in_order(step.by, members)[: step.number]):
             found.append(row if step.rank is None else {**row, step.rank: place + 1})
+    return found
+
+
+def in_order(by: Any, rows: list[Row]) -> list[Row]:
+    """By columns; equal rows stay in order."""
+    for order in reversed(by):
+        rows = _sorted(rows, order.column, descending=order.descending)
+    return rows
+
+
+def reduced(step: Any, rows: list[Row]) -> list[Row]:
+    """Each row together with all before it, in the order of event time; no key is forgotten."""
+    kept: dict[tuple[Any, ...], Row] = {}
+    found = []
+    for row in sorted(rows, key=lambda row: row[TIME] or 0):
+        key = tuple(comparable(row[name]) for name in step.keys)
+        own = {name: row[name] for name in step.keys}
+        made = {**step.function(dict(kept[key]), visible(row)), **own} if key in kept else row
+        kept[key] = visible({name: made.get(name) for name in row})
+        found.append({**kept[key], TIME: row[TIME]})
     return found
 
 

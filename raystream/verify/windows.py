@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import timedelta
+from functools import reduce
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from raystream.errors import ConfigurationError
 from raystream.graph.windows import Hopping, Tumbling, Window
 from raystream.verify.aggregates import finish, values_of
 from raystream.verify.joins import window_join as joined
+from raystream.verify.keyed import in_order
 from raystream.verify.local_windows import local_windows_of
 from raystream.verify.rows import TIME, Row, comparable, visible
 
@@ -41,6 +43,44 @@ def window_aggregate(step: Any, rows: list[Row]) -> list[Row]:
 
 def window_apply(step: Any, rows: list[Row]) -> list[Row]:
     """What the function makes of the rows of each key and window."""
+    found = []
+    for group, of in windows_with_rows(step, rows).items():
+        own = _own(step, group)
+        frame = pl.DataFrame([{**visible(row), **own} for row in of], infer_schema_length=None)
+        found += [{TIME: group[-1] - 1, **own, **row} for row in step.function(frame).to_dicts()]
+    return found
+
+
+def window_top(step: Any, rows: list[Row]) -> list[Row]:
+    """The first rows of each key and window."""
+    found = []
+    for group, of in windows_with_rows(step, rows).items():
+        for place, row in enumerate(in_order(step.by, of)[: step.number]):
+            rank = {} if step.rank is None else {step.rank: place + 1}
+            found.append({**visible(row), TIME: group[-1] - 1, **_own(step, group), **rank})
+    return found
+
+
+def window_reduce(step: Any, rows: list[Row]) -> list[Row]:
+    """The rows of each key and window in one, two by two."""
+    return [
+        {**reduce(step.reducer, [_unbounded(row) for row in of]), TIME: group[-1] - 1,
+         **_own(step, group)}
+        for group, of in windows_with_rows(step, rows).items()
+    ]  # fmt: skip
+
+
+def _unbounded(row: Row) -> Row:
+    """A row without the bounds of a window that it came from."""
+    return {n: v for n, v in visible(row).items() if n not in ("window_start", "window_end")}
+
+
+def _own(step: Any, group: tuple[Any, ...]) -> Row:
+    return dict(zip((*step.keys, "window_start", "window_end"), group, strict=True))
+
+
+def windows_with_rows(step: Any, rows: list[Row]) -> dict[tuple[Any, ...], list[Row]]:
+    """The rows of each key and window, in the order of event time, by key, start and end."""
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     if hasattr(step.window, "gap_ms"):
         keys: dict[tuple[Any, ...], list[int]] = defaultdict(list)
@@ -55,14 +95,7 @@ def window_apply(step: Any, rows: list[Row]) -> list[Row]:
         for row in rows:
             for start, end in windows_of(step.window, row[TIME]):
                 groups[(*(row[name] for name in step.keys), start, end)].append(row)
-    names = (*step.keys, "window_start", "window_end")
-    found = []
-    for group, of in groups.items():
-        own = dict(zip(names, group, strict=True))
-        ordered = sorted(of, key=lambda row: row[TIME])
-        frame = pl.DataFrame([{**visible(row), **own} for row in ordered], infer_schema_length=None)
-        found += [{TIME: group[-1] - 1, **own, **row} for row in step.function(frame).to_dicts()]
-    return found
+    return {group: sorted(of, key=lambda row: row[TIME]) for group, of in groups.items()}
 
 
 def session_aggregate(step: Any, rows: list[Row]) -> list[Row]:

@@ -25,6 +25,9 @@ steps:
 MODULE = """
 import raystream as rs
 
+def last(one, other):
+    return other
+
 class Both(rs.Process):
     n: rs.Value[int]
     def on_left(self, row, ctx): pass
@@ -81,3 +84,33 @@ def test_a_process_has_broadcast_rows(tmp_path: Path) -> None:
     assert (step.others, step.broadcast) == ((), True)
     assert "needs with:" in refused(tmp_path, keyed + ruled.replace("with: rules, ", ""))
     assert "is broadcast, but no" in refused(tmp_path, keyed + ruled.replace("true", "false"))
+
+
+def test_top_and_reduce_are_verbs_of_streams_and_windows(tmp_path: Path) -> None:
+    text = "  - {from: orders, key_by: k, name: keyed}\n"
+    window = "window: {tumbling: 1m}, allowed_lateness: 5s"
+    text += f"  - {{from: keyed, top: 3, by: n, rank: place, {window}, late: late, name: a}}\n"
+    text += (
+        "  - {from: orders, key_by: [k], window: {session: 5s}, top: 1, by: [n asc, ts], name: b}\n"
+    )
+    text += f"  - {{from: keyed, reduce: more_verbs_job:last, {window}, errors: skip, name: c}}\n"
+    text += "  - {from: keyed, reduce: more_verbs_job:last, ttl: 1h}\n"
+    text += "  - {drop_duplicates: [k, n], within: 1h}\n"
+    sinks = "out: {files: {path: out}}\n  late: {files: {path: late}}"
+    sinks += "".join(f"\n  out-{name}: {{from: {name}, files: {{path: {name}}}}}" for name in "abc")
+    pipeline = loaded(tmp_path, text, sinks)
+    first, second = steps_of(pipeline, "window_top")
+    assert first.words() == "first 3 of tumbling 1m by k by n desc, with place"
+    assert second.words() == "first 1 of session 5s by k by n asc, ts desc"
+    (reduced,) = steps_of(pipeline, "window_reduce")
+    assert (reduced.words(), reduced.errors) == ("reduce by last of tumbling 1m by k", "skip")
+    (running,) = steps_of(pipeline, "reduce")
+    assert running.words() == "reduce by last of each k, ttl 1h"
+    (dropped,) = steps_of(pipeline, "dedupe")
+    assert dropped.columns == ("k", "n")
+    wrong = "  - {from: orders, top: 3, by: n, allowed_lateness: 1s}"
+    assert "allowed_lateness needs a window" in refused(tmp_path, wrong)
+    wrong = f"  - {{from: orders, top: 3, by: n, ttl: 1h, {window}}}"
+    assert "ttl is for a verb without a window" in refused(tmp_path, wrong)
+    wrong = f"  - {{from: orders, reduce: more_verbs_job:lost, {window}}}"
+    assert "did you mean 'last'?" in refused(tmp_path, wrong)

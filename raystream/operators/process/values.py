@@ -11,6 +11,7 @@ from raystream.data.rows import fit_values
 from raystream.data.values import shown
 
 _LOW, _HIGH = -(2**63), 2**63
+_ABSENT = object()
 _KINDS: dict[pl.DataType, type] = {
     pl.String(): str,
     pl.Boolean(): bool,
@@ -36,12 +37,39 @@ def checked(name: str, dtype: pl.DataType) -> Check:
     kind = _KINDS.get(dtype)
     whole = dtype == pl.Int64()
 
+    if isinstance(dtype, pl.Struct):
+        return _checked_struct(name, dtype)
+
     def check(value: Any) -> Any:
         if type(value) is kind or (whole and type(value) is int and _LOW <= value < _HIGH):
             return value
         return _slow(name, dtype, value)
 
     return check
+
+
+def _checked_struct(name: str, dtype: pl.Struct) -> Check:
+    """Fast for dicts of plain values with exactly these fields."""
+    kinds = [(each.name, _KINDS.get(_plain(each.dtype))) for each in dtype.fields]
+    wholes = {each.name for each in dtype.fields if each.dtype == pl.Int64()}
+
+    def check(value: Any) -> Any:
+        if type(value) is not dict or len(value) != len(kinds):
+            return _slow(name, dtype, value)
+        for field, kind in kinds:
+            one = value.get(field, _ABSENT)
+            if one is not None and type(one) is not kind:
+                if field in wholes and type(one) is int and _LOW <= one < _HIGH:
+                    continue
+                return _slow(name, dtype, value)
+        return {field: value[field] for field, _ in kinds}
+
+    return check
+
+
+def _plain(dtype: Any) -> pl.DataType:
+    found: pl.DataType = dtype if isinstance(dtype, pl.DataType) else dtype()
+    return found
 
 
 def _slow(name: str, dtype: pl.DataType, value: Any) -> Any:

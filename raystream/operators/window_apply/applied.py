@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -13,9 +16,9 @@ from raystream.operators.changing.groups import ALL
 from raystream.operators.operator import Output
 from raystream.operators.row_errors import RowErrors, reject_raised
 from raystream.operators.tables import StateTable
-from raystream.operators.user_code import Raised, defined_at, user_code
+from raystream.operators.user_code import Raised, defined_at, untyped, user_code
 from raystream.operators.window.panes import WINDOW_END, WINDOW_START
-from raystream.operators.window_apply.columns import ARRIVAL, returned
+from raystream.operators.window_apply.columns import ARRIVAL
 from raystream.operators.window_apply.step import WindowApply
 from raystream.state.time_table import TimeTable
 
@@ -40,7 +43,8 @@ class Applied:
         self, step: WindowApply, rows: StateTable[TimeTable], errors: RowErrors, output: Output
     ) -> None:
         self._step, self._rows, self._errors, self._output = step, rows, errors, output
-        self._columns = returned(step)
+        self._function: Callable[[Any], Any] | None = None
+        self._columns: Mapping[str, pl.DataType] = {}
 
     def consumed(self, tag: str) -> bool:
         """Whether a side output has a consumer."""
@@ -57,6 +61,7 @@ class Applied:
                 self._output.emit(Batch(made))
 
     def _of_windows(self, windows: pl.DataFrame) -> pl.DataFrame:
+        self._look_at_columns()
         table = self._rows.table
         assert table is not None, "windows have rows"
         keys = windows.with_columns(pl.lit(0, pl.Int8()).alias(ALL))
@@ -65,12 +70,26 @@ class Applied:
         place = [ORDER] if ORDER in rows.columns else []
         rows = rows.with_columns(pl.Series(_WINDOW, who, pl.Int64()))
         rows = rows.sort(_WINDOW, TIME, *place, ARRIVAL)
+        made: pl.DataFrame | None = self._step.of_windows(rows, _WINDOW)
+        if made is not None:
+            own = windows[made.get_column(_WINDOW)]
+            made = made.select(self._columns.keys())
+            return self._beside(own, made)
         ends = np.cumsum(np.bincount(who, minlength=windows.height)).tolist()
         parts = [
             self._of_window(windows[number : number + 1], rows[first:last])
             for number, (first, last) in enumerate(zip([0, *ends[:-1]], ends, strict=True))
         ]
         return pl.concat([part for part in parts if part is not None] or [self._nothing(windows)])
+
+    def _look_at_columns(self) -> None:
+        if self._function is not None:
+            return
+        step = self._step
+        if step.returns is None and step.columns is None:
+            raise untyped(step.words(), "")
+        self._function = step.applied()
+        self._columns = step.returned(step.columns).columns
 
     def _of_window(self, window: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame | None:
         """Rows of the output; None: the function raised."""
@@ -88,10 +107,14 @@ class Applied:
             fitted = fit_columns(made, self._columns)
             made = self._errors.without(fitted.frame, fitted.reasons)
             own = own.filter(fitted.reasons.is_null())
-        return own.drop(TIME).hstack(made).with_columns(own.get_column(TIME))
+        return self._beside(own, made)
+
+    def _beside(self, windows: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
+        return windows.drop(TIME).hstack(made).with_columns(windows.get_column(TIME))
 
     def _called(self, user: pl.DataFrame) -> pl.DataFrame:
-        function = self._step.function
+        function = self._function
+        assert function is not None
         with user_code(function):
             made = function(user)
         if not isinstance(made, pl.DataFrame):

@@ -64,6 +64,25 @@ class WindowApply(KeyedStep):
 
         return output_schema(self, inputs[0])
 
+    def returned(self, columns: Schema) -> Schema:
+        """Columns that are made of rows with these columns."""
+        from raystream.data.schema import Schema
+
+        return Schema.of(self.returns)
+
+    def applied(self) -> Callable[[Any], Any]:
+        """The function of the frame of a window."""
+        return self.function
+
+    def of_windows(self, rows: Any, window: str) -> Any:
+        """The rows of many windows as columns, without the function; None: it is needed.
+
+        Args:
+            rows: In the order of their windows, and of event time.
+            window: Column with the number of their window.
+        """
+        return None
+
     def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
         """The key of the windows."""
         return self.keys

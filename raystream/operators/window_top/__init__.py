@@ -1,0 +1,1 @@
+"""Verb `window_top`: the first rows of each key and closed window."""
