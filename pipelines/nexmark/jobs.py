@@ -53,6 +53,9 @@ QUERIES: Mapping[str, Query] = {
 }
 """Every query by its name."""
 
+PARTITIONS: Mapping[str, tuple[str, ...]] = {"q10": ("dt", "hm")}
+"""Queries that are logged to files, too, in directories with the values of these columns."""
+
 UPSERTS = frozenset({"q4", "q18", "q19"})
 """Queries whose rows replace each other, by key; those of the others stay."""
 
@@ -62,17 +65,22 @@ def write(name: str, result: Stream, sink: Any) -> None:
     result.write(sink, changes="upsert" if name in UPSERTS else None, name=name)
 
 
-def on_kafka(name: str, prefix: str = "") -> rs.Pipeline:
+def on_kafka(name: str, prefix: str = "", directory: str = ".") -> rs.Pipeline:
     """The job of a query.
 
     Args:
         name: `q0` to `q23`.
         prefix: In front of the name of each topic.
+        directory: Where q10 makes the directory `nexmark-q10` with its files.
     """
     kafka = rs.Kafka("kafka:9092")
     p = rs.Pipeline(f"nexmark-{name}", checkpoint_interval="2s")
     events = Events(p, lambda kind: kafka.topic(f"{prefix}{kind}"))
-    write(name, QUERIES[name](events), kafka.topic(f"{prefix}nexmark-{name}"))
+    result = QUERIES[name](events)
+    write(name, result, kafka.topic(f"{prefix}nexmark-{name}"))
+    if name in PARTITIONS:
+        files = rs.Files(f"{directory}/nexmark-{name}", partition_by=PARTITIONS[name])
+        result.write(files, name=f"{name}-files")
     return p
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from ends import Blackhole, Generated
@@ -48,22 +49,21 @@ class Meter:
         self.book.look()
         self.seen.append((time.monotonic(), self.book.totals()["job"], status.rows_read))
 
-    def result(self, events: int) -> tuple[float, float]:
+    def result(self, events: int) -> tuple[float, float] | None:
         """Events per second, and CPU us per event, between the first rows and the last.
 
-        Raises:
-            SystemExit: the run was too short to be measured.
+        None: the run was over before two looks could tell.
         """
         first = next((n for n, each in enumerate(self.seen) if each[2]), None)
         last = next((n for n, each in enumerate(self.seen) if each[2] >= events), None)
         if first is None or last is None or last <= first:
-            raise SystemExit("too few --events: the run was over before it could be measured")
+            return None
         (began, cpu, before), (ended, used, rows) = self.seen[first], self.seen[last]
         return (rows - before) / (ended - began), (used - cpu) * 1e6 / (rows - before)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure each query, and print a line for it; 0 if all of them finished."""
+    """Measure each query, and print a line for it; 0 if all of them could be measured."""
     parser = argparse.ArgumentParser(prog="scripts/nexmark", description=__doc__)
     parser.add_argument("--queries", nargs="+", choices=list(QUERIES), default=list(QUERIES))
     parser.add_argument("--events", type=int, default=5_000_000)
@@ -75,13 +75,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{options.events:,} events, {options.ends}, {options.engine}, {options.parallelism} wide"
     )
     print("| query | events read | events/s | CPU us per event |\n|---|--:|--:|--:|", flush=True)
+    short = []
     with _ends(options.ends, options.events) as pipeline_of:
         for query in options.queries:
-            print(_line(query, pipeline_of(query), options), flush=True)
-    return 0
+            line, measured = _line(query, pipeline_of(query), options)
+            short += [] if measured else [query]
+            print(line, flush=True)
+    if short:
+        print(f"too few events for {', '.join(short)}: give more --events", file=sys.stderr)
+    return 1 if short else 0
 
 
-def _line(query: str, pipeline: rs.Pipeline, options: argparse.Namespace) -> str:
+def _line(query: str, pipeline: rs.Pipeline, options: argparse.Namespace) -> tuple[str, bool]:
+    """The line of a query, and whether it could be measured."""
     sources = [n.name for n in pipeline.graph().nodes if n.step.source is not None]
     kinds = [name for name in sources if name in OF_EPOCH]
     events = sum(options.events // EPOCH * OF_EPOCH[kind][1] for kind in kinds)
@@ -101,8 +107,10 @@ def _line(query: str, pipeline: rs.Pipeline, options: argparse.Namespace) -> str
         )
     if outcome.kind != "finished":
         raise SystemExit(f"{query}: {outcome.kind}: {outcome.message}")
-    rate, cpu = meter.result(events)
-    return f"| {query} | {events:,} | {rate:,.0f} | {cpu:.2f} |"
+    found = meter.result(events)
+    if found is None:
+        return f"| {query} | {events:,} | over before it was measured | |", False
+    return f"| {query} | {events:,} | {found[0]:,.0f} | {found[1]:.2f} |", True
 
 
 @contextmanager
@@ -113,13 +121,14 @@ def _ends(kind: str, events: int) -> Iterator[Callable[[str], rs.Pipeline]]:
         return
     from tests.support.broker import Broker
 
-    with Broker.start(throughput=True) as broker:
+    home = tempfile.TemporaryDirectory(prefix="raystream-nexmark-")
+    with home as directory, Broker.start(throughput=True) as broker:
         for name in (*SCHEMAS, *(f"nexmark-{query}" for query in QUERIES)):
             broker.create_topic(name, PARTITIONS)
         for name in SCHEMAS:
             _fill(broker.bootstrap, name, events)
         os.environ["RAYSTREAM_BOOTSTRAP_SERVERS"] = broker.bootstrap
-        yield on_kafka
+        yield partial(on_kafka, directory=directory)
 
 
 def _to_nowhere(query: str, events: int) -> rs.Pipeline:

@@ -186,6 +186,9 @@ SINK_FILES = Record(
     {
         "path": Field(Text("a path"), "Directory.", required=True),
         "format": Field(_FILE_FORMAT, "Default: json (one object per line)."),
+        "partition_by": Field(
+            one_or_more(COLUMN), "Columns whose values name directories: dt=2026-11-28/hour=10."
+        ),
     },
 )
 

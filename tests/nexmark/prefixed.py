@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 
@@ -11,4 +12,5 @@ FILE = Path(__file__).parents[2] / "pipelines/nexmark/jobs.py"
 load_file(str(FILE))
 _jobs = import_module("jobs")
 
-globals().update({query: _jobs.on_kafka(query, f"{query}-") for query in _jobs.QUERIES})
+_directory = os.environ.get("RAYSTREAM_NEXMARK_FILES", ".")
+globals().update({query: _jobs.on_kafka(query, f"{query}-", _directory) for query in _jobs.QUERIES})

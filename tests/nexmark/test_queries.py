@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
+import raystream as rs
+from raystream.connectors.files.partitions import values_of
 from raystream.testing import CRASH, PAUSE, feed
 from tests.nexmark.answers import KEYS, SQL, WHOLE, answer
-from tests.nexmark.jobs import QUERIES, job
+from tests.nexmark.jobs import PARTITIONED, QUERIES, job, query_of
 
 EVENTS = {
     name: Path(__file__).parent / "events" / f"{name}.jsonl.gz"
@@ -78,6 +80,15 @@ def difference(
     )
 
 
+def rows_of_files(directory: Path) -> list[dict[str, Any]]:
+    """Rows of JSON lines, with the values that are in the names of directories."""
+    return [
+        {**json.loads(line), **values_of(str(path.parent.relative_to(directory)))}
+        for path in directory.rglob("part-*")
+        for line in path.read_text().splitlines()
+    ]
+
+
 def same(query: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Whether the rows are those of the right answer, as a multiset."""
     assert difference(query, rows) == ""
@@ -113,3 +124,17 @@ def test_the_answer_is_that_of_duckdb(query: str, widths: tuple[int, int]) -> No
     rows, third = given[sources[-1]], len(given[sources[-1]]) // 3
     given[sources[-1]] = [*rows[:third], PAUSE, *rows[third : 2 * third], CRASH, *rows[2 * third :]]
     same(query, feed(p, given, parallelism=widths)[query])
+
+
+@pytest.mark.parametrize("query", PARTITIONED)
+def test_the_files_of_a_query_hold_its_answer(query: str, tmp_path: Path) -> None:
+    """Each bid once, in the directory of its day and minute."""
+    for name in EVENTS:
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines(name)) + "\n")
+    p = rs.Pipeline(query, checkpoint_storage=str(tmp_path / "store"), checkpoint_interval="50ms")
+    result = query_of(query, p, lambda kind: rs.Files(tmp_path / f"{kind}.jsonl"))
+    result.write(rs.Files(tmp_path / "out", partition_by=PARTITIONED[query]))
+    assert p.run(local=True, until="latest").kind == "finished"
+    same(query, rows_of_files(tmp_path / "out"))
+    days = {path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")}
+    assert days == {f"dt={row['dt']}" for row in answer(query, EVENTS)}

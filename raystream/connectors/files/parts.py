@@ -17,14 +17,25 @@ from raystream.formats.base import Format
 from raystream.formats.csv import Csv
 from raystream.formats.json import Json
 
-_BUFFER = 1 << 20
+BUFFER = 1 << 20
+"""Bytes that wait to be written to a text file."""
+
+SMALL_BUFFER = 1 << 16
+"""The same where many files are open."""
 
 
 class Part(Protocol):
     """A hidden file that takes rows until it is finished or discarded."""
 
-    rows: int
-    nulled: int
+    @property
+    def rows(self) -> int:
+        """Rows that it has."""
+        ...
+
+    @property
+    def nulled(self) -> int:
+        """Values that were written as null."""
+        ...
 
     def write(self, frame: pl.DataFrame) -> None:
         """Append user columns."""
@@ -42,13 +53,14 @@ class Part(Protocol):
 class TextPart:
     """One record per line; CSV begins with a header line unless its columns are given."""
 
-    def __init__(self, path: Path, form: Format, schema: Schema) -> None:
+    def __init__(self, path: Path, form: Format, schema: Schema, *, buffer: int = BUFFER) -> None:
         self.rows = 0
         self.nulled = 0
         self._quotes = isinstance(form, Csv | Json)  # line ends are between quotes, or escaped
         self._path = path
         self._encoder = form.encoder(schema)
-        self._file = open(path, "xb", buffering=_BUFFER)
+        self._buffer = buffer
+        self._file = open(path, "xb", buffering=buffer)
         if isinstance(form, Csv) and not form.columns:
             self._file.write(_header(schema, form.delimiter))
 
@@ -63,12 +75,22 @@ class TextPart:
         if not self._quotes and text.count(b"\n") >= len(records):
             row = next(n for n, record in enumerate(records) if b"\n" in record)
             raise _no_line(row, "there is a line end in it")
+        self._again()
         self._file.write(text + b"\n")
         self.rows += frame.height
         self.nulled += nulled_of(self._encoder)
 
+    def pause(self) -> None:
+        """Close the file until there is more to write."""
+        self._file.close()
+
+    def _again(self) -> None:
+        if self._file.closed:
+            self._file = open(self._path, "ab", buffering=self._buffer)
+
     def finish(self, *, sync: bool) -> None:
         """Close the file."""
+        self._again()
         self._file.flush()
         if sync:
             os.fsync(self._file.fileno())

@@ -8,13 +8,25 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from raystream.checkpoint.records import Committable
 from raystream.connectors.base import AbortVerdict, Problem, Verdict, WriteOptions
-from raystream.connectors.files.parts import ParquetPart, Part, TextPart
+from raystream.connectors.files.hidden import (
+    PENDING,
+    PROMISED,
+    SHOWING,
+    is_below,
+    removed,
+    show,
+    sync_directory,
+)
+from raystream.connectors.files.partitioned import PartitionedPart
+from raystream.connectors.files.partitions import without
+from raystream.connectors.files.parts import BUFFER, SMALL_BUFFER, ParquetPart, Part, TextPart
 from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, StorageError
@@ -23,8 +35,6 @@ from raystream.ids import StepName
 from raystream.observe.metrics import NULLED
 
 _EXTENSIONS = {"json": "jsonl", "csv": "csv"}
-_PENDING = ".pending"
-_PROMISED = ".promised"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +46,14 @@ class Target:
         form: Format of text files; None: Parquet.
         store_id: Of the job's storage: two jobs never use the same name.
         step: Name of the sink step.
+        partition_by: Columns whose values name directories.
     """
 
     directory: Path
     form: Format | None
     store_id: str
     step: StepName
+    partition_by: tuple[str, ...] = ()
 
     @property
     def extension(self) -> str:
@@ -67,7 +79,7 @@ class Target:
         Raises:
             StorageError: this is not a name that this step creates.
         """
-        return self.directory / f".{self._checked(name)}{_PENDING}"
+        return self.directory / f".{self._checked(name)}{PENDING}"
 
     def _checked(self, name: str) -> str:
         stem = re.escape(f"part-{self.store_id}-{self.step}")
@@ -81,7 +93,7 @@ class Target:
         """Hidden parts of this step, and promises, of attempts older than `before_attempt`."""
         stem = re.escape(f".part-{self.store_id}-{self.step}")
         pattern = re.compile(
-            rf"{stem}-a(\d+)-s\d+-n\d+\.\w+({re.escape(_PENDING)}|{re.escape(_PROMISED)})"
+            rf"{stem}-a(\d+)-s\d+-n\d+\.\w+({re.escape(PENDING)}|{re.escape(PROMISED)})"
         )
         found = ((path, pattern.fullmatch(path.name)) for path in self._paths())
         return [path for path, match in found if match and int(match[1]) < before_attempt]
@@ -108,6 +120,8 @@ class Target:
     def rename(self, name: str) -> bool:
         """Make a part visible, durably; False if it is neither hidden nor visible.
 
+        A part in directories is hidden in one. The columns that name them may be others by now.
+
         A reader may remove the visible file at once, before the commit is recorded. So a promise is
         written first, durably: if only the promise is left, the file was visible.
         """
@@ -115,33 +129,31 @@ class Target:
         if hidden.exists():
             os.close(os.open(self._promise(name), os.O_CREAT | os.O_WRONLY, 0o600))
             sync_directory(self.directory)
+        showing = self._showing(name)
         try:
-            os.rename(hidden, self.visible(name))
+            os.rename(hidden, showing if hidden.is_dir() else self.visible(name))
         except FileNotFoundError:  # it was renamed before, by us or by a zombie
             if not self.was_shown(name):
                 return False
+        sync_directory(self.directory)
+        show(showing, self.directory)
         sync_directory(self.directory)
         return True
 
     def was_shown(self, name: str) -> bool:
         """Whether a part that is no longer hidden was visible, even if a reader removed it."""
-        return self.visible(name).exists() or self._promise(name).exists()
+        known = (self.visible(name), self._promise(name), self._showing(name))
+        return any(path.exists() for path in known) or is_below(self.directory, name)
 
     def forget(self, name: str) -> bool:
         """Remove the promise of a part whose commit is recorded. Returns whether it is gone."""
-        return _removed(self._promise(name))
+        return removed(self._promise(name))
+
+    def _showing(self, name: str) -> Path:
+        return self.directory / f".{self._checked(name)}{SHOWING}"
 
     def _promise(self, name: str) -> Path:
-        return self.directory / f".{self._checked(name)}{_PROMISED}"
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names in a directory survive a power loss."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        return self.directory / f".{self._checked(name)}{PROMISED}"
 
 
 class FilesWriter:
@@ -173,9 +185,17 @@ class FilesWriter:
         ctx = self._ctx
         self._name = self._target.name(ctx.attempt, ctx.subtask.index, self._number)
         path = self._target.hidden(self._name)
+        columns = self._target.partition_by
+        if not columns:
+            return self._file(path, self._options.schema, BUFFER)
+        schema = without(columns, self._options.schema)
+        make = partial(self._file, schema=schema, buffer=SMALL_BUFFER)
+        return PartitionedPart(path, self._name, columns, make)
+
+    def _file(self, path: Path, schema: Schema, buffer: int) -> Part:
         if self._target.form is None:
             return ParquetPart(path)
-        return TextPart(path, self._target.form, self._options.schema)
+        return TextPart(path, self._target.form, schema, buffer=buffer)
 
     def has_room(self) -> bool:
         """Always has room: the page cache buffers."""
@@ -259,20 +279,12 @@ class FilesCommitter:
         target, hidden = self._target, self._target.hidden(name)
         if target.visible(name).exists() or (target.was_shown(name) and not hidden.exists()):
             return AbortVerdict.PARTLY_COMMITTED
-        gone = _removed(hidden) and target.forget(name)
+        gone = removed(hidden) and target.forget(name)
         return AbortVerdict.ABORTED if gone else AbortVerdict.AGAIN
 
     def abort_strays(self, before_attempt: int) -> int:
         """Remove the files of dead attempts; returns how many could not be removed."""
-        return sum(not _removed(path) for path in self._target.strays(before_attempt))
+        return sum(not removed(path) for path in self._target.strays(before_attempt))
 
     def close(self) -> None:
         """Do nothing."""
-
-
-def _removed(path: Path) -> bool:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError:
-        return False
-    return True

@@ -38,6 +38,7 @@ from raystream.connectors.files.parquet import (
     parquet_rows,
     parquet_schema,
 )
+from raystream.connectors.files.partitions import check_partitions, without
 from raystream.connectors.files.sink import FilesCommitter, FilesWriter, Target
 from raystream.context import SubtaskContext
 from raystream.data.inference import NoColumns
@@ -80,6 +81,9 @@ class Files:
         tail: Whether to wait for more lines and more files when all is read; an incomplete line
             at the end of a file waits for its rest.
         discovery_interval: How often to look for new files, if the run tails.
+        partition_by: Of a sink: columns whose values name directories, as in Hive, instead of
+            being in the files: `dt=2026-11-28/hour=10/part-*`. Whole numbers, text, booleans,
+            decimals, dates and times.
 
     Raises:
         ConfigurationError: There is no such format, or an option is wrong.
@@ -96,6 +100,7 @@ class Files:
     format: str | Format = "json"
     tail: bool = False
     discovery_interval: Duration | float = "60s"
+    partition_by: str | Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Resolve the path, so that other processes see the same, and check the format."""
@@ -104,6 +109,7 @@ class Files:
         object.__setattr__(self, "path", os.path.abspath(self.path))
         with at_call():
             object.__setattr__(self, "discovery_interval", _interval(self.discovery_interval))
+            object.__setattr__(self, "partition_by", _names(self.partition_by))
             if self.format != PARQUET:
                 format_by_name(self.format)
 
@@ -114,6 +120,22 @@ class Files:
     @property
     def _format(self) -> Format:
         return format_by_name(self.format)
+
+    def as_source(self) -> Files:
+        """The same, unless it has options that only a write uses.
+
+        Raises:
+            ConfigurationError: `partition_by` was given.
+
+        >>> Files("/data", partition_by="day").as_source()
+        Traceback (most recent call last):
+        raystream.errors.ConfigurationError: files /data: partition_by is an option of a write, ...
+        """
+        if self.partition_by:
+            what = "partition_by is an option of a write, this is a read"
+            advice = "leave it out; values in the names of directories are no columns"
+            raise ConfigurationError(what, self.describe(), advice)
+        return self
 
     def as_sink(self) -> Files:
         """The same, unless it has options that only a read uses.
@@ -255,12 +277,16 @@ class Files:
 
     def _target(self, store_id: str, step: StepName) -> Target:
         form = None if self.format == PARQUET else self._format
-        return Target(Path(self.path), form, store_id, step)
+        return Target(Path(self.path), form, store_id, step, tuple(self.partition_by))
 
     def check_rows(self, options: WriteOptions) -> None:
-        """Refuse rows that the format cannot write."""
+        """Refuse rows that the format cannot write, or that cannot be divided."""
+        schema = options.schema
+        if self.partition_by:
+            check_partitions(self.partition_by, schema)
+            schema = without(self.partition_by, schema)
         if self.format != PARQUET:
-            self._format.encoder(options.schema)
+            self._format.encoder(schema)
 
     def writer(self, ctx: SubtaskContext, options: WriteOptions) -> SinkWriter:
         """A writer for one subtask."""
@@ -399,3 +425,15 @@ def _interval(given: Duration | float) -> float:
         what = "discovery_interval must be more than 0"
         raise ConfigurationError(what)
     return interval
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Columns; one may be given by itself."""
+    names = (given,) if isinstance(given, str) else tuple(given)
+    wrong = next((name for name in names if not isinstance(name, str) or not name), None)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if wrong is not None or twice is not None:
+        why = f"has {twice!r} twice" if wrong is None else f"takes names of columns, not {wrong!r}"
+        what = f"partition_by {why}"
+        raise ConfigurationError(what, what_to_do="name each column once")
+    return names
