@@ -13,7 +13,7 @@ from math import exp
 
 from raystream.runtime.channels.credit import NO_LIMIT
 
-COLUMN_ROWS = 256
+COLUMN_ROWS = 2_000
 """Minimum rows at once where no user code runs: a call on columns costs as much as so many rows."""
 
 BATCH_ROWS = 20_000
@@ -22,7 +22,7 @@ BATCH_ROWS = 20_000
 ROW_CODE_ROWS = 2_000
 """Maximum rows for Python called row by row: it may become slow from one row to the next."""
 
-FIRST_ROWS = 500
+FIRST_ROWS = 2_000
 """Initial rows at once, where no user code runs."""
 
 FIRST_AHEAD = 1
