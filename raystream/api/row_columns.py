@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,8 +49,16 @@ def returned(function: Callable[..., Any]) -> Any:
 
 
 def returned_value(function: Callable[..., Any]) -> Any:
-    """The annotated return type if it is the type of a plain column, or None."""
+    """The annotated return type if it is the type of a plain column, or None.
+
+    >>> def size(row) -> int | None: ...
+    >>> returned_value(size)
+    <class 'int'>
+    """
     found = returned(function)
+    parts = [part for part in typing.get_args(found) if part is not type(None)]
+    if typing.get_origin(found) in (typing.Union, types.UnionType) and len(parts) == 1:
+        found = parts[0]
     return found if found in _PLAIN else None
 
 

@@ -129,7 +129,7 @@ def _from_object(declared: Any, column: str) -> pl.DataType:
         return declared
     if isinstance(declared, type) and issubclass(declared, pl.DataType):
         return declared()
-    if declared in _PYTHON:
+    if isinstance(declared, type) and declared in _PYTHON:
         return _PYTHON[declared]
     return _from_generic(declared, column)
 

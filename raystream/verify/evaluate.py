@@ -22,15 +22,21 @@ from raystream.verify.over import over
 from raystream.verify.process import processed, processed_with
 from raystream.verify.rows import TAG, TIME, Row, visible
 
+_UNKNOWN: Mapping[Edge, Sequence[str]] = {}
+
 
 def evaluate(
-    graph: LogicalGraph, inputs: Mapping[StepName, Sequence[Mapping[str, Any]]]
+    graph: LogicalGraph,
+    inputs: Mapping[StepName, Sequence[Mapping[str, Any]]],
+    columns: Mapping[Edge, Sequence[str]] = _UNKNOWN,
 ) -> dict[StepName, list[Row]]:
     """Final rows of every sink.
 
     Args:
         graph: What the user described.
         inputs: Rows per Read step, by its name.
+        columns: Names per output of a step, for joins with an input that has no rows: nothing else
+            tells which columns are null in the rows of the other. Default: those of the rows.
 
     Returns:
         Rows per Write step, by its name; of unspecified order.
@@ -46,9 +52,10 @@ def evaluate(
         if node.step.word in ("process", "process_with", "split"):
             results |= _by_tag(node, rows)
             rows = results[Edge(node.id)]
-        results[Edge(node.id)] = rows
+        nulls = dict.fromkeys(columns.get(Edge(node.id), ()))
+        results[Edge(node.id)] = [{**nulls, **row} for row in rows] if nulls else rows
         if node.step.sink is not None:
-            sinks[node.name] = [visible(row) for row in rows]
+            sinks[node.name] = [visible(row) for row in given[0]]
     return sinks
 
 

@@ -72,6 +72,13 @@ def test_schema_survives_json() -> None:
             "decimal(18,2)",
         ),
         (
+            {"a": {"b": "int"}},
+            "column 'a': {'b': 'int'} is not a type; write one of int, float, string, "
+            "bool, binary, timestamp_ms, timestamp_s, timestamp_us, timestamp_ns, iso8601, "
+            "date, time, datetime, timestamp, duration, bytes, "
+            "decimal(18,2)",
+        ),
+        (
             {HIDDEN + "a": "int"},
             "'\\x1fraystream\\x1fa' cannot be the name of a column; names are text "
             "without '\\x1fraystream\\x1f' in front",

@@ -23,4 +23,4 @@ def with_window(joined: Schema) -> Schema:
     if taken:
         what = f"join: the result has a column {taken[0]!r} of its window, and one of the rows"
         raise ConfigurationError(what, what_to_do=f'rename(started="{taken[0]}") in front of it')
-    return Schema({**joined.columns, **bounds}, joined.required | bounds.keys())
+    return Schema({**joined.columns, **bounds}, joined.required | frozenset(bounds))
