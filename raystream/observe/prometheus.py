@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeGuard
 
 from raystream.observe.histogram import HistogramStatus
 from raystream.observe.status import SplitStatus, StatusDocument
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PREFIX = "raystream_"
+MOST_SUBTASKS = 500
+"""Subtasks of a job with series of their own, and as many steps."""
+
+MOST_SINKS = 20
+"""Sinks of a job with a histogram, which has some 60 series."""
+
 MOST_SPLITS = 200
 """Splits of a job with series of their own; the rest count in the sums only."""
 
@@ -118,7 +126,7 @@ def exposition(jobs: Iterable[tuple[StatusDocument, float]]) -> str:
 
 
 def _line(name: str, job: str, labels: dict[str, str], value: float) -> str:
-    return f"raystream_{name}{_labels({'job': job, **labels})} {_number(value)}"
+    return f"{PREFIX}{name}{_labels({'job': job, **labels})} {_number(value)}"
 
 
 def _histogram(
@@ -131,7 +139,7 @@ def _histogram(
 
 
 def _family(metric: Metric, lines: Sequence[str]) -> str:
-    name = f"raystream_{metric.name}"
+    name = f"{PREFIX}{metric.name}"
     head = f"# HELP {name} {metric.help}\n# TYPE {name} {metric.kind}\n"
     return head + "".join(f"{line}\n" for line in lines)
 
@@ -152,7 +160,7 @@ def histograms(
     status: StatusDocument,
 ) -> Iterator[tuple[Metric, dict[str, str], HistogramStatus]]:
     """Histograms of a job; also of one that has ended, since they are of all that it did."""
-    for latency in status.latencies:
+    for latency in status.latencies[:MOST_SINKS]:
         yield LATENCY, {"step": latency.name}, latency
     for phase in status.phases:
         yield PHASE[phase.name], {}, phase
@@ -185,7 +193,7 @@ def samples(status: StatusDocument, age: float) -> Iterator[Sample]:
 
 
 def _steps(status: StatusDocument) -> Iterator[Sample]:
-    for step in status.steps:
+    for step in status.steps[:MOST_SUBTASKS]:
         labels = {"step": step.name}
         counted = (
             (ROWS_IN, step.rows_in),
@@ -201,18 +209,18 @@ def _steps(status: StatusDocument) -> Iterator[Sample]:
 
 
 def _subtasks(status: StatusDocument) -> Iterator[Sample]:
-    for chain in status.chains:
-        for subtask in chain.subtasks:
-            labels = {"chain": chain.name, "subtask": str(subtask.index)}
-            yield BUSY, labels, subtask.busy
-            yield BACK, labels, subtask.backpressured
-            yield IDLE, labels, subtask.idle
-            yield STATE_BYTES, labels, subtask.state_bytes
-            yield BUSY_S, labels, subtask.busy_s
-            yield BACK_S, labels, subtask.backpressured_s
-            yield IDLE_S, labels, subtask.idle_s
-            marks = (WATERMARK_IN, subtask.watermark_in_ms), (WATERMARK_OUT, subtask.watermark_ms)
-            yield from ((metric, labels, ms / 1000) for metric, ms in marks if _is_time(ms))
+    every = ((chain.name, each) for chain in status.chains for each in chain.subtasks)
+    for chain, subtask in islice(every, MOST_SUBTASKS):
+        labels = {"chain": chain, "subtask": str(subtask.index)}
+        yield BUSY, labels, subtask.busy
+        yield BACK, labels, subtask.backpressured
+        yield IDLE, labels, subtask.idle
+        yield STATE_BYTES, labels, subtask.state_bytes
+        yield BUSY_S, labels, subtask.busy_s
+        yield BACK_S, labels, subtask.backpressured_s
+        yield IDLE_S, labels, subtask.idle_s
+        marks = (WATERMARK_IN, subtask.watermark_in_ms), (WATERMARK_OUT, subtask.watermark_ms)
+        yield from ((metric, labels, ms / 1000) for metric, ms in marks if _is_time(ms))
 
 
 def _time(status: StatusDocument) -> Iterator[Sample]:

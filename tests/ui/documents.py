@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 from raystream.observe.flow import ChainStatus, EdgeStatus, SplitStatus, StepStatus, SubtaskStatus
 from raystream.observe.histogram import HistogramStatus
 from raystream.observe.safety import (
@@ -67,4 +70,36 @@ def running(seconds: float = 60.0, *, job: str = "requests", rows: int = 1000) -
         mailbox=HistogramStatus("mailbox", 14, 0.014, 0.001, 0.001, {"0.001": 14}),
         restarts=(RestartStatus(0, "counts[1]: SIGKILL", 3.0, AT_MS, 0.5),),
         restart_count=1,
+    )
+
+
+def large(chains: int = 20, parallelism: int = 10, *, job: str = "large") -> StatusDocument:
+    """A job of many chains of five steps each, one after the other, each of many subtasks."""
+    first = running(job=job)
+    names = [f"step-{number:03}" for number in range(chains)]
+    subtasks = tuple(
+        SubtaskStatus(index, 0.5, 0.2, 0.3, rows=10_000 + index, watermark_ms=AT_MS - 2000,
+                      watermark_in_ms=AT_MS - 1500, busy_s=30.0, backpressured_s=12.0, idle_s=18.0)
+        for index in range(parallelism)
+    )  # fmt: skip
+    steps = tuple(
+        StepStatus(
+            name if part == 0 else f"{name}-{part}", name, parallelism, 10**6, 10**6,
+            counters={"is_source": int(name == names[0] and part == 0)},
+        )
+        for name in names
+        for part in range(5)
+    )  # fmt: skip
+    splits = tuple(
+        SplitStatus(f"requests/{n}", steps[0].name, n % parallelism, 17, 0.5, AT_MS - 2000)
+        for n in range(300)
+    )
+    return replace(
+        first,
+        steps=steps,
+        chains=tuple(
+            ChainStatus(name, 0.5, 0.2, AT_MS - 2000, skew=1.1, subtasks=subtasks) for name in names
+        ),
+        edges=tuple(EdgeStatus(a, b, "hash") for a, b in pairwise(names)),
+        splits=splits,
     )

@@ -27,6 +27,7 @@ from raystream.observe.status import StatusDocument
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.failure import failure_of
 from raystream.runtime.points import points_of
+from raystream.runtime.ray.exported_metrics import RayMetrics
 from raystream.runtime.ray.guard import NAMESPACE
 from raystream.runtime.ray.logs import (
     Marks,
@@ -272,7 +273,7 @@ class Coordinator:
                 SystemClock(),
                 protocol,
                 copying=copying,
-                publish=write_diary(),
+                publish=publishing(write_diary(), RayMetrics().publish),
                 point=point,
             )
             workers.post = loop.post
@@ -302,6 +303,18 @@ class Coordinator:
         if early is not None:
             loop.request_stop(*early)
         self._begun.set()
+
+
+def publishing(
+    *each: Callable[[StatusDocument], None],
+) -> Callable[[StatusDocument], None]:
+    """A function that hands a status document to each of these."""
+
+    def publish(status: StatusDocument) -> None:
+        for one in each:
+            one(status)
+
+    return publish
 
 
 def of_job(packed: bytes, *, alone: bool = False) -> type[Coordinator]:
