@@ -64,14 +64,16 @@ function part(name, title, data, draw) {
 }
 function clear() { shown.clear(); main.replaceChildren(); main.className = ""; }
 
-function table(heads, rows) {
-  const cell = (tag, value) => {
-    const [content, kind] = Array.isArray(value) ? value : [value, ""];
-    return el(tag, { class: kind || undefined }, content);
+// Narrow windows show each row as a few lines (page.css), with its heads as labels of the numbers.
+function table(heads, rows, kind = "stack") {
+  const cell = (tag, value, head) => {
+    const [content, look] = Array.isArray(value) ? value : [value, ""];
+    return el(tag, { class: look || undefined, "data-label": head }, content);
   };
-  return el("div", { class: "scroll" }, el("table", {},
+  const label = (head) => (Array.isArray(head) ? head[0] : head) || undefined;
+  return el("div", { class: "scroll" }, el("table", { class: kind },
     el("thead", {}, el("tr", {}, ...heads.map((head) => cell("th", head)))),
-    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((value) => cell("td", value)))))));
+    el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((value, i) => cell("td", value, label(heads[i]))))))));
 }
 
 function sparkline(points, key) {
@@ -126,7 +128,7 @@ function well(told) {
       `No answer for ${seconds(Math.floor(told.silent_s))}${told.trouble ? `: ${told.trouble}` : ""}. What follows is of ${instant(told.heard_ms)}.`),
     el("p", { class: "words" }, status.outcome ? "" : told.waiting || "Rows flow."),
     status.message ? el("pre", { class: status.outcome === "failed" ? "bad" : "" }, status.message) : null,
-    last && last.cause !== status.message ? el("details", {},
+    last && last.cause !== status.message ? el("details", { open: ["failing", "failed"].includes(told.state) },
       el("summary", { class: "bad" }, `last restart ${instant(last.at_ms)}: ${last.reason || last.cause}`),
       el("pre", {}, last.lines.join("\n") || last.cause)) : null,
     ...status.stuck.map((stuck) => el("p", { class: "words bad" }, stuck.words ?? JSON.stringify(stuck))),
@@ -141,8 +143,9 @@ function tile(label, value, points, key) {
 }
 function latency(sinks, points) {
   const known = sinks.filter((sink) => sink.p99_s !== null).sort((a, b) => b.p99_s - a.p99_s), worst = known[0];
-  const label = `event time to commit${known.length > 1 ? `, ${worst.name}` : ""}`;
-  return tile(label, worst ? `${seconds(worst.p50_s)} · 99 % ${seconds(worst.p99_s)}` : "–", points, "latency_s");
+  const made = tile("to commit: half · 99 %", worst ? `${seconds(worst.p50_s)} · ${seconds(worst.p99_s)}` : "–", points, "latency_s");
+  made.title = `From the event time of a row to the commit of its output, in the last minute${worst ? `; step ${worst.name}` : ""}`;
+  return made;
 }
 function keepsUp(told) {
   const { status } = told;
@@ -151,9 +154,9 @@ function keepsUp(told) {
     tile(`rows in, ${count(told.rows_read)} so far`, rate(told.rows_in_per_second), points, "rows_in"),
     tile(`rows out, ${count(told.rows_written)} so far`, rate(told.rows_out_per_second), points, "rows_out"),
     tile("not read yet", told.lag_rows === null ? "–" : `${count(told.lag_rows)} rows`, points, "lag_rows"),
-    tile("age of the newest row read", seconds(last.lag_s), points, "lag_s"),
+    tile("age of newest row", seconds(last.lag_s), points, "lag_s"),
     latency(status.latencies, points),
-    tile("watermark behind the clock", seconds(last.watermark_lag_s), points, "watermark_lag_s"));
+    tile("watermark behind", seconds(last.watermark_lag_s), points, "watermark_lag_s"));
 }
 
 function brake(told) {
@@ -305,7 +308,7 @@ async function follow(name, step) {
     marks = told.marks;
     rows = [...told.rows.reverse(), ...rows].slice(0, 50);
     const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-    place.replaceChildren(rows.length ? table(names, rows.map((row) => names.map((column) => { const value = row[column]; return value === undefined ? "" : typeof value === "object" && value !== null ? JSON.stringify(value) : String(value); }))) : el("p", { class: "soft" }, "no row yet"));
+    place.replaceChildren(rows.length ? table(names, rows.map((row) => names.map((column) => { const value = row[column]; return value === undefined ? "" : typeof value === "object" && value !== null ? JSON.stringify(value) : String(value); })), "plain") : el("p", { class: "soft" }, "no row yet"));
     await new Promise((done) => setTimeout(done, 1000));
   }
 }
