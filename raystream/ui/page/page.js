@@ -163,11 +163,21 @@ function brake(told) {
   const { status } = told, text = status.culprits.join(" ");
   const culprits = new Set(status.chains.filter((chain) => text.includes(chain.name)).map((chain) => chain.name));
   const skewed = status.chains.filter((chain) => chain.skew !== null && chain.skew >= 1.5);
+  const drawn = el("div", { class: "graph", tabindex: 0, "aria-label": "graph, scrolls" }, graph(status, culprits));
+  requestAnimationFrame(() => show(drawn));
   return [
     el("p", { class: status.culprits.length ? "words fair" : "words soft" }, status.culprits.join("; ") || "Nothing slows it down."),
-    el("div", { class: "graph" }, graph(status, culprits)),
+    drawn,
     skewed.length ? el("p", { class: "words soft" }, skewed.map((chain) => `${chain.name}: the busiest subtask has ${chain.skew.toFixed(1)} times the rows of the median`).join("; ")) : null,
   ];
+}
+
+// Scrolls a wide graph to the culprit, unless somebody has scrolled it.
+function show(drawn) {
+  const box = drawn.querySelector(".culprit");
+  if (!box || drawn.scrollLeft) return;
+  const beyond = box.getBoundingClientRect().right - drawn.getBoundingClientRect().right;
+  if (beyond > 0) drawn.scrollLeft = beyond + 60;
 }
 
 const MOST_SPLITS = 12;

@@ -53,7 +53,8 @@ class MadeUpJobs:
         seconds = self._clock() - self._began
         now = round(self._clock() * 1000)
         if name == "hundred-steps":
-            return replace(large(job=name), at_ms=now, uptime_s=seconds)
+            words = "step-015 is the bottleneck: busy 50 %"
+            return replace(large(job=name), at_ms=now, uptime_s=seconds, culprits=(words,))
         made: StatusDocument = STATES[name](_base(name, seconds, now), now)
         return made
 
