@@ -117,7 +117,8 @@ class JoinVerbs(Shown):
         The rows of the other stream are versions: each holds from its event time until the next one
         of its key. Rows wait until the watermark is past them, so that all versions are there; they
         keep their event time. Columns and keys are as for `join`; null has no version. Rows behind
-        the watermark are in `.late`.
+        the watermark are in `.late`. A table that is read with `changes=` has versions, too: a
+        record sets the version of its key from its event time on, one that removes the row ends it.
 
         Args:
             versions: The other stream, of the same pipeline.
@@ -138,7 +139,32 @@ class JoinVerbs(Shown):
         with at_call():
             age = None if within is None else milliseconds(within, "within")
         step = AsofJoin(_pairs(on), kind, _suffix(suffix), within_ms=age)
+        self._alike([typing.cast("Stream", self), versions], "join")
+        records = self._records(step, versions)
+        if records is not None:
+            step, versions = step.but(deletes=True), records
         return self._joined(step, versions, name, parallelism)
+
+    def _records(self, step: AsofJoin, versions: Stream) -> Stream | None:
+        """The records of a table, which have their event times; None: it is no table as read."""
+        from raystream.api.stream import Stream
+
+        table = self._pipeline.node(versions._edge)
+        if table.step.word != "latest" or versions._edge.tag != "main":
+            return None
+        keys, theirs = table.step.key(()), step.keys(1)
+        if set(keys) != set(theirs):
+            text = f"asof_join: rows of this table are told apart by {', '.join(keys)}, not by "
+            raise wrong(text + ", ".join(theirs), "join on its key")
+        (edge,) = table.inputs
+        if self._pipeline.node(edge).step.event_time is not None:
+            text = "asof_join: a record that removes a row has no event time in its columns"
+            advice = (
+                "leave event_time= of this read out: the time of the record is taken; or leave"
+                " changes= out if nothing is ever removed"
+            )
+            raise wrong(text, advice)
+        return Stream(self._pipeline, edge)
 
     @checked
     def lookup(

@@ -83,7 +83,7 @@ class OverStream:
             columns: Output column -> `rs.mean("price")`, `rs.row_number()`, `rs.lag("price")`, ..
 
         Raises:
-            ConfigurationError: not such a function, or one that needs `rows` or `range`.
+            ConfigurationError: not such a function.
 
         >>> rows = [{"ts": 1, "n": 4}, {"ts": 2, "n": 6}, {"ts": 3, "n": 7}]
         >>> stream = rs.Pipeline("example").read(rs.Rows(rows), event_time="ts")
@@ -111,10 +111,6 @@ class OverStream:
                 f"agg({column}=) takes an aggregate, rs.row_number() or rs.lag(..), not {value!r}"
             )
             raise wrong(text, f"for example {column}=rs.row_number()")
-        framed = self._base.rows is not None or self._base.range_ms is not None
-        if isinstance(value, Aggregate) and not framed:
-            text = f"agg({column}=): an aggregate needs the rows that it is over"
-            raise wrong(text, 'write .over(rows=10) or .over(range="1h")')
 
     def _computed(self, every: Mapping[str, OverFunction]) -> tuple[Edge, dict[str, OverFunction]]:
         """Functions of the row inside functions become columns in front of the step."""

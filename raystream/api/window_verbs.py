@@ -64,7 +64,7 @@ class WindowVerbs:
         Args:
             rows: Aggregates are over so many rows: the row itself and those just before it.
             range: Or over the rows that are at most so much older, such as "1h", and the row's
-                equals in event time.
+                equals in event time. Without `rows` and `range`: over all rows so far.
             ttl: Rows of a key with a longer pause between them do not see each other, and what is
                 kept of a key is forgotten then. Default: never; state grows with the number of
                 keys, unless there is only a `range`.

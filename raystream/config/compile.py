@@ -12,7 +12,7 @@ from raystream.api.stream import Stream
 from raystream.config.check import Value
 from raystream.config.ends import Ends, sink_in, source_in
 from raystream.config.notes import NotBuilt, Notes
-from raystream.config.references import named, side_outputs, side_sinks
+from raystream.config.references import named, side_outputs, side_sinks, tagged
 from raystream.config.step_calls import (
     Surroundings,
     built,
@@ -97,6 +97,8 @@ class _Compiler:
             self._last = self._attempt(self._step, step) or self._kept(step)
             if step.get("name") is not None:
                 self._streams[step["name"].data] = self._last
+            for name in tagged(step):
+                self._streams.setdefault(name, None)
         for name, value in self._sinks.items():
             if name not in self._side:
                 self._attempt(self._sink, name, value, self._from(value))
@@ -168,6 +170,8 @@ class _Compiler:
             raise NotBuilt
         made = built(stream, step, self._around)
         self._dead_letters(step.get("errors"), made)
+        for name, tag in tagged(step).items():
+            self._streams[name] = made.tagged(tag)
         for tag, sink in side_outputs(step):
             self._attempt(self._sink, sink.data, self._sinks[sink.data], made.tagged(tag))
         self._late(step, made)

@@ -15,6 +15,7 @@ from raystream.config.fields import (
     PARALLELISM,
     SCHEMA,
     SQL,
+    STREAM,
     TIME,
     UNIT,
     WATERMARK,
@@ -236,7 +237,7 @@ SOURCE = Record(
 SINK = Record(
     "a sink",
     {
-        "from": Field(NAMED, "Step or source. Default: the last step."),
+        "from": Field(STREAM, "Step or source. Default: the last step."),
         "kafka": Field(SINK_KAFKA, "Topic of Kafka."),
         "files": Field(SINK_FILES, "Directory; files appear whole, when a checkpoint commits."),
         **forms_of("sink", other_sinks()),

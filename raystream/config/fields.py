@@ -16,6 +16,7 @@ from raystream.config.shapes import (
 )
 
 NAMED = Text("a name", NAME, "use 1 to 60 of A-Z a-z 0-9 _ -")
+STREAM = Text("a name", rf"{NAME}(?:\.\S{{1,60}})?", "write the name of a step, or STEP.TAG")
 TIME = Text("a duration", DURATION, "for example 10s, 5m, 250ms")
 SQL = Text("an SQL expression", numbers=True)
 COLUMN = Text("a column name")

@@ -39,9 +39,21 @@ def side_sinks(document: Value) -> dict[str, Value]:
 
 
 def side_outputs(step: Value) -> list[tuple[str, Value]]:
-    """The side outputs of a process, or the branches of a split, and the sink of each."""
+    """The side outputs of a process, or the branches of a split, that have a sink; and the sink."""
+    outputs = _outputs(step)
+    sinks = {n: v.get("to") if isinstance(v.data, dict) else v for n, v in outputs.items()}
+    return [(name, sink) for name, sink in sinks.items() if sink is not None]
+
+
+def tagged(step: Value) -> dict[str, str]:
+    """How further steps name the side outputs or branches of a step: `STEP.TAG`, and the tag."""
+    name = step.get("name")
+    return {} if name is None else {f"{name.data}.{tag}": tag for tag in _outputs(step)}
+
+
+def _outputs(step: Value) -> dict[str, Value]:
     outputs = step.get("side_outputs") or step.get("split")
-    return [] if outputs is None else [(n, v.get("to") or v) for n, v in outputs.data.items()]
+    return {} if outputs is None else dict(outputs.data)
 
 
 def _policies(document: Value) -> list[Value]:
@@ -93,7 +105,8 @@ def _from(document: Value, problems: Problems) -> None:
     known = [name for name in named(document, "sources") if name != "source"]
     steps = document.get("steps")
     every = steps.data if steps is not None else []
-    later = [step["name"].data for step in every if step.get("name") is not None]
+    named_ = [step for step in every if step.get("name") is not None]
+    later = [name for step in named_ for name in (step["name"].data, *tagged(step))]
     for number, step in enumerate(every):
         others = next((step[v] for v in _OTHERS if step.get(v) is not None), None)
         for value in [step.get("from"), *(others.many() if others is not None else [])]:
@@ -102,7 +115,7 @@ def _from(document: Value, problems: Problems) -> None:
             text = f"the first step needs from: one of {', '.join(known)}"
             problems.add(step.place, step.path, text)
         name = step.get("name")
-        known = [*known, name.data] if name is not None else known
+        known = [*known, name.data, *tagged(step)] if name is not None else known
     side = side_sinks(document)
     for name, sink in named(document, "sinks").items():
         _known(sink.get("from"), known, later, problems)

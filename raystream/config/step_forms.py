@@ -13,6 +13,7 @@ from raystream.config.fields import (
     PARALLELISM,
     SCHEMA,
     SQL,
+    STREAM,
     TIME,
     UNIT,
     WATERMARK,
@@ -124,7 +125,7 @@ EMIT = ByKind(
 
 _COMMON: Mapping[str, Field] = {
     "name": Field(NAMED, "Identity of the step in checkpoints."),
-    "from": Field(NAMED, "Step or source. Default: the step above."),
+    "from": Field(STREAM, "Step or source. Default: the step above."),
     "parallelism": PARALLELISM,
 }
 
@@ -144,7 +145,7 @@ _END = Text("an end of an interval")
 JOIN = Record(
     "a join",
     {
-        "join": Field(NAMED, "The other stream: a step or source.", required=True),
+        "join": Field(STREAM, "The other stream: a step or source.", required=True),
         "keys": Field(  # `on` is a truth value in YAML 1.1
             ByKind(scalar=COLUMN, sequence=ListOf(COLUMN), mapping=MapOf(COLUMN, what="a column")),
             "Columns that are equal: names, or column here -> column there.",
@@ -169,7 +170,7 @@ JOIN = Record(
 ASOF_JOIN = Record(
     "an as-of join",
     {
-        "asof_join": Field(NAMED, "The stream of versions: a step or source.", required=True),
+        "asof_join": Field(STREAM, "The stream of versions: a step or source.", required=True),
         "keys": JOIN.fields["keys"],
         "how": Field(Word(("inner", "left")), "Default: inner, only rows with a version."),
         "within": Field(TIME, "How old a version may be. Default: any age."),
@@ -182,7 +183,7 @@ ASOF_JOIN = Record(
 LOOKUP = Record(
     "a lookup",
     {
-        "lookup": Field(NAMED, "The table, read whole before: a step or source.", required=True),
+        "lookup": Field(STREAM, "The table, read whole before: a step or source.", required=True),
         "keys": JOIN.fields["keys"],
         "how": Field(
             Word(("inner", "left", "semi", "anti")),
@@ -218,13 +219,15 @@ _BATCHES = {"batch_format": Field(_BATCH_FORMAT, "With each batch in this format
 
 _OUTPUT_SCHEMA = {"schema": Field(SCHEMA, "Columns of the new rows."), **_ERRORS}
 
+_TO = "Sink; steps read it as from: STEP.TAG."
+
 _SIDE_OUTPUTS = MapOf(
     ByKind(
         scalar=NAMED,
         mapping=Record(
             "a side output",
             {
-                "to": Field(NAMED, "Sink.", required=True),
+                "to": Field(NAMED, _TO),
                 "schema": Field(SCHEMA, "Columns of its rows. Default: those of the input."),
             },
         ),
@@ -237,7 +240,7 @@ _BRANCHES = MapOf(
         "a branch",
         {
             "where": Field(SQL, "Rows for which this is true.", required=True),
-            "to": Field(NAMED, "Sink.", required=True),
+            "to": Field(NAMED, _TO),
         },
     ),
     what="a branch",
@@ -379,7 +382,7 @@ STEP = Variants(
             "Class (rs.Process), called with each row of a key.",
             {
                 "with": Field(
-                    NAMED, "A second stream, with a key: on_left and on_right are called."
+                    STREAM, "A second stream, with a key: on_left and on_right are called."
                 ),
                 "broadcast": Field(Truth(), "Its rows go to every subtask. Default: false."),
                 "side_outputs": Field(_SIDE_OUTPUTS, "Where ctx.emit(tag, row) goes."),
@@ -405,7 +408,7 @@ STEP = Variants(
                 **_ERRORS,
             },
         ),
-        "union": _step("a union", "union", one_or_more(NAMED), "Rows of these steps, too.", {}),
+        "union": _step("a union", "union", one_or_more(STREAM), "Rows of these steps, too.", {}),
         "key_by": _step(
             "a key",
             "key_by",
@@ -413,6 +416,6 @@ STEP = Variants(
             "Key columns, or column -> SQL; [] removes the key.",
             _ERRORS,
         ),
-        **other_verbs(NAMED, _ERRORS, _COMMON),
+        **other_verbs(STREAM, _ERRORS, _COMMON),
     },
 )

@@ -40,14 +40,23 @@ def join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
 
 
 def asof_join(step: Any, left: Sequence[Row], right: Sequence[Row]) -> list[Row]:
-    """Each row with the last version up to its time; of versions of one time the last one."""
-    names = _names(step, left, 0), _names(step, right, 1)
+    """Each row with the last version up to its time; of versions of one time the last one.
+
+    A record of a table that removes the row of its key ends its version.
+    """
+    gone = {id(row) for row in right if step.deletes and row.get("op") == "delete"}
+    if step.deletes:
+        right = [row for row in right if row.get("op") != "update_before"]
+    shown = [{n: v for n, v in row.items() if n != "op"} for row in right]
+    names = _names(step, left, 0), _names(step, shown if step.deletes else right, 1)
     found = []
     for mine in left:
         held = [v for v in right if _equal(step, mine, v) and v[_TIME] <= mine[_TIME]]
         version = max(reversed(held), key=lambda row: row[_TIME], default=None)
         limit = step.within_ms
         if version is not None and limit is not None and mine[_TIME] - version[_TIME] > limit:
+            version = None
+        if version is not None and id(version) in gone:
             version = None
         if version is not None or step.how == "left":
             found.append(_beside(step, mine, version, names))

@@ -46,6 +46,6 @@ def _runs(key: list[int], times: list[int], ttl: int | None) -> list[list[int]]:
 
 def _frame(step: Any, run: list[int], place: int, times: list[int]) -> list[int]:
     if step.range_ms is None:
-        return run[max(0, place + 1 - (step.rows or 1)) : place + 1]
+        return run[max(0, place + 1 - (step.rows or len(run))) : place + 1]
     now = times[run[place]]
     return [number for number in run if now - step.range_ms <= times[number] <= now]

@@ -36,7 +36,10 @@ class Both(rs.Process):
 class Rules(Both):
     limits: rs.Map[str, int] = rs.state(broadcast=True)
 
-both, rules = Both(), Rules()
+class Odd(rs.Process):
+    def on_row(self, row, ctx): pass
+
+both, rules, made = Both(), Rules(), Odd()
 """
 
 
@@ -114,3 +117,29 @@ def test_top_and_reduce_are_verbs_of_streams_and_windows(tmp_path: Path) -> None
     assert "ttl is for a verb without a window" in refused(tmp_path, wrong)
     wrong = f"  - {{from: orders, reduce: more_verbs_job:lost, {window}}}"
     assert "did you mean 'last'?" in refused(tmp_path, wrong)
+
+
+def test_steps_read_branches_and_side_outputs(tmp_path: Path) -> None:
+    text = (
+        "  - {from: orders, split: {many: {where: n > 1}, one: {where: n = 1, to: one}}, name: s}\n"
+    )
+    text += "  - {from: s.many, filter: k = 'a', name: a}\n"
+    text += "  - {from: rules, join: s.one, keys: k, within: 1s, name: joined}\n"
+    text += "  - {from: s, union: [s.many], name: rest}\n"
+    text += "  - {from: orders, key_by: k}\n"
+    side = "side_outputs: {odd: {schema: {k: string}}}"
+    text += f"  - {{process: more_verbs_job:made, {COLUMNS}, {side}, name: p}}\n"
+    text += "  - {from: p.odd, filter: k = 'a'}\n"
+    sinks = "out: {files: {path: out}}\n  one: {files: {path: one}}"
+    names = {"a": "a", "j": "joined", "r": "rest", "p": "p", "m": "s.many"}
+    sinks += "".join(f"\n  o-{n}: {{from: {s}, files: {{path: {n}}}}}" for n, s in names.items())
+    nodes = loaded(tmp_path, text, sinks).graph().nodes
+    by_name = {node.name: node for node in nodes}
+    assert [edge.tag for edge in by_name["a"].inputs] == ["many"]
+    assert [edge.tag for edge in by_name["joined"].inputs] == ["main", "one"]
+    assert [edge.tag for edge in by_name["rest"].inputs] == ["main", "many"]
+    assert [edge.tag for edge in by_name["o-m"].inputs] == ["many"]
+    wrong = text.replace("from: s.many", "from: s.may")
+    assert "did you mean 's.many'?" in refused(tmp_path, wrong)
+    early = "  - {from: s.many, filter: n > 1}\n" + text
+    assert "step 's.many' is not above" in refused(tmp_path, early)

@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 import raystream as rs
 from raystream.config.load import load
 from raystream.config.to_python import to_python
+from raystream.data.changes import Changes, RowKind
+from raystream.errors import ConfigurationError
 from raystream.operators.asof_join import operator
 from raystream.operators.joins.kinds import JoinKind
+from raystream.testing import CRASH, feed
 from raystream.verify.evaluate import evaluate
+from raystream.verify.rows import TIME
 from tests import steps
 from tests.operators.joining import ON, Model, Row, Subtasks
 from tests.operators.test_interval_join import EVENT, in_order, played, rows_of
@@ -79,6 +83,114 @@ def test_each_row_has_the_version_of_its_time(
     played(subtasks, model, events)
     assert in_order(subtasks.output.rows) == in_order(model.rows)
     assert subtasks.counted == model.late == len(subtasks.output.late)
+
+
+class Ending(Versions):
+    """Versions with their kind behind the time; those that are gone end the one before."""
+
+    def process(self, port: int, rows: list[Row]) -> None:  # type: ignore[override]
+        for row in rows:
+            if not port:
+                super().process(port, [row])
+            elif row[0] is not None and row[-1] not in (None, RowKind.UPDATE_BEFORE):
+                ended = row[-1] == RowKind.DELETE
+                self.add_version((*row[:-2], ended, row[-2]))
+
+    def version(self, row: Row) -> None:
+        before = [v for v in self.held.get(row[0], []) if v[-1] <= row[-1]]
+        found = max(reversed(before), key=lambda v: v[-1], default=None)
+        if found is not None and (
+            found[-2] or (self.within is not None and row[-1] - found[-1] > self.within)
+        ):
+            found = None
+        if found is not None or self.kind is JoinKind.LEFT:
+            self.give(row, None if found is None else (*found[:-2], found[-1]))
+
+
+KIND_OF = st.sampled_from([None, *RowKind])
+
+
+@patch.object(operator, "PIECE", 2)
+@settings(max_examples=15, deadline=None)
+@given(st.lists(EVENT, max_size=14), KINDS, st.sampled_from([None, 0, 12]), st.data())
+def test_a_record_that_removes_a_row_ends_its_version(
+    events: list[tuple[str, Any]], kind: JoinKind, within: int | None, data: Any
+) -> None:
+    with_kinds = [
+        (what, [(*row, data.draw(KIND_OF)) for row in value] if what == "right" else value)
+        for what, value in events
+    ]
+    step = steps.AsofJoin(ON, kind, within_ms=within, deletes=True)
+    subtasks, model = Subtasks(step, 2, (None, Changes(("j",)))), Ending(kind, within)
+    played(subtasks, model, with_kinds)
+    assert in_order(subtasks.output.rows) == in_order(model.rows)
+    assert subtasks.counted == model.late == len(subtasks.output.late)
+
+
+def sales(parallelism: int) -> rs.Pipeline:
+    kafka = rs.Kafka("kafka:9092")
+    p = rs.Pipeline("versions", parallelism=parallelism)
+    columns = {"code": "string", "rate": "int"}
+    rates = p.read(kafka.topic("rates"), changes="upsert", key="code", schema=columns, name="rates")
+    columns = {"code": "string", "at": "int"}
+    sold = p.read(kafka.topic("sold"), event_time="at", schema=columns, name="sold")
+    sold.asof_join(rates, "code", how="left").write(rs.Collect(), name="out")
+    return p
+
+
+SOLD: list[Any] = [{"code": c, "at": at} for at in range(0, 40, 3) for c in "abc"]
+
+
+def test_versions_of_a_table_end_in_plain_python() -> None:
+    times = [(5, "a", 1), (8, "b", 2), (10, "a", None), (20, "a", 3), (30, "b", None)]
+    records = [
+        {"code": code, "rate": rate, "op": "delete" if rate is None else "update_after", TIME: at}
+        for at, code, rate in times
+    ]
+    found = evaluate(sales(1).graph(), {"rates": records, "sold": SOLD})["out"]
+    for row in found:
+        before = [r for t, c, r in times if c == row["code"] and t <= row["at"]]
+        assert row["rate"] == (before[-1] if before else None)
+
+
+@pytest.mark.parametrize("parallelism", [1, 3])
+def test_a_compacted_topic_is_a_table_of_versions(parallelism: int) -> None:
+    records: list[Any] = [
+        {"code": "a", "rate": 1},
+        {"code": "b", "rate": 2},
+        {"op": "delete", "code": "b"},
+        {"code": "a", "rate": 3},
+    ]
+    sold: list[Any] = [{**row, "at": row["at"] + 1_000_000} for row in SOLD]
+    given = {"rates": [*records[:3], CRASH, *records[3:]], "sold": [*sold[:9], CRASH, *sold[9:]]}
+    found = feed(sales(1), given, parallelism=parallelism, wall_ms=0)["out"]
+    assert {row["code"]: row["rate"] for row in found} == {"a": 3, "b": None, "c": None}
+    assert len(found) == len(SOLD)
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [
+        (lambda p, a, t: a.asof_join(t, {"k": "m"}), "told apart by k, not by m"),
+        (lambda p, a, t: a.asof_join(t.filter("m > 1"), "k"), "itself, and filter"),
+        (lambda p, a, t: a.asof_join(a.key_by("k").aggregate(m=rs.count()), "k"), "only added"),
+        (lambda p, a, t: a.asof_join(timed(p), "k"), "leave event_time= of this read out"),
+    ],
+)
+def test_tables_that_have_no_versions_are_refused(build: Any, said: str) -> None:
+    p = rs.Pipeline("versions")
+    a = p.read(rs.Rows([{"k": 1, "at": 1}]), event_time="at", schema={"k": "int", "at": "int"})
+    topic = rs.Kafka("kafka:9092").topic("t")
+    schema = {"k": "int", "m": "int"}
+    table = p.read(topic, changes="upsert", key="k", schema=schema)
+    with pytest.raises(ConfigurationError, match=said):
+        build(p, a, table)
+
+
+def timed(p: rs.Pipeline) -> rs.Stream:
+    topic = rs.Kafka("kafka:9092").topic("u")
+    schema = {"k": "int", "m": "int"}
+    return p.read(topic, changes="upsert", key="k", schema=schema, event_time="m")
 
 
 @pytest.mark.parametrize(("parallelism", "within"), [(1, None), (4, "8s")])

@@ -4,6 +4,8 @@
   in a second one. A version that comes late holds from then on, unless a later one is known.
 - A row that comes behind the watermark is late: counted, and given to `.late`. The versions of its
   time are gone.
+- A record that removes the row of its key is a version that no row has. Of a deleted key it stays
+  as the last version, so that an earlier one which comes late does not hold again.
 - The end of a bounded input gives all rows that wait; versions stay.
 """
 
@@ -18,8 +20,10 @@ import polars as pl
 
 from raystream.context import LeftOut
 from raystream.data.batch import TIME, Batch
+from raystream.data.changes import CHANGE, RowKind
 from raystream.data.keys import canonical
 from raystream.data.left_out import left_out
+from raystream.ids import HIDDEN
 from raystream.operators.asof_join.step import AsofJoin as Step
 from raystream.operators.final_rows import final_rows
 from raystream.operators.joins.kinds import JoinKind
@@ -35,6 +39,7 @@ from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 _BEGIN = -(2**62)
 _END = 2**62
 _SLOT = 60_000
+_ENDED = f"{HIDDEN}ended"
 
 
 class AsofJoin(PiecewiseOperator):
@@ -61,7 +66,8 @@ class AsofJoin(PiecewiseOperator):
 
     def _types(self, port: int) -> dict[str, pl.DataType]:
         frame = canonical(self._step.schemas[port].empty(), self._step.keys(port))
-        return {**frame.schema, TIME: pl.Int64()}
+        ended = {_ENDED: pl.Boolean()} if port and self._step.deletes else {}
+        return {**frame.schema, TIME: pl.Int64(), **ended}
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -81,7 +87,12 @@ class AsofJoin(PiecewiseOperator):
             raise untyped(self.ctx.step, self.ctx.origin)
         self._drain()
         names = self._step.schemas[port].names()
-        rows = canonical(final_rows(batch.frame).select(*names, TIME), self._keys[port])
+        frame = final_rows(batch.frame)
+        if port and self._step.deletes:
+            frame = _versions(frame, [*names, TIME, _ENDED])
+        else:
+            frame = frame.select(*names, TIME)
+        rows = canonical(frame, self._keys[port])
         over = rows[TIME] < self._watermark
         if port:
             rows, over = rows.drop_nulls(self._keys[1]), over.filter(_has(rows, self._keys[1]))
@@ -176,7 +187,11 @@ class AsofJoin(PiecewiseOperator):
             first = end
 
     def _held(self, rows: pl.DataFrame, versions: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """Pairs whose version is not too old."""
+        """Pairs whose version has not ended, and is not too old."""
+        if self._step.deletes:
+            ended = versions[_ENDED]
+            yield from self._alone(rows.filter(ended))
+            rows, versions = rows.filter(~ended), versions.filter(~ended)
         if self._within is not None:
             fresh = rows[TIME] - self._within <= versions[TIME]
             yield from self._alone(rows.filter(~fresh))
@@ -187,6 +202,13 @@ class AsofJoin(PiecewiseOperator):
     def _alone(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
         if rows.height and self._step.how is JoinKind.LEFT:
             yield self._pairs.of(rows, None)
+
+
+def _versions(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Records of a table as versions; those that do nothing are left out."""
+    kind = pl.col(CHANGE)
+    sets = frame.filter(kind.is_not_null() & (kind != RowKind.UPDATE_BEFORE.value))
+    return sets.with_columns((kind == RowKind.DELETE.value).alias(_ENDED)).select(names)
 
 
 def _has(rows: pl.DataFrame, keys: Sequence[str]) -> pl.Series:

@@ -18,7 +18,14 @@ PAIRS = 1_000_000
 """Rows that are aggregated at once, those of overlapping frames counted again."""
 
 
-def computed(step: Over, reads: Reads, rows: pl.DataFrame, key: Rows, new: Rows) -> Finished:
+def computed(
+    step: Over,
+    reads: Reads,
+    rows: pl.DataFrame,
+    key: Rows,
+    new: Rows,
+    totals: Finished | None = None,
+) -> Finished:
     """The functions of some rows, as columns.
 
     Args:
@@ -27,12 +34,16 @@ def computed(step: Over, reads: Reads, rows: pl.DataFrame, key: Rows, new: Rows)
         rows: Rows with their values, by sequence, then in order, with ROW and TIME.
         key: Number of the sequence of each, rising.
         new: Positions of those whose functions are computed.
+        totals: The aggregates, if they are over all rows so far.
     """
     first = np.searchsorted(key, key[new])
     parts: list[pl.DataFrame] = []
     reasons: list[pl.Series] = []
     cut = 0
-    if step.aggregates:
+    if totals is not None:
+        cut, parts = totals.cut, [totals.frame.select(*step.aggregates)]
+        reasons = [] if totals.reasons is None else [totals.reasons]
+    elif step.aggregates:
         low, high = _frames(step, rows, key, new)
         ordered = rows.with_columns(pl.col(ROW).cast(pl.Int128()).alias(ORDER))
         for begin, end in _chunks(high - low):

@@ -4,8 +4,9 @@
 - A row whose event time is behind the watermark when it comes is late: counted (`late_rows`), and
   emitted in `.late`.
 - State: the rows that wait; and of each key the rows that later ones may look back at: so many as
-  `rows` and the lags need, or those within `range` of the watermark. With a `ttl` rows of a key
-  with a longer pause between them do not see each other, and are counted from 1 again.
+  `rows` and the lags need, or those within `range` of the watermark; for aggregates over all rows
+  one accumulator. With a `ttl` rows of a key with a longer pause between them do not see each
+  other, and are counted from 1 again.
 - The end of a bounded input emits all rows.
 """
 
@@ -28,6 +29,7 @@ from raystream.operators.final_rows import final_rows
 from raystream.operators.operator import Output
 from raystream.operators.over.columns import ARRIVAL, ROW, UNTIL, Reads
 from raystream.operators.over.frames import computed
+from raystream.operators.over.running import running
 from raystream.operators.over.step import Over as Step
 from raystream.operators.row_errors import RowErrors
 from raystream.operators.tables import PiecewiseOperator, StateTable
@@ -55,12 +57,13 @@ class Over(PiecewiseOperator):
         self._reads: Reads | None = None
         lags = max((lag.by for lag in step.lags.values()), default=0)
         numbered = any(isinstance(one, RowNumber) for one in step.functions.values())
-        self._back = max((step.rows or 1) - 1, lags, int(numbered))
+        self._back = max((step.rows or 1) - 1, lags, int(numbered or step.is_running))
         waiting = partial(TimeTable, self._by, time=TIME, width=_SLOT_MS)
         past = partial(KeyedTable, self._by, time=UNTIL)
         self._waiting = StateTable("waiting", step.keys, waiting)
         self._past = StateTable("past", step.keys, past)
-        super().__init__(self._waiting, self._past)
+        self._totals = StateTable("totals", step.keys, past)
+        super().__init__(self._waiting, self._past, self._totals)
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
         """Open the error policy."""
@@ -146,6 +149,7 @@ class Over(PiecewiseOperator):
                 first = end
         if self._watermark > _BEGIN:
             self._past.forget(self._watermark)
+            self._totals.forget(self._watermark)
 
     def _emit(self, rows: pl.DataFrame) -> None:
         """Compute the functions of rows, which no earlier ones are missing for."""
@@ -166,10 +170,33 @@ class Over(PiecewiseOperator):
         every, place, new = every[by_key], place[by_key], np.flatnonzero(by_key >= past.height)
         sequence = self._sequences(every, place)
         every = _numbered(every, sequence)
-        found = computed(self._step, reads, every, sequence, new)
+        totals = self._running(keys, every, place, sequence, new)
+        found = computed(self._step, reads, every, sequence, new, totals)
         found.count_cut(self.ctx)
         self._keep(table, every, place, sequence)
         self._give(rows, found, np.argsort(order, kind="stable"))
+
+    def _running(
+        self, keys: pl.DataFrame, rows: pl.DataFrame, key: Rows, sequence: Rows, new: Rows
+    ) -> Finished | None:
+        """The aggregates over all rows so far; the accumulators behind them are kept."""
+        if not self._step.is_running:
+            return None
+        aggregation = self._known(rows).aggregation
+        first = new[np.unique(key[new], return_index=True)[1]]
+        goes_on = (first > 0) & (sequence[first] == sequence[first - 1])
+        seeds: tuple[Rows, pl.DataFrame] = sequence[:0], pl.DataFrame()
+        if goes_on.any() and self._totals.table is not None:
+            had, before = self._totals.table.get(keys)
+            goes_on &= had
+            seeds = sequence[first[goes_on]], before.filter(pl.Series(goes_on))
+        found, behind = running(aggregation, rows, sequence, new, seeds)
+        last, ttl = np.unique(_last_of_each(key[new])), self._step.ttl_ms
+        times = rows.get_column(TIME)[new[last]].alias(UNTIL)
+        until = pl.lit(None, pl.Int64()).alias(UNTIL) if ttl is None else times + ttl
+        table, kept = self._totals.fitted(keys.hstack(behind[last]).with_columns(until))
+        table.upsert(kept)
+        return found
 
     def _give(self, rows: pl.DataFrame, found: Finished, place: Rows) -> None:
         """Emit rows with their functions, which are at other places."""

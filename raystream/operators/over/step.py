@@ -26,7 +26,8 @@ class Over(KeyedStep):
         keys: Key columns; none: all rows are of one sequence, computed by one subtask.
         functions: Output column -> aggregate, rs.row_number or rs.lag.
         rows: Aggregates are over so many rows, the last of which is the row itself.
-        range_ms: Or over the rows that are at most so much older in event time.
+        range_ms: Or over the rows that are at most so much older in event time; neither: over all
+            rows so far.
         ttl_ms: A key without a row for so long in event time is forgotten; None: never.
         errors: Policy for rows that cannot be computed, and for results that do not fit.
         columns: Schema of the rows, set by the plan if it is known.
@@ -61,6 +62,11 @@ class Over(KeyedStep):
     def lags(self) -> dict[str, Lag]:
         """The values of earlier rows."""
         return {n: one for n, one in self.functions.items() if isinstance(one, Lag)}
+
+    @property
+    def is_running(self) -> bool:
+        """Whether aggregates are over all rows so far."""
+        return self.rows is None and self.range_ms is None and bool(self.aggregates)
 
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
         """Those of aggregates of the user."""
