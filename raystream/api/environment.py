@@ -17,6 +17,7 @@ from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
 from raystream.connectors.traits import cluster_of
 from raystream.errors import ConfigurationError
 from raystream.graph.policies import DeliveryGuarantee
+from raystream.native import SWITCH
 from raystream.units import seconds, state_size
 
 if TYPE_CHECKING:
@@ -162,4 +163,4 @@ _READ: Mapping[str, Callable[[str], Any]] = {
     "state_directory": str,
     "delivery_guarantee": _guarantee,
 }
-_VARIABLES = (*map(variable_of, _READ), BOOTSTRAP_VARIABLE)
+_VARIABLES = (*map(variable_of, _READ), BOOTSTRAP_VARIABLE, SWITCH)

@@ -42,7 +42,7 @@ def record_decoder(form: Format, options: ReadOptions, schema: Schema) -> Decode
         return form.of_line(tuple(options.record)).decoder(schema)
     decoder = form.decoder(schema)
     if isinstance(form, Json) and options.record:
-        return _Watching(decoder, UnknownFields(options.record))
+        return Watching(decoder, UnknownFields(options.record))
     return decoder
 
 
@@ -78,16 +78,17 @@ def nulled_of(encoder: Encoder) -> int:
     return encoder.nulled() if isinstance(encoder, JsonEncoder) else 0
 
 
-class _Watching:
+class Watching:
     """A decoder that reports fields which no column takes."""
 
     def __init__(self, decoder: Decoder, fields: UnknownFields) -> None:
         self.schema = decoder.schema
-        self._decode = decoder.decode
-        self._look = fields.look
+        self.decoder = decoder
+        self.fields = fields
 
     def decode(self, payloads: Sequence[bytes | None]) -> Decoded:
-        decoded, unknown = self._decode(payloads), self._look(payloads)
+        """Decode these, and look at some of them."""
+        decoded, unknown = self.decoder.decode(payloads), self.fields.look(payloads)
         return replace(decoded, unknown=unknown) if unknown else decoded
 
 

@@ -21,6 +21,7 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Decoded, RejectedRow
 from raystream.formats.json_numbers import JsonNumbers
+from raystream.formats.native_json import NativeJson, obstacle
 from raystream.formats.not_finite import holds_floats, not_finite
 from raystream.formats.timestamps import Texts, unwritable, without
 
@@ -87,7 +88,10 @@ class Json:
 
 
 class JsonDecoder:
-    """Payloads -> columns of `schema`."""
+    """Payloads -> columns of `schema`.
+
+    `native` decodes what it is sure of in Rust; None: `not_native` says why it does not.
+    """
 
     def __init__(self, schema: Schema, texts: Texts) -> None:
         self.schema = schema
@@ -96,9 +100,17 @@ class JsonDecoder:
         self._names = self._raw.names()
         self._decode, self._attributes = _decoder(self._raw)
         self._numbers = JsonNumbers(self._raw.columns)
+        self.not_native = obstacle(self._raw)
+        self.native = (
+            None if self.not_native else NativeJson(self._raw, self.decode_here, texts.read)
+        )
 
     def decode(self, payloads: Sequence[bytes | None]) -> Decoded:
-        """Decode all at once; continue behind each one that offends."""
+        """Decode all at once; natively, where that can be."""
+        return self.decode_here(payloads) if self.native is None else self.native.decode(payloads)
+
+    def decode_here(self, payloads: Sequence[bytes | None]) -> Decoded:
+        """Decode in Python; continue behind each one that offends."""
         rejected: list[RejectedRow] = []
         try:
             rows = list(map(self._decode, payloads))  # type: ignore[arg-type]

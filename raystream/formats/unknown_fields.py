@@ -36,24 +36,27 @@ class UnknownFields:
 
     def look(self, payloads: Sequence[bytes | None]) -> dict[str, int]:
         """Field -> how many of the records looked at have it."""
+        return self.seen(payloads[self.places(len(payloads))])
+
+    def seen(self, payloads: Sequence[bytes | None]) -> dict[str, int]:
+        """Field -> how many of these records have it."""
         found: dict[str, int] = {}
-        for payload in self._chosen(payloads):
+        for payload in payloads:
             value = _object(payload)
             if type(value) is dict:
                 for name in set(self._fields.unknown(value)):
                     found[name] = found.get(name, 0) + 1
         return found
 
-    def _chosen(self, payloads: Sequence[bytes | None]) -> Sequence[bytes | None]:
-        """All at first, then a few, each time others."""
-        number = len(payloads)
+    def places(self, number: int) -> slice:
+        """Which of the next records to look at: all at first, then a few, each time others."""
         if number <= AT_LEAST:
-            return payloads
+            return slice(None)
         most = max(AT_LEAST, number // EVERY, min(self._left, number))
         self._left -= min(self._left, number)
         step = -(-number // most)
         self._turn += 1
-        return payloads[self._turn % step :: step]
+        return slice(self._turn % step, None, step)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from raystream.connectors.kafka.clients import ClientError, Place, ProducerStati
 from raystream.connectors.kafka.failures import PASSING
 from raystream.connectors.kafka.heard import Heard, Hearing
 from raystream.connectors.kafka.suspects import guilt_of, placed
+from raystream.connectors.kafka.transaction_samples import transaction_in
 from raystream.errors import ConfigurationError
+from raystream.native import module
 from raystream.observe.silence import Silence
 
 T = TypeVar("T")
@@ -155,6 +157,8 @@ class ConfluentConsumer:
             "logger": log,
         }
         self._consumer = _made(ck.Consumer, "consumer_config", {**mine, **config})
+        self._client_id = str(config.get("client.id", "rdkafka"))
+        self._native: Any = None
         self.consume: Callable[[int, float], Sequence[clients.Message]] = cast(
             "Callable[[int, float], Sequence[clients.Message]]", self._consumer.consume
         )
@@ -208,8 +212,21 @@ class ConfluentConsumer:
         """Partitions whose broker does not answer."""
         return self._hearing.silent
 
+    def lend(self, fields: Sequence[Any], around: Sequence[str]) -> Any:
+        """A native reader of its records; it must be given each partition before it is assigned.
+
+        Raises:
+            ImportError: there is none here.
+            RuntimeError: it does not know this client.
+        """
+        of, library = self._client_id, ck.cimpl.__file__
+        self._native = module().Reader(self._consumer, library, of, fields, around)
+        return self._native
+
     def close(self) -> None:
-        """Close."""
+        """Close, first what was lent."""
+        if self._native is not None:
+            self._native.close()
         self._consumer.close()
 
 
@@ -351,7 +368,7 @@ class ConfluentProducer:
     def statistics(self) -> ProducerStatistics | None:
         """Newest sample."""
         sample = self._reports.sample
-        return None if sample is None else _parsed(sample)
+        return None if sample is None else transaction_in(sample)
 
     def silent(self) -> Sequence[Silence]:
         """Brokers that it waits for; parses a sample on each call, so call it rarely."""
@@ -360,23 +377,6 @@ class ConfluentProducer:
         if sample is not None:
             reports.heard.see(json.loads(sample))
         return reports.heard.keep_waiting()
-
-
-def _parsed(sample: str) -> ProducerStatistics:
-    content = json.loads(sample)
-    eos = content.get("eos", {})
-    written = {
-        int(number)
-        for topic in content.get("topics", {}).values()
-        for number, partition in topic.get("partitions", {}).items()
-        if int(number) >= 0 and partition.get("txmsgs", 0) > 0
-    }
-    return ProducerStatistics(
-        eos.get("producer_id", -1),
-        eos.get("producer_epoch", -1),
-        eos.get("txn_state", ""),
-        tuple(sorted(written)),
-    )
 
 
 def first_answer(

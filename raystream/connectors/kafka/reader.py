@@ -6,13 +6,12 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from itertools import groupby
 
 import polars as pl
 
 from raystream.connectors.base import Chunk, Position, ReadOptions, Rejected, Run, Split
-from raystream.connectors.columns import decode_schema, record_decoder
+from raystream.connectors.columns import decode_schema, index_of_row, record_decoder
 from raystream.connectors.kafka import clients
 from raystream.connectors.kafka.clients import (
     ClientError,
@@ -24,9 +23,11 @@ from raystream.connectors.kafka.clients import (
 )
 from raystream.connectors.kafka.failures import KafkaFailure
 from raystream.connectors.kafka.message_columns import message_columns
+from raystream.connectors.kafka.native_reading import NativeReading, native_reading
 from raystream.connectors.kafka.payload_size import payload_bytes
 from raystream.connectors.kafka.read_errors import damaged, offset_gone, refused, topic_gone
 from raystream.connectors.kafka.stalls import Stalls
+from raystream.connectors.kafka.stretches import Partition, Stretch, overruns, without_overrun
 from raystream.connectors.kafka.topic_ids import TopicIds
 from raystream.connectors.kafka.upserts import UpsertDecoder
 from raystream.data.batch import TIME
@@ -38,6 +39,9 @@ from raystream.observe.silence import Silence
 
 CONSUME = 2000
 """Records per call: longer lists leave the L2 cache and cost up to 60 % more (hot-path.md 3)."""
+
+EVENTS = 100
+"""Events taken per poll of the consumer's own queue, where the native reader takes the records."""
 
 _GONE = frozenset({clients.AUTO_OFFSET_RESET, clients.LOG_TRUNCATION, 1})
 _OF_DAMAGE = ("CRC", "Bad message", "INVALID_MSG", "orrupt", "ompress")
@@ -56,39 +60,6 @@ _PASSING = frozenset(
 """Answers of a broker that starts, moves or is busy: librdkafka retries by itself."""
 
 _REFUSED = frozenset({clients.AUTHENTICATION, 29, 30, 31, 58})
-
-
-@dataclass(slots=True)
-class _Partition:
-    split: SplitId
-    topic: str
-    number: int
-    offset: int
-    epoch: int | None
-    topic_id: str | None
-    end: int | None
-    at_end: bool = False
-    paused: bool = False
-
-    def position(self) -> Position:
-        return {"offset": self.offset, "epoch": self.epoch, "topic_id": self.topic_id}
-
-    def finished(self) -> bool:
-        return self.end is not None and self.offset >= self.end
-
-    def place(self) -> Place:
-        return Place(self.topic, self.number, self.offset, self.epoch)
-
-
-@dataclass(slots=True)
-class _Stretch:
-    """Messages [first, last) of a poll are consecutive and from one partition."""
-
-    partition: _Partition
-    first: int
-    last: int
-    overran: bool = False
-    position: Position = None
 
 
 class KafkaReader:
@@ -127,8 +98,9 @@ class KafkaReader:
         upserts = options.changes is ReadChanges.UPSERT
         self._decoder = None if upserts else _payload_decoder(format, options)
         self._upserts = UpsertDecoder(format, key_format, options) if upserts else None
-        self._partitions: dict[tuple[str, int], _Partition] = {}
-        self._by_split: dict[SplitId, _Partition] = {}
+        self._native, self._not_native = native_reading(consumer, self._decoder, options)
+        self._partitions: dict[tuple[str, int], Partition] = {}
+        self._by_split: dict[SplitId, Partition] = {}
         self._topics: set[str] = set()
         self._one_topic: str | None = None
         self._topic_ids = TopicIds(cluster, background, now)
@@ -139,7 +111,7 @@ class KafkaReader:
         topic, _, number = split.id.rpartition("/")
         start = split.start
         end = None if split.end is None else int(split.end["offset"])
-        partition = _Partition(
+        partition = Partition(
             split.id,
             topic,
             int(number),
@@ -155,9 +127,14 @@ class KafkaReader:
         self._topic_ids.expect(topic, partition.topic_id)
         if not partition.finished():
             try:
-                self._consumer.assign_more([partition.place()])
+                self._assign(partition)
             except ClientError as error:
                 raise KafkaFailure(str(error), f"topic {topic}, partition {number}") from None
+
+    def _assign(self, partition: Partition) -> None:
+        if self._native is not None:
+            self._native.add(partition)
+        self._consumer.assign_more([partition.place()])
 
     def poll(self, max_rows: int) -> Chunk | None:
         """Up to max_rows rows (never more than CONSUME), or None.
@@ -169,7 +146,13 @@ class KafkaReader:
             return None
         if self._stalls.due():
             self._stalls.check(self._waiting())
-        messages = self._consumer.consume(min(max_rows, CONSUME), 0)
+        most = min(max_rows, CONSUME)
+        if self._native is None:
+            return self._poll(most)
+        return self._poll(EVENTS) or self._poll_native(self._native, most)
+
+    def _poll(self, most: int) -> Chunk | None:
+        messages = self._consumer.consume(most, 0)
         if not messages:
             complaint = self._consumer.complaint()
             if complaint is not None:
@@ -185,6 +168,37 @@ class KafkaReader:
         if not stretches and not moved:
             return None
         return self._chunk(messages, stretches, moved)
+
+    def _poll_native(self, native: NativeReading, most: int) -> Chunk | None:
+        polled = native.poll(most)
+        if polled is None:
+            return None
+        stretches = []
+        for partition, first, last, offset, epoch, overran in native.runs(polled):
+            stretch = Stretch(partition, first, last, overran)
+            self._move(stretch, offset, epoch)
+            stretches.append(stretch)
+        moved = self._events(native.events(polled))
+        if not stretches and not moved:
+            return None
+        decoded = native.decoded(polled)
+        bad = [row.index for row in decoded.rejected]
+
+        def reject(rows: Sequence[int], reason: str) -> tuple[Rejected, ...]:
+            records = (native.message(polled, index_of_row(row, bad)) for row in rows)
+            return tuple(self._rejected(record, reason) for record in records)
+
+        rejected = tuple(
+            self._rejected(native.message(polled, row.index), row.reason)
+            for row in decoded.rejected
+        )
+        frame = native.with_message_columns(decoded.frame, polled, bad)
+        runs = _runs(stretches, moved, bad, frame.height)
+        return Chunk(frame, runs, rejected, reject, polled.size, decoded.unknown)
+
+    def native_state(self) -> str:
+        """`on`, or why not."""
+        return self._not_native or "on"
 
     def caught_up(self, split: SplitId) -> bool:
         """True if the last known state of the partition is its end, and nothing waits after it.
@@ -214,7 +228,7 @@ class KafkaReader:
             if partition.paused:
                 self._consumer.unassign([partition.place()])
             else:
-                self._consumer.assign_more([partition.place()])
+                self._assign(partition)
 
     def committed(self, positions: Mapping[SplitId, Position]) -> None:
         """Publish positions to the group, for lag tools only."""
@@ -266,12 +280,12 @@ class KafkaReader:
             if not partition.paused and not self.caught_up(split)
         ]
 
-    def _stretches(self, messages: Sequence[Message]) -> list[_Stretch]:
+    def _stretches(self, messages: Sequence[Message]) -> list[Stretch]:
         if not messages:
             return []
         if len(self._partitions) == 1:
             (only,) = self._partitions.values()
-            return [_Stretch(only, 0, len(messages))]
+            return [Stretch(only, 0, len(messages))]
         topic = self._one_topic
         keys = (
             [(m.topic(), m.partition()) for m in messages]
@@ -283,32 +297,29 @@ class KafkaReader:
         for key, group in groupby(keys):
             last = first + len(list(group))
             place = (topic, key) if topic is not None else key
-            stretches.append(_Stretch(self._partitions[place], first, last))  # type: ignore[index]
+            stretches.append(Stretch(self._partitions[place], first, last))  # type: ignore[index]
             first = last
         return stretches
 
     def _advance(
-        self, messages: Sequence[Message], stretches: list[_Stretch]
-    ) -> tuple[Sequence[Message], list[_Stretch]]:
+        self, messages: Sequence[Message], stretches: list[Stretch]
+    ) -> tuple[Sequence[Message], list[Stretch]]:
         """Move positions past what was read; drop what is beyond a partition's end."""
-        if any(_overruns(stretch.partition, messages[stretch.last - 1]) for stretch in stretches):
-            messages, stretches = _without_overrun(messages, stretches)
+        if any(overruns(stretch.partition, messages[stretch.last - 1]) for stretch in stretches):
+            messages, stretches = without_overrun(messages, stretches)
         for stretch in stretches:
-            partition = stretch.partition
-            was_finished = partition.finished()
-            partition.at_end = False
-            if stretch.overran:
-                partition.offset = max(partition.offset, partition.end or 0)
-            elif stretch.first < stretch.last:
-                newest = messages[stretch.last - 1]
-                partition.offset = newest.offset() + 1
-                partition.epoch = newest.leader_epoch()
-            stretch.position = partition.position()
-            if partition.finished() and not was_finished:
-                self._consumer.unassign([partition.place()])
+            newest = messages[stretch.last - 1]
+            self._move(stretch, newest.offset() + 1, newest.leader_epoch())
         return messages, stretches
 
-    def _events(self, events: Sequence[Message]) -> list[_Partition]:
+    def _move(self, stretch: Stretch, offset: int, epoch: int | None) -> None:
+        partition = stretch.partition
+        was_finished = partition.finished()
+        stretch.move(offset, epoch)
+        if partition.finished() and not was_finished:
+            self._consumer.unassign([partition.place()])
+
+    def _events(self, events: Sequence[Message]) -> list[Partition]:
         """Ends of partitions: the position may move over control records; errors are raised."""
         moved = []
         for event in events:
@@ -359,19 +370,13 @@ class KafkaReader:
     def _chunk(
         self,
         messages: Sequence[Message],
-        stretches: Sequence[_Stretch],
-        moved: Sequence[_Partition],
+        stretches: Sequence[Stretch],
+        moved: Sequence[Partition],
     ) -> Chunk:
         values = list(map(type(messages[0]).value, messages)) if messages else []
         decoded = self._decoded(messages, values)
         bad = [row.index for row in decoded.rejected]
-        runs = []
-        for stretch in stretches:
-            first = stretch.first - bisect_left(bad, stretch.first) if bad else stretch.first
-            last = stretch.last - bisect_left(bad, stretch.last) if bad else stretch.last
-            runs.append(Run(stretch.partition.split, first, last, stretch.position))
-        rows = decoded.frame.height
-        runs += [Run(p.split, rows, rows, p.position()) for p in moved]
+        runs = _runs(stretches, moved, bad, decoded.frame.height)
         frame = self._with_message_columns(decoded.frame, messages, bad)
         rejected = tuple(self._rejected(messages[r.index], r.reason) for r in decoded.rejected)
 
@@ -381,7 +386,7 @@ class KafkaReader:
             return tuple(self._rejected(kept[row], reason) for row in rows)
 
         size = payload_bytes(values)
-        return Chunk(frame, tuple(runs), rejected, reject, size, decoded.unknown)
+        return Chunk(frame, runs, rejected, reject, size, decoded.unknown)
 
     def _decoded(self, messages: Sequence[Message], values: Sequence[bytes | None]) -> Decoded:
         if self._upserts is None:
@@ -428,23 +433,16 @@ class KafkaReader:
         )
 
 
-def _overruns(partition: _Partition, newest: Message) -> bool:
-    return partition.end is not None and newest.offset() >= partition.end
-
-
-def _without_overrun(
-    messages: Sequence[Message], stretches: Sequence[_Stretch]
-) -> tuple[list[Message], list[_Stretch]]:
-    kept: list[Message] = []
-    cut = []
+def _runs(
+    stretches: Sequence[Stretch], moved: Sequence[Partition], bad: Sequence[int], rows: int
+) -> tuple[Run, ...]:
+    """Runs of a frame without these records, and empty ones of partitions that only moved."""
+    runs = []
     for stretch in stretches:
-        first, last, end = stretch.first, stretch.last, stretch.partition.end
-        if end is not None:
-            last = bisect_left(messages, end, first, last, key=lambda m: m.offset())
-        start = len(kept)
-        kept += messages[first:last]
-        cut.append(_Stretch(stretch.partition, start, len(kept), overran=last < stretch.last))
-    return kept, cut
+        first = stretch.first - bisect_left(bad, stretch.first) if bad else stretch.first
+        last = stretch.last - bisect_left(bad, stretch.last) if bad else stretch.last
+        runs.append(Run(stretch.partition.split, first, last, stretch.position))
+    return (*runs, *(Run(p.split, rows, rows, p.position()) for p in moved))
 
 
 def _payload_decoder(format: Format, options: ReadOptions) -> Decoder:  # noqa: A002

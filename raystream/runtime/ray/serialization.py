@@ -17,6 +17,7 @@ import cloudpickle
 from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
 from raystream.errors import ConfigurationError
 from raystream.job.spec import JobSpec, OpenRequest
+from raystream.native import SWITCH
 from raystream.runtime.points import to_hand_on
 
 _JOB = "raystream job"
@@ -48,14 +49,15 @@ def pack_job(job: JobSpec) -> bytes:
 def environment_of_job(points: Mapping[str, str] | None = None) -> dict[str, str]:
     """Variables that every process of a job gets from its driver.
 
-    The driver's brokers are used by all processes, even on a cluster started without them.
+    The driver's brokers are used by all processes, even on a cluster started without them; the
+    same for its word about the native reader.
 
     Args:
         points: Named points, for tests; None: those of this process.
     """
-    given = os.environ.get(BOOTSTRAP_VARIABLE)
-    brokers = {BOOTSTRAP_VARIABLE: given} if given else {}
-    return {**brokers, **(to_hand_on(os.environ) if points is None else points)}
+    names = (BOOTSTRAP_VARIABLE, SWITCH)
+    given = {name: value for name in names if (value := os.environ.get(name))}
+    return {**given, **(to_hand_on(os.environ) if points is None else points)}
 
 
 def unpack_job(data: bytes) -> JobSpec:

@@ -12,8 +12,17 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from raystream.data.batch import MESSAGE_KEY, TIME
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, RaystreamError
+from raystream.native import SWITCH, why_not
 
 NUMBERS = Schema({"n": pl.Int64()})
+
+
+@pytest.fixture(autouse=True, params=["python", "native"])
+def reads(request, monkeypatch):
+    """Each test by both ways of reading."""
+    if request.param == "native" and why_not():
+        pytest.skip(f"no native reader: {why_not()}")
+    monkeypatch.setenv(SWITCH, "1" if request.param == "native" else "0")
 
 
 def _number(n, partition=0, **more):
