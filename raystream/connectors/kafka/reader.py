@@ -308,6 +308,9 @@ class KafkaReader:
         if any(overruns(stretch.partition, messages[stretch.last - 1]) for stretch in stretches):
             messages, stretches = without_overrun(messages, stretches)
         for stretch in stretches:
+            if stretch.first == stretch.last:
+                self._move(stretch, stretch.partition.offset, stretch.partition.epoch)
+                continue
             newest = messages[stretch.last - 1]
             self._move(stretch, newest.offset() + 1, newest.leader_epoch())
         return messages, stretches
