@@ -95,6 +95,11 @@ def print_cpu(file: str) -> None:
             print(f"{_cpu(command, environment):.2f} s  {name}")
 
 
+def validate_cpu() -> float:
+    """CPU seconds of validating `FILE`, with its bytecode written."""
+    return _cpu([*_COMMAND, "validate", FILE], os.environ)
+
+
 def _cpu(command: list[str], environment: Mapping[str, str]) -> float:
     """The least CPU time of some runs; the first writes bytecode and does not count."""
     found = []
