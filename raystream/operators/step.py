@@ -16,6 +16,7 @@ from raystream.errors import ConfigurationError
 from raystream.graph.policies import ErrorPolicy, WatermarkStrategy
 from raystream.ids import StepName
 from raystream.operators.call import OTHER_STREAMS, Call, Made
+from raystream.operators.fast_path import ROWS_ARE_DICTS, FastPath, missed, taken
 from raystream.operators.needs import Needed
 
 if TYPE_CHECKING:
@@ -335,6 +336,16 @@ class Step:
     def told_by_rows(self) -> bool:
         """Whether the columns of one batch show if it fits."""
         return True
+
+    # -- speed: asked by plan/fast_paths -------------------------------------------------------
+
+    def fast_paths(self) -> tuple[FastPath, ...]:
+        """Ways to be fast that it takes or misses, for people."""
+        if self.user_code is UserCode.ROWS:
+            return missed(f"`{self.word}` with Python for each row: {ROWS_ARE_DICTS}")
+        if self.user_code is UserCode.BATCHES:
+            return taken(f"`{self.word}` with a function of columns")
+        return ()
 
     # -- words: asked by explain, names, the picture, explain --as python ----------------------
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from raystream.data.schema import Schema
+from raystream.plan.fast_paths import fast_paths
 from raystream.plan.physical import ChainSpec, ExchangeSpec, PhysicalPlan, StepSpec
 
 
 def text(plan: PhysicalPlan, name: str) -> str:
-    """The plan as indented text.
+    """The plan as indented text, and which fast paths it takes and misses.
 
     Args:
         plan: What is to run.
@@ -20,11 +21,13 @@ def text(plan: PhysicalPlan, name: str) -> str:
         lines += ["", f"chain {chain.name} x {chain.parallelism}"]
         lines += [f"  <- {_exchange(e)}" for e in plan.inputs_of(chain.name)]
         lines += [f"  {spec.name}: {_step(spec)}" for spec in chain.steps]
+    if paths := fast_paths(plan):
+        lines += ["", *map(str, paths)]
     return "\n".join(lines)
 
 
 def document(plan: PhysicalPlan, name: str) -> dict[str, Any]:
-    """The plan as JSON types: chains with their steps, and exchanges.
+    """The plan as JSON types: chains with their steps, exchanges, and fast paths.
 
     Args:
         plan: What is to run.
@@ -49,7 +52,16 @@ def document(plan: PhysicalPlan, name: str) -> dict[str, Any]:
         }
         for exchange in plan.exchanges
     ]
-    return {"name": name, "chains": chains, "exchanges": exchanges}
+    paths = [
+        {
+            "step": each.step,
+            "taken": each.path.taken,
+            "what": each.path.what,
+            "where": each.where,
+        }
+        for each in fast_paths(plan)
+    ]
+    return {"name": name, "chains": chains, "exchanges": exchanges, "fast_paths": paths}
 
 
 def mermaid(plan: PhysicalPlan) -> str:

@@ -54,7 +54,8 @@ def local_run(target: str, tmp_path: Path, *more: str) -> int | str | None:
 def test_finished_is_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert local_run(f"{job(tmp_path)}:p", tmp_path) == 0
     assert capsys.readouterr().err.splitlines() == [
-        f"job: checkpoints in {tmp_path}/storage/job/",
+        f"job: checkpoints in {tmp_path}/storage/job/; "
+        "fast: aggregated in front of the exchange (tumbling-1m-ip-local)",
         "finished, read 2, written 2",
     ]
 

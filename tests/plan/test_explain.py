@@ -21,7 +21,10 @@ chain per-ip x 2
   <- hash(ip) from per-ip-local
   per-ip: hopping 10m every 1m by ip: n = count, worst = max, of partial aggregates
   share: with share = n / 10.0
-  out: write kafka topic out, key ip"""
+  out: write kafka topic out, key ip
+
+fast: requests: 3 of 5 columns are decoded
+fast: per-ip-local: aggregated in front of the exchange"""
 
 MERMAID = """\
 flowchart LR

@@ -119,13 +119,16 @@ def storage_of(pipeline: Pipeline, options: RunOptions) -> str:
 def say_where(
     pipeline: Pipeline, options: RunOptions, storage: str, page: BesidePage | None = None
 ) -> None:
-    """Print the first line of a run: checkpoint storage, page, and what the environment sets."""
+    """Print the first line of a run: checkpoints, page, environment, fast paths."""
+    from raystream.plan.fast_paths import summary
+
     graph = pipeline.graph()
     by_command = ("checkpoint_storage", "parallelism")
     given = told_by_environment(graph, but=tuple(n for n in by_command if getattr(options, n)))
     place = f"{pipeline.name}: checkpoints in {_short(storage.rstrip('/'))}/{pipeline.name}/"
     shown = f"page at {page.address}" if page is not None else ""
-    say("; ".join(part for part in (place, shown, given) if part))
+    paths = summary(pipeline.plan(parallelism=1))
+    say("; ".join(part for part in (place, shown, given, paths) if part))
     for doubt in doubts(graph):
         say(f"warning: {doubt}")
 

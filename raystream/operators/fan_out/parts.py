@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from raystream.ids import StepName
+from raystream.operators.fast_path import FastPath
 from raystream.operators.step import Step
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ class FanOut(Step):
         """The rows, and those of each part."""
         found = {part.name: part.step.outputs(inputs)["main"] for part in self.parts}
         return {"main": inputs[0], **found}
+
+    def fast_paths(self) -> tuple[FastPath, ...]:
+        """Those of its parts, each once."""
+        return tuple(dict.fromkeys(p for part in self.parts for p in part.step.fast_paths()))
 
     def tags(self) -> tuple[str, ...]:
         """One for each part."""

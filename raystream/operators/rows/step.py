@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from raystream.graph.policies import ErrorPolicy
 from raystream.ids import StepName
 from raystream.operators.call import Call, Declared, Function
+from raystream.operators.fast_path import ROWS_ARE_DICTS, FastPath, missed
 from raystream.operators.step import RowFunction, Step, UserCode
 from raystream.operators.words import function, function_name
 
@@ -237,6 +238,19 @@ class RowFunctions(Step):
         names = [each for each, _ in self.places] or [name]
         pairs = zip(names, self.functions, strict=True)
         return {n: s for own, each in pairs for n, s in each.given_types(own).items()}
+
+    def fast_paths(self) -> tuple[FastPath, ...]:
+        """Rows are built here, once for all its functions.
+
+        >>> RowFunctions((Map(dict), FilterRows(bool))).fast_paths()[0].what
+        '`map` with a Python function (dict), then `filter` (bool): rows are dicts from here'
+        """
+        first, *others = [
+            (each.verb, function_name(each.function) or "lambda") for each in self.functions
+        ]
+        words = f"`{first[0]}` with a Python function ({first[1]})"
+        words += "".join(f", then `{verb}` ({name})" for verb, name in others)
+        return missed(f"{words}: {ROWS_ARE_DICTS}")
 
     def words(self) -> str:
         """With the functions."""

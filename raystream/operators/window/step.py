@@ -10,6 +10,7 @@ from raystream.graph.aggregates import Aggregate, functions_of
 from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose, OnUpdate
 from raystream.graph.windows import Window
 from raystream.operators.call import Call, Milliseconds
+from raystream.operators.fast_path import FastPath, missed, taken
 from raystream.operators.needs import Columns, Needed, every, of_aggregates
 from raystream.operators.step import Step
 from raystream.operators.window.words import label_of, window_words
@@ -167,6 +168,12 @@ class WindowLocal(Step):
         """As the whole."""
         return {"kind": "WindowLocal", **self.aggregate.meaning()}
 
+    def fast_paths(self) -> tuple[FastPath, ...]:
+        """Few rows are sent; but an aggregate of the user is a Python function."""
+        if functions_of(self.aggregate.aggregates.values()):
+            return missed("an aggregate of your own is called with Python for its rows")
+        return taken("aggregated in front of the exchange")
+
     def words(self) -> str:
         """What they are."""
         return "partial aggregates"
@@ -215,6 +222,12 @@ class WindowGlobal(Step):
     def needs_order(self, asked: Collection[str]) -> bool:
         """As the whole."""
         return self.aggregate.needs_order(asked)
+
+    def fast_paths(self) -> tuple[FastPath, ...]:
+        """Whole rows are sent if late ones are wanted."""
+        if self.pre_aggregated:
+            return ()
+        return missed("whole rows go through the exchange, because `.late` is read")
 
     def told_by_rows(self) -> bool:
         """False: columns of partials are hidden."""
