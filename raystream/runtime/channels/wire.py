@@ -34,6 +34,9 @@ class Kind(IntEnum):
     CREDIT = 5
 
 
+_KINDS = {int(kind): kind for kind in Kind}
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One received frame; the payload is decoded when the element is requested."""
@@ -107,7 +110,7 @@ class FrameParser:
         self._buffer = bytearray()
         self._expected = 0
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: bytes | memoryview) -> list[Frame]:
         """Add bytes; return the frames that are now complete.
 
         Raises:
@@ -130,8 +133,8 @@ class FrameParser:
 
     def _frame(self, start: int, end: int) -> Frame:
         _, kind, number = _HEADER.unpack_from(self._buffer, start)
-        if number != self._expected or kind not in Kind.__members__.values():
+        if number != self._expected or kind not in _KINDS:
             what = f"frame {self._expected} was expected, got frame {number} of kind {kind}"
             raise ChannelBroken(what)
         self._expected += 1
-        return Frame(Kind(kind), bytes(memoryview(self._buffer)[start + _HEADER.size : end]))
+        return Frame(_KINDS[kind], bytes(memoryview(self._buffer)[start + _HEADER.size : end]))

@@ -59,7 +59,7 @@ def marginal(lab: Lab) -> list[Figure]:
     few, many = sizes(lab)
     ours = pair(lab, "requests", lab.requests, few, many)
     title = f"from {few // 1_000_000} to {many // 1_000_000} M records, Ray, parallelism 2"
-    windows = (ours.share("window") / PARALLELISM,)
+    windows = (ours.share("tumbling") / PARALLELISM,)
     found = [
         Figure("CPU per further record", (ours.cpu,), "us", beside=title),
         Figure("time per million further records", (ours.wall,), "s"),
