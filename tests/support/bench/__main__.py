@@ -59,6 +59,7 @@ GROUPS = {
     "one-to-one": Group("ratios:one_to_one", "jobs that write a row for each row"),
     "partitions": Group("ratios:partitions", "64 partitions and one, against 4"),
     "exchange": Group("spread:exchange", "the exchange at 100 subtasks"),
+    "fan-out": Group("fan_out:fan_out", "a call of the coordinator to all", quick=False),
 }
 
 

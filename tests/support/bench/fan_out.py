@@ -1,0 +1,70 @@
+"""What one call to every subtask costs the coordinator, by their number; subtasks are stubs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from statistics import median
+
+from tests.support.bench.figure import Figure
+from tests.support.bench.lab import ROOT, Lab
+
+ROUNDS = 30
+
+
+def fan_out(lab: Lab) -> list[Figure]:
+    """Milliseconds until all have answered one call, and CPU of the caller per subtask."""
+    numbers = [8, 32] if lab.quick else [8, 32, 128]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.bench.fan_out", *map(str, numbers)],
+        env=lab.environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = []
+    for line in done.stdout.splitlines():
+        if line.startswith("{"):
+            told = json.loads(line)
+            beside = f"{told['cpu_us']:.0f} us CPU of the caller per subtask"
+            name = f"a call to each of {told['subtasks']} subtasks"
+            found.append(Figure(name, (told["ms"],), "ms", beside=beside))
+    return found
+
+
+def main(numbers: list[int]) -> None:
+    """Print a line of JSON for each number of stubs."""
+    import ray
+
+    ray.init(address="local", include_dashboard=False, num_cpus=2, log_to_driver=False)
+
+    class Stub:
+        """Answers."""
+
+        def ping(self, attempt: int) -> int:
+            """As a subtask: at once."""
+            return attempt
+
+    actor = ray.remote(num_cpus=0.001)(Stub)
+    stubs = []
+    for number in numbers:
+        while len(stubs) < number:
+            stubs += [actor.remote() for _ in range(min(8, number - len(stubs)))]
+            ray.get([stub.ping.remote(0) for stub in stubs])
+        rounds = []
+        cpu = time.process_time()
+        for attempt in range(ROUNDS):
+            began = time.monotonic()
+            ray.get([stub.ping.remote(attempt) for stub in stubs])
+            rounds.append(time.monotonic() - began)
+        cpu = (time.process_time() - cpu) * 1e6 / (ROUNDS * number)
+        told = {"subtasks": number, "ms": median(rounds) * 1000, "cpu_us": cpu}
+        print(json.dumps(told), flush=True)
+    ray.shutdown()
+
+
+if __name__ == "__main__":
+    main([int(number) for number in sys.argv[1:]])
