@@ -72,8 +72,9 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
     try:
         with page_of_run(asked=options.ui, local=options.local) as page:
             say_where(pipeline, options, storage, page)
-            with _runtime(pipeline, options) as runtime:
-                job = prepare(pipeline, options, storage, runtime.cpus)
+            ahead = Ahead(pipeline, options, storage)
+            with _runtime(pipeline, options, ahead) as runtime:
+                job = ahead.job(runtime.cpus)
                 if job is None:
                     return _outcome("finished", "there is nothing to read")
                 return _explained(_run(job, runtime, options, page), pipeline, options)
@@ -140,10 +141,10 @@ def _short(path: str) -> str:
 
 
 @contextmanager
-def _runtime(pipeline: Pipeline, options: RunOptions) -> Iterator[Runtime]:
+def _runtime(pipeline: Pipeline, options: RunOptions, ahead: Ahead) -> Iterator[Runtime]:
     """Connect to Ray, or run in this process: on request, or if Ray is not installed.
 
-    The brokers are checked while Ray starts.
+    While Ray starts, the brokers are checked, and the job is prepared.
     """
     from raystream.api.checks.check import refuse_unreachable
 
@@ -161,12 +162,54 @@ def _runtime(pipeline: Pipeline, options: RunOptions) -> Iterator[Runtime]:
         return
     from raystream.runtime.ray.foreground import foreground
 
-    with foreground(pipeline.name, options.address, say, ask) as runtime:
+    def meanwhile() -> None:
+        ask()
+        ahead.prepare()
+
+    with foreground(pipeline.name, options.address, say, meanwhile) as runtime:
         yield runtime
 
 
 def _has_ray() -> bool:
     return find_spec("ray") is not None
+
+
+class Ahead:
+    """Prepares a job before its runtime is there, where the runtime cannot change what is planned.
+
+    Args:
+        pipeline: The pipeline.
+        options: Run options.
+        storage: Address of the checkpoint storage.
+    """
+
+    def __init__(self, pipeline: Pipeline, options: RunOptions, storage: str) -> None:
+        self._asked = (pipeline, options, storage)
+        self._prepared: list[JobSpec | None] = []
+
+    def prepare(self) -> None:
+        """Prepare it, unless its parallelism is that of the cluster, or it may wait for records.
+
+        Raises:
+            ConfigurationError: as `prepare`.
+        """
+        from raystream.plan.planner import reads_to_learn
+
+        pipeline, options, _ = self._asked
+        width = options.parallelism or in_effect(pipeline.settings).parallelism
+        if width and (options.bounded or not reads_to_learn(pipeline.graph())):
+            self._prepared.append(prepare(*self._asked, width))
+
+    def job(self, cpus: int) -> JobSpec | None:
+        """The prepared job; None: there is nothing to read.
+
+        Args:
+            cpus: Of the cluster.
+
+        Raises:
+            ConfigurationError: as `prepare`.
+        """
+        return self._prepared[0] if self._prepared else prepare(*self._asked, cpus)
 
 
 def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) -> JobSpec | None:

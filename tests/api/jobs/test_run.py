@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import raystream as rs
-from raystream.api.jobs.run import RunOptions, storage_of, successful
+from raystream.api.jobs.run import Ahead, RunOptions, prepare, storage_of, successful
 from raystream.errors import ConfigurationError, Superseded
+from raystream.job.spec import JobSpec
 
 ROWS = [{"ts": 1000 * i, "ip": "ab"[i % 2], "status": 200 + i} for i in range(120)]
 
@@ -167,3 +168,26 @@ def test_a_checkpoint_that_does_not_fit_the_job_is_refused(tmp_path: Path) -> No
     assert caught.value.exit_code == 2
     outcome = renamed.run(until="latest", local=True, allow_non_restored_state=True)
     assert outcome.rows_in == 120
+
+
+def test_what_the_cluster_cannot_change_is_prepared_while_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[int] = []
+
+    def noted(
+        pipeline: rs.Pipeline, options: RunOptions, storage: str, cpus: int
+    ) -> JobSpec | None:
+        prepared.append(cpus)
+        return prepare(pipeline, options, storage, cpus)
+
+    monkeypatch.setattr("raystream.api.jobs.run.prepare", noted)
+    p = rs.Pipeline("job")
+    p.read(rs.Rows([{"n": 1}]), name="read").write(rs.Collect())
+    for asked, early, late in ((3, [3], [3]), (None, [], [7])):
+        prepared.clear()
+        ahead = Ahead(p, RunOptions(until="latest", parallelism=asked), str(tmp_path))
+        ahead.prepare()
+        assert prepared == early
+        assert ahead.job(7) is not None
+        assert prepared == late
