@@ -68,7 +68,10 @@ class CpuBook:
     def memory_lines(self) -> list[tuple[str, float, float]]:
         """Command, PSS and RSS in MiB of each process now, the largest first."""
         members = [each for root in self.roots for each in processes.family(root)]
-        lines = [(one.command[:60], _pss(one.pid), _pss(one.pid, "Rss")) for one in members]
+        lines = [
+            (" ".join(one.command.split())[:60], _pss(one.pid), _pss(one.pid, "Rss"))
+            for one in members
+        ]
         return sorted(lines, key=lambda line: -line[1])
 
     def _kind(self, one: processes.Process) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from statistics import median
+from typing import Any
 
 from tests.support.bench.figure import Figure
 from tests.support.bench.lab import ROOT, Lab
@@ -48,8 +49,8 @@ def main(numbers: list[int]) -> None:
             """As a subtask: at once."""
             return attempt
 
-    actor = ray.remote(num_cpus=0.001)(Stub)
-    stubs = []
+    actor: Any = ray.remote(num_cpus=0.001)(Stub)
+    stubs: list[Any] = []
     for number in numbers:
         while len(stubs) < number:
             stubs += [actor.remote() for _ in range(min(8, number - len(stubs)))]

@@ -156,7 +156,10 @@ def _rows(p: Any, order: Order) -> Any:
 
     topic = rs.Kafka(order.bootstrap).topic(order.source, format="json")
     rows = p.read(topic, event_time="ts", watermark=_late(order))
-    return rows.map_batches(_FirstRows(order.first)) if order.first else rows
+    if not order.first:
+        return rows
+    # declared: to learn them the function would be tried before the job reads
+    return rows.map_batches(_FirstRows(order.first), schema={"ts": "int", "ip": "string"})
 
 
 def _late(order: Order) -> Any:
@@ -187,7 +190,7 @@ class _FirstRows:
                 file.write(str(time.monotonic()))
         except FileExistsError:
             pass
-        return frame
+        return frame.select("ts", "ip")
 
 
 PIPELINES = {
