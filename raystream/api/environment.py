@@ -17,7 +17,8 @@ from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
 from raystream.connectors.traits import cluster_of
 from raystream.errors import ConfigurationError
 from raystream.graph.policies import DeliveryGuarantee
-from raystream.native import SWITCH
+from raystream.native import SWITCH, demanded, switched, why_not
+from raystream.native.demand import missing
 from raystream.units import seconds, state_size
 
 if TYPE_CHECKING:
@@ -77,6 +78,24 @@ def told_by_environment(graph: LogicalGraph, *, but: tuple[str, ...] = ()) -> st
         names.append(BOOTSTRAP_VARIABLE)
     values = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
     return f"from the environment: {', '.join(values)}" if values else ""
+
+
+def native_reader(graph: LogicalGraph) -> str:
+    """Whether there is a native reader, for the first line; empty if it would read nothing.
+
+    Raises:
+        ConfigurationError: there is none, and RAYSTREAM_NATIVE=1 demands it; or another value.
+    """
+    if switched() not in ("", "0", "1"):
+        what = f"{switched()!r} is neither 0 nor 1"
+        raise ConfigurationError(what, SWITCH, "unset it: it is used where it is built")
+    why = why_not()
+    if why and demanded():
+        raise missing(why)
+    formats = (getattr(node.step.source, "format", None) for node in graph.nodes)
+    if not any(getattr(form, "name", "") == "json" for form in formats):
+        return ""
+    return f"native reader: {why or 'on'}"
 
 
 def doubts(graph: LogicalGraph, environment: Mapping[str, str] | None = None) -> list[str]:

@@ -168,6 +168,15 @@ class Answered(Protocol):
 
 
 @runtime_checkable
+class Native(Protocol):
+    """A SourceReader that knows the native reader."""
+
+    def native_state(self) -> str:
+        """`on`, or why it reads by Python."""
+        ...
+
+
+@runtime_checkable
 class Pausable(Protocol):
     """A SourceReader that can stop reading some of its splits, and read on later."""
 

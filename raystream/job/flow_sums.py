@@ -198,6 +198,7 @@ def _split(
         position=told.get("position"),
         silent=told.get("silent", ""),
         silent_seconds=told.get("silent_seconds"),
+        native_reader=told.get("native", ""),
     )
 
 

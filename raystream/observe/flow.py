@@ -174,6 +174,7 @@ class SplitStatus:
         silent_seconds: For how long.
         paused: It is not read for now: its event time is ahead of its group (`align=`).
         position: Where reading continues, in the source's own format (JSON): `{"offset": 17, ..}`.
+        native_reader: `on`, or why it is read by Python; empty: no question there.
     """
 
     split: str
@@ -189,6 +190,7 @@ class SplitStatus:
     silent: str = ""
     silent_seconds: float | None = None
     paused: bool = False
+    native_reader: str = ""
 
 
 @dataclass(frozen=True, slots=True)

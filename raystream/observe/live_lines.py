@@ -55,6 +55,7 @@ def live_lines(status: StatusDocument, before: StatusDocument | None = None) -> 
         *_transactions(status),
         *_dropped(status),
         *_unknown(status),
+        *_native(status),
         *_origin(status),
         *_restarts(status),
         *([("! ", "fair"), (notices, "fair")] for notices in _bottlenecks(status, rate)),
@@ -167,6 +168,13 @@ def _unknown(status: StatusDocument) -> Iterator[Line]:
             seen = f"seen at least {count(step.unknown_fields)}"  # JSON is only sampled
             text = f"{step.name}  {fields(step.unknown_names)}   {seen}"
             yield _labelled("unknown", text, "fair")
+
+
+def _native(status: StatusDocument) -> Iterator[Line]:
+    """Whether the native reader reads each source, or why not."""
+    told = {(each.step, each.native_reader) for each in status.splits if each.native_reader}
+    for index, (step, state) in enumerate(sorted(told)[:MOST_SOURCES]):
+        yield _labelled("" if index else "native", f"{step}  native reader: {state}", "faint")
 
 
 def _origin(status: StatusDocument) -> Iterator[Line]:

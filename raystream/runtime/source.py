@@ -14,6 +14,7 @@ from raystream.checkpoint.barrier import Barrier
 from raystream.connectors.base import (
     Answered,
     Chunk,
+    Native,
     Position,
     Rejected,
     Source,
@@ -40,8 +41,9 @@ from raystream.runtime.element import Element
 from raystream.runtime.origins import Origins, rejects
 from raystream.runtime.pace import BATCH_ROWS
 from raystream.runtime.row_order import RowOrder
-from raystream.runtime.source_times import Judged, SourceTimes
-from raystream.time.split_watermarks import SplitTime, SplitWatermarks
+from raystream.runtime.source_times import Judged, SourceTimes, highest_of
+from raystream.runtime.split_reports import reported
+from raystream.time.split_watermarks import SplitWatermarks
 from raystream.time.watermark import END_OF_TIME, Watermark
 
 POLL_ROWS = 2_000
@@ -52,9 +54,6 @@ BARREN_ROWS = 64
 
 BATCH_SECONDS = 0.05
 """A batch is emitted at this age, if it has not reached its size before."""
-
-MOST_SPLITS = 1000
-"""Maximum number of splits that a subtask reports: thousands of files must not bloat the status."""
 
 EMPTY_POLL_SECONDS = 0.005
 """Pause after an empty poll."""
@@ -249,25 +248,14 @@ class SourceInput:
 
         If there are too many, those that hold back event time are reported.
         """
-        clock = self._ctx.clock
-        now, wall = clock.now(), clock.wall_ms()
-        silent = self.silent()
-        told = self._marks.splits()
-        if len(told) > MOST_SPLITS:
-            told = sorted(told, key=_holding_back)[:MOST_SPLITS]
-        return [
-            {
-                **_unanswered(silent.get(each.split)),
-                "split": each.split,
-                "position": self._positions.get(each.split),
-                "watermark_ms": each.watermark,
-                "idle": each.idle,
-                "paused": each.split in self._aligned.paused,
-                "quiet_seconds": None if each.quiet_since is None else now - each.quiet_since,
-                "behind_seconds": None if each.highest is None else (wall - each.highest) / 1000,
-            }
-            for each in told
-        ]
+        return reported(
+            self._marks.splits(),
+            self._positions,
+            paused=self._aligned.paused,
+            silent=self.silent(),
+            native=self._reader.native_state() if isinstance(self._reader, Native) else "",
+            clock=self._ctx.clock,
+        )
 
     def silent(self) -> Mapping[SplitId, Silence]:
         """Splits that cannot be read for now, with the peer that does not answer."""
@@ -299,11 +287,9 @@ class SourceInput:
             frame = self._order.placed(
                 frame, [(split, last - first) for split, first, last, _ in runs]
             )
-        for split, first, last, position in runs:
-            if last > first:
-                highest: Any = frame[TIME].slice(first, last - first).max()
-                if highest is not None:  # rows that only remove others may have no event time
-                    self._marks.observe(split, highest)
+        for split, highest in highest_of(frame.get_column(TIME), runs).items():
+            self._marks.observe(split, highest)
+        for split, _, _, position in runs:
             self._positions[split] = position
         if frame.height:
             self._since = self._since if self._frames else self._ctx.clock.now()
@@ -449,15 +435,6 @@ class SourceInput:
         fresh = [split for split in future.result() if split.id not in self._known]
         self._known |= {split.id for split in fresh}
         self._add(owned(fresh, me.subtask.index, me.parallelism))
-
-
-def _holding_back(split: SplitTime) -> tuple[bool, bool, int]:
-    """Sort key: splits without a watermark first, then the lowest, idle ones last."""
-    return (split.idle, split.watermark is not None, split.watermark or 0)
-
-
-def _unanswered(silence: Silence | None) -> dict[str, Any]:
-    return {} if silence is None else {"silent": silence.who, "silent_seconds": silence.seconds}
 
 
 def _of(source: Source, restored: Restored | None) -> list[Mapping[str, Any]]:

@@ -111,3 +111,25 @@ def test_a_run_says_what_the_environment_decides(
         "warning: RAYSTREAM_PARALELISM is not a variable of raystream and has no effect;"
         " did you mean RAYSTREAM_PARALLELISM?",
     ]
+
+
+def test_whether_there_is_a_native_reader_is_said_where_json_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from raystream.api.environment import native_reader
+
+    p = rs.Pipeline("job")
+    rows = p.read(rs.Rows([{"n": 1}]))
+    assert native_reader(p.graph()) == ""
+    rows.union(p.read(rs.Kafka("a:1").topic("t"), schema={"n": "int"})).write(rs.Collect())
+    monkeypatch.setenv("RAYSTREAM_NATIVE", "0")
+    assert native_reader(p.graph()) == "native reader: RAYSTREAM_NATIVE=0"
+    monkeypatch.setenv("RAYSTREAM_NATIVE", "1")
+    monkeypatch.setattr("raystream.native._loaded", lambda: (None, "it is not built"))
+    with pytest.raises(ConfigurationError, match="there is no native reader: it is not built"):
+        native_reader(p.graph())
+    monkeypatch.setenv("RAYSTREAM_NATIVE", "yes")
+    with pytest.raises(ConfigurationError, match="'yes' is neither 0 nor 1"):
+        native_reader(p.graph())
+    monkeypatch.delenv("RAYSTREAM_NATIVE")
+    assert native_reader(p.graph()) == "native reader: it is not built"

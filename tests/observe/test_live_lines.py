@@ -83,3 +83,16 @@ def test_the_latency_of_each_sink_is_told_but_not_that_of_a_replay() -> None:
     assert [line for line in told if "99 %" in line] == [
         "  latency      write  half 500 ms   99 % 1.4 s"
     ]
+
+
+def test_each_source_says_whether_it_is_read_natively() -> None:
+    splits = tuple(
+        SplitStatus(f"{step}/{n}", step=step, native_reader=state)
+        for step, state in (("read", "on"), ("prices", "it is not built"), ("rows", ""))
+        for n in range(2)
+    )
+    told = plain(StatusDocument("sale", "running", splits=splits))
+    assert [line for line in told if "native" in line] == [
+        "  native       prices  native reader: it is not built",
+        "               read  native reader: on",
+    ]

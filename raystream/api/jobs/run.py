@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from raystream.api.environment import doubts, in_effect, told_by_environment
+from raystream.api.environment import doubts, in_effect, native_reader, told_by_environment
 from raystream.api.jobs.page import OwnJob, page_of_run
 from raystream.api.jobs.progress import Progress, say
 from raystream.api.jobs.splits import discovered, source_of
@@ -129,7 +129,8 @@ def say_where(
     place = f"{pipeline.name}: checkpoints in {_short(storage.rstrip('/'))}/{pipeline.name}/"
     shown = f"page at {page.address}" if page is not None else ""
     paths = summary(pipeline.plan(parallelism=1))
-    say("; ".join(part for part in (place, shown, given, paths) if part))
+    parts = (place, native_reader(graph), shown, given, paths)
+    say("; ".join(part for part in parts if part))
     for doubt in doubts(graph):
         say(f"warning: {doubt}")
 

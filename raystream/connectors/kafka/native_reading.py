@@ -18,12 +18,12 @@ from raystream.connectors.kafka.clients import Consumer, Message
 from raystream.connectors.kafka.message_columns import HEADERS
 from raystream.connectors.kafka.stretches import Partition
 from raystream.data.batch import MESSAGE_KEY, TIME
-from raystream.errors import ConfigurationError
 from raystream.formats.base import Decoded, Decoder
 from raystream.formats.json import JsonDecoder
 from raystream.formats.native_json import NativeJson
 from raystream.formats.unknown_fields import UnknownFields
-from raystream.native import SWITCH, demanded, why_not
+from raystream.native import demanded, why_not
+from raystream.native.demand import missing
 
 if TYPE_CHECKING:
     from raystream.native import _native
@@ -259,9 +259,7 @@ def native_reading(
 def _refused(reason: str) -> str:
     """The same reason, unless the user wants no run without the native reader."""
     if reason and demanded():
-        what = f"there is no native reader: {reason}"
-        advice = f"unset {SWITCH}, or run scripts/setup where cargo is on PATH"
-        raise ConfigurationError(what, f"{SWITCH}=1", advice)
+        raise missing(reason)
     return reason
 
 
