@@ -10,7 +10,7 @@ from raystream.operators.dedupe.step import Dedupe
 from raystream.operators.drop.step import Drop
 from raystream.operators.filter.step import Filter
 from raystream.operators.global_window.step import GlobalAggregate
-from raystream.operators.group_aggregate.step import GroupAggregate
+from raystream.operators.group_aggregate.step import GroupAggregate, GroupLocal
 from raystream.operators.inspect.step import Inspect
 from raystream.operators.interval_join.step import IntervalJoin
 from raystream.operators.join.step import Join
@@ -55,6 +55,7 @@ __all__ = [
     "Inspect",
     "GlobalAggregate",
     "GroupAggregate",
+    "GroupLocal",
     "IntervalJoin",
     "Join",
     "KeyBy",

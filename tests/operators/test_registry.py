@@ -63,6 +63,7 @@ EXAMPLES: dict[str, Step] = {
     ]
 }
 PLANNED: list[Step] = [
+    steps.GroupLocal(steps.GroupAggregate((), {"m": rs.count()})),
     steps.WindowLocal(steps.WindowAggregate((), *ASKED)),
     steps.WindowGlobal(steps.WindowAggregate((), *ASKED), pre_aggregated=True),
     steps.RowFunctions((steps.Map(dict),)),

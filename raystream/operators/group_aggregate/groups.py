@@ -88,6 +88,15 @@ class Groups:
             partials = self.aggregation.merge(numbered, NUMBER).drop(NUMBER)
         return News(partials.select(self._by), partials)
 
+    def of_partials(self, partials: pl.DataFrame) -> News:
+        """The keys of partials that several batches gave, and these together."""
+        keys = numbers(partials, self._by)
+        if not len(keys) or int(keys.max()) + 1 == len(keys):
+            return News(partials.select(self._by), partials)
+        numbered = partials.with_columns(pl.Series(NUMBER, keys, pl.Int64()))
+        together = self.aggregation.merge(numbered, NUMBER).drop(NUMBER)
+        return News(together.select(self._by), together)
+
     def merged(self, news: News, who: Rows, kept: pl.DataFrame) -> pl.DataFrame:
         """Partials of the groups with the batch, with NUMBER, which rises.
 

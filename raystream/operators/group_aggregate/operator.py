@@ -60,13 +60,10 @@ class GroupAggregate(TableOperator):
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Merge the rows into the groups of their keys, and emit how these changed."""
-        frame = final_rows(batch.frame)
-        check_columns(list(self._step.keys), frame.schema)
-        groups = self._known(frame)
-        rows = groups.aggregation.computed(frame, self._errors)
-        if not rows.height:
+        news = self._news(batch.frame)
+        if news is None:
             return
-        news = groups.news(rows)
+        groups = self._known(batch.frame)
         table = self._groups.of({**news.partials.schema, EMITTED: pl.Int64(), SEEN: pl.Int64()})
         who, kept = table.find(news.keys)
         was = _version(groups.aggregation.finish(kept), who, kept.get_column(EMITTED))
@@ -75,6 +72,17 @@ class GroupAggregate(TableOperator):
         self._keep(table, news, now, found.times)
         if found.rows.height:
             self.output.emit(Batch(found.rows))
+
+    def _news(self, frame: pl.DataFrame) -> News | None:
+        """What the rows say of their keys, or what was made of them before the exchange."""
+        if self._step.pre_aggregated:
+            groups = self._known(frame)
+            return groups.of_partials(frame) if ROWS in frame.columns else groups.news(frame)
+        rows = final_rows(frame)
+        check_columns(list(self._step.keys), rows.schema)
+        groups = self._known(rows)
+        rows = groups.aggregation.computed(rows, self._errors)
+        return groups.news(rows) if rows.height else None
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
         """Drop keys that had no row for too long."""

@@ -32,6 +32,7 @@ class GroupAggregate(KeyedStep):
         errors: Policy for rows that cannot be computed, and for results that do not fit.
         columns: Schema of the rows, set by the plan if it is known.
         takes_back: The rows themselves change earlier ones; set by the plan.
+        pre_aggregated: The input is partials, not rows; set by the plan.
 
     >>> GroupAggregate(("shop",), {"n": rs.count()}, 3_600_000).words()
     'by shop: n = count, ttl 1h'
@@ -52,6 +53,7 @@ class GroupAggregate(KeyedStep):
     errors: ErrorPolicy = ErrorPolicy.FAIL
     columns: Any = None
     takes_back: bool = False
+    pre_aggregated: bool = False
 
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
         """Those of aggregates of the user."""
@@ -89,6 +91,20 @@ class GroupAggregate(KeyedStep):
         known = None if inputs[0].open else inputs[0].with_changes(None)
         return self.but(columns=known, takes_back=takes_back)
 
+    def expand(self, inputs: Sequence[Schema], asked: Collection[str]) -> tuple[Step, ...]:
+        """Partials before the exchange, of rows that change no others."""
+        whole = self.but(
+            columns=None if inputs[0].open else inputs[0].with_changes(None),
+            takes_back=inputs[0].changes is not None,
+        )
+        if inputs[0].open or inputs[0].changes is not None:
+            return (whole,)
+        return GroupLocal(self), whole.but(pre_aggregated=True)
+
+    def told_by_rows(self) -> bool:
+        """False: columns of partials are hidden."""
+        return not self.pre_aggregated
+
     def meaning(self) -> dict[str, Any]:
         """What it computes, with the types of the key: the owner of a key depends on them."""
         aggregates = meaning_of(self.aggregates)
@@ -116,3 +132,48 @@ class GroupAggregate(KeyedStep):
         """`.aggregate(..)`."""
         options = {} if self.ttl_ms is None else {"ttl": Milliseconds(self.ttl_ms)}
         return (Call("aggregate", (), options, self.aggregates),)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLocal(Step):
+    """Partials before the exchange; added by the plan, never by the user.
+
+    >>> GroupLocal(GroupAggregate((), {"n": rs.count()})).words()
+    'partial aggregates'
+    """
+
+    word: ClassVar[str] = "group_local"
+    operator: ClassVar[str] = "raystream.operators.group_aggregate.local:GroupLocal"
+    is_local: ClassVar[bool] = True
+    keeps_records: ClassVar[bool] = False
+
+    aggregate: GroupAggregate
+
+    def user_functions(self) -> tuple[Callable[..., Any], ...]:
+        """As the whole."""
+        return self.aggregate.user_functions()
+
+    def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
+        """The key columns; everything else is hidden."""
+        from raystream.data.schema import Schema
+
+        keys = self.aggregate.keys
+        self.aggregate.columns_behind(inputs)
+        columns = {name: inputs[0].columns[name] for name in keys}
+        return Schema(columns, inputs[0].required & set(keys), keys)
+
+    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
+        """That of the groups."""
+        return self.aggregate.keys
+
+    def needs_order(self, asked: Collection[str]) -> bool:
+        """As the whole."""
+        return self.aggregate.needs_order(asked)
+
+    def meaning(self) -> dict[str, Any]:
+        """As the whole."""
+        return {**self.aggregate.meaning(), "kind": "GroupLocal"}
+
+    def words(self) -> str:
+        """What they are."""
+        return "partial aggregates"

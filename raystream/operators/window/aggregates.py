@@ -174,6 +174,12 @@ class Aggregation:
         return Finished(frame.hstack(columns), self._unfit(answers), cut)
 
     @property
+    def reads(self) -> frozenset[str]:
+        """Columns of rows with their values that `partial` reads, beside TIME."""
+        taken = self._known().taken.values()
+        return frozenset(name for one in taken for name in one.columns if name is not None)
+
+    @property
     def kept(self) -> Mapping[str, pl.DataType] | None:
         """Types of the partial columns, if those of the rows are known."""
         return self._kept
