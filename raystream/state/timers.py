@@ -55,14 +55,11 @@ class Timers(SortedRuns):
 
     def due(self, until: int) -> pl.DataFrame:
         """Remove and return timers up to this time, by time."""
-        slot = until // self._width
-        parts = [part for run in self.runs if (part := self._ahead(run, slot + 1)) is not None]
+        parts = [part for run in self.runs if (part := self._due_of(run, until)) is not None]
         merged = self._newest(list(reversed(parts)), whole=True) if parts else None
         found = pl.DataFrame(schema=self.schema)
         if merged is not None:
-            time = pl.col(self._time)
-            new = time <= until if self.horizon is None else time.is_between(self.horizon, until)
-            found = merged.frame.filter(new).sort([self._time, HASH]).select(*self.schema)
+            found = merged.frame.sort([self._time, HASH]).select(*self.schema)
         self.forget(until + 1)
         return found
 
@@ -86,10 +83,22 @@ class Timers(SortedRuns):
     def _bucket_of(self, time: int) -> int | None:
         return time // self._width
 
-    def _ahead(self, run: Run, end: int) -> Run | None:
-        """Its slots that are not done, before `end`."""
+    def _due_of(self, run: Run, until: int) -> Run | None:
+        """Its timers that are due: only these are merged, not each time the whole slot."""
         alive = self._alive(run)
-        return None if alive is None else alive.between(int(alive.buckets[0]), end)
+        if alive is None:
+            return None
+        part = alive.between(int(alive.buckets[0]), until // self._width + 1)
+        if part is None:
+            return None
+        times = part.frame.get_column(self._time).to_numpy()
+        due = times <= until
+        if self.horizon is not None:
+            due &= times >= self.horizon
+        rows = np.flatnonzero(due)
+        if len(rows) in (0, part.rows):
+            return part if len(rows) else None
+        return Run.of(part.frame[rows], part.hashes[rows], part.bucket_of_rows()[rows])
 
     def _put(self, rows: pl.DataFrame, *, gone: bool) -> None:
         if rows.height:

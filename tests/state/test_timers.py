@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raystream.state.run import RunPolicy
+from raystream.state.run import Run, RunPolicy
 from raystream.state.timers import Timers
 from tests.state.keyed_rows import Key, bounded, frame, keys_of, kinds, policies, schema
 
@@ -53,3 +55,19 @@ def test_each_comes_once_when_it_is_due_and_not_if_it_was_deleted(
             again.restore(timers.snapshot(), same_hash=len(each) % 2 == 0)
             timers = again
             timers.forget(now + 1)
+
+
+def test_only_timers_that_are_due_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole slot was, at each watermark: a minute of timers for those of a second."""
+    timers, merged = Timers(["k"], {"k": pl.Int64(), **AT}, time="at", prefix="0"), list[int]()
+    timers.register(pl.DataFrame({"k": range(5_000), "at": range(0, 50_000, 10)}))
+    newest = timers._newest
+
+    def counted(runs: Sequence[Run], *, whole: bool) -> Run | None:
+        merged.append(sum(run.rows for run in runs))
+        return newest(runs, whole=whole)
+
+    monkeypatch.setattr(timers, "_newest", counted)
+    found = [timers.due(until).height for until in range(99, 50_000, 1_000)]
+    found.append(timers.due(50_000).height)
+    assert (sum(found), max(merged)) == (5_000, 100)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 from raystream.graph.process import List, Map, Process, Value
 from raystream.operators.process.cells import Cells, ListCells, MapCells, ValueCells
 from raystream.operators.process.fields import VALUE, WRITTEN, Stored
+from raystream.operators.process.items import items_of, lists_of
 from raystream.operators.process.scope import Scope
 from raystream.operators.process.tables import ExpiringTable
 from raystream.state.keyed_table import KeyedTable
@@ -85,20 +86,17 @@ class StateColumns:
 
     def _load(self) -> list[Any]:
         self._had, rows = self._table().get(self._keys)
-        values, kind = rows[VALUE].to_list(), self._stored.state.kind
+        kind = self._stored.state.kind
         if kind is Map:
-            return [None if each is None else self._dict(each) for each in values]
+            each: Callable[[Any], Any] = dict if self._stored.ttl_ms is None else _entries
+            return [None if items is None else each(items) for items in items_of(rows[VALUE])]
+        values = rows[VALUE].to_list() if kind is Value or self._stored.ttl_ms is None else []
         if self._stored.ttl_ms is None:
             return values
         if kind is List:
-            return [None if each is None else [_pair(one) for one in each] for each in values]
+            return list(items_of(rows[VALUE]))
         written = rows[WRITTEN].to_list()
         return [None if v is None else (v, w) for v, w in zip(values, written, strict=True)]
-
-    def _dict(self, items: list[dict[str, Any]]) -> dict[Any, Any]:
-        if self._stored.ttl_ms is None:
-            return {one["key"]: one["item"] for one in items}
-        return {one["key"]: _pair(one) for one in items}
 
     # -- cells to columns ------------------------------------------------------------------------
 
@@ -120,21 +118,22 @@ class StateColumns:
         if kind is Value and ttl is not None:
             values, written = [v for v, _ in cells], [w for _, w in cells]
         elif kind is List and ttl is not None:
-            values = [[{"item": v, WRITTEN: w} for v, w in cell] for cell in cells]
+            values = cells
             written = [max(w for _, w in cell) for cell in cells]
         elif kind is Map and ttl is None:
-            values = [[{"key": k, "item": v} for k, v in cell.items()] for cell in cells]
+            values = [cell.items() for cell in cells]
         elif kind is Map:
-            values = [
-                [{"key": k, "item": v, WRITTEN: w} for k, (v, w) in cell.items()] for cell in cells
-            ]
+            values = [[(k, v, w) for k, (v, w) in cell.items()] for cell in cells]
             written = [max(w for _, w in cell.values()) for cell in cells]
-        made = [pl.Series(VALUE, values, types[VALUE], strict=True)]
+        if kind is Value or (kind is List and ttl is None):
+            made = [pl.Series(VALUE, values, types[VALUE], strict=True)]
+        else:
+            made = [lists_of(VALUE, values, types[VALUE])]
         return made if ttl is None else [*made, pl.Series(WRITTEN, written, pl.Int64())]
 
 
-def _pair(one: dict[str, Any]) -> tuple[Any, int]:
-    return one["item"], one[WRITTEN]
+def _entries(items: Iterable[tuple[Any, ...]]) -> dict[Any, tuple[Any, int]]:
+    return {key: (value, written) for key, value, written in items}
 
 
 def _younger(cell: Any, horizon: int) -> Any:
