@@ -111,7 +111,7 @@ class _Writer:
         start = "p" if first.step.source is not None else self._stream(first.inputs[0])
         first_verb, *verbs = [self._verb(n) for n in chain if n.step.calls()] or [""]
         text = f"{start}{first_verb}"
-        if verbs or "\n" in text:
+        if verbs or len(chain[0].step.calls()) > 1:
             calls = "".join(f"\n    {_indented(verb)}" for verb in verbs)
             text = f"(\n    {_indented(text)}{calls}\n)"
         if node.step.sink is not None:

@@ -145,9 +145,17 @@ def _chain(chain: ChainStatus, status: StatusDocument) -> list[str]:
         text(f"{chain.name} × {len(chain.subtasks)}") + (f" {faint(steps)}" if steps else ""),
         bar(shares),
         text(words),
-        text("" if chain.skew is None else f"{chain.skew:.1f}"),
+        text(_skew(chain)),
         text(_state(chain)),
     ]
+
+
+def _skew(chain: ChainStatus) -> str:
+    """How uneven its rows are, and which subtask has the most."""
+    if chain.skew is None:
+        return ""
+    most = max(chain.subtasks, key=lambda each: each.rows)
+    return f"{chain.skew:.1f} at [{most.index}]"
 
 
 def _state(chain: ChainStatus) -> str:

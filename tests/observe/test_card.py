@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from raystream.observe.card import card
+from raystream.observe.flow import ChainStatus, SubtaskStatus
 from raystream.observe.status import SampleStatus, StatusDocument
 from tests.observe.example import document
 
@@ -128,3 +129,9 @@ def test_a_job_of_which_nothing_is_known_has_a_card() -> None:
     text = " ".join(read(card(StatusDocument("sale", "recovering"))).text)
     assert "no checkpoint yet" in text
     assert "Recovering: finishing pending commits" in text
+
+
+def test_a_skewed_chain_names_the_subtask_with_the_most_rows() -> None:
+    subtasks = tuple(SubtaskStatus(index, rows=rows) for index, rows in enumerate((1, 9, 3)))
+    chain = ChainStatus("join", skew=3.0, subtasks=subtasks)
+    assert "3.0 at [1]" in card(replace(document(), chains=(chain,)))

@@ -159,6 +159,8 @@ function keepsUp(told) {
     tile("watermark behind", seconds(last.watermark_lag_s), points, "watermark_lag_s"));
 }
 
+function fullest(chain) { return chain.subtasks.reduce((a, b) => (b.rows > a.rows ? b : a)).index; }
+
 function brake(told) {
   const { status } = told, text = status.culprits.join(" ");
   const culprits = new Set(status.chains.filter((chain) => text.includes(chain.name)).map((chain) => chain.name));
@@ -168,7 +170,7 @@ function brake(told) {
   return [
     el("p", { class: status.culprits.length ? "words fair" : "words soft" }, status.culprits.join("; ") || "Nothing slows it down."),
     drawn,
-    skewed.length ? el("p", { class: "words soft" }, skewed.map((chain) => `${chain.name}: the busiest subtask has ${chain.skew.toFixed(1)} times the rows of the median`).join("; ")) : null,
+    skewed.length ? el("p", { class: "words soft" }, skewed.map((chain) => `${chain.name}[${fullest(chain)}] has ${chain.skew.toFixed(1)} times the rows of the median: its keys have more than others`).join("; ")) : null,
   ];
 }
 
