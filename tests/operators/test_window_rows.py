@@ -119,6 +119,13 @@ def test_a_window_is_reduced_in_the_order_of_event_time() -> None:
     assert sorted(found.collect().select("k", "ts").rows()) == [("a", 9), ("a", 70_000), ("b", 1)]
 
 
+def test_rows_with_nothing_but_their_key_give_a_row_for_each_window() -> None:
+    windows = rows().select("k").window(rs.tumbling("1m"))
+    expected = [("a", 0), ("a", 60_000), ("b", 0)]
+    for found in (windows.reduce(latest), windows.top(1, by="k")):
+        assert sorted(found.collect().select("k", "window_start").rows()) == expected
+
+
 @pytest.mark.parametrize("parallelism", [1, 3])
 def test_a_job_with_crashes_gives_each_window_once(parallelism: int) -> None:
     p = rs.Pipeline("rows")

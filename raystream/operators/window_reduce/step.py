@@ -47,6 +47,12 @@ class WindowReduce(WindowApply):
 
         return Reduced(self.reducer, self.keys, self.returned(self.columns))
 
+    def of_windows(self, rows: Any, window: str) -> Any:
+        """A row per window, if rows have only their key: a frame without columns has no rows."""
+        if self.returned(self.columns).columns:
+            return None
+        return rows.select(window).unique(maintain_order=True)
+
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
         """The reducer."""
         return (self.reducer,)
