@@ -34,6 +34,7 @@ _OURS = (
     "RAYSTREAM_POINTS",
     "RAYSTREAM_E2E",
     "RAYSTREAM_UI",
+    "RAYSTREAM_LOG_FORMAT",
 )
 """Variables of the command line, secrets of pipeline files, and test variables: not settings."""
 

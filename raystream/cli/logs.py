@@ -40,6 +40,11 @@ def add_log_verbs(app: click.Group) -> None:
     metavar="N",
     help="The last N of each process  [default: 100]",
 )
+@click.option(
+    "--since",
+    metavar="DURATION",
+    help="The diary instead: what happened to the job since then (2h, 30m, 7d), over all its runs",
+)
 @options.past_storage
 @options.address
 @options.as_json
@@ -47,6 +52,7 @@ def logs(
     name: str,
     follow: bool,
     lines: int,
+    since: str | None,
     checkpoint_storage: str | None,
     address: str | None,
     as_json: bool,
@@ -57,6 +63,12 @@ def logs(
     the newest `raystream run` of the job by this user on this machine. Of a job that has ended, the
     last lines of its last run.
     """
+    if since is not None:
+        if follow:
+            what = "--follow and --since cannot be combined"
+            raise click.UsageError(what)
+        _diary(name, since, checkpoint_storage, as_json=as_json)
+        return
     from raystream.errors import ConfigurationError
     from raystream.runtime.ray.logs import LogReader
     from raystream.runtime.ray.remote_job import find_job
@@ -82,6 +94,29 @@ def logs(
     _show(pieces)
     if follow and reader is not None:
         _follow(reader)
+
+
+def _diary(name: str, since: str, storage: str | None, *, as_json: bool) -> None:
+    """What happened when, from the job's storage: no process of the job is needed."""
+    from datetime import UTC, datetime
+
+    from raystream.api.jobs.past import diary_of
+    from raystream.errors import ConfigurationError
+    from raystream.observe.json_form import to_json
+    from raystream.units import seconds
+
+    from_ms = time.time() * 1000 - seconds(since, "--since") * 1000
+    found = diary_of(name, int(from_ms), storage)
+    if as_json:
+        print(json.dumps([{"job": name, **to_json(each)} for each in found], indent=1))
+        return
+    if not found:
+        what = f"nothing is known to have happened to {name} in the last {since}"
+        advice = "--checkpoint-storage URI, if its checkpoints are elsewhere; or a longer time"
+        raise ConfigurationError(what, what_to_do=advice)
+    for each in found:
+        at = datetime.fromtimestamp(each.at_ms / 1000, UTC)
+        print(f"{at:%Y-%m-%d %H:%M:%S}Z {each.text}")
 
 
 def _of_ray(name: str, lines: int) -> list[Piece]:

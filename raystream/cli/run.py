@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +58,13 @@ def add_run_verbs(app: click.Group) -> None:
     default=None,
     help="With a page of the job, or without  [default: on a terminal, with Ray; $RAYSTREAM_UI]",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="Lines of the logs of its processes  [default: $RAYSTREAM_LOG_FORMAT, else text]",
+)
 @options.param
-def run(target: str, param: dict[str, str], **flags: Any) -> int:
+def run(target: str, param: dict[str, str], log_format: str | None, **flags: Any) -> int:
     """Run a pipeline in the foreground to its end.
 
     It continues from its last checkpoint. Ctrl-C ends it after a last commit, twice cancels it.
@@ -67,6 +73,8 @@ def run(target: str, param: dict[str, str], **flags: Any) -> int:
     from raystream.api.jobs.run import run as run_pipeline
     from raystream.cli.target import loaded
 
+    if log_format is not None:
+        os.environ["RAYSTREAM_LOG_FORMAT"] = log_format
     with going_on():
         pipeline = loaded(target, param)
         outcome = run_pipeline(pipeline, RunOptions(**flags))

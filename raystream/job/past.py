@@ -15,7 +15,7 @@ RUNS = "runs/"
 """Prefix below the job's storage; no key of its log starts with it."""
 
 KEPT_RUNS = 20
-BEGAN, ENDED, LOGS = "began", "ended", "logs"
+BEGAN, ENDED, LOGS, DIARY = "began", "ended", "logs", "diary-"
 _DIGITS = 13
 _VERSION = 1
 

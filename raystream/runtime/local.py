@@ -27,6 +27,7 @@ from raystream.runtime.build import build_task
 from raystream.runtime.channels.memory import MemoryChannel
 from raystream.runtime.collector import calm_collector
 from raystream.runtime.control import ControlLoop
+from raystream.runtime.diary_book import DiaryBook
 from raystream.runtime.failure import failure_of
 from raystream.runtime.pace_start import first_ahead
 from raystream.runtime.points import points_of
@@ -383,7 +384,15 @@ def run_local(
         on_status: Called with each new status document.
         began: Called with the runtime before it runs.
     """
-    runtime = LocalRuntime(job, on_status=on_status, points=lambda process: points_of(process, {}))
+    book = DiaryBook()
+
+    def told(status: StatusDocument) -> None:
+        book.take(status)
+        if on_status is not None:
+            on_status(status)
+
+    runtime = LocalRuntime(job, on_status=told, points=lambda process: points_of(process, {}))
+    book.begin(runtime.loop.past)
 
     def stop(kind: StopKind) -> None:
         runtime.loop.request_stop(kind)
@@ -391,5 +400,10 @@ def run_local(
 
     began(runtime)
     registry.note(job.name, job.checkpoint.storage)
-    with stop_on_signals(lambda: stop(StopKind.STOP), lambda: stop(StopKind.CANCEL)):
-        return runtime.run()
+    outcome = None
+    try:
+        with stop_on_signals(lambda: stop(StopKind.STOP), lambda: stop(StopKind.CANCEL)):
+            outcome = runtime.run()
+            return outcome
+    finally:
+        book.end(outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -55,6 +56,26 @@ class Past:
     def logs(self, text: str) -> None:
         """Record the last log lines of its processes."""
         self._write(past.LOGS, text.encode())
+
+    def diary(self, at_ms: int, data: bytes) -> str:
+        """Keep a piece of the diary; returns its key, empty if it could not be written.
+
+        Args:
+            at_ms: Of its first event; with it pieces are sorted.
+            data: The piece.
+        """
+        if not self._stem:
+            return ""
+        key = f"{self._stem}.{past.DIARY}{at_ms:013d}-{secrets.token_hex(2)}"
+        with suppress(StorageError, OSError):
+            self._store.create(key, data)
+            return key
+        return ""
+
+    def forget(self, key: str) -> None:
+        """Delete a piece of the diary."""
+        with suppress(StorageError, OSError):
+            self._store.delete([key])
 
     def _write(self, what: str, data: bytes) -> None:
         if self._stem:

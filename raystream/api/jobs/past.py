@@ -11,6 +11,7 @@ from raystream.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
     from raystream.job.past import PastRun
+    from raystream.observe.diary import Event
 
 
 def past_of(name: str, storage: str | None = None) -> list[PastRun]:
@@ -45,6 +46,24 @@ def logs_of(run: PastRun, storage: str | None = None) -> Sequence[str]:
         if lines:
             return lines
     return []
+
+
+def diary_of(name: str, since_ms: int, storage: str | None = None) -> list[Event]:
+    """What happened to a job, over all its runs that its storage knows, oldest first.
+
+    Args:
+        name: Name of the job.
+        since_ms: Only from then on, epoch ms.
+        storage: See `past_of`.
+    """
+    from raystream.runtime.diary_book import diary
+    from raystream.storage.open import job_store
+
+    found: list[Event] = []
+    for place in _storages(name, storage):
+        for run in _runs(place, name):
+            found += diary(job_store(place, name), run, since_ms)
+    return sorted(found, key=lambda each: each.at_ms)
 
 
 def _storages(job: str | None, storage: str | None) -> list[str]:

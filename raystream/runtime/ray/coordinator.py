@@ -25,6 +25,7 @@ from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
 from raystream.observe.status import StatusDocument
 from raystream.runtime.control import ControlLoop
+from raystream.runtime.diary_book import DiaryBook
 from raystream.runtime.failure import failure_of
 from raystream.runtime.points import points_of
 from raystream.runtime.ray.exported_metrics import RayMetrics
@@ -33,6 +34,7 @@ from raystream.runtime.ray.logs import (
     Marks,
     Piece,
     Process,
+    log_about,
     log_to_stderr,
     read_everywhere,
     write_diary,
@@ -260,10 +262,12 @@ class Coordinator:
     def _drive(self, packed: bytes, environment: Mapping[str, str]) -> Outcome:
         point = points_of("coordinator", environment)
         job = unpack_job(packed)
+        log_about(environment, job=job.name, process="coordinator")
         store = job_store(job.checkpoint.storage, job.name)
         writers = ThreadPoolExecutor(_SEGMENT_WRITERS, "raystream-segments")
         protocol = ThreadPoolExecutor(1, "raystream-protocol")
         copying = ThreadPoolExecutor(1, "raystream-savepoints")
+        book = DiaryBook()
         workers = RayWorkers(job, packed, store, writers, environment)
         try:
             loop = ControlLoop(
@@ -273,13 +277,15 @@ class Coordinator:
                 SystemClock(),
                 protocol,
                 copying=copying,
-                publish=publishing(write_diary(), RayMetrics().publish),
+                publish=publishing(write_diary(), RayMetrics().publish, book.take),
                 point=point,
             )
             workers.post = loop.post
+            book.begin(loop.past)
             self._workers = workers
             self._publish_loop(loop)
             outcome = loop.run()
+            book.end(outcome)
             loop.past.logs(self._last_logs(workers))
             return outcome
         finally:

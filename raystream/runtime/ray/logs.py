@@ -17,8 +17,9 @@ from typing import Any
 import ray
 
 from raystream.errors import ConfigurationError
-from raystream.observe.diary import entries
+from raystream.observe.diary import events
 from raystream.observe.status import StatusDocument
+from raystream.runtime.log_format import formatter, note_fields
 from raystream.runtime.ray import internals
 from raystream.runtime.ray.asked import Asked, Gone
 
@@ -32,6 +33,7 @@ _MOST_BYTES = 1_000_000
 _ANSWER_SECONDS = 5.0
 
 _get: Any = ray.get
+_handler = logging.StreamHandler(sys.stderr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,22 @@ def log_to_stderr() -> None:
     root = logging.getLogger()
     if root.handlers:
         return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root.addHandler(handler)
+    _handler.setFormatter(formatter(os.environ))
+    root.addHandler(_handler)
     root.setLevel(logging.INFO)
     for chatty in ("kafka", "urllib3", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def log_about(environment: Mapping[str, str], **fields: Any) -> None:
+    """Tell in every following line of this process what it is about.
+
+    Args:
+        environment: Variables of the driver: with the format of the lines.
+        fields: job, attempt, subtask, ..
+    """
+    note_fields(**fields)
+    _handler.setFormatter(formatter(environment or os.environ))
 
 
 def write_diary() -> Callable[[StatusDocument], None]:
@@ -99,8 +111,9 @@ def write_diary() -> Callable[[StatusDocument], None]:
     log, before = logging.getLogger("raystream.job"), [StatusDocument("", "")]
 
     def write(status: StatusDocument) -> None:
-        for line in entries(before[0], status):
-            log.info("%s", line)
+        for event in events(before[0], status):
+            fields = {"attempt": event.attempt, "checkpoint": event.checkpoint, "kind": event.kind}
+            log.info("%s", event.text, extra={"fields": fields})
         before[0] = status
 
     return write

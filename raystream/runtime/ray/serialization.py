@@ -18,6 +18,7 @@ from raystream.connectors.kafka.settings import BOOTSTRAP_VARIABLE
 from raystream.errors import ConfigurationError
 from raystream.job.spec import JobSpec, OpenRequest
 from raystream.native import SWITCH
+from raystream.runtime.log_format import VARIABLE
 from raystream.runtime.points import to_hand_on
 
 _JOB = "raystream job"
@@ -55,7 +56,7 @@ def environment_of_job(points: Mapping[str, str] | None = None) -> dict[str, str
     Args:
         points: Named points, for tests; None: those of this process.
     """
-    names = (BOOTSTRAP_VARIABLE, SWITCH)
+    names = (BOOTSTRAP_VARIABLE, SWITCH, VARIABLE)
     given = {name: value for name in names if (value := os.environ.get(name))}
     return {**given, **(to_hand_on(os.environ) if points is None else points)}
 

@@ -25,7 +25,7 @@ from raystream.runtime.failure import failure_of
 from raystream.runtime.points import points_of
 from raystream.runtime.ray.attempt_run import AttemptRun, News, Over
 from raystream.runtime.ray.guard import replace_if_frozen
-from raystream.runtime.ray.logs import Marks, Piece, Process, log_to_stderr, read_here
+from raystream.runtime.ray.logs import Marks, Piece, Process, log_about, log_to_stderr, read_here
 from raystream.runtime.ray.node_table import listening_host
 from raystream.runtime.ray.serialization import differing, unpack_request
 from raystream.runtime.ray.watchdog import Lease, watch
@@ -220,6 +220,13 @@ class Subtask:
         self._run = None
         request = unpack_request(order.request, order.job)
         point = points_of(str(request.subtask), order.environment)
+        log_about(
+            order.environment,
+            job=request.job.name,
+            attempt=request.attempt,
+            step=request.subtask.chain,
+            subtask=request.subtask.index,
+        )
         host = listening_host(str(_ray_util.get_node_ip_address()), _node(), order.nodes)
         self._stream = SnapshotStream(request)
         self._run = AttemptRun(request, _node(), host, point)
