@@ -113,7 +113,7 @@ def test_the_manifest_says_only_what_kuberay_knows(manifest: dict[str, Any]) -> 
     ("old", "new"),
     [
         ("shutdownAfterJobFinishes", "shutdownAfterJobFinish"),
-        ("backoffLimit: 10", 'backoffLimit: "10"'),
+        ("backoffLimit: 2", 'backoffLimit: "2"'),
         ("mode: token", "mode: tokens"),
         ('num-cpus: "1"', "num-cpus: 1"),
         ("secretRef", "secret"),
