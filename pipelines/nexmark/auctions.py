@@ -6,39 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from events import AUCTION, Events
+from events import Events
 
 import raystream as rs
 from raystream.api.stream import Stream
-
-WINNER = {
-    **AUCTION,
-    "auction": "int",
-    "bidder": "int",
-    "price": "int",
-    "bid_dateTime": "int",
-    "bid_extra": "string",
-}
-"""Columns of an auction with its winning bid."""
-
-
-class Winner(rs.Process):
-    """The highest bid of an auction, of equal ones the first, given when the auction has ended."""
-
-    best: rs.Value[str]
-
-    def on_row(self, row: dict[str, Any], ctx: Any) -> None:
-        """Keep the better of two bids."""
-        before = self.best.get()
-        if before is None:
-            ctx.timer(row["expires"] + 1)
-        if before is None or _better(row, json.loads(before)):
-            self.best.set(json.dumps(row))
-
-    def on_timer(self, at: int, ctx: Any) -> Iterator[dict[str, Any]]:
-        """No bid is valid any more."""
-        yield json.loads(self.best.get())
-        self.best.clear()
 
 
 class LastEleven(rs.Process):
@@ -98,8 +69,8 @@ def q6(events: Events) -> Stream:
 
 
 def q9(events: Events) -> Stream:
-    """Each auction with its winning bid."""
-    return valid(events).key_by("id").process(Winner(), schema=WINNER)
+    """Each auction with its highest bid, of equal ones the first; a better one replaces it."""
+    return valid(events).key_by("id").top(1, by=["price", "bid_dateTime asc"])
 
 
 def _better(row: dict[str, Any], other: dict[str, Any]) -> bool:

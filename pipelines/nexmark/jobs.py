@@ -56,7 +56,7 @@ QUERIES: Mapping[str, Query] = {
 PARTITIONS: Mapping[str, tuple[str, ...]] = {"q10": ("dt", "hm")}
 """Queries that are logged to files, too, in directories with the values of these columns."""
 
-UPSERTS = frozenset({"q4", "q18", "q19"})
+UPSERTS = frozenset({"q4", "q9", "q18", "q19"})
 """Queries whose rows replace each other, by key; those of the others stay."""
 
 

@@ -42,7 +42,7 @@ STARTED = "create manifest@coordinator:1:mark"
 COMMIT = ("create manifest@coordinator", "before done@coordinator", "aligned@{query}")
 """Points around a commit at which a process is killed."""
 
-LONGEST_S = 60.0
+LONGEST_S = 300.0
 """Until a started job has completed a checkpoint, or a bounded one has ended."""
 
 
