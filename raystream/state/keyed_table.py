@@ -22,6 +22,7 @@ from raystream.state.keys import (
     stable_order_small,
 )
 from raystream.state.run import DEFAULT, GONE, Run, RunPolicy
+from raystream.state.slot_filter import Needles
 from raystream.state.swept_runs import SweptRuns
 
 _NEVER = 2**62
@@ -146,10 +147,11 @@ class KeyedTable(SweptRuns):
     def _in_young(self, asked: Rows, needles: Hashes) -> Iterator[_Hits]:
         """Keys that the younger runs have, by rising hashes, each in the youngest of them."""
         left, count = np.ones(len(needles), np.bool_), len(needles)
+        wanted = Needles(needles)
         for run in reversed(self.runs[self._pieces :]):
             if not count:
                 return
-            at, groups = run.rare_hits(needles, self._policy)
+            at, groups = run.rare_hits(wanted, self._policy)
             if count < len(needles):
                 new = left[at]
                 at, groups = at[new], groups[new]
@@ -158,7 +160,7 @@ class KeyedTable(SweptRuns):
                 yield _Hits(run, asked[at], groups)
             if 2 * count < len(needles):
                 asked, needles = asked[left], needles[left]
-                left = np.ones(count, np.bool_)
+                left, wanted = np.ones(count, np.bool_), Needles(needles)
 
     def _in_pieces(self, asked: Rows, needles: Hashes) -> Iterator[_Hits]:
         """Keys that the pieces have, by rising hashes."""

@@ -17,6 +17,7 @@ import polars as pl
 from raystream.ids import HIDDEN
 from raystream.state.keys import Hashes, Rows, continues
 from raystream.state.own_bytes import own_bytes
+from raystream.state.slot_filter import Needles, SlotFilter
 
 HASH = f"{HIDDEN}hash"
 """UInt64 column of a run: hash of the key."""
@@ -93,7 +94,7 @@ class Run:
     kept: int = -1
     _directories: dict[int, _Directory] = field(default_factory=dict)
     _narrow: dict[tuple[str, ...], pl.DataFrame] = field(default_factory=dict)
-    _there: tuple[npt.NDArray[np.bool_], np.uint64] | None = None
+    _filter: SlotFilter | None = None
 
     @classmethod
     def of(cls, frame: pl.DataFrame, hashes: Hashes, buckets: Rows | None) -> Run:
@@ -124,7 +125,7 @@ class Run:
             texts = sum(kind in (pl.String, pl.Binary) for kind in self.frame.dtypes)
             self.kept = int(self.frame.estimated_size()) + _VIEW * texts * self.rows
         found = self.kept + (0 if self.starts is None else self.groups.nbytes + self.starts.nbytes)
-        found += 0 if self._there is None else self._there[0].nbytes
+        found += 0 if self._filter is None else self._filter.nbytes
         return found + sum(offsets.nbytes for offsets, _ in self._directories.values())
 
     def bucket_of_rows(self) -> Rows:
@@ -170,11 +171,12 @@ class Run:
         at = np.flatnonzero(part[found] == needles)
         return at, found[at]
 
-    def rare_hits(self, needles: Hashes, policy: RunPolicy) -> tuple[Rows, Rows]:
-        """`hits` in a run with few of the needles: a bool per slot rules out most first."""
-        there, shift = self._slots(policy.hash_bits)
-        maybe = np.flatnonzero(there[(needles >> shift).view(np.int64)])
-        at, groups = self.hits(needles[maybe], policy)
+    def rare_hits(self, needles: Needles, policy: RunPolicy) -> tuple[Rows, Rows]:
+        """`hits` in a run with few of the needles: a filter rules out most first."""
+        if self._filter is None:
+            self._filter = SlotFilter(self.groups, policy.hash_bits)
+        maybe = self._filter.maybe(needles)
+        at, groups = self.hits(needles.hashes[maybe], policy)
         return maybe[at], groups
 
     def ranges(self, groups: Rows) -> tuple[Rows, Rows]:
@@ -250,15 +252,6 @@ class Run:
             np.cumsum(counts, out=offsets[1:])
             self._directories[at] = offsets, shift
         return self._directories[at]
-
-    def _slots(self, hash_bits: int) -> tuple[npt.NDArray[np.bool_], np.uint64]:
-        if self._there is None:
-            bits = min(max(1, hash_bits), (len(self.groups) - 1).bit_length() + 2)
-            shift = np.uint64(max(1, hash_bits) - bits)
-            there = np.zeros(1 << bits, np.bool_)
-            there[(self.groups >> shift).astype(np.int64)] = True
-            self._there = there, shift
-        return self._there
 
 
 def _buckets(rows: int, buckets: Rows | None) -> tuple[Rows, Rows]:
