@@ -39,6 +39,8 @@ class RunPolicy:
         hash_bits: Significant bits of a hash.
         cut_rows: From this many rows on, the oldest run is cut by hash (see swept_runs.py).
         pieces: Into about how many.
+        most_rows: Larger runs are not merged with others, unless the table is swept, nor more than
+            four times as many rows at once: a merge holds up its batch.
         sweep_slack: A sweep starts when the younger runs have more than this x the rows of the cut
             ones.
     """
@@ -51,6 +53,7 @@ class RunPolicy:
     hash_bits: int = 64
     cut_rows: int = 262_144
     pieces: int = 96
+    most_rows: int = 1_048_576
     sweep_slack: float = 2 / 3
 
 

@@ -22,7 +22,10 @@ from raystream.state.run import GONE, HASH, Run, RunPolicy
 OWN = (HASH, GONE)
 """Columns of the engine in the segments of tables."""
 
-_LAST_BUCKET = _ANY = 2**62
+_LAST_BUCKET = 2**62
+
+_AT_ONCE = 4
+"""Runs of the largest size that are merged at once, or smaller ones with as many rows."""
 
 
 class SortedRuns(ABC):
@@ -159,7 +162,7 @@ class SortedRuns(ABC):
         runs, policy, most = self.runs, self._policy, self._most_rows()
         younger = sum(run.rows for run in runs[1:])
         due = max(policy.slack * runs[0].rows, policy.memtable)
-        if due < younger <= 4 * most - runs[0].rows:
+        if due < younger <= _AT_ONCE * most - runs[0].rows:
             return 0
         return self._like_the_last(0, most)
 
@@ -171,7 +174,7 @@ class SortedRuns(ABC):
             most: Nor are runs with more rows, nor many times as many rows in all.
         """
         level, first = self._level(self.runs[-1]), len(self.runs)
-        room = most * self._policy.ratio
+        room = _AT_ONCE * most
         while first > oldest and self._is_small(self.runs[first - 1], level, min(most, room)):
             first -= 1
             room -= self.runs[first].rows
@@ -182,14 +185,14 @@ class SortedRuns(ABC):
 
     def _most_rows(self) -> int:
         """Rows of a run that may be merged with others, which should fit into memory together."""
-        limit, rows = self._memory.limit, len(self)
+        policy, limit, rows = self._policy, self._memory.limit, len(self)
         if limit is None or not rows:
-            return _ANY
+            return policy.most_rows
         measured, at = self._row_bytes
         if abs(rows - at) * 16 > rows:  # looking at every run for each batch took 6 % of its time
             measured = max(1, self.size_bytes()) / rows
             self._row_bytes = measured, rows
-        return max(self._policy.memtable, int(limit / 32 / measured))
+        return max(policy.memtable, min(policy.most_rows, int(limit / 32 / measured)))
 
     def _level(self, run: Run) -> int:
         size, level = self._policy.memtable, 0
