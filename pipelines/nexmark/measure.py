@@ -26,8 +26,9 @@ from jobs import QUERIES, on_kafka, write
 import raystream as rs
 from raystream.api.jobs.run import RunOptions, run
 from raystream.observe.status import StatusDocument
-from tests.support.bench import CpuBook
+from tests.support import processes
 
+_AGENTS = ("DashboardAgent", "RuntimeEnvAgent", "IDLE")
 PARTITIONS = 4
 BLOCK = 10_000
 """Epochs that are written to Kafka at once."""
@@ -38,16 +39,21 @@ class Meter:
     """Events and CPU of all processes of a job, as its status shows them.
 
     Attributes:
+        used: CPU seconds of this process, and of Ray's workers below it while they were some.
         seen: Seconds, CPU seconds and rows read, at each look.
     """
 
-    book: CpuBook = field(default_factory=CpuBook)
+    used: dict[tuple[int, int], float] = field(default_factory=dict)
     seen: list[tuple[float, float, int]] = field(default_factory=list)
 
     def __call__(self, status: StatusDocument) -> None:
         """Look."""
-        self.book.look()
-        self.seen.append((time.monotonic(), self.book.totals()["job"], status.rows_read))
+        for one in processes.family(os.getpid()):
+            key = one.pid, one.started
+            worker = one.command.startswith("ray::") and one.title not in _AGENTS
+            if one.pid == os.getpid() or worker or key in self.used:
+                self.used[key] = one.cpu
+        self.seen.append((time.monotonic(), sum(self.used.values()), status.rows_read))
 
     def result(self, events: int) -> tuple[float, float] | None:
         """Events per second, and CPU us per event, between the first rows and the last.
@@ -92,7 +98,6 @@ def _line(query: str, pipeline: rs.Pipeline, options: argparse.Namespace) -> tup
     kinds = [name for name in sources if name in OF_EPOCH]
     events = sum(options.events // EPOCH * OF_EPOCH[kind][1] for kind in kinds)
     meter = Meter()
-    meter.book.look()
     with tempfile.TemporaryDirectory(prefix="raystream-nexmark-") as storage:
         outcome = run(
             pipeline,
