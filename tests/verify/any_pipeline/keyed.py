@@ -93,6 +93,30 @@ def global_window(part: Part) -> Part:
     return replace(found, timely=False)
 
 
+def largest(one: dict[str, Any], next_: dict[str, Any]) -> dict[str, Any]:
+    return max(one, next_, key=lambda row: row["id"])
+
+
+def window_rows(part: Part) -> Part:
+    part.by_time()
+    part.without(*BOUNDS)
+    part.certain()
+    part.with_id()
+    keys = part.keys()
+    kind = part.choice([rs.tumbling("20s"), rs.hopping("20s", "10s"), rs.session("9s")])
+    rows = part.stream.key_by(*keys).window(kind)
+    if part.making.chance.random() < 1 / 2:
+        return part.then(f"reduce in {kind} by {keys}", rows.reduce(largest), ordered=False)
+    made = rows.top(2, by="id asc", rank=part.making.new("t"))
+    return part.then(f"top in {kind} by {keys}", made, ordered=False)
+
+
+def distinct_rows(part: Part) -> Part:
+    part.certain()
+    keys = part.keys()
+    return part.then(f"drop_duplicates {keys}", part.stream.drop_duplicates(*keys))
+
+
 def group(part: Part) -> Part:
     keys = part.keys()
     if part.changes:
@@ -104,7 +128,7 @@ def group(part: Part) -> Part:
 def over(part: Part) -> Part:
     part.by_time()
     part.certain()
-    keys, frame = part.keys(), part.choice([{"rows": 3}, {"range": "10s"}])
+    keys, frame = part.keys(), part.choice([{"rows": 3}, {"range": "10s"}, {}])
     name = part.any_of(pl.Int64, pl.Float64)
     kind = part.choice([rs.sum, rs.max, rs.mean, rs.count])
     made = part.stream.key_by(*keys).over(**frame).agg(**{part.making.new("v"): kind(name)})
@@ -119,8 +143,7 @@ def dedupe(part: Part) -> Part:
 
 def top(part: Part) -> Part:
     part.certain()
-    if "id" not in part.of(pl.Int64):
-        raise DoesNotFit
+    part.with_id()
     keys = part.keys()
     return part.then(f"top 2 by {keys}", part.stream.key_by(*keys).top(2, by="id"))
 
@@ -195,4 +218,15 @@ def lookup(part: Part) -> Part:
 
 
 ALL = (windows, windows, updates, window_apply, global_window, group, group, over, dedupe, top)
-ALL = (*ALL, key_function, user_aggregate, interval_join, window_join, join, asof_join, lookup)
+ALL = (
+    *ALL,
+    window_rows,
+    distinct_rows,
+    key_function,
+    user_aggregate,
+    interval_join,
+    window_join,
+    join,
+    asof_join,
+    lookup,
+)

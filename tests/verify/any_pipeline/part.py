@@ -126,6 +126,11 @@ class Part:
         if set(names) & set(self.schema.columns):
             raise DoesNotFit
 
+    def with_id(self) -> None:
+        """For verbs that order rows by a column without equal values."""
+        if "id" not in self.of(pl.Int64):
+            raise DoesNotFit
+
     def by_time(self) -> None:
         """For verbs that wait for the watermark."""
         self.append_only()
