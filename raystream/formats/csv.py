@@ -13,7 +13,7 @@ from raystream.data.rows import missing_required
 from raystream.data.schema import Schema, no_column
 from raystream.errors import ConfigurationError
 from raystream.formats.base import Decoded, RejectedRow
-from raystream.formats.csv_encoder import CsvEncoder
+from raystream.formats.csv_encoder import BOM, CsvEncoder
 from raystream.formats.csv_values import given, learnt, read
 from raystream.formats.json_numbers import LARGEST
 from raystream.formats.timestamps import without
@@ -212,8 +212,9 @@ class CsvDecoder:
                 pl.select(pl.when(part.str.len_bytes() > 0).then(part)).to_series()
                 for part in parts.get_columns()
             ]
-        if self._count > 1 and len(self._delimiter.encode()) == 1:
-            whole = pl.read_csv(
+        one_byte = len(self._delimiter.encode()) == 1
+        if self._count > 1 and one_byte and not text[0].startswith(BOM):
+            whole = pl.read_csv(  # drops a mark in front, which is one of a file, not of a record
                 "\n".join(text.to_list()).encode(),
                 has_header=False,
                 schema={str(place): pl.String() for place in range(self._count)},

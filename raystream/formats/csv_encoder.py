@@ -12,6 +12,9 @@ from raystream.data.schema import Schema
 from raystream.formats import text_types
 from raystream.formats.timestamps import written
 
+BOM = "\ufeff"
+"""Byte order mark: readers drop it from the beginning of a file, so there it stands in quotes."""
+
 
 class CsvEncoder:
     """Rows -> lines.
@@ -32,8 +35,13 @@ class CsvEncoder:
             return [b""] * frame.height
         fields = [_written(frame.get_column(name)) for name in self._names]
         numbered = pl.DataFrame([field.alias(str(n)) for n, field in enumerate(fields)])
-        lines = self._at_once(numbered) if self._one_byte else []
+        lines = [] if self._marked(numbered) or not self._one_byte else self._at_once(numbered)
         return lines if len(lines) == frame.height else self._by_columns(numbered)
+
+    def _marked(self, frame: pl.DataFrame) -> bool:
+        """Whether a line would begin as a file with a byte order mark does."""
+        first = frame.get_column("0")
+        return first.dtype == pl.String and bool(first.str.starts_with(BOM).any())
 
     def _at_once(self, frame: pl.DataFrame) -> list[bytes]:
         """As many as there are rows, unless a text holds a line end."""
@@ -56,7 +64,7 @@ class CsvEncoder:
             return text.fill_null("")
         special = "[" + re.escape('"\r\n' + self._delimiter) + "]"
         quoted = pl.concat_str(pl.lit('"'), pl.col("v").str.replace_all('"', '""'), pl.lit('"'))
-        wanted = pl.col("v").str.contains(special) | (pl.col("v") == "")
+        wanted = pl.col("v").str.contains(f"{special}|^{BOM}") | (pl.col("v") == "")
         return text_types.applied(
             lambda value: pl.when(wanted).then(quoted).otherwise(value).fill_null(""), text
         )

@@ -112,3 +112,14 @@ def test_a_bad_record_costs_no_second_look_at_each_of_the_others(
         return min(times)
 
     assert seconds(some) < 15 * seconds(payloads)
+
+
+def test_a_byte_order_mark_inside_of_a_batch_is_a_character() -> None:
+    lines = ["\ufeffx,1".encode(), b"y,2"]
+    for batch in (lines, lines[:1], lines[::-1]):
+        found = (
+            Csv(columns=("s", "n")).decoder(Schema.of({"s": "string", "n": "int"})).decode(batch)
+        )
+        assert sorted(found.frame.get_column("s")) == sorted(
+            line.decode().split(",")[0] for line in batch
+        )

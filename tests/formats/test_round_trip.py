@@ -228,3 +228,21 @@ def test_times_that_no_clock_shows_are_none_wherever_they_are_read(text: str) ->
     read = text_types.applied(lambda v: text_types.read(v, pl.Datetime("us", "UTC")), column)
     cast = text_types.applied(lambda v: iso.parsed(v, "timestamp"), column)
     assert (read[0], cast[0], iso8601.epoch_ms(column, "UTC")[0]) == (None, None, None)
+
+
+NASTY = st.text(st.sampled_from('\ufeff"\r\n,; \tax\\\x00\u2028'), max_size=4)
+
+
+@settings(max_examples=150)
+@given(st.lists(st.tuples(NASTY | st.none(), st.integers(0, 9)), min_size=1, max_size=5), st.data())
+def test_where_lines_are_cut_into_batches_changes_nothing(
+    rows: list[tuple[str | None, int]], data: st.DataObject
+) -> None:
+    schema = Schema.of({"s": "string", "n": "int"})
+    frame = pl.DataFrame(rows, schema=schema.polars(), orient="row")
+    form = Csv(columns=("s", "n"))
+    lines = form.encoder(schema).encode(frame)
+    cut = data.draw(st.integers(0, len(lines)))
+    parts = [form.decoder(schema).decode(part) for part in (lines[:cut], lines[cut:]) if part]
+    assert_frame_equal(pl.concat([part.frame for part in parts]), frame)
+    assert not any(line.startswith("\ufeff".encode()) for line in lines)
