@@ -20,6 +20,13 @@ _PROVEN_ROOM = 256
 _LEAST_SHARE = 1 / 16
 """Of the rows taken that are emitted: if more of them are, once, those behind have to wait."""
 
+_RARE = 1 / _PROVEN_ROOM
+"""The same where those behind may be slow: dead letters, late rows and rare branches seldom come,
+and a single row of room for them must not make every row a batch of its own."""
+
+_MARGIN = 4
+"""Those that may be slow get so many times less than their share would allow."""
+
 _FADES = 0.8
 """Weight of the earlier share, with each new piece that has less."""
 
@@ -77,9 +84,10 @@ class Exchange:
         """
         least = min([box.room() for box in self._boxes()])
         least *= len(self._writers) if self.spec.kind is ExchangeKind.HASH else 1
-        return (
-            least if least < _PROVEN_ROOM else int(least / min(1, max(_LEAST_SHARE, self._share)))
-        )
+        if least < _PROVEN_ROOM:
+            rare = least / max(_RARE, min(1.0, _MARGIN * self._share))
+            return max(least, min(_PROVEN_ROOM, int(rare)))
+        return int(least / min(1, max(_LEAST_SHARE, self._share)))
 
     def close(self) -> None:
         """Close every channel."""
