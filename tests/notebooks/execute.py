@@ -51,6 +51,8 @@ def for_readers(notebook: NotebookNode) -> NotebookNode:
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
             data.update({k: v.replace(home, "~") for k, v in data.items() if k.startswith("text/")})
+            if "text" in output:
+                output["text"] = output["text"].replace(home, "~")
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     return notebook
