@@ -32,7 +32,6 @@ def test_rows_before_each_row(tmp_path: Path) -> None:
     [
         ("{rows: 0}", "is less than 1"),
         ("{rows: 1, range: 1h}", "over takes rows= or range=, not both"),
-        ("{}", "an aggregate needs the rows that it is over"),
     ],
 )
 def test_a_frame_that_cannot_be_is_told(tmp_path: Path, over: str, said: str) -> None:
