@@ -44,7 +44,7 @@ def furthest(rows: list[dict[str, Any]]) -> int:
     latest, found = {"old": 0, "new": 0}, 0
     for who, time in ((row["who"], row["ts"]) for row in rows):
         latest[who] = max(latest[who], time)
-        if who == "new" and time >= HOUR + ONE_POLL * 1000:  # the first poll is unaware of others
+        if who == "new" and time >= HOUR + 2 * ONE_POLL * 1000:  # unaware of others, until a ping
             found = max(found, time - latest["old"])
         if latest["old"] == (N - 1) * 1000:
             break
