@@ -52,6 +52,8 @@ def _lines(job: Job) -> int:
     memory = Memory()
     while True:
         now = job.status()
+        if now.state == "ended" and now.outcome is None and job.wait(PIPED_S):
+            now = job.status()  # it was still tidying up, and now says how it ended
         print(live_line(now, memory.before(now)), flush=True)
         if now.state == "ended":
             return _code(job)

@@ -77,5 +77,4 @@ def test_this_process_has_used_cpu_and_memory() -> None:
     book.look()
     totals: dict[str, Any] = book.totals()
     assert totals["job"] > 0.0
-    assert totals["ray"] == 0.0
     assert book.memory()["job"] > 10
