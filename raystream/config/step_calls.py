@@ -200,6 +200,15 @@ def _keyed(stream: Stream, value: Value, options: dict[str, Any]) -> Stream:
     return stream.key_by(*(key.data for key in value.many()), **options)
 
 
+def _by_its_key(stream: Stream, step: Value, around: Surroundings) -> Stream:
+    """With the `key_by` that may stand beside a verb."""
+    keys = step.get("key_by")
+    if keys is None:
+        return stream
+    with around.notes.noting(keys, step):
+        return _keyed(stream, keys, {})
+
+
 def _applied(stream: Stream, step: Value, word: str, around: Surroundings) -> Stream:
     """A verb whose options are the fields of its step."""
     with around.notes.noting(step[word], step):
@@ -215,10 +224,7 @@ def _applied(stream: Stream, step: Value, word: str, around: Surroundings) -> St
 
 
 def _aggregate(stream: Stream, step: Value, _: str, around: Surroundings) -> Stream:
-    keys, window = step.get("key_by"), step.get("window")
-    if keys is not None:
-        with around.notes.noting(keys, step):
-            stream = _keyed(stream, keys, {})
+    stream, window = _by_its_key(stream, step, around), step.get("window")
     if window is None:
         return _grouped(stream, step, around)
     options = options_of(step, "name", "parallelism", "allowed_lateness") | _errors(step)
@@ -234,10 +240,7 @@ def _of_window(*names: str, argument: Callable[[Value, Surroundings], Any]) -> _
     """A verb of a stream, and of a window, with these options."""
 
     def call(stream: Stream, step: Value, verb: str, around: Surroundings) -> Stream:
-        keys, window = step.get("key_by"), step.get("window")
-        if keys is not None:
-            with around.notes.noting(keys, step):
-                stream = _keyed(stream, keys, {})
+        stream, window = _by_its_key(stream, step, around), step.get("window")
         options = options_of(step, *names)
         own = options_of(step, "name", "parallelism") | _errors(step)
         if window is None:
@@ -256,10 +259,7 @@ def _of_window(*names: str, argument: Callable[[Value, Surroundings], Any]) -> _
 
 
 def _window_apply(stream: Stream, step: Value, _: str, around: Surroundings) -> Stream:
-    keys, window = step.get("key_by"), step["window"]
-    if keys is not None:
-        with around.notes.noting(keys, step):
-            stream = _keyed(stream, keys, {})
+    stream, window = _by_its_key(stream, step, around), step["window"]
     options = options_of(step, "name", "parallelism", "allowed_lateness") | _errors(step)
     with around.notes.noting(window, step):
         windowed = stream.window(window_of(window), **options)
@@ -278,10 +278,7 @@ def _grouped(stream: Stream, step: Value, around: Surroundings) -> Stream:
 
 
 def _over(stream: Stream, step: Value, _: str, around: Surroundings) -> Stream:
-    keys = step.get("key_by")
-    if keys is not None:
-        with around.notes.noting(keys, step):
-            stream = _keyed(stream, keys, {})
+    stream = _by_its_key(stream, step, around)
     options = options_of(step, "name", "parallelism", "ttl") | _errors(step)
     with around.notes.noting(step["over"], step):
         above = stream.over(**step["over"].plain(), **options)

@@ -24,6 +24,10 @@ class KeyedStep(Step):
     keys: tuple[str, ...]
     columns: Any = None
 
+    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
+        """That of its state."""
+        return self.keys
+
     def routing(self, port: int) -> tuple[str, ...] | None:
         """By key; without one all rows go to one subtask."""
         return self.keys

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import raystream as rs
-from raystream.connectors.files.partitions import values_of
 from raystream.testing import CRASH, PAUSE, feed
 from tests.nexmark.answers import KEYS, SQL, WHOLE, answer
 from tests.nexmark.jobs import PARTITIONED, QUERIES, job, query_of
+from tests.support.partitions import values_of
 
 EVENTS = {
     name: Path(__file__).parent / "events" / f"{name}.jsonl.gz"

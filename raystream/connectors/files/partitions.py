@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 
@@ -70,16 +70,6 @@ def divided(frame: pl.DataFrame, columns: Sequence[str]) -> Iterator[tuple[str, 
         yield "/".join(map(_directory, columns, values)), part
 
 
-def values_of(where: str) -> Mapping[str, str | None]:
-    """The texts of the values of a relative directory; None: null.
-
-    >>> values_of("dt=2026-11-28/hm=10%3A00/shop=")
-    {'dt': '2026-11-28', 'hm': '10:00', 'shop': ''}
-    """
-    pairs = (part.partition("=") for part in where.split("/"))
-    return {_plain(name): None if text == DEFAULT else _plain(text) for name, _, text in pairs}
-
-
 def _text(name: str, kind: pl.DataType) -> pl.Expr:
     form = _FORMS.get(type(kind))
     if form is None:
@@ -110,8 +100,3 @@ def _escaped(text: str) -> str:
 def _visible(name: str) -> str:
     """Readers skip names that begin with `.` or `_`."""
     return f"%{ord(name[0]):02X}{name[1:]}" if name.startswith((".", "_")) else name
-
-
-def _plain(text: str) -> str:
-    first, *rest = text.split("%")
-    return first + "".join(chr(int(part[:2], 16)) + part[2:] for part in rest)

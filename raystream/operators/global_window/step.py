@@ -60,10 +60,6 @@ class GlobalAggregate(KeyedStep):
 
         return output_schema(self, inputs[0])
 
-    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """The key of the windows."""
-        return self.keys
-
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """The keys, and what the aggregates read."""
         read = of_aggregates(self.aggregates.values(), inputs[0])
@@ -82,8 +78,7 @@ class GlobalAggregate(KeyedStep):
     def words(self) -> str:
         """With window, key and aggregates."""
         columns = ", ".join(f"{name} = {a.title}" for name, a in self.aggregates.items())
-        keys = f" by {', '.join(self.keys)}" if self.keys else ""
-        return f"{window_words(self.window)}{keys}: {columns}"
+        return f"{window_words(self.window, self.keys)}: {columns}"
 
     def label(self) -> tuple[str, str]:
         """With window and key."""

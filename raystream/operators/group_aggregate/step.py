@@ -10,6 +10,7 @@ from raystream.graph.aggregates import Aggregate, functions_of
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.call import Call, Milliseconds
 from raystream.operators.keyed_step import KeyedStep
+from raystream.operators.local_step import LocalStep
 from raystream.operators.needs import Columns, Needed, every, of_aggregates
 from raystream.operators.step import Step
 from raystream.operators.words import duration, meaning_of
@@ -64,10 +65,6 @@ class GroupAggregate(KeyedStep):
         from raystream.operators.group_aggregate.columns import output_schema
 
         return output_schema(self, inputs[0])
-
-    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """The key of the groups."""
-        return self.keys
 
     def changes(self, inputs: Sequence[Schema]) -> Changes | None:
         """Each row replaces the one of its key before."""
@@ -135,7 +132,7 @@ class GroupAggregate(KeyedStep):
 
 
 @dataclass(frozen=True, slots=True)
-class GroupLocal(Step):
+class GroupLocal(LocalStep):
     """Partials before the exchange; added by the plan, never by the user.
 
     >>> GroupLocal(GroupAggregate((), {"n": rs.count()})).words()
@@ -144,36 +141,16 @@ class GroupLocal(Step):
 
     word: ClassVar[str] = "group_local"
     operator: ClassVar[str] = "raystream.operators.group_aggregate.local:GroupLocal"
-    is_local: ClassVar[bool] = True
-    keeps_records: ClassVar[bool] = False
 
     aggregate: GroupAggregate
 
-    def user_functions(self) -> tuple[Callable[..., Any], ...]:
-        """As the whole."""
-        return self.aggregate.user_functions()
-
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """The key columns; everything else is hidden."""
-        from raystream.data.schema import Schema
+        from raystream.operators.window.columns import only_keys
 
-        keys = self.aggregate.keys
         self.aggregate.columns_behind(inputs)
-        columns = {name: inputs[0].columns[name] for name in keys}
-        return Schema(columns, inputs[0].required & set(keys), keys)
-
-    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """That of the groups."""
-        return self.aggregate.keys
-
-    def needs_order(self, asked: Collection[str]) -> bool:
-        """As the whole."""
-        return self.aggregate.needs_order(asked)
+        return only_keys(self.aggregate.keys, inputs[0])
 
     def meaning(self) -> dict[str, Any]:
         """As the whole."""
         return {**self.aggregate.meaning(), "kind": "GroupLocal"}
-
-    def words(self) -> str:
-        """What they are."""
-        return "partial aggregates"

@@ -53,10 +53,6 @@ class Reduce(KeyedStep):
         check_columns(list(self.keys), inputs[0].columns)
         return inputs[0]
 
-    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """That of the state."""
-        return self.keys
-
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """All columns: the function may use any."""
         return [None]

@@ -67,10 +67,6 @@ class SessionAggregate(KeyedStep):
 
         return output_schema(self, inputs[0])
 
-    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """The key of the sessions."""
-        return self.keys
-
     def changes(self, inputs: Sequence[Schema]) -> Changes | None:
         """A session is identified by its bounds, until it grows."""
         from raystream.data.changes import Changes
@@ -104,8 +100,7 @@ class SessionAggregate(KeyedStep):
     def words(self) -> str:
         """With gap, key and aggregates."""
         columns = ", ".join(f"{name} = {a.title}" for name, a in self.aggregates.items())
-        keys = f" by {', '.join(self.keys)}" if self.keys else ""
-        return f"{window_words(self.window)}{keys}: {columns}"
+        return f"{window_words(self.window, self.keys)}: {columns}"
 
     def label(self) -> tuple[str, str]:
         """With gap and key."""

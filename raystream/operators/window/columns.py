@@ -75,5 +75,9 @@ def local_schema(asked: WindowAggregate, schema: Schema) -> Schema:
     check_keys(asked.keys, schema.columns)
     with configuration_errors("agg"):
         Aggregation(asked.aggregates, schema.columns)
-    keys = asked.keys
+    return only_keys(asked.keys, schema)
+
+
+def only_keys(keys: tuple[str, ...], schema: Schema) -> Schema:
+    """The key columns, which are there."""
     return Schema({name: schema.columns[name] for name in keys}, schema.required & set(keys), keys)

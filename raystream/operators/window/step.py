@@ -11,6 +11,7 @@ from raystream.graph.policies import Early, Emit, ErrorPolicy, OnClose, OnUpdate
 from raystream.graph.windows import Window
 from raystream.operators.call import Call, Milliseconds
 from raystream.operators.fast_path import FastPath, missed, taken
+from raystream.operators.local_step import LocalStep
 from raystream.operators.needs import Columns, Needed, every, of_aggregates
 from raystream.operators.step import Step
 from raystream.operators.window.words import label_of, window_words
@@ -108,8 +109,7 @@ class WindowAggregate(Step):
     def words(self) -> str:
         """With window, key and aggregates."""
         columns = ", ".join(f"{name} = {a.title}" for name, a in self.aggregates.items())
-        keys = f" by {', '.join(self.keys)}" if self.keys else ""
-        return f"{window_words(self.window)}{keys}: {columns}"
+        return f"{window_words(self.window, self.keys)}: {columns}"
 
     def label(self) -> tuple[str, str]:
         """With window and key."""
@@ -132,7 +132,7 @@ class WindowAggregate(Step):
 
 
 @dataclass(frozen=True, slots=True)
-class WindowLocal(Step):
+class WindowLocal(LocalStep):
     """Partials before the exchange; added by the plan, never by the user.
 
     >>> WindowLocal(WindowAggregate((), rs.tumbling("1m"), {"n": rs.count()})).words()
@@ -141,28 +141,14 @@ class WindowLocal(Step):
 
     word: ClassVar[str] = "window_local"
     operator: ClassVar[str] = "raystream.operators.window.local:WindowLocal"
-    is_local: ClassVar[bool] = True
-    keeps_records: ClassVar[bool] = False
 
     aggregate: WindowAggregate
-
-    def user_functions(self) -> tuple[Callable[..., Any], ...]:
-        """As the whole."""
-        return self.aggregate.user_functions()
 
     def columns_behind(self, inputs: Sequence[Schema]) -> Schema:
         """The key columns; everything else is hidden."""
         from raystream.operators.window.columns import local_schema
 
         return local_schema(self.aggregate, inputs[0])
-
-    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """That of the window."""
-        return self.aggregate.keys
-
-    def needs_order(self, asked: Collection[str]) -> bool:
-        """As the whole."""
-        return self.aggregate.needs_order(asked)
 
     def meaning(self) -> dict[str, Any]:
         """As the whole."""
@@ -173,10 +159,6 @@ class WindowLocal(Step):
         if functions_of(self.aggregate.aggregates.values()):
             return missed("an aggregate of your own is called with Python for its rows")
         return taken("aggregated in front of the exchange")
-
-    def words(self) -> str:
-        """What they are."""
-        return "partial aggregates"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from raystream.graph.windows import (
     CountWindow,
     Cumulative,
@@ -14,12 +16,18 @@ from raystream.graph.windows import (
 from raystream.operators.words import duration
 
 
-def window_words(window: Window | Session | CountWindow | GlobalWindow) -> str:
-    """For people.
+def window_words(
+    window: Window | Session | CountWindow | GlobalWindow, keys: Sequence[str] = ()
+) -> str:
+    """For people, with the key.
 
-    >>> window_words(Hopping(60_000, 1000, offset_ms=5))
-    'hopping 1m every 1s from 5 ms'
+    >>> window_words(Hopping(60_000, 1000, offset_ms=5), ["ip", "day"])
+    'hopping 1m every 1s from 5 ms by ip, day'
     """
+    return _kind_words(window) + (f" by {', '.join(keys)}" if keys else "")
+
+
+def _kind_words(window: Window | Session | CountWindow | GlobalWindow) -> str:
     if isinstance(window, Session):
         return f"session {_gap(window)}"
     if isinstance(window, CountWindow):

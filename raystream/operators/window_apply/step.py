@@ -83,10 +83,6 @@ class WindowApply(KeyedStep):
         """
         return None
 
-    def key(self, inputs: Sequence[Schema]) -> tuple[str, ...]:
-        """The key of the windows."""
-        return self.keys
-
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """All columns: the function may use any."""
         return [None]
@@ -111,8 +107,9 @@ class WindowApply(KeyedStep):
 
     def words(self) -> str:
         """With function, window and key."""
-        keys = f" by {', '.join(self.keys)}" if self.keys else ""
-        return f"{function_name(self.function) or 'lambda'} of {window_words(self.window)}{keys}"
+        return (
+            f"{function_name(self.function) or 'lambda'} of {window_words(self.window, self.keys)}"
+        )
 
     def label(self) -> tuple[str, str]:
         """With window and key."""

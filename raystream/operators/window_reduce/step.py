@@ -59,8 +59,7 @@ class WindowReduce(WindowApply):
 
     def words(self) -> str:
         """With function, window and key."""
-        keys = f" by {', '.join(self.keys)}" if self.keys else ""
-        return f"reduce by {self._name()} of {window_words(self.window)}{keys}"
+        return f"reduce by {self._name()} of {window_words(self.window, self.keys)}"
 
     def detail(self) -> str:
         """Window and function."""

@@ -64,10 +64,9 @@ class WindowTop(WindowApply):
 
     def words(self) -> str:
         """With number, window, key and order."""
-        keys = f" by {', '.join(self.keys)}" if self.keys else ""
         rank = "" if self.rank is None else f", with {self.rank}"
         order = ", ".join(map(str, self.by))
-        return f"first {self.number} of {window_words(self.window)}{keys} by {order}{rank}"
+        return f"first {self.number} of {window_words(self.window, self.keys)} by {order}{rank}"
 
     def detail(self) -> str:
         """Window and order."""

@@ -26,12 +26,13 @@ from raystream.checkpoint.records import Committable
 from raystream.config.load import load
 from raystream.connectors.base import AbortVerdict, CommitterContext, Verdict, WriteOptions
 from raystream.connectors.files import hidden, partitioned
-from raystream.connectors.files.partitions import DEFAULT, values_of
+from raystream.connectors.files.partitions import DEFAULT
 from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, DataError
 from raystream.ids import SubtaskId
 from raystream.time.clock import VirtualClock
+from tests.support.partitions import values_of
 
 CONTEXT = SubtaskContext(
     "job", "abcd0123", 1, "out", SubtaskId("out", 0), 1, VirtualClock(), ThreadPoolExecutor(1)
