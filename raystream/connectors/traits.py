@@ -124,6 +124,22 @@ class InFiles(Protocol):
         ...
 
 
+class ReadsBelow(Protocol):
+    """A source that reads files which come into a directory."""
+
+    def reads_below(self, directory: str, parts: Sequence[str]) -> bool:
+        """Whether it would read a file that comes there."""
+        ...
+
+
+class WritesBelow(Protocol):
+    """A sink that adds files to a directory."""
+
+    def writes_below(self) -> tuple[str, Sequence[str]]:
+        """The directory, and a path of a file below it."""
+        ...
+
+
 class OnCluster(Protocol):
     """A source or sink on a Kafka cluster."""
 
@@ -238,6 +254,22 @@ def path_of(end: object) -> str | None:
     """Path of the files of a source or sink; None: it is not in files."""
     found: InFiles | None = _with(end, "path")
     return None if found is None or found.path is None else os.fspath(found.path)
+
+
+def reads_below(source: object, directory: str, parts: Sequence[str]) -> bool:
+    """Whether a source would read a file that comes below a directory."""
+    found: ReadsBelow | None = _with(source, "reads_below")
+    return found is not None and found.reads_below(directory, parts)
+
+
+def reads_what_it_writes(source: object, sink: object) -> bool:
+    """Whether a source would read the files of a sink.
+
+    >>> reads_what_it_writes(rs.Files("/data/*"), rs.Files("/data"))
+    True
+    """
+    found: WritesBelow | None = _with(sink, "writes_below")
+    return found is not None and reads_below(source, *found.writes_below())
 
 
 def cluster_of(end: object) -> Any:

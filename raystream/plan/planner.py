@@ -15,6 +15,7 @@ from raystream.graph.policies import DeliveryGuarantee, ErrorPolicy
 from raystream.ids import StepName
 from raystream.plan.chains import physical_plan
 from raystream.plan.changes import read_options, write_options
+from raystream.plan.circles import check_circles
 from raystream.plan.columns import needed_by_reads
 from raystream.plan.fan_out import fanned_out
 from raystream.plan.finality import check_final
@@ -49,6 +50,7 @@ def plan(
     nodes = _used(graph)
     _check_dead_letters(graph)
     check_final(nodes)
+    check_circles(nodes)
     reads = _read_schemas(nodes, learnt)
     nodes = tuple(typed(node, learnt) for node in nodes)
     everything = graph_outputs(nodes, reads)

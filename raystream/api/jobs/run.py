@@ -226,11 +226,13 @@ def prepare(pipeline: Pipeline, options: RunOptions, storage: str, cpus: int) ->
         ConfigurationError: the job as written cannot run.
     """
     from raystream.job.spec import CheckpointSettings, JobSpec
+    from raystream.plan.circles import check_storage
     from raystream.plan.planner import plan, reads
     from raystream.plan.restore import other_sources, restore_states
     from raystream.storage.open import job_store, store_id
 
     graph = pipeline.graph()
+    check_storage(reads(graph), storage, pipeline.name)
     store = job_store(storage, pipeline.name)
     savepoint = opened(options)
     base = start_of(store, savepoint, options)

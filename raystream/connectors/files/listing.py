@@ -24,6 +24,11 @@ class Listing:
     path: str
 
     @property
+    def is_glob(self) -> bool:
+        """Whether the path is a pattern."""
+        return bool(_MAGIC & set(self.path))
+
+    @property
     def base(self) -> Path:
         """The directory that split ids are relative to."""
         parts = Path(self.path).parts
@@ -56,7 +61,7 @@ class Listing:
         return [path for path in base.glob(pattern) if path.is_file()]
 
     def _exists(self) -> bool:
-        return bool(_MAGIC & set(self.path)) or os.path.exists(self.path)
+        return self.is_glob or os.path.exists(self.path)
 
 
 def _hidden(name: SplitId) -> bool:

@@ -40,6 +40,7 @@ from raystream.connectors.files.parquet import (
 )
 from raystream.connectors.files.partitions import check_partitions, without
 from raystream.connectors.files.sink import FilesCommitter, FilesWriter, Target
+from raystream.connectors.files.taking import ANY, takes
 from raystream.context import SubtaskContext
 from raystream.data.inference import NoColumns
 from raystream.data.schema import Schema
@@ -266,6 +267,23 @@ class Files:
     def describe(self) -> str:
         """For people."""
         return f"{_KIND}{self.path}"
+
+    def reads_below(self, directory: str, parts: Sequence[str]) -> bool:
+        """Whether it would read files of a sink, or of a job's storage.
+
+        >>> Files("/in/*.jsonl").reads_below("/in", ["part-1.jsonl"])
+        True
+        """
+        return takes(self._listing, directory, parts)
+
+    def writes_below(self) -> tuple[str, Sequence[str]]:
+        """Its directory, and a name that a file has below it.
+
+        >>> Files("/out", "parquet").writes_below()
+        ('/out', ('part-0.parquet',))
+        """
+        name = f"part-0.{self._target('', StepName('')).extension}"
+        return str(self.path), (*[ANY] * len(self.partition_by), name)
 
     def check(self, job: str, store_id: str, step: StepName) -> list[str]:
         """Create the output directory.
