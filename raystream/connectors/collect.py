@@ -22,7 +22,10 @@ from raystream.connectors.base import (
 )
 from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN
+from raystream.data.beyond_python import beyond_python
 from raystream.data.changes import CHANGE, RowKind
+from raystream.data.values import FOREIGN
+from raystream.errors import DataError
 from raystream.ids import StepName
 
 
@@ -60,13 +63,24 @@ class Collect:
     def rows(self) -> list[dict[str, Any]]:
         """Committed rows in the order of their commits; of upserts the last row of each key.
 
+        Raises:
+            DataError: a row has a value that Python has not.
+
         >>> out = Collect()
         >>> p = rs.Pipeline("example", checkpoint_storage="memory://collect")
         >>> p.read(rs.Rows([{"n": 1}])).write(out)
         >>> p.run(until="latest", local=True).kind, out.rows()
         ('finished', [{'n': 1}])
         """
-        return self.frame().to_dicts()
+        frame = self.frame()
+        try:
+            return frame.to_dicts()
+        except FOREIGN:
+            reasons = beyond_python(frame)
+            if reasons is None:
+                raise
+            what = f"{reasons.drop_nulls()[0]}"
+            raise DataError(what, what_to_do="use frame() of the Collect") from None
 
     def frame(self) -> pl.DataFrame:
         """Committed rows as a frame (without columns if there are none).

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from raystream.context import LeftOut
+from raystream.data.beyond_python import shown_rows
 from raystream.data.values import FOREIGN, shown
 from raystream.ids import HIDDEN
 
@@ -25,7 +26,7 @@ def left_out(frame: pl.DataFrame, reason: str = "") -> list[LeftOut]:
     [LeftOut(row='{"ip": "a"}', reason='', origin='')]
     """
     user = [name for name in frame.columns if not name.startswith(HIDDEN)]
-    return rows_left_out(frame.head(MOST).select(user).to_dicts(), reason)
+    return rows_left_out(shown_rows(frame.head(MOST).select(user)), reason)
 
 
 def rows_left_out(rows: Iterable[Mapping[str, Any]], reason: str = "") -> list[LeftOut]:

@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 
 from raystream.data.decimals import exact, holds_decimals
-from raystream.data.fit import holds_ns
 from raystream.data.schema import Schema
 from raystream.data.values import FOREIGN, are_as_read, as_plain, fits, kinds_fit, kinds_of, shown
 
@@ -59,43 +58,6 @@ def to_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
         return frame.to_dicts()
     columns = [column.to_list() for column in frame.get_columns()]
     return _dicts_of(frame.width)(columns, *frame.columns)
-
-
-def finer_than_python(frame: pl.DataFrame) -> pl.Series | None:
-    """Why a row cannot be a dict: its nanoseconds would be lost; None: no row has any.
-
-    >>> frame = pl.DataFrame({"t": [1000, 1001]}).cast(pl.Datetime("ns"))
-    >>> finer_than_python(frame).to_list()
-    [None, "column 't' has nanoseconds, which datetime has not"]
-    """
-    found: pl.Series | None = None
-    for name, dtype in frame.schema.items():
-        if not holds_ns(dtype):
-            continue
-        lost = _with_nanoseconds(frame[name])
-        if lost.any():
-            what = f"column {name!r} has nanoseconds, which datetime has not"
-            mine = pl.select(pl.when(lost).then(pl.lit(what))).to_series()
-            found = mine if found is None else found.zip_with(found.is_not_null(), mine)
-    return found
-
-
-def _with_nanoseconds(column: pl.Series) -> pl.Series:
-    """Whether a value has nanoseconds within its microseconds, at any depth."""
-    if isinstance(column.dtype, pl.Struct):
-        found = pl.repeat(False, len(column), eager=True)
-        for name in column.struct.fields:
-            found = found | _with_nanoseconds(column.struct.field(name))
-        return found
-    if isinstance(column.dtype, pl.Array):
-        column = column.arr.to_list()
-    if isinstance(column.dtype, pl.List):
-        numbers = pl.int_range(len(column), eager=True)
-        items = pl.DataFrame({"number": numbers, "item": column}).explode("item")
-        return numbers.is_in(items["number"].filter(_with_nanoseconds(items["item"])).implode())
-    if not holds_ns(column.dtype):
-        return pl.repeat(False, len(column), eager=True)
-    return (column.to_physical() % 1000 != 0).fill_null(value=False)
 
 
 @lru_cache(maxsize=_WIDEST)

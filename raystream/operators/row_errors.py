@@ -10,6 +10,7 @@ import polars as pl
 
 from raystream.context import LeftOut, SubtaskContext
 from raystream.data.batch import MESSAGE_KEY, PLACE, TIME, Batch
+from raystream.data.beyond_python import shown_rows
 from raystream.data.changes import CHANGE, RowKind
 from raystream.data.left_out import redacted, row_json
 from raystream.errors import DataError, RaystreamError, UserCodeError
@@ -163,7 +164,7 @@ def bad_rows(frame: pl.DataFrame, reasons: Sequence[str]) -> list[BadRow]:
         frame: User columns and hidden columns, of the bad rows alone.
         reasons: One per row.
     """
-    rows = frame.select(c for c in frame.columns if not c.startswith(HIDDEN)).to_dicts()
+    rows = shown_rows(frame.select(c for c in frame.columns if not c.startswith(HIDDEN)))
     if not rows:  # no user columns: there are rows nevertheless
         rows = [{} for _ in reasons]
     origins = zip(

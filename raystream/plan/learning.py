@@ -14,9 +14,9 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import TIME, Batch
+from raystream.data.beyond_python import beyond_python
 from raystream.data.inference import column_type, widened
 from raystream.data.made_rows import made_rows
-from raystream.data.rows import finer_than_python
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.graph.logical import Edge, Node
@@ -212,7 +212,7 @@ def _known_type(name: str, frames: Sequence[pl.DataFrame]) -> pl.DataType:
 def _computable(node: Node, schema: Schema, frame: pl.DataFrame) -> pl.DataFrame:
     """The rows that functions can see: convertible to dicts, with the expressions of a key_by."""
     batches = node.step.user_code is UserCode.BATCHES
-    lost = None if batches else finer_than_python(frame)
+    lost = None if batches else beyond_python(frame)
     if lost is not None:
         frame = frame.filter(lost.is_null())
     before = node.step.before_functions()

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from raystream.data.batch import Batch
+from raystream.data.beyond_python import shown_rows
 from raystream.errors import ConfigurationError
 from raystream.graph.nearest import did_you_mean
 from raystream.ids import StepName, SubtaskId
@@ -79,7 +80,7 @@ class Tap:
         return True
 
     def _keep(self, frame: pl.DataFrame) -> None:
-        rows, size = frame.to_dicts(), int(frame.estimated_size())
+        rows, size = shown_rows(frame), int(frame.estimated_size())
         with self._lock:
             self._kept.append(_Picked(self._next, rows, size))
             self._next += len(rows)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raystream.data.rows import Misfit, finer_than_python, to_frame, to_rows
+from raystream.data.beyond_python import beyond_python
+from raystream.data.rows import Misfit, to_frame, to_rows
 from raystream.data.schema import Schema
 
 SCHEMA = Schema.of({"n": "int not null", "x": "float", "s": "string", "l": list[int]})
@@ -53,8 +54,8 @@ def test_nanoseconds_are_found_at_any_depth(inner: pl.DataType) -> None:
         deep=pl.concat_list(pl.struct(t=pl.concat_list("t"))),
     )
     for name in made.columns:
-        found = finer_than_python(made.select(name))
+        found = beyond_python(made.select(name))
         assert found is not None
         assert [reason is not None for reason in found] == [False, True, False, False, True]
     empty = pl.DataFrame({"t": [[], None]}, schema={"t": pl.List(inner)})
-    assert finer_than_python(empty) is None
+    assert beyond_python(empty) is None

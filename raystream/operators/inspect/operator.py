@@ -7,7 +7,8 @@ from typing import Any
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
-from raystream.data.rows import finer_than_python, to_rows
+from raystream.data.beyond_python import beyond_python
+from raystream.data.rows import to_rows
 from raystream.errors import UserCodeError
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.batch_formats import in_format
@@ -51,7 +52,7 @@ class Inspect(Operator):
             raise
 
     def _look_at_rows(self, batch: Batch) -> None:
-        lost = finer_than_python(batch.frame)
+        lost = beyond_python(batch.frame)
         if lost is not None and lost.is_not_null().any():
             number = int(lost.is_not_null().arg_true()[0])
             self._refuse(batch, number, str(lost[number]), "look at batches: batch_format='polars'")

@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 
 from raystream.data.batch import HIDDEN, Batch
+from raystream.data.beyond_python import beyond_python
 from raystream.data.keys import canonical
-from raystream.data.rows import finer_than_python, fit_values, to_rows
+from raystream.data.rows import fit_values, to_rows
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.changing.pairs import paired, settled
 from raystream.operators.evaluated import Evaluated
@@ -61,7 +62,7 @@ class KeyBy(Evaluated):
             return frame, []
         if not functions.keys() <= self._step.types.keys():
             raise untyped(self.ctx.step, self.ctx.origin)
-        reasons = finer_than_python(frame)
+        reasons = beyond_python(frame)
         if reasons is not None:
             frame = self._errors.without(frame, reasons)
         rows, go_on = to_rows(split_hidden(frame)[0]), self._errors.policy is not ErrorPolicy.FAIL

@@ -10,8 +10,9 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import TIME, Batch
+from raystream.data.beyond_python import beyond_python
 from raystream.data.keys import canonical
-from raystream.data.rows import finer_than_python, to_rows
+from raystream.data.rows import to_rows
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.graph.policies import ErrorPolicy
@@ -107,7 +108,7 @@ class Process(TableOperator):
     def _readable(self, batch: Batch) -> pl.DataFrame:
         """The final rows that Python can hold."""
         frame = final_rows(batch.frame)
-        reasons = finer_than_python(frame)
+        reasons = beyond_python(frame)
         return frame if reasons is None else self._errors.without(frame, reasons)
 
     def _each(self, frame: pl.DataFrame, keys: pl.DataFrame, method: Method) -> None:

@@ -10,8 +10,9 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
+from raystream.data.beyond_python import beyond_python
 from raystream.data.left_out import rows_left_out
-from raystream.data.rows import finer_than_python, to_frame, to_rows
+from raystream.data.rows import to_frame, to_rows
 from raystream.data.schema import Schema
 from raystream.errors import UserCodeError
 from raystream.graph.policies import ErrorPolicy
@@ -74,7 +75,7 @@ class RowFunctions(Operator):
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Emit the results of the functions."""
-        frame, reasons = paired(batch.frame), finer_than_python(batch.frame)
+        frame, reasons = paired(batch.frame), beyond_python(batch.frame)
         if reasons is not None:
             frame = self._errors[0].without(frame, reasons)
         user, hidden = split_hidden(frame)

@@ -17,6 +17,7 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN, TIME
+from raystream.data.beyond_python import beyond_python
 from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import ARGS, PICKS, Aggregate, AggregateKind
 from raystream.graph.policies import ErrorPolicy
@@ -94,7 +95,7 @@ class Aggregation:
 
     def computed(self, rows: pl.DataFrame, errors: RowErrors) -> pl.DataFrame:
         """The rows that can be aggregated, with their values; `errors` handles the others."""
-        found = self._known().computed(rows, errors)
+        found = self._readable(self._known().computed(rows, errors), errors)
         if errors.policy is ErrorPolicy.FAIL:
             return found  # they raise when they are added
         for name, user in self._wholes.items():
@@ -102,6 +103,16 @@ class Aggregation:
                 told = user.failing(found.select(self._known().taken[name].inputs))
                 found = reject_raised(errors, found, told) if told else found
         return found
+
+    def _readable(self, rows: pl.DataFrame, errors: RowErrors) -> pl.DataFrame:
+        """The rows whose values functions of the user can see."""
+        for name, user in self._wholes.items():
+            if isinstance(user, RowMeasure):
+                taken, written = self._known().taken[name].inputs, self._asked[name].inputs
+                for column, shown in zip(taken, written, strict=True):
+                    lost = beyond_python(rows.select(pl.col(column).alias(str(shown))))
+                    rows = rows if lost is None else errors.without(rows, lost)
+        return rows
 
     def with_values(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Same, for rows that can all be aggregated."""

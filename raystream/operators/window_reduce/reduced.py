@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from raystream.data.rows import finer_than_python, misfit_reason, to_frame, to_rows
+from raystream.data.beyond_python import beyond_python
+from raystream.data.rows import misfit_reason, to_frame, to_rows
 from raystream.data.schema import Schema
 from raystream.errors import UserCodeError
 from raystream.operators.rows.operator import as_row
@@ -38,7 +39,7 @@ class Reduced:
             UserCodeError: a row does not fit, or is none.
         """
         frame = frame.drop(WINDOW_START, WINDOW_END)
-        finer = finer_than_python(frame)
+        finer = beyond_python(frame)
         if finer is not None:
             raise UserCodeError(finer.drop_nulls()[0], defined_at(self._reducer))
         first, *rows = to_rows(frame)

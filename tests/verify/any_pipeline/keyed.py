@@ -37,7 +37,8 @@ def aggregate(part: Part, where: str | None) -> Any:
         *((kind, flat) for kind in (rs.min, rs.max, rs.count_distinct)),
     ]
     if part.ordered:
-        kinds += [(kind, flat) for kind in (rs.first, rs.last, collect, latest)]
+        kinds += [(kind, flat) for kind in (rs.first, rs.last, collect)]
+        kinds += [(latest, flat)] if "at" in part.schema.columns else []
     kind, names = part.choice(kinds)
     name = part.choice([None, *names] if kind is rs.count else names)
     part.making.written.append(f"  {getattr(kind, '__name__', kind)}({name}) where {where}")
