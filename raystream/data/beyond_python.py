@@ -92,8 +92,8 @@ def _any_of(column: pl.Series, test: Any) -> pl.Series:
         return numbers.is_in(items["number"].filter(_any_of(items["item"], test)).implode())
     if not _is_time(column.dtype):
         return pl.repeat(False, len(column), eager=True)
-    found: pl.Series = test(column)
-    return found.fill_null(value=False)
+    told: pl.Series = test(column)
+    return told.fill_null(value=False)
 
 
 def _is_time(dtype: pl.DataType) -> bool:
