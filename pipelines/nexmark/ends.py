@@ -26,8 +26,8 @@ from raystream.context import SubtaskContext
 from raystream.data.schema import Schema
 from raystream.ids import SplitId, StepName
 
-AHEAD = 500
-"""Epochs that are made at once: a call costs as much as some hundred rows."""
+AHEAD = 23_000
+"""Rows that are made at once, or those of an epoch: a call costs as much as some hundred rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,8 @@ class GeneratedReader:
         begun, until, made = self._made.get(split, (0, 0, pl.DataFrame()))
         if begun <= first and last <= until:
             return begun, made
-        until = max(last, min(first + AHEAD, self._ends[split]))
+        ahead = AHEAD // OF_EPOCH[self._source.kind][1]
+        until = max(last, min(first + ahead, self._ends[split]))
         numbers = np.arange(first, until, dtype=np.int64) * self._source.partitions
         numbers += int(split.rpartition("/")[2])
         made = self._generator.frame(self._source.kind, numbers, self._options.schema.columns)

@@ -52,6 +52,7 @@ class Generator:
 
     def __init__(self, per_second: int = 10_000) -> None:
         self._per_second = per_second
+        self._channels: tuple[Numbers, Numbers] | None = None
 
     def frame(self, kind: str, epochs: Numbers, columns: Mapping[str, pl.DataType]) -> pl.DataFrame:
         """Events of one kind, only with these columns.
@@ -70,6 +71,12 @@ class Generator:
         """Event time, epoch ms."""
         return START_MS + numbers * 1000 // self._per_second
 
+    def channel(self, numbers: Numbers) -> Numbers:
+        """Numbers of channels; name and url of a bid are of the same one."""
+        if self._channels is None or self._channels[0] is not numbers:
+            self._channels = numbers, _channel(numbers)
+        return self._channels[1]
+
     def expires(self, numbers: Numbers) -> Numbers:
         """When auctions end: about when as many as are in flight have begun."""
         horizon = IN_FLIGHT * EPOCH // 3 * 1000 // self._per_second
@@ -80,15 +87,24 @@ def _bits(numbers: Numbers, salt: int) -> NDArray[np.uint64]:
     """64 random bits for each number (SplitMix64)."""
     z = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z += np.uint64(salt * 0xD1342543DE82EF95 % 2**64)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))
+    z ^= z >> np.uint64(30)
+    z *= np.uint64(0xBF58476D1CE4E5B9)
+    z ^= z >> np.uint64(27)
+    z *= np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return z
 
 
 def _below(numbers: Numbers, salt: int, limit: int | Numbers) -> Numbers:
     """Random whole numbers from 0 to below the limit."""
-    some = (_bits(numbers, salt) >> np.uint64(1)).astype(np.int64)
-    return some % limit
+    some = _bits(numbers, salt)
+    some >>= np.uint64(1)
+    if not isinstance(limit, int):
+        if limit.min() != limit.max():
+            return some.view(np.int64) % limit
+        limit = int(limit[0])
+    some -= some // np.uint64(limit) * np.uint64(limit)  # by products; `%` would divide each
+    return some.view(np.int64)
 
 
 def _last_person(numbers: Numbers) -> Numbers:
@@ -98,7 +114,8 @@ def _last_person(numbers: Numbers) -> Numbers:
 
 def _last_auction(numbers: Numbers) -> Numbers:
     """Number of the last auction before an event, from 0."""
-    return numbers // EPOCH * 3 + np.clip(numbers % EPOCH - 1, 0, 2)
+    epochs = numbers // EPOCH
+    return epochs * 3 + np.clip(numbers - epochs * EPOCH - 1, 0, 2)
 
 
 def _person(numbers: Numbers, salt: int, hot: int) -> Numbers:
@@ -165,7 +182,8 @@ def _channel(numbers: Numbers) -> Numbers:
 
 def _card(_: Generator, numbers: Numbers) -> pl.Series:
     digits = pl.Series(_below(numbers, 22, 10**16)).cast(pl.String).str.zfill(16)
-    return digits.str.replace(r"(\d{4})(\d{4})(\d{4})(\d{4})", "$1 $2 $3 $4")
+    fours = [digits.str.slice(first, 4) for first in (0, 4, 8, 12)]
+    return pl.select(pl.concat_str(fours, separator=" ")).to_series()
 
 
 _MAKERS: Mapping[str, Mapping[str, Callable[[Generator, Numbers], pl.Series | Numbers]]] = {
@@ -195,8 +213,8 @@ _MAKERS: Mapping[str, Mapping[str, Callable[[Generator, Numbers], pl.Series | Nu
         "auction": lambda _, n: _auction(n),
         "bidder": lambda _, n: _person(n, 16, 1),
         "price": lambda _, n: _price(n, 18),
-        "channel": lambda _, n: _channels()[0].gather(_channel(n)),
-        "url": lambda _, n: _channels()[1].gather(_channel(n)),
+        "channel": lambda g, n: _channels()[0].gather(g.channel(n)),
+        "url": lambda g, n: _channels()[1].gather(g.channel(n)),
         "dateTime": Generator.time,
         "extra": _text(20, 19),
     },

@@ -33,6 +33,9 @@ PARTITIONS = 4
 BLOCK = 10_000
 """Epochs that are written to Kafka at once."""
 
+SHORTEST_S = 2.0
+"""Between the first rows and the last: a status is up to half a second late with either."""
+
 
 @dataclass(slots=True)
 class Meter:
@@ -58,13 +61,15 @@ class Meter:
     def result(self, events: int) -> tuple[float, float] | None:
         """Events per second, and CPU us per event, between the first rows and the last.
 
-        None: the run was over before two looks could tell.
+        None: the run was over too soon to tell.
         """
         first = next((n for n, each in enumerate(self.seen) if each[2]), None)
         last = next((n for n, each in enumerate(self.seen) if each[2] >= events), None)
-        if first is None or last is None or last <= first:
+        if first is None or last is None:
             return None
         (began, cpu, before), (ended, used, rows) = self.seen[first], self.seen[last]
+        if ended - began < SHORTEST_S or rows <= before:
+            return None
         return (rows - before) / (ended - began), (used - cpu) * 1e6 / (rows - before)
 
 

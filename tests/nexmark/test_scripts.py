@@ -22,6 +22,17 @@ def test_a_run_too_short_to_be_measured_is_named(
     assert "too few events for q2: give more --events" in told.err
 
 
+def test_a_run_of_which_a_late_status_would_be_much_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(FILE.parent)
+    measure = import_module("measure")
+    looks = [(0.0, 1.0, 0), (0.5, 1.5, 1000), (1.5, 2.5, 9000), (2.4, 3.5, 9000)]
+    assert measure.Meter(seen=looks).result(9000) is None
+    longer = measure.Meter(seen=[*looks[:2], (4.5, 5.5, 9000)])
+    assert longer.result(9000) == (2000.0, 500.0)
+
+
 def test_a_directory_without_events_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
