@@ -20,6 +20,8 @@ def quotient(left: pl.Expr, right: pl.Expr, kind: Any = pl.Float64) -> pl.Expr:
     >>> frame = pl.DataFrame({"a": [3.0, 6.0]})
     >>> frame.select(quotient(pl.col("a"), pl.lit(10.0)))["a"].to_list()
     [0.3, 0.6]
+    >>> frame.select(quotient(pl.col("a"), pl.lit(0.0)))["a"].to_list()
+    [inf, inf]
     """
     if left.meta.root_names() and not right.meta.root_names():
         right = _in_every_row(left, right, kind)
@@ -27,8 +29,8 @@ def quotient(left: pl.Expr, right: pl.Expr, kind: Any = pl.Float64) -> pl.Expr:
 
 
 def _in_every_row(left: pl.Expr, right: pl.Expr, kind: Any) -> pl.Expr:
-    nothing = left.is_null().cast(kind) * pl.lit(0, kind)
-    return right.cast(kind) - nothing
+    """Times 1, which keeps the sign of zero: for Polars 0.0 - 0.0 of a column is -0.0."""
+    return right.cast(kind) * left.is_null().is_not_null().cast(kind)
 
 
 def exact_quotients(written: pl.Expr, columns: Columns) -> pl.Expr:

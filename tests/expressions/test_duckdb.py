@@ -50,6 +50,7 @@ TWO_INTEGERS: list[Asked] = [
     "round(a, -1)", "round(a)", "floor(a)", "ceil(a)", "trunc(a)", "power(a, b)", "a + b * 2 - 3",
     "sqrt(a)", "ln(a)", "exp(a)", ("bit_and(a, b)", "a & b"), ("bit_or(a, b)", "a | b"),
     ("bit_xor(a, b)", "xor(a, b)"), "a || b", "concat(a, b)", "a = 7.0", "a > 2.5", "a + 0.5", "pi()",
+    "a / 0", "a / 0.0", "a / (1 - 1)", "a / 1", "a / 3", "0 / a", "1 / a",
 ]  # fmt: skip
 TWO_FLOATS: list[Asked] = [
     "a + b", "a - b", "a * b", "a / b", "a % b", "a = b", "a <> b", "a < b", "a >= b", "greatest(a, b)",
@@ -57,7 +58,7 @@ TWO_FLOATS: list[Asked] = [
     "sqrt(a)", "cbrt(a)", "exp(a)", "ln(a)", "log2(a)", "log10(a)", "log(a)", "sin(a)", "cos(a)",
     "tan(a)", "asin(a)", "acos(a)", "atan(a)", "atan2(a, b)", "degrees(a)", "radians(a)", "power(a, b)",
     "isnan(a)", "isinf(a)", "isfinite(a)", "a in (1.5, b)", "a between b and 2", "nullif(a, b)", "-a",
-    "a is distinct from b", "a * 2", "a + 1", ("cast(trunc(a) as bigint)", "cast(trunc(a) as bigint)"),
+    "a is distinct from b", "a * 2", "a + 1", "a / 0", "a / 0.0", "a / 10", "1 / a", "0.0 / a", ("cast(trunc(a) as bigint)", "cast(trunc(a) as bigint)"),
 ]  # fmt: skip
 TEXT: list[Asked] = [
     "s || p", "concat(s, p)", "concat_ws('-', s, p)", "lower(s)", "upper(s)", "length(s)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import math
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -41,6 +42,26 @@ def test_a_quotient_by_one_number_is_that_of_ieee_754(rows: list[float], by: flo
     assert computed(C("f") / by, rows) == [x / by for x in rows]
     assert computed((C("f") / by + 1) / by, rows) == [(x / by + 1) / by for x in rows]
     assert computed(C("l").list.eval(E / by), rows) == [[x / by] for x in rows]
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, -0.0])
+def test_a_quotient_by_zero_has_the_sign_of_both(zero: float) -> None:
+    rows = [7.0, -7.0, math.inf, -math.inf, 5.0]
+    right = [math.copysign(math.inf, x) * math.copysign(1.0, zero) for x in rows]
+    finite = [row for row in rows if math.isfinite(row)]
+    schema = {"f": pl.Float64()}
+    for written in (C("f") / zero, C("f").cast(pl.Float32) / zero):
+        value = compiled(written, schema).value
+        assert pl.DataFrame({"f": rows}).select(value).to_series().to_list() == right
+    assert computed(C("l").list.eval(E / zero), finite) == [
+        [x] for x, row in zip(right, rows, strict=True) if math.isfinite(row)
+    ]
+
+
+def test_a_quotient_by_a_zero_in_sql() -> None:
+    for text in ("f / 0", "i / 0", "f / 0.0", "i / 0.0", "f / (1 - 1)", "i / cast(0 as double)"):
+        assert computed(text, [7, -7]) == [math.inf, -math.inf]
+        assert computed(f"{text} > 0", [7, -7]) == [True, False]
 
 
 @settings(max_examples=30, deadline=None)
