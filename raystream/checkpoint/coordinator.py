@@ -25,6 +25,9 @@ from raystream.checkpoint.messages import (
 from raystream.checkpoint.records import Ack, Checkpoint, Owner, StoredState
 from raystream.ids import StepName, SubtaskId
 
+HURRIED = 4
+"""Checkpoints at a quarter of the interval after a restart, at most: one interval of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class TriggerSettings:
@@ -35,11 +38,15 @@ class TriggerSettings:
         min_pause_s: Minimum time from `done` to the next trigger, seconds.
         timeout_s: From the trigger to the last ack; after that the attempt fails. Phase two has no
             timeout: it is repeated until its answers are final.
+        hurried: The attempt continues from a checkpoint: readers have been waiting, so the first
+            output is not to wait for a whole interval. Checkpoints come four times as often until
+            one commits output, four at most.
     """
 
     interval_s: float = 10.0
     min_pause_s: float = 0.0
     timeout_s: float = 600.0
+    hurried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ class CheckpointCoordinator:
         self._job = dict(job or {})
         self._now: float | None = None
         self._due = 0.0
+        self._hurried = HURRIED if settings.hurried else 0
         self._pending: _Pending | None = None
         self._final = False
         self._tickets: tuple[int, ...] = ()
@@ -134,7 +142,7 @@ class CheckpointCoordinator:
 
     def _tick(self, now: float) -> list[Command]:
         if self._now is None:
-            self._due = now + self._settings.interval_s
+            self._due = now + self._interval()
         self._now = now
         pending = self._pending
         if pending is None:
@@ -152,7 +160,6 @@ class CheckpointCoordinator:
         barrier = Barrier(self._next, self._final)
         self._pending = _Pending(barrier, self._now, tickets=self._tickets)
         self._tickets = ()
-        self._due = self._now + self._settings.interval_s
         return [TriggerBarrier(barrier)]
 
     def _acked(self, ack: Ack) -> list[Command]:
@@ -194,12 +201,17 @@ class CheckpointCoordinator:
         self._head += 1
         self._next += 1
         self._pending = None
-        self._due = max(self._due, (self._now or 0.0) + self._settings.min_pause_s)
+        self._hurried = 0 if pending.checkpoint.committables() else max(0, self._hurried - 1)
+        pause = (self._now or 0.0) + self._settings.min_pause_s
+        self._due = max(pending.triggered + self._interval(), pause)
         self._over = pending.barrier.final
         notify: list[Command] = [NotifyCommitted(number)]
         served = [Served(pending.tickets, pending.checkpoint)] if pending.tickets else []
         following = [] if self._over else self._trigger_if_due()
         return [*notify, *served, *following]
+
+    def _interval(self) -> float:
+        return self._settings.interval_s / (HURRIED if self._hurried else 1)
 
     def _fail(self, why: str) -> list[Command]:
         self._over = True

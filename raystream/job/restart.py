@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from raystream.graph.policies import RestartStrategy
 from raystream.job.messages import Failure
 
+SETTLED_S = 5.0
+"""A failure this long after the last one, with a checkpoint completed in between, is a first one:
+an immediate restart for each such failure is at most one in this time, and each brings output."""
+
 DETERMINISTIC = frozenset({"user", "data", "engine"})
 """Faults that a restart does not fix: they recur at the same step."""
 
@@ -22,7 +26,8 @@ class RestartPolicy:
     """Exponential delay (Flink's `exponential-delay`), without limit for infrastructure faults.
 
     The first restart after a calm time is immediate, later ones wait `initial`, 2 x, 4 x ..
-    `maximum` seconds. A completed checkpoint is progress: the delay starts again at `initial`.
+    `maximum` seconds. A completed checkpoint is progress: the delay starts again at `initial`, and
+    once SETTLED_S have passed since the failure the next restart is immediate again.
     A fault of user code or data ends the job when it recurs at the same step with no checkpoint
     completed in between; a data fault also when it names the same record, since empty checkpoints
     may complete in between.
@@ -30,12 +35,15 @@ class RestartPolicy:
     >>> policy, died = RestartPolicy(RestartStrategy(1, 120, 600)), Failure("died", "killed")
     >>> [policy.failed(died, now) for now in (0, 10, 20, 30)]
     [0.0, 1.0, 2.0, 4.0]
+    >>> policy.completed(); policy.failed(died, 36)
+    0.0
     """
 
     def __init__(self, strategy: RestartStrategy) -> None:
         self._strategy = strategy
         self._last_failure: float | None = None
         self._streak = 0
+        self._progress = False
         self._fault: tuple[str, str] | None = None
         self._record = ""
 
@@ -62,11 +70,12 @@ class RestartPolicy:
         """Record that a checkpoint completed."""
         self._fault = None
         self._streak = min(self._streak, 1)
+        self._progress = True
 
     def _delay(self, now: float) -> float:
         if self._calm(now):
             self._streak = 0
-        self._last_failure = now
+        self._last_failure, self._progress = now, False
         self._streak += 1
         if self._streak == 1:
             return 0.0
@@ -74,4 +83,7 @@ class RestartPolicy:
         return float(min(self._strategy.initial * 2**doublings, self._strategy.maximum))
 
     def _calm(self, now: float) -> bool:
-        return self._last_failure is None or now - self._last_failure > self._strategy.reset_after
+        if self._last_failure is None:
+            return True
+        calm = SETTLED_S if self._progress else self._strategy.reset_after
+        return now - self._last_failure > min(calm, self._strategy.reset_after)

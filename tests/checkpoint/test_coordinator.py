@@ -163,6 +163,54 @@ def test_final_may_be_requested_before_the_first_tick() -> None:
     play(coordinator(), FinalRequested(), Tick(0.0), TriggerBarrier(Barrier(7, final=True)))
 
 
+def whole(number: int, *, output: bool = False) -> tuple[Event | Command, ...]:
+    """From the trigger to the notice; `output`: it commits a transaction."""
+    sent = Committable("out", 0, 5, ("t/0",), "handle") if output else None
+    last = Acked(Ack(COUNT_1, number, {"count": StoredState({"x": 1}, committable=sent)}))
+    made = checkpoint(number)
+    if output:
+        made = replace(
+            made, steps={**made.steps, "count": (StoredState({"x": 0}), last.ack.steps["count"])}
+        )
+    return (
+        TriggerBarrier(Barrier(number)),
+        *(ack(subtask, number) for subtask in (READ, COUNT_0)),
+        last,
+        CommitCheckpoint(14 + number, made),
+        CheckpointCommitted(number),
+        NotifyCommitted(number),
+    )
+
+
+def test_after_a_restart_the_first_output_does_not_wait_for_a_whole_interval() -> None:
+    play(
+        coordinator(hurried=True),
+        Tick(0.0),
+        Tick(2.4),
+        Tick(2.5),
+        *whole(7),
+        Tick(5.0),
+        *whole(8, output=True),
+        Tick(14.9),
+        Tick(15.0),
+        TriggerBarrier(Barrier(9)),
+    )
+
+
+def test_without_output_a_restart_is_over_after_an_interval() -> None:
+    rounds = [
+        (Tick(at), *whole(number)) for at, number in ((2.5, 7), (5.0, 8), (7.5, 9), (10.0, 10))
+    ]
+    play(
+        coordinator(hurried=True, min_pause_s=2.5),
+        Tick(0.0),
+        *(each for one in rounds for each in one),
+        Tick(19.9),
+        Tick(20.0),
+        TriggerBarrier(Barrier(11)),
+    )
+
+
 def test_a_checkpoint_that_is_asked_for_does_not_wait_and_is_told() -> None:
     play(
         coordinator(),

@@ -41,6 +41,15 @@ def test_a_completed_checkpoint_makes_the_waiting_short_again(policy: RestartPol
     assert [policy.failed(KILLED, now) for now in (6, 7)] == [1, 2]
 
 
+def test_a_job_that_commits_between_its_failures_does_not_wait(policy: RestartPolicy) -> None:
+    delays = []
+    for now in (0, 6, 12, 14, 20):
+        delays.append(policy.failed(KILLED, now))
+        policy.completed()
+    assert delays == [0, 0, 0, 1, 0]
+    assert [policy.failed(KILLED, now) for now in (26, 32, 38)] == [0, 1, 2]  # no commit any more
+
+
 @pytest.mark.parametrize("kind", ["user", "data", "engine"])
 def test_a_fault_that_comes_back_at_the_same_step_ends_the_job(
     policy: RestartPolicy, kind: str

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import time
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from tests.support.bench.__main__ import GROUPS
+from tests.support.bench.__main__ import GROUPS, _parser
 from tests.support.bench.committed import Reader, Seen
 from tests.support.bench.cpu import CpuBook
 from tests.support.bench.drain import Pair
 from tests.support.bench.figure import Figure, as_json, repeated
-from tests.support.bench.lab import Ran
+from tests.support.bench.lab import Lab, Ran
 from tests.support.bench.recovery import _gap
 from tests.support.bench.steady import EventClock, _lateness
 
@@ -70,6 +71,19 @@ def test_figures_are_medians_and_told_as_met_or_missed() -> None:
     assert Figure("y", (1.0,), "x", 2.0, ">=").met is False
     assert Figure("z", (1.0,), "us").met is None
     assert '"met": true' in as_json([found], {"load": 1})
+
+
+def test_how_often_is_said_or_follows_from_the_size() -> None:
+    asked = [_parser().parse_args(given).times for given in ([], ["--times", "5"])]
+    labs = [
+        Lab(cast("Any", None), Path(), quick=quick, asked=n)
+        for quick in (True, False)
+        for n in asked
+    ]
+    assert [lab.times for lab in labs] == [1, 5, 3, 5]
+    assert [lab.faults(2, 10) for lab in labs] == [2, 5, 10, 5]
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["--times", "0"])
 
 
 def test_this_process_has_used_cpu_and_memory() -> None:

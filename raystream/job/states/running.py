@@ -41,5 +41,6 @@ class Running(Checkpointing):
 
 def settings(context: JobContext) -> TriggerSettings:
     """The job's checkpoint settings as those of the coordinator."""
-    asked = context.spec.checkpoint
-    return TriggerSettings(asked.interval, asked.min_pause, asked.timeout)
+    asked, recovered = context.spec.checkpoint, context.recovered
+    continued = recovered is not None and recovered.base is not None
+    return TriggerSettings(asked.interval, asked.min_pause, asked.timeout, continued)

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import ray
 
-from raystream.runtime.ray.session import members, state_of
+from raystream.runtime.ray.session import STOPPED, members, state_of
 
 _ray: Any = ray  # its stubs are incomplete
 
@@ -142,7 +142,7 @@ class Moving:
 
     def missing(self, patience: float) -> str | None:
         """A problem if it has been stopped for too long; its end is detected elsewhere."""
-        if state_of(self._pid) != "T":
+        if state_of(self._pid) != STOPPED:
             self._moved = time.monotonic()
         stopped = time.monotonic() - self._moved
         return "stands still" if stopped >= min(patience, STOPPED_SECONDS) else None
@@ -173,7 +173,7 @@ class IdleWorkers:
 
 
 def _is_stopped_idle(pid: int) -> bool:
-    return state_of(pid) == "T" and _command(pid).startswith(_IDLE)
+    return state_of(pid) == STOPPED and _command(pid).startswith(_IDLE)
 
 
 def _signs(*, private: bool) -> dict[str, Sign]:

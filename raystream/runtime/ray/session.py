@@ -13,6 +13,9 @@ import time
 from pathlib import Path
 
 _PROC = Path("/proc")
+STOPPED = "T"
+"""State of a process that a signal stopped; that of one under a debugger is another."""
+
 _TRIES = 40
 _PAUSE = 0.05
 
@@ -47,7 +50,7 @@ def end_session(session: int, *, but: int | None = None) -> bool:
 
 
 def state_of(pid: int) -> str:
-    """Letter of the state of a process (T: stopped); empty: no such process, or no /proc.
+    """Letter of the state of a process (STOPPED, ..); empty: no such process, or no /proc.
 
     >>> state_of(os.getpid()) in ("R", "S", "")
     True

@@ -28,6 +28,7 @@ from raystream.runtime.ray.guard import replace_if_frozen
 from raystream.runtime.ray.logs import Marks, Piece, Process, log_about, log_to_stderr, read_here
 from raystream.runtime.ray.node_table import listening_host
 from raystream.runtime.ray.serialization import differing, unpack_request
+from raystream.runtime.ray.session import STOPPED, state_of
 from raystream.runtime.ray.watchdog import Lease, watch
 from raystream.runtime.snapshot_stream import NewSegment, SnapshotHeader, SnapshotStream
 from raystream.runtime.tail import Mark, Row
@@ -178,6 +179,11 @@ class Subtask:
         if others is not None:
             run.mail(Others(others))
         return PingReply(run.stats())
+
+    @ray.method(concurrency_group="query")
+    def is_stopped(self, pid: int) -> bool:
+        """Whether another process of this node was stopped by a signal."""
+        return state_of(pid) == STOPPED
 
     @ray.method(concurrency_group="query")
     def read_logs(self, processes: Sequence[Process], marks: Marks, lines: int) -> list[Piece]:

@@ -46,6 +46,7 @@ from raystream.runtime.ray.logs import Process
 from raystream.runtime.ray.main_thread import MainThread, Then
 from raystream.runtime.ray.serialization import pack_request, versions
 from raystream.runtime.ray.snapshots import SegmentWriter, SnapshotPull, Streamer
+from raystream.runtime.ray.stillness import Stillness
 from raystream.runtime.ray.subtask import OpenOrder, OpenReply, PingReply, Whereabouts
 from raystream.runtime.snapshot_ack import SegmentRegistry
 from raystream.runtime.tail import tappable
@@ -100,6 +101,8 @@ class RayWorkers:
         self._segments = SegmentRegistry()
         self._pull: SnapshotPull | None = None
         self._all: deque[Process] = deque(maxlen=_REMEMBERED + 2 * len(job.plan.subtasks()))
+        here = str(ray.get_runtime_context().get_node_id())
+        self._stillness = Stillness(self._main_thread, here, self._still)
         self._main_thread.put(self._start_early)
 
     # -- Workers -------------------------------------------------------------------------------
@@ -169,6 +172,7 @@ class RayWorkers:
             for subtask, worker in self._members(attempt):
                 ref = worker.handle.ping.remote(attempt, others.get(subtask))
                 self._main_thread.when(ref, self._ponged(subtask, attempt))
+            self._stillness.look(self._members(attempt))
 
         self._main_thread.put(ping)
 
@@ -226,6 +230,9 @@ class RayWorkers:
 
     def _died(self, subtask: SubtaskId | None, attempt: int, failure: Failure) -> None:
         self._tell(attempt, Died(subtask, attempt, failure))
+
+    def _still(self, subtask: SubtaskId, what: str) -> None:
+        self._died(subtask, self._attempt, Failure("silent", what))
 
     def _broken(self, error: Exception) -> None:
         failure = Failure("infrastructure", f"a call to Ray failed: {told(error)}")

@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say(f"{about['machine']}, load {about['load']}, {about['date']}", HEADER, sep="\n", flush=True)
     found: list[Figure] = []
     broken: dict[str, str] = {}
-    with Lab.open(quick=options.quick, flink=options.flink) as lab:
+    with Lab.open(quick=options.quick, flink=options.flink, times=options.times) as lab:
         if options.flink:
             class_path()  # what it takes to fetch and compile is no part of a figure
         for name in names:
@@ -100,11 +100,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, each measured once")
+    parser.add_argument(
+        "--times", type=_positive, metavar="N", help="measure each N times (3; with --quick once)"
+    )
     parser.add_argument("--json", action="store_true", help="the table as JSON")
     parser.add_argument("--flink", action="store_true", help="the same job in Flink, in turn")
     names = "; ".join(f"{name}: {group.what}" for name, group in GROUPS.items())
     parser.add_argument("--only", nargs="+", choices=list(GROUPS), metavar="NAME", help=names)
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def _about(options: argparse.Namespace) -> dict[str, object]:

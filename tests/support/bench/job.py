@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+PHASES = ("duration", "ack", "align", "sync", "flush", "upload", "commit")
+"""Of a checkpoint, as the status calls them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -95,11 +98,24 @@ def _teller(told: str) -> Any:
             "state": status.state,
             "restarts": status.restart_count,
             "checkpoints": status.checkpoint.completed,
+            "phases": _phases(status),
         }
         with Path(told).open("a") as file:
             file.write(json.dumps(line) + "\n")
 
     return tell
+
+
+def _phases(status: Any) -> dict[str, dict[str, float | None]]:
+    """Number of a completed checkpoint -> when it was triggered, and seconds of each phase."""
+    return {
+        str(one.number): {
+            "at_ms": one.triggered_at_ms,
+            **{name: getattr(one, f"{name}_s") for name in PHASES},
+        }
+        for one in status.checkpoint.history
+        if one.state == "completed"
+    }
 
 
 def requests(p: Any, order: Order) -> None:

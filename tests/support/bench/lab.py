@@ -28,6 +28,9 @@ from tests.support.topics import produce
 
 ROOT = Path(__file__).parents[3]
 
+_START_S = 300.0
+"""Until a job must run; a machine that others load takes minutes to start a Ray."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -66,30 +69,36 @@ class Lab:
         home: For files.
         quick: Whether small sizes and one repetition must do.
         flink: Whether Flink may be run as the yardstick.
+        asked: How often each figure is to be measured; None: as its size and group say.
     """
 
     broker: Broker
     home: Path
     quick: bool = False
     flink: bool = False
+    asked: int | None = None
     _answers: dict[str, pl.DataFrame] = field(default_factory=dict)
     _count: int = 0
 
     @classmethod
     @contextmanager
-    def open(cls, *, quick: bool, flink: bool) -> Iterator[Self]:
+    def open(cls, *, quick: bool, flink: bool, times: int | None = None) -> Iterator[Self]:
         """Start the broker; everything is removed afterwards."""
         home = Path(tempfile.mkdtemp(prefix="rs-bench-", dir="/tmp"))
         try:
             with Broker.start(throughput=True) as broker:
-                yield cls(broker, home, quick, flink)
+                yield cls(broker, home, quick, flink, times)
         finally:
             shutil.rmtree(home, ignore_errors=True)
 
     @property
     def times(self) -> int:
         """How often a figure is measured."""
-        return 1 if self.quick else 3
+        return self.faults(1, 3)
+
+    def faults(self, quick: int, full: int) -> int:
+        """How often a fault is repeated within one measurement."""
+        return self.asked or self.size(quick, full)
 
     def size(self, quick: int, full: int) -> int:
         """A number of records."""
@@ -276,7 +285,7 @@ def statuses(order: Order) -> list[dict[str, Any]]:
 
 
 def _wait_running(order: Order, child: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + _START_S
     while not any(one["state"] == "running" for one in statuses(order)):
         if child.poll() is not None or time.monotonic() > deadline:
             message = f"the job does not run: {log.read_text(errors='replace')[-3000:]}"

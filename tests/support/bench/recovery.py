@@ -16,10 +16,11 @@ from tests.support import processes
 from tests.support.bench.committed import Reader
 from tests.support.bench.figure import Figure
 from tests.support.bench.lab import ROOT, Lab
-from tests.support.bench.steady import EventClock, live, live_order
+from tests.support.bench.steady import EventClock, live, live_order, seed
 
 _CALM_S = 6.0
-"""Between two faults: the job runs again, and a few checkpoints were completed."""
+"""Between two faults: the job runs again, a few checkpoints were completed, and the next restart
+is immediate again."""
 
 _LONGEST_S = 60.0
 _CONTINUES_S = 3.0
@@ -27,7 +28,7 @@ _CONTINUES_S = 3.0
 
 def recovery(lab: Lab) -> list[Figure]:
     """Gaps after faults of processes on a private Ray."""
-    times = lab.size(2, 10)
+    times = lab.faults(2, 10)
     with _live_job(lab) as (pid, reader):
         killed = _gaps(times, reader, lambda: _send(_subtask(pid), signal.SIGKILL))
         gone = _gaps(times, reader, lambda: _send(_coordinator(pid), signal.SIGKILL))
@@ -41,7 +42,7 @@ def recovery(lab: Lab) -> list[Figure]:
 
 def nodes(lab: Lab) -> list[Figure]:
     """Gaps after faults of a second node of Ray."""
-    times = lab.size(1, 10)
+    times = lab.faults(1, 10)
     with Cluster(lab) as cluster:
         environment = {**lab.environment(), "RAY_ADDRESS": cluster.address}
         with _live_job(lab, environment, address=cluster.address) as (_, reader):
@@ -107,10 +108,11 @@ def _live_job(
     target = lab.target()
     reader = lab.reader(target)
     order = live_order(lab, source, target, **more)
+    seed(lab, source)
     try:
         with (
-            live(lab, source, EventClock(time.time(), 1e9)) as writer,
             lab.running(order, environment) as child,
+            live(lab, source, EventClock(time.time(), 1e9)) as writer,
         ):
             _wait_for_rows(reader)
             yield child.pid, reader

@@ -12,8 +12,8 @@ import polars as pl
 from tests.support.bench.committed import Seen
 from tests.support.bench.cpu import CpuBook
 from tests.support.bench.figure import Figure
-from tests.support.bench.job import Order
-from tests.support.bench.lab import Lab
+from tests.support.bench.job import PHASES, Order
+from tests.support.bench.lab import Lab, statuses
 from tests.support.generator import requests
 from tests.support.topics import produce
 
@@ -27,7 +27,7 @@ def idle(lab: Lab) -> list[Figure]:
     """CPU of all processes of a job that has nothing to read."""
     seconds = lab.size(30, 300)
     source = lab.broker.create_topic(f"nothing-{time.monotonic_ns()}", 4)
-    produce(lab.broker.bootstrap, source, [requests(4)])
+    seed(lab, source)
     order = lab.order("requests", source, lab.target(), until=None)
     with lab.running(order) as child:
         time.sleep(10)
@@ -69,9 +69,10 @@ def latency(lab: Lab) -> list[Figure]:
     """From the moment that a window can close to its rows at a read_committed reader."""
     seconds = lab.size(25, 60)
     source, target = lab.broker.create_topic(f"live-{time.monotonic_ns()}", 4), lab.target()
-    clock = EventClock(time.time(), seconds)
     reader = lab.reader(target)
-    with live(lab, source, clock) as writer, lab.running(live_order(lab, source, target)):
+    order = live_order(lab, source, target)
+    seed(lab, source)
+    with lab.running(order), live(lab, source, clock := EventClock(time.time(), seconds)) as writer:
         time.sleep(5)  # the first windows after the start are late
         began = time.time() * 1000
         time.sleep(seconds)
@@ -84,7 +85,21 @@ def latency(lab: Lab) -> list[Figure]:
     return [
         Figure("committed latency at 20 k records/s, p50", (p50,), "ms", 650, beside=shown),
         Figure("committed latency at 20 k records/s, p99", (p99,), "ms", 1200, beside=shown),
+        *_phases(order, began),
     ]
+
+
+def _phases(order: Order, began: float) -> list[Figure]:
+    """What its checkpoints took: the median and, beside it, the longest."""
+    told = {n: one for status in statuses(order) for n, one in status["phases"].items()}
+    after = [one for one in told.values() if one["at_ms"] >= began]
+    found = []
+    for phase in PHASES:
+        known = sorted(one[phase] * 1000 for one in after if one[phase] is not None)
+        if known:
+            beside = f"median of {len(known)} checkpoints, at most {known[-1]:.0f} ms"
+            found.append(Figure(f"  {phase}", (known[len(known) // 2],), "ms", beside=beside))
+    return found
 
 
 class EventClock:
@@ -155,6 +170,11 @@ class LiveWriter:
             time.sleep(max(0.0, due - time.time()))
             ts = pl.lit(int(self._clock.event_ms(time.time()))).alias("ts")
             yield rows.slice(first, size).select(ts, *rows.columns)
+
+
+def seed(lab: Lab, topic: str) -> None:
+    """A few rows, from which a job learns its columns: it starts before the others come."""
+    produce(lab.broker.bootstrap, topic, [requests(4)])
 
 
 @contextmanager
