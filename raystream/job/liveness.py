@@ -10,6 +10,9 @@ START_LIMIT_S = 60.0
 START_LIMIT_PER_SUBTASK_S = 3.0
 """A new actor costs 0.7 CPU-s and two start at a time; a busy machine takes several times that."""
 
+MOST_PATIENCE = 8
+"""Times as long for the subtasks of an attempt after some that did not all open, at most."""
+
 LONGEST_PING_INTERVAL_S = 1.0
 
 ALIGNED_PING_INTERVAL_S = 0.5
@@ -19,9 +22,10 @@ ALIGNED_PING_INTERVAL_S = 0.5
 class Liveness:
     """Record when each subtask last answered.
 
-    While opening, a subtask has a start limit that grows with the number of subtasks; once open, it
-    must answer a ping within `timeout`. If the coordinator itself was frozen, every subtask gets
-    the full time again, because it cannot tell which was silent meanwhile.
+    While opening, a subtask has a start limit that grows with the number of subtasks, and after an
+    attempt in which not all opened; once open, it must answer a ping within `timeout`. If the
+    coordinator itself was frozen, every subtask gets the full time again, because it cannot tell
+    which was silent meanwhile.
 
     Args:
         timeout: Seconds without an answer after which a subtask is silent.
@@ -39,6 +43,7 @@ class Liveness:
         self._heard: dict[SubtaskId, float] = {}
         self._opening: set[SubtaskId] = set()
         self._start_limit = START_LIMIT_S
+        self._patience = 1
         self._last_tick: float | None = None
         self._last_ping = float("-inf")
 
@@ -48,9 +53,12 @@ class Liveness:
 
     def watch(self, subtasks: Iterable[SubtaskId], now: float) -> None:
         """Watch these subtasks, which are being opened for a new attempt, and no earlier ones."""
+        late = bool(self._opening)
+        self._patience = min(2 * self._patience, MOST_PATIENCE) if late else 1
         self._heard = dict.fromkeys(subtasks, now)
         self._opening = set(self._heard)
-        self._start_limit = START_LIMIT_S + START_LIMIT_PER_SUBTASK_S * len(self._heard)
+        limit = START_LIMIT_S + START_LIMIT_PER_SUBTASK_S * len(self._heard)
+        self._start_limit = limit * self._patience
 
     def opened(self, subtask: SubtaskId, now: float) -> None:
         """Record that a subtask is open: from now on it must answer."""

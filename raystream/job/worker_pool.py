@@ -22,6 +22,10 @@ START_SECONDS = 15.0
 START_SECONDS_EACH = 1.5
 """Starting a process costs 0.7 CPU seconds; Ray starts as many at a time as there are cores."""
 
+MOST_PATIENCE = 8
+"""Times as long for one that does not start in time, at most: on a machine where everything takes
+long, ending it and starting another in its place would never come to an end."""
+
 
 @dataclass(frozen=True, slots=True)
 class StartWorker:
@@ -106,7 +110,8 @@ class WorkerPool:
     def __init__(self, subtasks: int) -> None:
         self.assigned: dict[SubtaskId, WorkerId] = {}
         self.ending = False
-        self._patience = START_SECONDS + START_SECONDS_EACH * subtasks
+        self._start_seconds = START_SECONDS + START_SECONDS_EACH * subtasks
+        self._times = 1
         self._workers: dict[WorkerId, _Worker] = {}
         self._early: dict[SubtaskId, WorkerId] = {}
         self._spare: WorkerId | None = None
@@ -124,6 +129,10 @@ class WorkerPool:
     def missing(self) -> int:
         """Number of wanted subtasks without a worker."""
         return len(self._wanted) - len(self.assigned)
+
+    @property
+    def _patience(self) -> float:
+        return self._start_seconds * self._times
 
     def start_early(self, subtasks: Iterable[SubtaskId], share: float) -> list[PoolCommand]:
         """Start a process for each subtask, before it is known what they are to open."""
@@ -169,6 +178,8 @@ class WorkerPool:
     def opened(self, worker: WorkerId, node: str) -> None:
         """A worker has opened its subtask on this node."""
         self._workers[worker].node = node
+        if self._workers[worker].origin == "new":
+            self._times = 1
 
     def refused(self, subtask: SubtaskId, *, in_time: bool) -> list[PoolCommand]:
         """The worker of a subtask could not open it: give it another; none: the attempt failed.
@@ -181,6 +192,8 @@ class WorkerPool:
         commands = self.kill([subtask])
         if worker.origin != "new":
             return commands + self._fill(subtask)
+        if not in_time and not worker.share:
+            self._times = min(2 * self._times, MOST_PATIENCE)
         if worker.share and not in_time:  # its share may not be free any more
             return commands + self._fill_new(subtask, 0.0)
         return commands

@@ -48,6 +48,20 @@ def test_opening_gets_a_limit_that_grows_with_the_number_of_subtasks() -> None:
     assert liveness.silent(limit + 1) == tuple(many)
 
 
+def test_it_grows_after_an_attempt_in_which_not_all_opened() -> None:
+    liveness = Liveness(timeout=10)
+    one = START_LIMIT_S + 2 * START_LIMIT_PER_SUBTASK_S
+    limits = []
+    for _ in range(5):
+        liveness.watch([A, B], now=0)
+        liveness.opened(A, now=0)
+        limits.append(liveness.limit(B) / one)
+    assert limits == [1, 2, 4, 8, 8]
+    liveness.opened(B, now=0)
+    liveness.watch([A, B], now=0)
+    assert liveness.limit(B) == one
+
+
 def test_a_pong_of_the_last_attempt_does_not_count_as_open() -> None:
     liveness = Liveness(10)
     liveness.watch([A], now=0)

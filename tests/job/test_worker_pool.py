@@ -98,6 +98,20 @@ def test_a_new_worker_that_waits_for_its_cpus_is_started_once_more_without() -> 
     assert READ not in pool.assigned
 
 
+def test_a_machine_where_every_start_takes_long_gets_more_time_with_each_attempt() -> None:
+    pool = WorkerPool(subtasks=2)
+    given = []
+    for _ in range(5):
+        given += [one.within for one in open_all(pool, READ) if isinstance(one, OpenSubtask)]
+        pool.refused(READ, in_time=False)
+        pool.refused(READ, in_time=False)
+    assert given == [LONG, 2 * LONG, 4 * LONG, 8 * LONG, 8 * LONG]
+    open_all(pool, READ)
+    pool.opened(pool.assigned[READ], "node")
+    pool.kill([READ])
+    assert open_all(pool, READ)[-1] == OpenSubtask(pool.assigned[READ], READ, LONG)
+
+
 def test_a_chain_may_be_called_spare() -> None:
     pool, spare = WorkerPool(subtasks=1), SubtaskId("spare", 0)
     open_all(pool, spare)
