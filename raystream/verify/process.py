@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime
+from math import isnan
 from typing import Any
 
 from raystream.graph.process import (
@@ -216,16 +217,23 @@ class _Map(_Kept, Map[Any, Any]):
         return {k: v for k, (v, since) in (self._read() or {}).items() if self._lives(since)}
 
     def __getitem__(self, key: Any) -> Any:
-        return deepcopy(self._alive()[key])
+        return deepcopy(self._alive()[_one(key)])
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        kept = self._read() or {}
-        since = max(self._run.now, kept[key][1]) if key in kept else self._run.now
-        self._write({**kept, key: (deepcopy(value), since)})
+        key, kept = _one(key), self._read() or {}
+        alive = key in self._alive()
+        since = max(self._run.now, kept[key][1]) if alive else self._run.now
+        left = dict(kept)
+        if not alive:
+            left.pop(key, None)
+        self._write({**left, key: (deepcopy(value), since)})
 
     def __delitem__(self, key: Any) -> None:
+        key = _one(key)
         del self._alive()[key]
-        self._write({k: v for k, v in self._read().items() if k != key})
+        left = dict(self._read())
+        del left[key]
+        self._write(left)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._alive())
@@ -235,6 +243,14 @@ class _Map(_Kept, Map[Any, Any]):
 
     def clear(self) -> None:
         self._write(None)
+
+
+_NAN = float("nan")
+
+
+def _one(key: Any) -> Any:
+    """NaN is one key, and so is zero."""
+    return key if not isinstance(key, float) else _NAN if isnan(key) else key + 0.0
 
 
 class _Everywhere(_Map):

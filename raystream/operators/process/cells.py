@@ -8,11 +8,9 @@ from typing import Any
 from raystream.graph.process import List, Map, Value
 from raystream.operators.process.context import BROADCAST_HAS_NO_KEY
 from raystream.operators.process.fields import Stored
+from raystream.operators.process.large import Entry, LargeList, LargeMap, Store, is_small
 from raystream.operators.process.scope import Scope
-from raystream.operators.process.values import checked, copied
-
-Entry = Any
-"""A value, or (value, time it was written) if the state has a time to live."""
+from raystream.operators.process.values import as_key, checked, copied
 
 
 class Cells:
@@ -22,10 +20,13 @@ class Cells:
         stored: The state.
         scope: Says which key is meant.
         load: Fetches the cells of the keys of the batch, when the first is asked for.
+        store: Entries of large lists and maps.
     """
 
-    def __init__(self, stored: Stored, scope: Scope, load: Callable[[], list[Any]]) -> None:
-        self._scope, self._load = scope, load
+    def __init__(
+        self, stored: Stored, scope: Scope, load: Callable[[], list[Any]], store: Store | None
+    ) -> None:
+        self._scope, self._load, self._store = scope, load, store
         self._ttl, self._by_clock = stored.ttl_ms, stored.by_clock
         self._nested = stored.item.is_nested()
         self._plain = self._ttl is None and not self._nested
@@ -60,18 +61,32 @@ class Cells:
         cells[scope.key] = cell
         self.changed.add(scope.key)
 
-    def _own(self, empty: Callable[..., Any]) -> Any:
-        """The list or dict of the key, to be changed in place; a copy while it may be undone."""
+    def _own(self, empty: Callable[[], Any]) -> Any:
+        """The list or dict of the key, to be changed in place; a copy while it may be undone.
+
+        Large ones know themselves how to undo a change.
+        """
         scope, cell = self._scope, self._cell()
+        if isinstance(cell, LargeList | LargeMap):
+            self.changed.add(scope.key)
+            return cell
         mine = (id(self), scope.key)
         if cell is not None and not (scope.undoes and mine not in scope.owned):
             self.changed.add(scope.key)
             return cell
-        made = empty() if cell is None else empty(cell)
+        made = empty() if cell is None else self._copy(cell)
         self._put(made)
         if scope.undoes:
             scope.owned.add(mine)
         return made
+
+    def _copy(self, cell: Any) -> Any:
+        """A copy; a large one is not copied again for each row of the batch."""
+        if is_small(cell):
+            return cell.copy()
+        assert self._store is not None
+        kind = LargeMap if isinstance(cell, dict) else LargeList
+        return kind.grown(self._scope, self._store, cell)
 
     # -- times to live ---------------------------------------------------------------------------
 
@@ -154,34 +169,44 @@ class ListCells(Cells, List[Any]):
 class MapCells(Cells, Map[Any, Any]):
     """A cell is a dict of entries."""
 
-    def __init__(self, stored: Stored, scope: Scope, load: Callable[[], list[Any]]) -> None:
-        super().__init__(stored, scope, load)
+    def __init__(
+        self, stored: Stored, scope: Scope, load: Callable[[], list[Any]], store: Store | None
+    ) -> None:
+        super().__init__(stored, scope, load, store)
         assert stored.key is not None
         self._check_key = checked(f"key of {stored.state.name}", stored.key)
 
+    def _found(self, key: Any) -> Entry | None:
+        """The entry of a key, unless there is none or its life is over."""
+        cell = self._cell()
+        entry = None if cell is None else cell.get(as_key(key))
+        return entry if entry is None or self._lives(entry) else None
+
     def __getitem__(self, key: Any) -> Any:
         """See Map."""
-        entry = (self._cell() or {})[key]
-        if not self._lives(entry):
+        entry = self._found(key)
+        if entry is None:
             raise KeyError(key)
         return self._value(entry)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """See Map."""
-        key, cell = self._check_key(key), self._cell()
-        entry = self._entry(value, None if cell is None else cell.get(key))
-        self._own(dict)[key] = entry
+        key = as_key(self._check_key(key))
+        before = self._found(key)
+        entry, own = self._entry(value, before), self._own(dict)
+        if before is None and self._ttl is not None and key in own:
+            del own[key]  # its life is over: it goes behind the others, as if it was dropped before
+        own[key] = entry
 
     def __delitem__(self, key: Any) -> None:
         """See Map."""
-        if key not in self:
+        if self._found(key) is None:
             raise KeyError(key)
-        del self._own(dict)[key]
+        del self._own(dict)[as_key(key)]
 
     def __contains__(self, key: object) -> bool:
         """See Map."""
-        cell = self._cell()
-        return cell is not None and key in cell and self._lives(cell[key])
+        return self._found(key) is not None
 
     def __iter__(self) -> Iterator[Any]:
         """See Map."""
@@ -189,7 +214,7 @@ class MapCells(Cells, Map[Any, Any]):
 
     def __len__(self) -> int:
         """See Map."""
-        return sum(1 for _ in self)
+        return len(self._cell() or ()) if self._ttl is None else sum(1 for _ in self)
 
     def clear(self) -> None:
         """See Map."""

@@ -15,6 +15,12 @@ from raystream.graph.process import CLOCK, List, Map, Process, StateField, Value
 VALUE, WRITTEN = f"{HIDDEN}value", f"{HIDDEN}written"
 """Columns of the table of a state: what is kept, and when it was last written (with a ttl)."""
 
+SLOT, ENTRY = f"{HIDDEN}slot", f"{HIDDEN}entry"
+"""Columns of the tables of large lists and maps: place of an entry, and its key in the map."""
+
+EXTENT = {f"{HIDDEN}{name}": pl.Int64() for name in ("first", "end", "size")}
+"""Columns of a list or map beside its value, of which it has none if it is large (large.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -55,7 +61,19 @@ class Stored:
             value = pl.List(pl.Struct({**keys, "item": self.item, **inner}))
         if self.state.kind is List and self.ttl_ms is None:
             value = pl.List(self.item)
-        return {VALUE: value, **inner}
+        return {VALUE: value, **inner, **({} if self.state.kind is Value else EXTENT)}
+
+    def entry_columns(self) -> dict[str, pl.DataType]:
+        """Of the table of the entries of large lists and maps."""
+        written: dict[str, pl.DataType] = {} if self.ttl_ms is None else {WRITTEN: pl.Int64()}
+        keys = {} if self.key is None else {ENTRY: self.key}
+        return {**keys, SLOT: pl.Int64(), VALUE: self.item, **written}
+
+    def order_columns(self) -> dict[str, pl.DataType]:
+        """Of the table that says which key of a map is in a slot."""
+        columns = self.entry_columns()
+        del columns[VALUE]
+        return columns
 
     def meaning(self) -> str:
         """For people, and to compare with that in a checkpoint.

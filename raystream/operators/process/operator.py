@@ -65,7 +65,7 @@ class Process(TableOperator):
         self._next_clock: int | None = None
         self._ops: dict[tuple[int, int], bool] = {}
         self._clock_ops: dict[tuple[int, int], bool] = {}
-        tables = [state.table for state in self._states]
+        tables = [table for state in self._states for table in state.tables()]
         super().__init__(*tables, self._timers, self._clock_timers, *self.further_tables())
 
     def further_tables(self) -> Sequence[StateTable[Any]]:
@@ -372,7 +372,7 @@ class Process(TableOperator):
         for table in (self._timers, self._clock_timers):
             table.settle()
         for each in self._states:
-            each.table.settle()
+            each.settle()
         self._look_at_clock_timers()
 
     def _check_present(self, tables: Mapping[str, Any]) -> None:

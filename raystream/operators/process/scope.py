@@ -38,7 +38,7 @@ class Scope:
         self.clock_fires: int | None = None
         self.watermark: int | None = None
         self.ended = self.broadcast = False
-        self.changes: list[tuple[list[Any], int, Any]] = []
+        self.changes: list[tuple[Any, Any, Any]] = []
         self.owned: set[tuple[int, int]] = set()
         self.timers: list[Op] = []
         self.clock_timers: list[Op] = []
@@ -52,8 +52,8 @@ class Scope:
 
     def undo(self) -> None:
         """Take back everything since the last `keep`."""
-        for cells, key, before in reversed(self.changes):
-            cells[key] = before
+        for changed, key, before in reversed(self.changes):
+            changed[key] = before
         self.keep()
 
     def keep(self) -> None:

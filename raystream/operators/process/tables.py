@@ -34,8 +34,9 @@ class ExpiringTable(StateTable[T]):
         keys: Sequence[str],
         make: Callable[..., T],
         types: Types | None = None,
+        upgrade: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
     ) -> None:
-        super().__init__(name, keys, make, types)
+        super().__init__(name, keys, make, types, upgrade)
         self._merges = False
 
     def restore(self, segments: Iterable[Segment], *, redistribute: bool) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
+from math import isnan
 from typing import Any
 
 import polars as pl
@@ -12,6 +14,7 @@ from raystream.data.values import shown
 
 _LOW, _HIGH = -(2**63), 2**63
 _ABSENT = object()
+_NAN = float("nan")
 _KINDS: dict[pl.DataType, type] = {
     pl.String(): str,
     pl.Boolean(): bool,
@@ -85,6 +88,35 @@ def _slow(name: str, dtype: pl.DataType, value: Any) -> Any:
         what = f"state {name!r}: {shown(value)} is not {dtype}"
         raise TypeError(what)
     return found
+
+
+def is_exact(dtype: pl.DataType) -> Callable[[Any], bool]:
+    """Say whether a column of keys of a map holds a value as it is.
+
+    >>> exact = is_exact(pl.Int64())
+    >>> exact(3), exact(True), exact(2**70), exact("3")
+    (True, False, False, False)
+    """
+    kind: type | None = {**_KINDS, pl.Date(): date}.get(dtype)
+    if dtype == pl.Int64():
+        return lambda value: type(value) is int and _LOW <= value < _HIGH
+    return lambda value: type(value) is kind
+
+
+def as_key(value: Any) -> Any:
+    """A key of a map: -0.0 is 0.0, and NaN is one key.
+
+    >>> as_key(-0.0), as_key(float("nan")) is as_key(float("nan")), as_key("a")
+    (0.0, True, 'a')
+    """
+    if type(value) is float:
+        return _NAN if isnan(value) else value + 0.0
+    return value
+
+
+def as_keys(values: list[Any], dtype: pl.DataType | None) -> list[Any]:
+    """The keys of a map, as read from a column."""
+    return [as_key(value) for value in values] if dtype is not None and dtype.is_float() else values
 
 
 def copied(value: Any) -> Any:
