@@ -14,22 +14,20 @@ from typing import Any
 
 from raystream.ids import SubtaskId
 from raystream.runtime.ray.actors import Worker
-from raystream.runtime.ray.heartbeat import Pulse
+from raystream.runtime.ray.heartbeat import STOPPED_SECONDS, Pulse
 from raystream.runtime.ray.main_thread import MainThread
 from raystream.runtime.ray.node_table import listed_nodes
 from raystream.runtime.ray.session import STOPPED, state_of
 
-QUIET_SECONDS = 1.5
-"""Silence after which one looks whether a process is stopped: more than a ping's interval."""
-
-NODE_SECONDS = 3.0
-"""Silence of all subtasks of a node after which its raylet is asked."""
+QUIET_SECONDS = STOPPED_SECONDS
+"""Silence after which the kernel is asked about a process, and the raylet of a node about which
+nothing else is heard."""
 
 PROCESS = "its process stands still (stopped by a signal)"
 NODE = "its node stands still or is cut off: nothing on it answers"
 
 Members = Sequence[tuple[SubtaskId, Worker]]
-Report = Callable[[SubtaskId, str], None]
+Report = Callable[[SubtaskId, Worker, str], None]
 
 
 class Stillness:
@@ -38,7 +36,8 @@ class Stillness:
     Args:
         main_thread: Waits for answers.
         here: Id of this node.
-        report: Called with each subtask that stands still, and what does.
+        report: Called with each subtask that stands still, its worker, and what does; the worker
+            may have been replaced meanwhile.
     """
 
     def __init__(self, main_thread: MainThread, here: str, report: Report) -> None:
@@ -59,13 +58,13 @@ class Stillness:
         nodes = {worker.node for _, worker in quiet} - {self._here, ""} - self._greeted
         for node in nodes:
             there = [one for one in members if one[1].node == node]
-            if all(_silent(worker) >= NODE_SECONDS for _, worker in there):
+            if all(_silent(worker) >= QUIET_SECONDS for _, worker in there):
                 self._greet(node, there)
 
     def _look_here(self, subtask: SubtaskId, worker: Worker) -> None:
         assert worker.where is not None
         if state_of(worker.where.pid) == STOPPED:
-            self._report(subtask, PROCESS)
+            self._report(subtask, worker, PROCESS)
 
     def _ask_a_neighbour(self, subtask: SubtaskId, worker: Worker, members: Members) -> None:
         """Only a process of the same node can see it."""
@@ -79,9 +78,9 @@ class Stillness:
         def then(stopped: Any) -> None:
             self._asked.discard(pid)
             if stopped is True and _silent(worker) >= QUIET_SECONDS:
-                self._report(subtask, PROCESS)
+                self._report(subtask, worker, PROCESS)
 
-        self._main_thread.when(near[0].handle.is_stopped.remote(pid), then, NODE_SECONDS)
+        self._main_thread.when(near[0].handle.is_stopped.remote(pid), then, QUIET_SECONDS)
 
     def _greet(self, node: str, there: Members) -> None:
         """Ask the raylet, in a thread: it may take a second not to answer."""
@@ -98,9 +97,9 @@ class Stillness:
 
     def _greeted_one(self, node: str, there: Members, *, silent: bool) -> None:
         self._greeted.discard(node)
-        if silent and all(_silent(worker) >= NODE_SECONDS for _, worker in there):
-            for subtask, _ in there:
-                self._report(subtask, NODE)
+        if silent and all(_silent(worker) >= QUIET_SECONDS for _, worker in there):
+            for subtask, worker in there:
+                self._report(subtask, worker, NODE)
 
 
 def _silent(worker: Worker) -> float:

@@ -231,8 +231,10 @@ class RayWorkers:
     def _died(self, subtask: SubtaskId | None, attempt: int, failure: Failure) -> None:
         self._tell(attempt, Died(subtask, attempt, failure))
 
-    def _still(self, subtask: SubtaskId, what: str) -> None:
-        self._died(subtask, self._attempt, Failure("silent", what))
+    def _still(self, subtask: SubtaskId, worker: Worker, what: str) -> None:
+        assigned = self._pool.assigned.get(subtask)
+        if assigned is not None and self._workers.get(assigned) is worker:
+            self._died(subtask, self._attempt, Failure("silent", what))
 
     def _broken(self, error: Exception) -> None:
         failure = Failure("infrastructure", f"a call to Ray failed: {told(error)}")

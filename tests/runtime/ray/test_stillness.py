@@ -49,7 +49,7 @@ def found() -> list[tuple[SubtaskId, str]]:
 
 @pytest.fixture
 def watching(found: list[tuple[SubtaskId, str]]) -> Stillness:
-    return Stillness(cast("Any", Now()), "here", lambda *what: found.append(what))
+    return Stillness(cast("Any", Now()), "here", lambda who, _, what: found.append((who, what)))
 
 
 def worker(node: str, pid: int, silent: float) -> Worker:
@@ -77,9 +77,9 @@ def test_a_stopped_process_is_found_on_this_node_and_by_a_neighbour_on_another(
 ) -> None:
     neighbour = (TWO, worker(node, os.getpid(), 0.5))
     stop(sleeper)
-    watching.look([(ONE, worker(node, sleeper, 1.0)), neighbour])
+    watching.look([(ONE, worker(node, sleeper, 2.5)), neighbour])
     assert found == []  # it has answered a moment ago
-    watching.look([(ONE, worker(node, sleeper, 2.0)), neighbour])
+    watching.look([(ONE, worker(node, sleeper, 3.5)), neighbour])
     assert found == [(ONE, PROCESS)]
 
 
