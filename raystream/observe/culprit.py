@@ -59,6 +59,24 @@ def culprits(status: StatusDocument) -> tuple[str, ...]:
     return tuple(sentence for sentence in found if sentence)
 
 
+def culprit_chain(status: StatusDocument) -> str:
+    """Name of the chain that the sentences of `culprits` blame; empty if it is none.
+
+    Args:
+        status: Any status document; `chains` in topological order.
+
+    >>> slow = ChainStatus("count", busy=0.97)
+    >>> culprit_chain(StatusDocument("sale", "running", chains=(ChainStatus("read"), slow)))
+    'count'
+    """
+    if status.silences:
+        return ""
+    if status.stuck:
+        return status.stuck[0].subtask.rpartition("[")[0]
+    blamed = (_busiest(status.chains), _fullest_sink(status.chains), _starved(status))
+    return next((chain.name for chain in blamed if chain is not None), "")
+
+
 def with_silences(status: StatusDocument, found: Sequence[Silence]) -> StatusDocument:
     """Add other systems that do not answer to the status.
 
@@ -82,15 +100,19 @@ def slowest(chains: Sequence[ChainStatus], steps: Sequence[StepStatus] = ()) -> 
 
     The user's functions that run in it are named: usually they are the reason.
     """
-    busy = [chain for chain in chains if chain.busy >= SLOW]
-    if not busy:
+    worst = _busiest(chains)
+    if worst is None:
         return ""
-    worst = max(busy, key=lambda chain: chain.busy)
     before = chains[: chains.index(worst)]
     waiting = [chain.name for chain in before if chain.backpressured >= 1 - SLOW]
     tail = f"; {', '.join(waiting)} wait{'s' if len(waiting) == 1 else ''} for it"
     plain = f"{worst.name} is the slowest step ({_work(worst)}){_in_it(worst, steps)}"
     return (_skewed(worst) or plain) + (tail if waiting else "")
+
+
+def _busiest(chains: Sequence[ChainStatus]) -> ChainStatus | None:
+    busy = [chain for chain in chains if chain.busy >= SLOW]
+    return max(busy, key=lambda chain: chain.busy, default=None)
 
 
 def _work(chain: ChainStatus) -> str:
@@ -131,10 +153,9 @@ def _skewed(chain: ChainStatus) -> str:
 
 def slow_sink(status: StatusDocument) -> str:
     """A chain whose own sink accepts no more rows most of the time."""
-    full = [chain for chain in status.chains if chain.sink_wait >= 1 - SLOW]
-    if not full:
+    worst = _fullest_sink(status.chains)
+    if worst is None:
         return ""
-    worst = max(full, key=lambda chain: chain.sink_wait)
     sinks = [step for step in status.steps if step.chain == worst.name and step.is_sink]
     name = sinks[0].name if sinks else worst.name
     return (
@@ -143,19 +164,44 @@ def slow_sink(status: StatusDocument) -> str:
     )
 
 
+def _fullest_sink(chains: Sequence[ChainStatus]) -> ChainStatus | None:
+    full = [chain for chain in chains if chain.sink_wait >= 1 - SLOW]
+    return max(full, key=lambda chain: chain.sink_wait, default=None)
+
+
 def slow_source(status: StatusDocument) -> str:
     """A source that waits although there is much to read: the system it reads from is slow."""
+    chain = _starved(status)
+    if chain is None:
+        return ""
+    sources = _sources(status, chain)
+    return (
+        f"{sources[0].name} waits for {_what(sources, 'its source')}:"
+        f" {count(_left(status, chain))} rows are left to read, but arrive slowly"
+        f" (idle {percent(_idle(chain))})"
+    )
+
+
+def _starved(status: StatusDocument) -> ChainStatus | None:
     for chain in status.chains:
-        sources = [step for step in status.steps if step.chain == chain.name and step.is_source]
-        left = sum(s.lag_rows or 0 for s in status.splits if sources and s.step == sources[0].name)
-        idle = 1 - chain.busy - chain.backpressured
         told = any(each.busy + each.backpressured + each.idle > 0 for each in chain.subtasks)
-        if told and left >= STARVED_ROWS and idle >= 0.5:
-            return (
-                f"{sources[0].name} waits for {_what(sources, 'its source')}: {count(left)} rows"
-                f" are left to read, but arrive slowly (idle {percent(idle)})"
-            )
-    return ""
+        if told and _left(status, chain) >= STARVED_ROWS and _idle(chain) >= 0.5:
+            return chain
+    return None
+
+
+def _idle(chain: ChainStatus) -> float:
+    return 1 - chain.busy - chain.backpressured
+
+
+def _left(status: StatusDocument, chain: ChainStatus) -> int:
+    """Rows that the source of a chain has not read."""
+    names = [step.name for step in _sources(status, chain)[:1]]
+    return sum(split.lag_rows or 0 for split in status.splits if split.step in names)
+
+
+def _sources(status: StatusDocument, chain: ChainStatus) -> list[StepStatus]:
+    return [step for step in status.steps if step.chain == chain.name and step.is_source]
 
 
 def _what(steps: Sequence[StepStatus], otherwise: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import secrets
-
-COOKIE = "raystream-token"
+from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
@@ -18,7 +18,7 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
 def new_token() -> str:
@@ -38,6 +38,54 @@ def named_here(host_header: str) -> bool:
     return is_loopback(name.strip("[]"))
 
 
+def from_elsewhere(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that the page of another site makes this request.
+
+    Behind a proxy Host may be another one than the browser's, so Origin counts only where a
+    browser does not tell what it found itself.
+
+    >>> from_elsewhere({"Sec-Fetch-Site": "cross-site"}), from_elsewhere({})
+    (True, False)
+    >>> from_elsewhere({"Origin": "http://evil.example", "Host": "localhost:80"})
+    True
+    >>> from_elsewhere({"Origin": "http://localhost:80", "Host": "localhost:80"})
+    False
+    """
+    told = headers.get("Sec-Fetch-Site")
+    if told is not None:
+        return told not in {"same-origin", "none"}
+    origin = headers.get("Origin")
+    return origin is not None and _place(origin) != headers.get("Host", "").lower()
+
+
+def _place(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
 def same(given: str | None, token: str) -> bool:
-    """Whether the given token is the right one, in constant time."""
-    return given is not None and hmac.compare_digest(given.encode(), token.encode())
+    """Whether the given token is the right one, in constant time.
+
+    >>> same("secret", "secret"), same("secret ", "secret"), same(None, "secret")
+    (True, False, False)
+    """
+    return given is not None and hmac.compare_digest(_bytes(given), _bytes(token))
+
+
+def cookie(token: str) -> tuple[str, str]:
+    """Name and value of the cookie of those who have the token.
+
+    It does not hold the token. Cookies of a host are those of all its ports, so each page has a
+    name of its own: two of them would log one another out.
+
+    >>> cookie("a")[0] == cookie("b")[0], cookie("a") == cookie("a")
+    (False, True)
+    """
+    name = hmac.digest(_bytes(token), b"raystream page: name", "sha256").hex()[:12]
+    return f"raystream-{name}", hmac.digest(_bytes(token), b"raystream page: value", "sha256").hex()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from raystream.observe.culprit import culprit_chain
 from raystream.observe.history import Point
 from raystream.observe.rates import Rates, rates
 from raystream.observe.status import DROPPED, StatusDocument
@@ -38,12 +39,13 @@ class Seen:
 
 
 def summary(seen: Seen, now_ms: int) -> dict[str, Any]:
-    """A row of the list of jobs.
+    """A row of the list of jobs; what is not known at this moment is None.
 
     >>> summary(Seen(StatusDocument("sale", "running"), heard_ms=1_000), 61_000)["silent_s"]
     60.0
     """
-    status, rate = seen.status, _rates(seen)
+    status, rate = seen.status, _rates(seen, now_ms)
+    silent = silent_s(seen, now_ms)
     return {
         "job": status.job,
         "state": state_of(seen, now_ms),
@@ -51,11 +53,12 @@ def summary(seen: Seen, now_ms: int) -> dict[str, Any]:
         "uptime_s": status.uptime_s,
         "rows_in_per_second": rate.rows_in,
         "rows_out_per_second": rate.rows_out,
-        "lag_rows": status.lag_rows,
-        "checkpoint_age_s": status.checkpoint.age_s,
+        "lag_rows": status.lag_rows if silent is None else None,
+        "checkpoint_age_s": _checkpoint_age(seen, now_ms) if silent is None else None,
         "restarts": status.restart_count,
         "words": words_of(seen, now_ms),
-        "silent_s": silent_s(seen, now_ms),
+        "silent_s": silent,
+        "ended_s": _ended_s(seen, now_ms),
     }
 
 
@@ -65,7 +68,7 @@ def detail(seen: Seen, now_ms: int) -> dict[str, Any]:
     >>> detail(Seen(StatusDocument("sale", "running"), heard_ms=1_000), 2_000)["tone"]
     'good'
     """
-    rate = _rates(seen)
+    rate = _rates(seen, now_ms)
     return {
         **summary(seen, now_ms),
         "trouble": seen.trouble,
@@ -73,7 +76,8 @@ def detail(seen: Seen, now_ms: int) -> dict[str, Any]:
         "sent_ms": now_ms,
         "bytes_in_per_second": rate.bytes_in,
         "bytes_out_per_second": rate.bytes_out,
-        "waiting": why_waiting(seen.status),
+        "waiting": "" if seen.status.outcome else why_waiting(seen.status),
+        "culprit_chain": "" if seen.status.outcome else culprit_chain(seen.status),
         "dropped": {name: seen.status.total(name) for name in DROPPED},
         "rows_read": seen.status.rows_read,
         "rows_written": seen.status.rows_written,
@@ -115,7 +119,21 @@ def words_of(seen: Seen, now_ms: int) -> str:
     return next(iter(status.culprits), "") or why_waiting(status)
 
 
-def _rates(seen: Seen) -> Rates:
-    """Unknown for a job that has ended."""
-    over = seen.status.outcome is not None
-    return Rates() if over else rates(seen.status, seen.before)
+def _rates(seen: Seen, now_ms: int) -> Rates:
+    """Unknown for a job that has ended or gives no answer."""
+    if seen.status.outcome is not None or silent_s(seen, now_ms) is not None:
+        return Rates()
+    return rates(seen.status, seen.before)
+
+
+def _ended_s(seen: Seen, now_ms: int) -> float | None:
+    """For how long it has been over; None: it is not, or nobody knows since when."""
+    if seen.status.outcome is None or not seen.status.at_ms:
+        return None
+    return round(max(0.0, (now_ms - seen.status.at_ms) / 1000), 1)
+
+
+def _checkpoint_age(seen: Seen, now_ms: int) -> float | None:
+    """Of the last checkpoint; that of a job that has ended grows older."""
+    age = seen.status.checkpoint.age_s
+    return None if age is None else age + (_ended_s(seen, now_ms) or 0.0)

@@ -35,7 +35,8 @@ async def _serve(jobs: Jobs, host: str, port: int, token: str | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end.set)
-    runner = web.AppRunner(Page(jobs, wanted).app(), shutdown_timeout=0.5)
+    # A log of requests would hold the token of `/?token=`.
+    runner = web.AppRunner(Page(jobs, wanted).app(), shutdown_timeout=0.5, access_log=None)
     await runner.setup()
     try:
         print(await _listen(runner, host, port, wanted), flush=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,10 @@ from aiohttp import web
 
 from raystream.errors import RaystreamError, told
 from raystream.observe.prometheus import CONTENT_TYPE, exposition
-from raystream.ui.access import COOKIE, named_here, same
+from raystream.ui.access import cookie, from_elsewhere, named_here, same
 from raystream.ui.document import Seen, detail, summary
 from raystream.ui.jobs import Jobs
+from raystream.ui.plain_json import as_text, dumps
 from raystream.ui.watcher import Watcher
 
 ORDERS = ("savepoint", "stop", "drain", "cancel")
@@ -33,12 +35,15 @@ HEARTBEAT_S = 10.0
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript", "graph.js": "text/javascript"}
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src data:; style-src 'self' 'unsafe-inline'"
+        "default-src 'self'; img-src data:; style-src 'self' 'unsafe-inline'; base-uri 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
+_SUBTASK = re.compile(r".+\[\d+\]")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -95,24 +100,31 @@ class Page:
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        if not self._may(request):
-            return _refusal(401 if self._token else 403, self._token is not None)
-        if request.method == "POST" and OWN_HEADER not in request.headers:
-            return web.json_response({"error": f"header {OWN_HEADER} is missing"}, status=403)
-        response = await handler(request)
+        response = self._refusal(request) or await _answered(request, handler)
         if not response.prepared:
             response.headers.update(_HEADERS)
-            given = request.query.get("token")
-            if self._token and same(given, self._token):
-                response.set_cookie(COOKIE, self._token, httponly=True, samesite="Strict")
+            if self._token and same(request.query.get("token"), self._token):
+                name, value = cookie(self._token)
+                response.set_cookie(name, value, httponly=True, samesite="Strict")
         return response
 
-    def _may(self, request: web.Request) -> bool:
-        if self._token is None:
-            return named_here(request.headers.get("Host", ""))
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        """Why it is not answered; None: it is."""
+        if self._token is None and not named_here(request.headers.get("Host", "")):
+            return _error(403, "this page answers only to the names of its own machine, localhost")
+        if self._token is not None and not self._has_token(request, self._token):
+            return _error(401, "add ?token=.. to the address, as `raystream ui` printed it")
+        if request.method != "POST":
+            return None
+        if OWN_HEADER not in request.headers:
+            return _error(403, f"header {OWN_HEADER} is missing")
+        return _error(403, "another site asks") if from_elsewhere(request.headers) else None
+
+    def _has_token(self, request: web.Request, token: str) -> bool:
+        name, value = cookie(token)
         bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        given = (request.query.get("token"), request.cookies.get(COOKIE), bearer)
-        return any(same(each, self._token) for each in given)
+        given = same(request.query.get("token"), token) or same(bearer, token)
+        return given or same(request.cookies.get(name), value)
 
     # -- the page ------------------------------------------------------------------------------
 
@@ -135,7 +147,7 @@ class Page:
     # -- JSON ----------------------------------------------------------------------------------
 
     async def _list(self, _: web.Request) -> web.Response:
-        return web.json_response(self._all())
+        return web.json_response(self._all(), dumps=dumps)
 
     def _all(self) -> dict[str, Any]:
         now = self._clock()
@@ -143,13 +155,14 @@ class Page:
         return {"sent_ms": now, "trouble": self._watcher.trouble, "jobs": jobs}
 
     def _seen(self, request: web.Request) -> Seen:
-        seen = self._watcher.seen.get(request.match_info["job"])
+        name = request.match_info["job"]
+        seen = self._watcher.seen.get(name)
         if seen is None:
-            raise web.HTTPNotFound(text=json.dumps({"error": "there is no such job"}))
+            raise web.HTTPNotFound(reason=f"there is no job {name!r} here")
         return seen
 
     async def _detail(self, request: web.Request) -> web.Response:
-        return web.json_response(detail(self._seen(request), self._clock()))
+        return web.json_response(detail(self._seen(request), self._clock()), dumps=dumps)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: the list of jobs, or one of them, each time it was asked."""
@@ -157,7 +170,7 @@ class Page:
         await response.prepare(request)
         with suppress(ConnectionResetError):
             while True:
-                await response.write(f"data: {json.dumps(self._told(request))}\n\n".encode())
+                await response.write(f"data: {dumps(self._told(request))}\n\n".encode())
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._watcher.news(), HEARTBEAT_S)
         return response
@@ -173,37 +186,56 @@ class Page:
     async def _rows(self, request: web.Request) -> web.Response:
         """Rows of a step since the marks that the answer before gave."""
         names = request.match_info
-        marks = json.loads(request.query.get("marks", "{}"))
-        arguments = (names["job"], names["step"], marks)
-        return await self._answer(self._jobs.rows, *arguments)
+        marks = _marks(request.query.get("marks", "{}"))
+        shown = as_text if request.query.get("as") == "text" else _unchanged
+
+        def ask() -> dict[str, Any]:
+            rows, now = self._jobs.rows(names["job"], names["step"], marks)
+            return {"rows": [shown(row) for row in rows], "marks": now}
+
+        return await self._answer(ask)
 
     async def _act(self, request: web.Request) -> web.Response:
         names = request.match_info
         if names["order"] not in ORDERS:
-            raise web.HTTPNotFound
-        return await self._answer(self._jobs.act, names["job"], names["order"])
+            raise web.HTTPNotFound(reason=f"there is no order {names['order']!r}")
+        return await self._answer(lambda: {"answer": self._jobs.act(names["job"], names["order"])})
 
-    async def _answer(self, call: Callable[..., Any], *arguments: Any) -> web.Response:
+    async def _answer(self, call: Callable[[], dict[str, Any]]) -> web.Response:
         loop = asyncio.get_running_loop()
         try:
-            found = await loop.run_in_executor(self._threads, call, *arguments)
+            found = await loop.run_in_executor(self._threads, call)
         except RaystreamError as error:
-            return web.json_response({"error": told(error)}, status=409)
-        if isinstance(found, str):
-            return web.json_response({"answer": found})
-        rows, marks = found
-        return web.json_response({"rows": rows, "marks": marks}, dumps=_json)
+            return _error(409, told(error))
+        except Exception as error:  # of Ray, say: whoever asked has to know that it failed
+            return _error(500, told(error))
+        return web.json_response(found, dumps=dumps)
 
 
-def _json(value: Any) -> str:
-    """Rows hold times, decimals and bytes: shown as text."""
-    return json.dumps(value, default=str)
+def _marks(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(_SUBTASK.fullmatch(name) for name in found):
+        raise web.HTTPBadRequest(reason="marks are not those of an answer")
+    return found
+
+
+def _unchanged(row: dict[str, Any]) -> dict[str, Any]:
+    return row
 
 
 def _page(name: str) -> bytes:
     return files("raystream.ui").joinpath("page", name).read_bytes()
 
 
-def _refusal(status: int, asks: bool) -> web.Response:
-    what = "add ?token=.. to the address, as `raystream ui` printed it" if asks else "not for you"
-    return web.Response(text=what, status=status)
+async def _answered(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return _error(error.status, error.reason)
+
+
+def _error(status: int, what: str) -> web.Response:
+    return web.json_response({"error": what}, status=status)

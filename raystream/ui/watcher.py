@@ -70,17 +70,20 @@ class Watcher:
             await self._news.wait()
 
     def take(self, statuses: Sequence[StatusDocument]) -> None:
-        """An answer came; jobs that are not in it are gone from their cluster."""
+        """An answer came; jobs that are not in it are gone from their cluster.
+
+        Of several jobs of one name the first counts: orders are given to it, too.
+        """
         self.trouble = ""
         now = self._clock()
-        for status in statuses:
+        first = {status.job: status for status in reversed(statuses)}
+        for status in first.values():
             if status.state == "silent":
                 self._doubt(status, "its coordinator does not answer")
             else:
                 self._learn(status, now)
-        names = {status.job for status in statuses}
         for name, known in list(self._known.items()):
-            if name not in names:
+            if name not in first:
                 known.seen = _gone(known.seen, "it is gone from its Ray cluster")
                 if known.seen.heard_ms < now - FORGET_MS:
                     del self._known[name]
@@ -99,12 +102,19 @@ class Watcher:
         known = self._known.get(status.job)
         if known is None or known.seen.status.run not in {"", status.run}:
             known = self._known[status.job] = _Known(Seen(status))
+        elif _stands_still(known.seen.status, status):
+            now = known.seen.heard_ms
         known.history.add(status)
         known.earlier.append(status)
         while known.earlier[0].at_ms < status.at_ms - RATES_OVER_MS and len(known.earlier) > 2:
             known.earlier.popleft()
         before = known.earlier[0] if len(known.earlier) > 1 else None
         known.seen = Seen(status, before, now, history=known.history.points)
+
+
+def _stands_still(before: StatusDocument, now: StatusDocument) -> bool:
+    """A process answers for the job, but with the same document as before."""
+    return now.outcome is None and now.at_ms > 0 and now.at_ms == before.at_ms
 
 
 def _gone(seen: Seen, trouble: str) -> Seen:

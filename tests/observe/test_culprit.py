@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from raystream.observe.culprit import culprits
+from raystream.observe.culprit import culprit_chain, culprits
+from raystream.observe.silence import Silence
 from raystream.observe.status import (
     ChainStatus,
     CheckpointStatus,
@@ -36,6 +37,20 @@ def chain(
 
 def sub(index: int, busy: float, waits: float = 0.0, rows: int = 0) -> SubtaskStatus:
     return SubtaskStatus(index, busy, waits, round(1 - busy - waits, 3), rows=rows)
+
+
+def test_the_chain_that_is_blamed_is_not_one_of_a_similar_name_nor_one_that_waits_for_it() -> None:
+    slow = job(chain("count", 0.1, 0.9), chain("counts", 0.97), chain("counts-2", 0.1))
+    assert culprits(slow)[0].startswith("counts is the slowest step")
+    assert culprit_chain(slow) == "counts"
+    stuck = StuckFunction("count[0]", "job.py:3", "look", 20.0)
+    assert culprit_chain(replace(slow, stuck=(stuck,))) == "count"
+    assert culprit_chain(job(chain("read", 0.1), chain("count", 0.1, sink_wait=0.9))) == "count"
+    left = (SplitStatus("requests/0", "read", lag_rows=50_000),)
+    starved = replace(job(chain("read", 0.1), chain("count", 0.1)), splits=left)
+    assert culprit_chain(starved) == "read"
+    assert culprit_chain(job(chain("read", 0.1), chain("count", 0.1))) == ""
+    assert culprit_chain(replace(slow, silences=(Silence("broker b", 9.0),))) == ""
 
 
 def test_who_waits_behind_the_slowest_does_not_wait_for_it() -> None:

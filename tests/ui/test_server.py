@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from raystream.errors import ConfigurationError
 from raystream.observe.status import StatusDocument
-from raystream.ui.server import OWN_HEADER, Page
+from raystream.ui.access import cookie
+from raystream.ui.server import ORDERS, OWN_HEADER, Page
 from tests.ui.documents import AT_MS, running
 
 
@@ -32,9 +37,14 @@ class _Jobs:
         if step == "nothing":
             what = f"job {job} has no step {step!r}"
             raise ConfigurationError(what)
-        return [{"n": marks.get("at", 0), "raw": b"x"}], {"at": marks.get("at", 0) + 1}
+        at = marks.get("read[0]", 0)
+        row = {"n": at, "raw": b"x", "id": 2**60 + 1, "share": float("nan")}
+        return [row], {"read[0]": at + 1}
 
     def act(self, job: str, order: str) -> str:
+        if job == "broken":
+            what = "the actor died"
+            raise OSError(what)
         self.orders.append((job, order))
         return "stopped"
 
@@ -126,14 +136,111 @@ def test_rows_of_a_step_come_with_marks_and_mistakes_with_their_reason() -> None
     async def use(client: TestClient[Any, Any]) -> None:
         path = "/api/v1/jobs/requests/steps/counts/rows"
         first = await (await client.get(path)).json()
-        assert first == {"rows": [{"n": 0, "raw": "b'x'"}], "marks": {"at": 1}}
+        row = {"n": 0, "raw": "b'x'", "id": 2**60 + 1, "share": "NaN"}
+        assert first == {"rows": [row], "marks": {"read[0]": 1}}
         again = await client.get(path, params={"marks": json.dumps(first["marks"])})
         assert (await again.json())["rows"][0]["n"] == 1
         wrong = await client.get("/api/v1/jobs/requests/steps/nothing/rows")
         assert wrong.status == 409
         assert (await wrong.json())["error"] == "job requests has no step 'nothing'"
+        text = await (await client.get(path, params={"as": "text"})).json()
+        assert text["rows"] == [
+            {"n": "0", "raw": "b'x'", "id": "1152921504606846977", "share": "NaN"}
+        ]
+        for marks in ("", "[1]", '{"read": 1}', "nonsense"):
+            bad = await client.get(path, params={"marks": marks})
+            assert bad.status == 400
+            assert (await bad.json())["error"] == "marks are not those of an answer"
 
     _with(_page(_Jobs(running())), use)
+
+
+def test_a_page_of_another_site_cannot_give_orders() -> None:
+    jobs = _Jobs(running())
+
+    async def use(client: TestClient[Any, Any]) -> None:
+        path = "/api/v1/jobs/requests/cancel"
+        for told in (
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://[::"},
+        ):
+            refused = await client.post(path, headers={OWN_HEADER: "x", **told})
+            assert refused.status == 403, told
+            assert "Access-Control-Allow-Origin" not in refused.headers
+        asked = await client.options(path, headers={"Origin": "https://evil.example"})
+        assert asked.status == 405
+        assert not jobs.orders
+        own = {OWN_HEADER: "x", "Origin": f"http://127.0.0.1:{client.port}"}
+        assert (await client.post(path, headers=own)).status == 200
+
+    _with(_page(jobs), use)
+
+
+def test_what_goes_wrong_is_told_as_json_with_the_headers_of_every_answer() -> None:
+    async def use(client: TestClient[Any, Any]) -> None:
+        own = {OWN_HEADER: "test"}
+        for answer, status, what in (
+            (client.get("/api/v1/jobs/other"), 404, "there is no job 'other' here"),
+            (client.get("/nothing"), 404, "Not Found"),
+            (client.get("/", headers={"Host": "evil.example"}), 403, "names of its own machine"),
+            (client.post("/api/v1/jobs/broken/stop", headers=own), 500, "OSError: the actor died"),
+            (client.post("/api/v1/jobs/requests/erase", headers=own), 404, "no order 'erase'"),
+        ):
+            told = await answer
+            assert told.status == status
+            assert what in (await told.json())["error"]
+            assert told.headers["Referrer-Policy"] == "no-referrer"
+            assert told.headers["Cache-Control"] == "no-store"
+
+    _with(_page(_Jobs(running())), use)
+
+
+def test_the_cookie_does_not_hold_the_token_and_pages_of_one_host_do_not_share_it() -> None:
+    async def use(client: TestClient[Any, Any]) -> None:
+        given = await client.get("/?token=secret")
+        (own,) = given.cookies.values()
+        assert "secret" not in str(own)
+        assert own["httponly"]
+        assert own["samesite"] == "Strict"
+        other = cookie("other")[0]
+        kept = {"Cookie": f"{own.key}={own.value}; {other}=anything"}
+        assert (await client.get("/metrics", headers=kept)).status == 200
+        for wrong in (f"{own.key}=secret", f"{own.key}=", f"{other}={own.value}"):
+            client.session.cookie_jar.clear()
+            assert (await client.get("/metrics", headers={"Cookie": wrong})).status == 401
+        raw = {"Authorization": "Bearer \xe4\udcff"}
+        client.session.cookie_jar.clear()
+        assert (await client.get("/metrics", headers=raw)).status == 401
+
+    _with(_page(_Jobs(running()), "secret"), use)
+
+
+def test_numbers_that_json_does_not_know_do_not_break_the_page() -> None:
+    job = running()
+    odd = replace(job, uptime_s=float("nan"), oldest_transaction_s=float("inf"))
+
+    async def use(client: TestClient[Any, Any]) -> None:
+        text = await (await client.get("/api/v1/jobs/requests")).text()
+        told = json.loads(text, parse_constant=pytest.fail)
+        assert told["status"]["uptime_s"] == "NaN"
+
+    _with(_page(_Jobs(odd)), use)
+
+
+def test_the_paths_of_the_docs_are_those_that_it_serves() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "page.md").read_text()
+    docs = docs.replace("NAME", "JOB")
+    said = set(re.findall(r"`GET (/[^`?]*)", docs)) - {"/metrics"}
+    served = {
+        re.sub(r"\{(\w+)\}", lambda found: found[1].upper(), route.resource.canonical)
+        for route in _page(_Jobs()).app().router.routes()
+        if route.resource is not None and route.method == "GET"
+    }
+    assert said == {path for path in served if path.startswith("/api/")}
+    assert all(f"`{order}`" in docs or f"/{order}`" in docs for order in ORDERS)
 
 
 def test_a_cluster_that_is_not_there_is_said() -> None:

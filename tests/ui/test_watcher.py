@@ -81,3 +81,44 @@ def test_a_new_run_begins_a_new_history() -> None:
     told = detail(watcher.seen["requests"], clock.now)
     assert len(told["history"]) == 1
     assert told["rows_in_per_second"] is None
+
+
+def test_a_silent_job_has_no_rates_in_the_list_and_an_ended_one_s_checkpoint_grows_older() -> None:
+    watcher, clock = _watcher()
+    clock.now = running(20).at_ms
+    for seconds in range(10, 21):
+        watcher.take([running(seconds, rows=1000)])
+    clock.now += 7_000
+    silent = summary(watcher.seen["requests"], clock.now)
+    unknown = ("rows_in_per_second", "rows_out_per_second", "lag_rows", "checkpoint_age_s")
+    assert [silent[name] for name in unknown] == [None] * 4
+    watcher.take([running(20).ended("stopped", "stop by ana")])
+    over = summary(watcher.seen["requests"], clock.now)
+    assert (over["ended_s"], over["checkpoint_age_s"]) == (7.0, 8.0)
+
+
+def test_a_document_that_stands_still_is_no_answer() -> None:
+    watcher, clock = _watcher()
+    for _ in range(8):
+        watcher.take([running()])
+        clock.now += 1_000
+    told = summary(watcher.seen["requests"], clock.now)
+    assert (told["state"], told["silent_s"], told["words"]) == ("silent", 8.0, "it does not answer")
+
+
+def test_of_two_jobs_of_one_name_the_one_that_takes_the_orders_is_shown() -> None:
+    watcher, clock = _watcher()
+    other = replace(running(5), run="other", parallelism=7)
+    for seconds in range(10, 20):
+        clock.now += 1_000
+        watcher.take([running(seconds), other])
+    told = detail(watcher.seen["requests"], clock.now)
+    assert told["status"]["run"] == "r1"
+    assert told["rows_in_per_second"] == 1000
+
+
+def test_jobs_of_similar_names_are_kept_apart() -> None:
+    watcher, clock = _watcher()
+    watcher.take([running(job="sale"), running(job="sale-2", rows=5)])
+    assert [each.status.job for each in watcher.seen.values()] == ["sale", "sale-2"]
+    assert watcher.seen["sale-2"].status.rows_read == 300
