@@ -105,7 +105,7 @@ def slowest(chains: Sequence[ChainStatus], steps: Sequence[StepStatus] = ()) -> 
         return ""
     before = chains[: chains.index(worst)]
     waiting = [chain.name for chain in before if chain.backpressured >= 1 - SLOW]
-    tail = f"; {', '.join(waiting)} wait{'s' if len(waiting) == 1 else ''} for it"
+    tail = f"; {listed(waiting)} wait{'s' if len(waiting) == 1 else ''} for it"
     plain = f"{worst.name} is the slowest step ({_work(worst)}){_in_it(worst, steps)}"
     return (_skewed(worst) or plain) + (tail if waiting else "")
 

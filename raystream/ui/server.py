@@ -32,7 +32,15 @@ OWN_HEADER = "X-Raystream"
 HEARTBEAT_S = 10.0
 """So often a stream says something, that the page can tell silence from a lost connection."""
 
-_STATIC = {"page.css": "text/css", "page.js": "text/javascript", "graph.js": "text/javascript"}
+_STATIC = {
+    "page.css": "text/css",
+    **{
+        f"{name}.js": "text/javascript"
+        for name in (
+            "dom", "flows", "graph", "job", "list", "orders", "page", "parts", "safe", "words",
+        )
+    },
+}  # fmt: skip
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src data:; style-src 'self' 'unsafe-inline'; base-uri 'none'"

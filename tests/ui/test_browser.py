@@ -39,7 +39,7 @@ def test_orders_by_keyboard_need_a_yes_and_nothing_jumps_or_is_cut_off() -> None
     async def use(tab: Browser, address: str, jobs: MadeUpJobs) -> None:
         for width in (1280, 400):
             await tab.open(address + JOB, width=width, dark=False)
-            await tab.until(text("is the bottleneck"))
+            await tab.until(text("is the slowest"))
             await asyncio.sleep(1.0)
             assert await check(tab) == []
         assert await jumps(tab, 2.5) == []
@@ -61,10 +61,68 @@ def test_orders_by_keyboard_need_a_yes_and_nothing_jumps_or_is_cut_off() -> None
     with_page(use)
 
 
+def test_what_somebody_has_opened_chosen_and_focused_stays_while_the_page_updates() -> None:
+    async def use(tab: Browser, address: str, _: MadeUpJobs) -> None:
+        await tab.open(address, width=1280, dark=False)
+        await tab.until(text("sale-totals"))
+        await tab.run("document.querySelectorAll('td a')[2].focus()")
+        await changed(tab)
+        assert await tab.run("document.activeElement.textContent") == "old-report"
+        await tab.open(address + "#/job/marketing", width=1280, dark=False)
+        await tab.until(text("3 restarts"))
+        await tab.run("document.querySelector('#safe summary').click()")
+        await tab.run("getSelection().selectAllChildren(document.querySelector('#safe p > code'))")
+        await changed(tab)
+        assert await tab.run("document.querySelector('#safe details').open")
+        assert "s3://bucket" in await tab.run("getSelection().toString()")
+
+    with_page(use)
+
+
+async def changed(tab: Browser) -> None:
+    """Wait until the page has shown something new twice."""
+    clock = "document.getElementById('clock').textContent"
+    for _ in range(2):
+        before = await tab.run(clock)
+        await tab.until(f"{clock} !== {before!r}")
+
+
+def test_jumps_are_counted() -> None:
+    async def use(tab: Browser, address: str, _: MadeUpJobs) -> None:
+        await tab.open(address, width=1280, dark=False)
+        await tab.until(text("sale-totals"))
+        grow = "setTimeout(() => document.getElementById('main').style.paddingTop = '300px', 500)"
+        await tab.run(grow)
+        assert await jumps(tab, 2.0) != []
+
+    with_page(use)
+
+
+def test_an_order_that_fails_says_so_and_the_token_leaves_the_address() -> None:
+    async def use(tab: Browser, address: str, jobs: MadeUpJobs) -> None:
+        jobs.refuses = "storage s3://bucket is full"
+        await tab.open(address + "?token=secret" + JOB, width=400, dark=True)
+        await tab.until(text("is the slowest"))
+        assert await tab.run("location.href") == address + JOB
+        await tab.run("document.querySelectorAll('.actions button')[3].click()")
+        await tab.until("document.getElementById('confirm').open")
+        assert "without a last commit" in await tab.run(
+            "document.getElementById('question').textContent"
+        )
+        await tab.run("document.querySelector('#confirm [value=yes]').click()")
+        await tab.until(text("Cancel failed: storage s3://bucket is full"))
+        assert not await tab.run("document.querySelector('.actions button').disabled")
+        await tab.run("location.hash = '#/job/marketing'")
+        await tab.until(text("3 restarts"))
+        assert not await tab.run(text("Cancel failed"))
+
+    with_page(use)
+
+
 def test_old_numbers_are_said_to_be_old() -> None:
     async def use(tab: Browser, address: str, jobs: MadeUpJobs) -> None:
         await tab.open(address + JOB, width=1280, dark=True)
-        await tab.until(text("is the bottleneck"))
+        await tab.until(text("is the slowest"))
         jobs.silent.add("sale-totals")
         await tab.until(text("No answer for"))
         assert await tab.run("document.querySelector('.actions button').disabled")
@@ -82,7 +140,7 @@ def test_a_page_whose_server_is_gone_says_so_and_comes_back() -> None:
         jobs = MadeUpJobs()
         async with served(jobs) as address:
             await tab.open(address + JOB, width=1280, dark=False)
-            await tab.until(text("is the bottleneck"))
+            await tab.until(text("is the slowest"))
         await tab.until(text("no connection to raystream ui"))
         port = int(address.rstrip("/").rpartition(":")[2])
         runner = web.AppRunner(Page(jobs).app(), shutdown_timeout=0.5)

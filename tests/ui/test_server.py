@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+import raystream.ui
 from raystream.errors import ConfigurationError
 from raystream.observe.status import StatusDocument
 from raystream.ui.access import cookie
 from raystream.ui.server import ORDERS, OWN_HEADER, Page
 from tests.ui.documents import AT_MS, running
+
+PAGE = Path(raystream.ui.__file__).parent / "page"
 
 
 class _Jobs:
@@ -91,8 +94,10 @@ def test_the_page_and_its_parts_are_served_and_nothing_else() -> None:
         index = await client.get("/")
         assert "<title>raystream</title>" in await index.text()
         assert "default-src 'self'" in index.headers["Content-Security-Policy"]
-        for name in ("page.css", "page.js", "graph.js"):
-            assert (await client.get(f"/static/{name}")).status == 200
+        every = sorted(each.name for each in PAGE.iterdir())
+        assert "page.js" in every
+        for name in every:
+            assert (await client.get(f"/static/{name}")).status == (404 if "index" in name else 200)
         for name in ("../server.py", "..%2fserver.py", "index.py"):
             assert (await client.get(f"/static/{name}")).status == 404
 

@@ -1,12 +1,9 @@
 // The graph of chains, left to right: fill = busy, colour of an edge = back-pressure of its sender.
-const WIDE = 208, GAP_X = 60, GAP_Y = 14, LINE = 15, MOST_STEPS = 6;
+import { svg } from "./dom.js";
+import { percent } from "./words.js";
 
-export function svg(tag, attributes = {}, ...children) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
+const WIDE = 208, GAP_X = 60, GAP_Y = 14, LINE = 15, MOST_STEPS = 6;
+const WAITS = 0.2; // as observe/culprit.py
 
 function ranks(chains, edges) {
   const rank = new Map(chains.map((chain) => [chain.name, 0]));
@@ -37,31 +34,29 @@ function columns(chains, edges, rank) {
 
 function cut(text, most) { return text.length > most ? text.slice(0, most - 1) + "…" : text; }
 
-function box(chain, steps, x, y, high, culprit) {
-  const hot = chain.busy >= 0.8;
+function box({ chain, mine: steps, x, y, high }, culprit, running) {
+  const busy = running ? Math.max(0, Math.min(1, chain.busy)) : 0, hot = busy >= 0.8;
   const group = svg("g", { transform: `translate(${x} ${y})` });
   const shown = steps.slice(0, MOST_STEPS).map((step) => step.name);
   if (steps.length > MOST_STEPS) shown.push(`and ${steps.length - MOST_STEPS} more`);
   group.append(
-    svg("title", {}, `${steps.map((step) => step.name).join(" → ")}\nbusy ${percent(chain.busy)}, waits ${percent(chain.backpressured)}`),
+    svg("title", {}, [chain.name, steps.map((step) => step.name).join(" → "), running ? words(chain) : ""].filter(Boolean).join("\n")),
     svg("rect", { class: culprit ? "box culprit" : "box", width: WIDE, height: high, rx: 6 }),
-    svg("rect", { class: hot ? "fill hot" : "fill", width: Math.max(0, Math.min(1, chain.busy)) * WIDE, height: high, rx: 6 }),
+    svg("rect", { class: hot ? "fill hot" : "fill", width: busy * WIDE, height: high, rx: 6 }),
     svg("text", { x: 8, y: 17, "font-weight": 600 }, cut(chain.name, 20)),
     svg("text", { x: WIDE - 8, y: 17, class: "small", "text-anchor": "end" }, `× ${chain.subtasks.length || "?"}`),
     ...shown.map((name, i) => svg("text", { x: 8, y: 33 + i * LINE, class: "small" }, cut(name, 30))),
-    svg("text", { x: 8, y: high - 7, class: "small" }, words(chain)),
+    svg("text", { x: 8, y: high - 7, class: "small" }, running ? words(chain) : "ended"),
   );
   return group;
 }
-
-function percent(share) { return `${Math.round(share * 100)} %`; }
 
 function words(chain) {
   const skew = chain.skew && chain.skew >= 1.5 ? ` · skew ${chain.skew.toFixed(1)}` : "";
   return `busy ${percent(chain.busy)} · waits ${percent(chain.backpressured)}${skew}`;
 }
 
-export function graph(status, culprits) {
+export function graph(status, culprit, running) {
   const { chains, edges, steps } = status;
   const rank = ranks(chains, edges), placed = new Map();
   let wide = 0, tall = 0;
@@ -76,17 +71,17 @@ export function graph(status, culprits) {
     wide = Math.max(wide, 8 + (x + 1) * (WIDE + GAP_X) - GAP_X);
     tall = Math.max(tall, y);
   });
-  const drawn = svg("svg", { width: wide, height: tall, role: "img", "aria-label": "graph of the job" });
+  const drawn = svg("svg", { width: wide, height: tall, role: "img", "aria-label": "boxes are chains, arrows go where rows go" });
   for (const edge of edges) {
     const a = placed.get(edge.source), b = placed.get(edge.target);
     if (!a || !b) continue;
     const [x1, y1, x2, y2] = [a.x + WIDE, a.y + a.high / 2, b.x, b.y + b.high / 2], bend = (x2 - x1) / 2;
-    const held = a.chain.backpressured, tone = held >= 0.5 ? "bad" : held >= 0.1 ? "fair" : "";
+    const held = a.chain.backpressured, tone = !running ? "" : held >= 0.5 ? "bad" : held >= WAITS ? "fair" : "";
     const path = svg("path", { class: tone, d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}` });
     if (edge.tag !== "main") path.setAttribute("stroke-dasharray", "4 3");
     path.append(svg("title", {}, `${edge.kind}${edge.tag === "main" ? "" : `, ${edge.tag}`}: waits ${percent(held)}`));
     drawn.append(path);
   }
-  for (const { x, y, high, chain, mine } of placed.values()) drawn.append(box(chain, mine, x, y, high, culprits.has(chain.name)));
+  for (const each of placed.values()) drawn.append(box(each, each.chain.name === culprit, running));
   return drawn;
 }

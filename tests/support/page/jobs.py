@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from raystream.errors import RaystreamError
-from raystream.observe.flow import SampleStatus, SplitStatus
+from raystream.observe.culprit import culprits
+from raystream.observe.flow import SampleStatus, SplitStatus, SubtaskStatus
 from raystream.observe.safety import CheckpointEntry, RestartStatus
 from raystream.observe.status import StatusDocument
 from tests.ui.documents import large, running
@@ -18,7 +19,9 @@ RAN_S = 600.0
 
 
 class MadeUpJobs:
-    """Answers as a cluster does; `away`: the cluster is gone; `silent`: these coordinators are.
+    """Answers as a cluster does.
+
+    `away`: why the cluster is gone; `silent`: whose coordinators are; `refuses`: why orders fail.
 
     Args:
         clock: Epoch seconds.
@@ -28,6 +31,7 @@ class MadeUpJobs:
         self._clock = clock
         self._began = clock() - RAN_S
         self.away = ""
+        self.refuses = ""
         self.silent: set[str] = set()
         self.orders: list[tuple[str, str]] = []
 
@@ -46,6 +50,8 @@ class MadeUpJobs:
 
     def act(self, job: str, order: str) -> str:
         """See `ui.jobs.Jobs`."""
+        if self.refuses:
+            raise RaystreamError(self.refuses)
         self.orders.append((job, order))
         return "savepoint: s3://bucket/checkpoints/requests-per-minute/savepoints/7-c0ffee"
 
@@ -53,18 +59,53 @@ class MadeUpJobs:
         seconds = self._clock() - self._began
         now = round(self._clock() * 1000)
         if name == "hundred-steps":
-            words = "step-015 is the bottleneck: busy 50 %"
-            return replace(large(job=name), at_ms=now, uptime_s=seconds, culprits=(words,))
+            return _hundred_steps(name, seconds, now)
         made: StatusDocument = STATES[name](_base(name, seconds, now), now)
         return made
 
 
+def _wave(seconds: float) -> float:
+    """Numbers that change their number of digits while one looks."""
+    return 1 + 0.95 * math.sin(seconds / 3)
+
+
+def _hundred_steps(name: str, seconds: float, now: int) -> StatusDocument:
+    """100 steps in 20 chains of 10 subtasks, 300 splits; one chain is full."""
+    made = large(job=name)
+    busy = {"step-015": 0.97, "step-014": 0.1}
+    waits = {f"step-{n:03}": 0.85 for n in range(15)}
+    chains = tuple(
+        replace(
+            c,
+            busy=(share := busy.get(c.name, 0.3)),
+            backpressured=waits.get(c.name, 0.0),
+            subtasks=tuple(replace(each, busy=share) for each in c.subtasks),
+        )
+        for c in made.chains
+    )
+    full = replace(
+        made,
+        chains=chains,
+        at_ms=now,
+        uptime_s=seconds,
+        watermark_ms=now - 3000,
+        splits=tuple(replace(s, watermark_ms=now - 3000) for s in made.splits),
+        steps=tuple(
+            replace(s, rows_in=round(s.rows_in + 9000 * seconds), rows_out=round(9000 * seconds))
+            for s in made.steps
+        ),
+    )
+    return replace(full, culprits=culprits(full))
+
+
 def _base(name: str, seconds: float, now: int) -> StatusDocument:
     """A job that is well."""
-    status = running(seconds, job=name, rows=12_000)
+    wave = _wave(seconds)
+    status = running(seconds + 3 * wave, job=name, rows=12_000)
     splits = tuple(
         SplitStatus(
-            f"requests/{i}", "read", i % 2, (i * 371) % 1000, 0.3 * i, now - 2000 - 900 * i,
+            f"requests/{i}", "read", i % 2, round(700 * i * wave), 0.3 * i * wave,
+            now - 2000 - 900 * i,
             holds_back=i == 3, idle=i == 2,
         )
         for i in range(4)
@@ -84,12 +125,12 @@ def _base(name: str, seconds: float, now: int) -> StatusDocument:
         "topic requests, partition 3, offset 17",
     )
     read, counts, write = status.steps
-    wave = 1 + 0.2 * math.sin(seconds / 30)
     return replace(
         status,
         steps=(read, replace(counts, samples=(sample,)), write),
         splits=splits,
         at_ms=now,
+        uptime_s=seconds,
         watermark_ms=now - round(4700 * wave),
         checkpoint=replace(
             status.checkpoint, number=20, completed=20, history=history, size_bytes=1_200_000,
@@ -102,18 +143,23 @@ def _base(name: str, seconds: float, now: int) -> StatusDocument:
     )  # fmt: skip
 
 
+_SKEWED = tuple(
+    SubtaskStatus(n, 0.97 if n == 1 else 0.3, rows=31_000 if n == 1 else 10_000) for n in range(4)
+)
+
+
 def _slow(status: StatusDocument, now: int) -> StatusDocument:
     read, counts = status.chains
-    return replace(
+    slow = replace(
         status,
         chains=(
             replace(read, backpressured=0.85, busy=0.1),
-            replace(counts, busy=0.97, skew=3.1),
+            replace(counts, busy=0.97, skew=3.1, subtasks=_SKEWED),
         ),
-        culprits=("counts is the bottleneck: busy 97 %, 3.1 times the rows on counts[1]",),
         splits=tuple(replace(s, lag_rows=40_000 * (1 + i), lag_seconds=95.0) for i, s in
                      enumerate(status.splits)),
     )  # fmt: skip
+    return replace(slow, culprits=culprits(slow))
 
 
 def _failing(status: StatusDocument, now: int) -> StatusDocument:
@@ -123,9 +169,9 @@ def _failing(status: StatusDocument, now: int) -> StatusDocument:
         "    return int(row['amount'])",
         "  at step counts, topic requests, partition 3, offset 1,204,517",
     )
-    restart = RestartStatus(
-        2, lines[0], 590.0, now - 4000, None, lines, "ValueError: invalid literal for int()"
-    )
+    first = RestartStatus(1, "counts[0]: SIGKILL", 200.0, now - 400_000, 2.5)
+    again = RestartStatus(2, lines[0], 560.0, now - 34_000, 3.1, lines, lines[0][11:])
+    restart = RestartStatus(3, lines[0], 590.0, now - 4000, None, lines, lines[0][11:])
     failed = replace(
         status.checkpoint.history[-1], state="failed", reason="counts[1] died before its ack"
     )
@@ -133,13 +179,14 @@ def _failing(status: StatusDocument, now: int) -> StatusDocument:
         status.checkpoint, history=(*status.checkpoint.history[:-1], failed), failed=1
     )
     return replace(
-        status, state="failing", attempt=3, restarts=(restart,), restart_count=3,
+        status, state="failing", attempt=4, restarts=(first, again, restart), restart_count=3,
         checkpoint=checkpoint,
     )  # fmt: skip
 
 
 def _stopped(status: StatusDocument, now: int) -> StatusDocument:
-    return status.ended("stopped", "stop by ana on batch-3; committed up to checkpoint 20")
+    then = replace(status, at_ms=now - 1000 * round(now / 1000 % 60) - 720_000, uptime_s=15_300.0)
+    return then.ended("stopped", "stop by ana on batch-3; committed up to checkpoint 20")
 
 
 def _waiting(status: StatusDocument, now: int) -> StatusDocument:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,12 @@ from tests.support.page.jobs import STATES, MadeUpJobs
 
 WIDTHS = (1280, 400)
 SETTLE_S = 1.5
+STILL = 0.001
+"""Layout shifts up to this are none: 0.1 is what the Web Vitals call good."""
+
+_JS = Path(__file__).parent / "js"
+_SHIFTS = (_JS / "shifts.js").read_text()
+_FAINT = (_JS / "faint.js").read_text()
 
 
 @asynccontextmanager
@@ -36,6 +43,8 @@ async def check(tab: Browser) -> list[str]:
     wide = await tab.run("document.documentElement.scrollWidth - innerWidth")
     if wide > 0:
         wrong.append(f"{wide} pixels wider than the window")
+    faint = await tab.run(f"JSON.stringify(({_FAINT}\n)())")
+    wrong += [f"too little contrast: {each}" for each in json.loads(faint)]
     nameless = await tab.run(
         "[...document.querySelectorAll('button,select,a')].filter("
         "e => !(e.textContent.trim() || e.ariaLabel)).length"
@@ -46,15 +55,9 @@ async def check(tab: Browser) -> list[str]:
 
 
 async def jumps(tab: Browser, seconds: float = 3.0) -> list[str]:
-    """Parts that change their place or height while the page updates."""
-    script = (
-        "JSON.stringify([...document.querySelectorAll('section')].map("
-        "s => [s.id, s.offsetTop, s.offsetHeight]))"
-    )
-    before = await tab.run(script)
-    await asyncio.sleep(seconds)
-    after = await tab.run(script)
-    return [] if before == after else [f"parts moved: {before} -> {after}"]
+    """Parts that move by themselves while the page updates, as the browser counts layout shifts."""
+    told = json.loads(await tab.run(f"({_SHIFTS}\n)({round(seconds * 1000)})"))
+    return [f"parts moved by {told['sum']:.4f}: {told['what']}"] if told["sum"] > STILL else []
 
 
 async def shots(place: Path) -> list[str]:
