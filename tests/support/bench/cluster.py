@@ -17,10 +17,18 @@ _STORE = 80_000_000
 
 def main(workers: int) -> None:
     """Serve orders: `kill`, `freeze` the last node, `add` one, `end`."""
-    import ray
     from ray.cluster_utils import Cluster
 
-    cluster: Any = Cluster()
+    from raystream.runtime.ray.private_ray import lean_start
+
+    os.environ["RAY_worker_niceness"] = "0"  # as in the private Ray of a job
+    with lean_start():
+        _serve(Cluster(), workers)
+
+
+def _serve(cluster: Any, workers: int) -> None:
+    import ray
+
     cluster.add_node(num_cpus=0, object_store_memory=_STORE, include_dashboard=False)
     nodes = [_added(cluster) for _ in range(workers)]
     ray.init(address=cluster.address, log_to_driver=False, logging_level=logging.ERROR)

@@ -55,7 +55,7 @@ def nodes(lab: Lab) -> list[Figure]:
 
 
 class Cluster:
-    """Ray with a head without CPUs and nodes of one CPU, in a process of its own.
+    """Ray with a head without CPUs and nodes of two, in a process of its own.
 
     Args:
         lab: For its directory.
