@@ -26,6 +26,7 @@ from raystream.expressions.values import (
     made,
     then_fault,
 )
+from raystream.expressions.years import FIRST_MS, LAST_MS, always_near, may_be_far, near
 
 TYPES: Mapping[str, pl.DataType] = {
     "boolean": TRUTH,
@@ -60,8 +61,6 @@ TYPES: Mapping[str, pl.DataType] = {
 """Words of CAST -> types; `decimal(p,s)`, `numeric(p,s)` and `varchar(n)` beside them."""
 
 _SIZED = re.compile(r"([a-z_0-9]+)\((\d+)(?:,(\d+))?\)(.*)")
-FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
-"""Years 1 to 9999, in epoch ms."""
 
 
 def parse_type(word: str, at: int) -> tuple[pl.DataType, int | None]:
@@ -136,7 +135,8 @@ def _cast(part: Typed, dtype: pl.DataType, word: str, at: int) -> Typed:
     if part.kind == "string":
         reason = f"{part.name} is not a valid {word}"
     never, within = _known(part, dtype)
-    faults = () if not faulty else then_fault(part, value, reason, never)
+    null = near(part) if how is _time_to_text else value
+    faults = () if not faulty else then_fault(part, null, reason, never)
     return replace(made(value, dtype, [part], at, *faults), within=within)
 
 
@@ -144,6 +144,8 @@ def _known(
     part: Typed, dtype: pl.DataType
 ) -> tuple[Callable[[Limits], bool] | None, Within | None]:
     """Whether all of a whole number's values fit, and what they become, by its limits."""
+    if dtype == TEXT and may_be_far(part):
+        return always_near(part), None
     if part.kind != "integer" or part.within is None:
         return None, None
     if dtype.is_integer():
@@ -231,7 +233,8 @@ def _from_zone(part: Typed, dtype: pl.DataType) -> tuple[pl.Expr, bool]:
 
 
 def _time_to_text(part: Typed, dtype: pl.DataType) -> tuple[pl.Expr, bool]:
-    return iso.as_text(part.value, part.kind), False
+    fine = part.dtype == pl.Time or getattr(part.dtype, "time_unit", "") == "ns"
+    return iso.as_text(near(part), part.kind, 9 if fine else 6), may_be_far(part)
 
 
 def _parsed(part: Typed, dtype: pl.DataType) -> tuple[pl.Expr, bool]:

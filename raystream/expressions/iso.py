@@ -22,23 +22,24 @@ _WHOLE = rf"^{_DATE}(?:[Tt ]{_TIME} ?{OFFSET}?)?$"
 _ZONE = rf"({OFFSET})$"
 
 
-def as_text(value: pl.Expr, kind: str) -> pl.Expr:
+def as_text(value: pl.Expr, kind: str, digits: int = 6) -> pl.Expr:
     """A time as text, without trailing zeros of the second.
 
     Args:
         value: The time.
         kind: `date`, `time`, `timestamp`, `timestamp with time zone` (its UTC, with +00).
+        digits: Of a second, at most: 6 or 9.
     """
     match kind:
         case "date":
             return value.dt.to_string("%Y-%m-%d")
         case "time":
-            return _short(value.dt.to_string("%H:%M:%S%.6f"))
+            return _short(value.dt.to_string(f"%H:%M:%S%.{digits}f"))
         case "timestamp":
-            return _short(value.dt.to_string("%Y-%m-%d %H:%M:%S%.6f"))
+            return _short(value.dt.to_string(f"%Y-%m-%d %H:%M:%S%.{digits}f"))
         case _:
             utc = value.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-            return as_text(utc, "timestamp") + pl.lit("+00")
+            return as_text(utc, "timestamp", digits) + pl.lit("+00")
 
 
 def _short(text: pl.Expr) -> pl.Expr:

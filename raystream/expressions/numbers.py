@@ -210,6 +210,10 @@ FUNCTIONS = (
     _float("asin", "Arc sine; NaN beyond -1 to 1.", lambda v: v.arcsin()),
     _float("acos", "Arc cosine; NaN beyond -1 to 1.", lambda v: v.arccos()),
     _float("atan", "Arc tangent.", lambda v: v.arctan()),
+    _float("sinh", "Hyperbolic sine.", lambda v: v.sinh()),
+    _float("cosh", "Hyperbolic cosine.", lambda v: v.cosh()),
+    _float("tanh", "Hyperbolic tangent.", lambda v: v.tanh()),
+    _float("cot", "Cotangent.", lambda v: quotient(pl.lit(1.0), v.tan())),
     _float("degrees", "Degrees of radians.", lambda v: v.degrees()),
     _float("radians", "Radians of degrees.", lambda v: v.radians()),
     simple(GROUP, "atan2", "float float", FLOAT, "Angle of the point (b, a).", pl.arctan2),
@@ -220,6 +224,7 @@ FUNCTIONS = (
     Function(GROUP, "bit_and", "integer integer", "Bits that both have.", lambda given: _bits(given, given[0].value & given[1].value), differs="An aggregate there; `a & b` here is refused."),
     Function(GROUP, "bit_or", "integer integer", "Bits that one has.", lambda given: _bits(given, given[0].value | given[1].value), differs="An aggregate there."),
     Function(GROUP, "bit_xor", "integer integer", "Bits that just one has.", lambda given: _bits(given, given[0].value ^ given[1].value), differs="An aggregate there."),
+    simple(GROUP, "bit_count", "integer", INTEGER, "How many of its 64 bits are set.", lambda v: v.bitwise_count_ones().cast(INTEGER)),
     Function(GROUP, "shift_left", "integer integer", "a times 2 to the b; an error beyond 64 bits.", _shift(left=True), differs="There it is `a << b`."),
     Function(GROUP, "shift_right", "integer integer", "a by 2 to the b, toward minus infinity.", _shift(left=False), differs="There it is `a >> b`."),
 )  # fmt: skip

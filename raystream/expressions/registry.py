@@ -7,6 +7,8 @@ import re
 
 from raystream.expressions import (
     arithmetic,
+    codes,
+    dates,
     hashes,
     json_text,
     logic,
@@ -23,9 +25,11 @@ FUNCTIONS: tuple[Function, ...] = (
     *arithmetic.FUNCTIONS,
     *logic.FUNCTIONS,
     *texts.FUNCTIONS,
+    *codes.FUNCTIONS,
     *hashes.FUNCTIONS,
     *numbers.FUNCTIONS,
     *times.FUNCTIONS,
+    *dates.FUNCTIONS,
     *objects.FUNCTIONS,
     *json_text.FUNCTIONS,
 )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
-from raystream.expressions.casts import FIRST_MS, LAST_MS
 from raystream.expressions.intervals import Interval
 from raystream.expressions.problem import Problem
-from raystream.expressions.table import Arguments
+from raystream.expressions.table import Arguments, Build
 from raystream.expressions.values import INTEGER, INTERVAL, TIMESTAMP, Typed, apart
+from raystream.expressions.years import FIRST_MS, LAST_MS, always_near, inside, may_be_far, near
 
 DATE = pl.Date()
 
@@ -19,13 +21,29 @@ def stamp(part: Typed) -> pl.Expr:
     if part.kind == "timestamp with time zone":
         value = value.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     if part.kind == "date":
-        return value.cast(TIMESTAMP, strict=False)
+        return near(part).cast(TIMESTAMP, strict=False)
     return inside(value) if part.dtype == TIMESTAMP else inside(value).cast(TIMESTAMP, strict=False)
 
 
-def inside(value: pl.Expr) -> pl.Expr:
-    """Null beyond the years 1 to 9999, where calendars end."""
-    return pl.when(value.dt.epoch("ms").is_between(FIRST_MS, LAST_MS)).then(value)
+def in_calendar(build: Build) -> Build:
+    """A function of times that fails for one beyond the years 1 to 9999, where it has no answer."""
+
+    def built(given: Arguments) -> Typed:
+        found = build(given)
+        far = [
+            replace(
+                given.fault(part.value.is_not_null() & near(part).is_null(), _RANGE),
+                never=always_near(part),
+            )
+            for part in given.parts
+            if may_be_far(part)
+        ]
+        return replace(found, faults=(*found.faults, *far)) if far else found
+
+    return built
+
+
+_RANGE = "timestamp out of range"
 
 
 def like(value: pl.Expr, part: Typed) -> tuple[pl.Expr, pl.DataType]:

@@ -14,7 +14,7 @@ from raystream.expressions.intervals import MICROSECONDS, MONTHS, unit
 from raystream.expressions.problem import Problem
 from raystream.expressions.quotient import quotient
 from raystream.expressions.table import Arguments, Function
-from raystream.expressions.temporal import inside, like, shifted, stamp
+from raystream.expressions.temporal import in_calendar, like, shifted, stamp
 from raystream.expressions.values import (
     FLOAT,
     INTEGER,
@@ -26,6 +26,7 @@ from raystream.expressions.values import (
     as_float,
     as_integer,
 )
+from raystream.expressions.years import inside
 from raystream.graph.nearest import did_you_mean
 
 GROUP = "Time"
@@ -45,11 +46,15 @@ PARTS: Mapping[str, str] = {
     "millisecond": "Milliseconds of the minute, 0 to 59,999.",
     "microsecond": "Microseconds of the minute.",
     "epoch": "Seconds since 1970, a float.",
+    "isoyear": "Year of the ISO week.",
+    "decade": "Year by ten, whole: 202 of 2024.",
+    "century": "Century, from 1: 21 from 2001 on.",
+    "millennium": "Millennium, from 1: 3 from 2001 on.",
 }
 _SAME = {"dow": "dayofweek", "doy": "dayofyear", "weekofyear": "week", "dayofmonth": "day"}
 
 
-def _local(part: Typed) -> pl.Expr:
+def local(part: Typed) -> pl.Expr:
     """Calendar and clock of the time: of its own zone, if it has one."""
     if part.kind == "timestamp with time zone":
         value = part.value.dt.replace_time_zone(None)
@@ -61,7 +66,7 @@ def _part(given: Arguments, name: str, part: Typed) -> Typed:
     if name == "epoch":
         seconds = quotient(stamp(part).dt.epoch("us").cast(FLOAT), pl.lit(1e6))
         return given.gives(seconds, FLOAT)
-    value = _of(_local(part), name)
+    value = _of(local(part), name)
     return replace(given.gives(value.cast(INTEGER), INTEGER), within=between(0, 60_000_000))
 
 
@@ -72,6 +77,13 @@ def _of(time: pl.Expr, name: str) -> pl.Expr:
             return at.weekday().cast(INTEGER) % 7
         case "isodow":
             return at.weekday()
+        case "isoyear":
+            return at.iso_year()
+        case "decade":
+            return at.year() // 10
+        case "century" | "millennium":
+            years = 100 if name == "century" else 1000
+            return (at.year() - 1) // years + 1
         case "dayofyear":
             return at.ordinal_day()
         case "millisecond":
@@ -132,13 +144,12 @@ def _diff(given: Arguments) -> Typed:
     which = _unit(given, 0)
     if which in MONTHS:
         months = [
-            _local(p).dt.year().cast(INTEGER) * 12 + _local(p).dt.month() - 1
-            for p in given.parts[1:]
+            local(p).dt.year().cast(INTEGER) * 12 + local(p).dt.month() - 1 for p in given.parts[1:]
         ]
         start, end = (month // MONTHS[which] for month in months)
         return given.gives(end - start, INTEGER)
     every, size = _EVERY[which], MICROSECONDS[which]
-    start, end = (_local(part).dt.truncate(every).dt.epoch("us") for part in given.parts[1:])
+    start, end = (local(part).dt.truncate(every).dt.epoch("us") for part in given.parts[1:])
     return given.gives((end - start) // size, INTEGER)
 
 
@@ -285,7 +296,7 @@ def _strftime(given: Arguments) -> Typed:
     except pl.exceptions.PolarsError:
         message = f"{pattern!r} is not a format"
         raise Problem(message, given[1].at, "write one like %Y-%m-%d %H:%M:%S") from None
-    return given.gives(_local(given[0]).dt.to_string(pattern), TEXT)
+    return given.gives(local(given[0]).dt.to_string(pattern), TEXT)
 
 
 def _from_unix(given: Arguments) -> Typed:
@@ -299,7 +310,7 @@ def _from_unix(given: Arguments) -> Typed:
 
 
 def _instant(given: Arguments, ms: pl.Expr) -> Typed:
-    from raystream.expressions.casts import FIRST_MS, LAST_MS
+    from raystream.expressions.years import FIRST_MS, LAST_MS
 
     value = (
         pl.when(ms.is_between(FIRST_MS, LAST_MS)).then(ms).cast(pl.Datetime("ms")).cast(TIMESTAMP)
@@ -325,11 +336,11 @@ def _epoch(unit_: str) -> Function:
 
     words = {"ms": "milliseconds", "us": "microseconds"}[unit_]
     meaning = f"The timestamp of epoch {words}; of a time: its epoch {words}."
-    return Function(GROUP, f"epoch_{unit_}", "any", meaning, build)
+    return Function(GROUP, f"epoch_{unit_}", "any", meaning, in_calendar(build))
 
 
 def _last_day(given: Arguments) -> Typed:
-    return given.gives(_local(given[0]).dt.month_end().cast(pl.Date()), pl.Date())
+    return given.gives(local(given[0]).dt.month_end().cast(pl.Date()), pl.Date())
 
 
 def _date(given: Arguments) -> Typed:
@@ -338,21 +349,23 @@ def _date(given: Arguments) -> Typed:
 
 def _part_function(name: str, meaning: str) -> Function:
     also = tuple(word for word, same in _SAME.items() if same == name and len(word) > 3)
-    return Function(GROUP, name, "time", meaning, lambda given: _part(given, name, given[0]), also)
+    return Function(
+        GROUP, name, "time", meaning, in_calendar(lambda given: _part(given, name, given[0])), also
+    )
 
 
 FUNCTIONS = (
-    Function(GROUP, "extract", "text! time", "The part b of a time: the words below, EXTRACT(hour FROM at).", _extract, also=("date_part",), shown="extract(part from time)", differs="`second` is whole."),
+    Function(GROUP, "extract", "text! time", "The part b of a time: the words below, EXTRACT(hour FROM at).", in_calendar(_extract), also=("date_part",), shown="extract(part from time)", differs="`second` is whole."),
     *(_part_function(name, meaning) for name, meaning in PARTS.items()),
-    Function(GROUP, "date_trunc", "text! time", "The start of the unit (`year` .. `microsecond`) that holds b; weeks begin on Monday. Days are those of its zone, if it has one.", _trunc),
-    Function(GROUP, "date_diff", "text! time time", "How many starts of the unit lie between b and c: from 00:59 to 01:01 it is 1 hour.", _diff, also=("datediff", "timestampdiff")),
+    Function(GROUP, "date_trunc", "text! time", "The start of the unit (`year` .. `microsecond`) that holds b; weeks begin on Monday. Days are those of its zone, if it has one.", in_calendar(_trunc)),
+    Function(GROUP, "date_diff", "text! time time", "How many starts of the unit lie between b and c: from 00:59 to 01:01 it is 1 hour.", in_calendar(_diff), also=("datediff", "timestampdiff")),
     Function(GROUP, "date_add", "any any any?", "A time and an interval, or a unit, a number and a time: so much later.", _add, also=("dateadd", "timestampadd"), shown="date_add(time, interval), date_add('unit', n, time)"),
-    Function(GROUP, "last_day", "time", "The last day of the month.", _last_day),
+    Function(GROUP, "last_day", "time", "The last day of the month.", in_calendar(_last_day)),
     Function(GROUP, "to_timestamp", "text text!?", "The timestamp of ISO 8601 text, or of text in a format, which is strftime's (`%Y-%m-%d`; `%f` is a fraction, `%y` 69 is 1969) or Java's (`yyyy-MM-dd HH:mm:ss`). Second 60 and names of zones are errors.", _to_timestamp, also=("strptime",), differs="Seconds are `from_unixtime`, milliseconds `epoch_ms`: a bare number says neither."),
-    Function(GROUP, "to_date", "any", "The date of a time or ISO text, as CAST.", _date),
+    Function(GROUP, "to_date", "any", "The date of a time or ISO text, as CAST.", in_calendar(_date)),
     Function(GROUP, "from_unixtime", "number", "The timestamp of epoch seconds.", _from_unix, differs="Is not there; Flink's gives text."),
     _epoch("ms"),
     _epoch("us"),
-    Function(GROUP, "strftime", "time text!", "The time as text in a format of strftime or Java.", _strftime, also=("date_format",)),
-    Function(GROUP, "at time zone", "time text!", "A timestamp: the instant at which clocks there show it (the earlier of two; none: an error). An instant: what clocks there show.", _at_zone, shown="a at time zone 'Europe/Berlin'", differs="A local time that does not exist is moved there."),
+    Function(GROUP, "strftime", "time text!", "The time as text in a format of strftime or Java.", in_calendar(_strftime), also=("date_format",)),
+    Function(GROUP, "at time zone", "time text!", "A timestamp: the instant at which clocks there show it (the earlier of two; none: an error). An instant: what clocks there show.", in_calendar(_at_zone), shown="a at time zone 'Europe/Berlin'", differs="A local time that does not exist is moved there."),
 )  # fmt: skip

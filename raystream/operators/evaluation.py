@@ -42,6 +42,11 @@ def columns_of(
     return made.collect(optimizations=PARTS_ONCE)
 
 
+def _is_counted(kind: pl.DataType) -> bool:
+    """Whether values are whole numbers, or times that are kept as such."""
+    return kind.is_integer() or isinstance(kind, pl.Datetime | pl.Date)
+
+
 class Evaluation:
     """Computes all rows at once, after finding the rows that cannot be computed.
 
@@ -88,12 +93,13 @@ class Evaluation:
         """Whether the least and greatest values of the columns prove that no row can fail."""
         if not self._never:
             return False
-        names = [name for name in self._reads if frame.schema[name].is_integer()]
+        names = [name for name in self._reads if _is_counted(frame.schema[name])]
         if not names:
             return all(never({}) for never in self._never)
+        counts = [pl.col(name).to_physical() for name in names]
         ends = (
-            frame.select(pl.col(name).min().alias(f"{name} least") for name in names).row(0),
-            frame.select(pl.col(name).max().alias(f"{name} most") for name in names).row(0),
+            frame.select(count.min().alias(str(n)) for n, count in enumerate(counts)).row(0),
+            frame.select(count.max().alias(str(n)) for n, count in enumerate(counts)).row(0),
         )
         limits = {n: (low or 0, high or 0) for n, low, high in zip(names, *ends, strict=True)}
         return all(never(limits) for never in self._never)

@@ -50,13 +50,15 @@ TWO_INTEGERS: list[Asked] = [
     "round(a, -1)", "round(a)", "floor(a)", "ceil(a)", "trunc(a)", "power(a, b)", "a + b * 2 - 3",
     "sqrt(a)", "ln(a)", "exp(a)", ("bit_and(a, b)", "a & b"), ("bit_or(a, b)", "a | b"),
     ("bit_xor(a, b)", "xor(a, b)"), "a || b", "concat(a, b)", "a = 7.0", "a > 2.5", "a + 0.5", "pi()",
-    "a / 0", "a / 0.0", "a / (1 - 1)", "a / 1", "a / 3", "0 / a", "1 / a",
+    "bit_count(a)", ("chr(a % 70000)", "chr((a % 70000)::int)"), ("chr(a % 2000000)", "chr((a % 2000000)::int)"),
+    "make_date(2000 + a % 9, abs(b % 14), abs(a % 33))", "make_date(2024, 2, abs(a % 31))",
+    "make_timestamp(2024, abs(a % 14), 29 + abs(b % 3), 10, abs(b % 70), 1.5)", "a / 0", "a / 0.0", "a / (1 - 1)", "a / 1", "a / 3", "0 / a", "1 / a",
 ]  # fmt: skip
 TWO_FLOATS: list[Asked] = [
     "a + b", "a - b", "a * b", "a / b", "a % b", "a = b", "a <> b", "a < b", "a >= b", "greatest(a, b)",
     "least(a, b)", "round(a)", "round(a, 1)", "floor(a)", "ceil(a)", "trunc(a)", "abs(a)", "sign(a)",
     "sqrt(a)", "cbrt(a)", "exp(a)", "ln(a)", "log2(a)", "log10(a)", "log(a)", "sin(a)", "cos(a)",
-    "tan(a)", "asin(a)", "acos(a)", "atan(a)", "atan2(a, b)", "degrees(a)", "radians(a)", "power(a, b)",
+    "tan(a)", "sinh(a)", "cosh(a)", "tanh(a)", "cot(a)", "asin(a)", "acos(a)", "atan(a)", "atan2(a, b)", "degrees(a)", "radians(a)", "power(a, b)",
     "isnan(a)", "isinf(a)", "isfinite(a)", "a in (1.5, b)", "a between b and 2", "nullif(a, b)", "-a",
     "a is distinct from b", "a * 2", "a + 1", "a / 0", "a / 0.0", "a / 10", "1 / a", "0.0 / a", ("cast(trunc(a) as bigint)", "cast(trunc(a) as bigint)"),
 ]  # fmt: skip
@@ -74,7 +76,7 @@ TEXT: list[Asked] = [
     ("regexp_replace(s, '(a)(b)', '\\2\\1')", "regexp_replace(s, '(a)(b)', '\\2\\1', 'g')"),
     "s = p", "s < p", "s > p", "greatest(s, p)", "translate(s, 'ab', 'x')", "cast(s as bigint)",
     "cast(s as double)", "cast(s as decimal(10,2))", "cast(s as boolean)", "try_cast(s as bigint)",
-    "hex(s)", "md5(s)", "sha1(s)", "sha256(s)", "s in ('a', p)", "coalesce(s, p)", "repeat(s, n)", ("lpad(s, n, 'xy')", "lpad(s, n::int, 'xy')"),
+    "ascii(s)", "hex(s)", "md5(s)", "sha1(s)", "sha256(s)", "s in ('a', p)", "coalesce(s, p)", "repeat(s, n)", ("lpad(s, n, 'xy')", "lpad(s, n::int, 'xy')"),
     ("rpad(s, n, 'xy')", "rpad(s, n::int, 'xy')"), ("split(s, p || ',')", "case when p is not null then split(s, p || ',') end"),
     ("cardinality(split(s, ','))", "len(split(s, ','))"), ("split(s, ',')[0]", "split(s, ',')[1]"),
     ("array_contains(split(s, ','), 'a')", "list_contains(split(s, ','), 'a')"),
@@ -82,7 +84,8 @@ TEXT: list[Asked] = [
 ]  # fmt: skip
 UNITS = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond"]
 TEMPORAL: list[Asked] = [
-    "year(t)", "quarter(t)", "month(t)", "week(t)", "day(t)", "dayofweek(t)", "isodow(t)", "dayofyear(t)",
+    "monthname(t)", "dayname(t)", "monthname(cast(t as date))", "isoyear(t)", "decade(t)", "century(t)", "millennium(t)",
+    "extract(isoyear from t)", "year(t)", "quarter(t)", "month(t)", "week(t)", "day(t)", "dayofweek(t)", "isodow(t)", "dayofyear(t)",
     "hour(t)", "minute(t)", "second(t)", "millisecond(t)", "microsecond(t)", "epoch(t)",
     "extract(hour from t)", "extract(dow from t)", "date_part('year', t)",
     *[f"date_trunc('{unit}', t)" for unit in UNITS],
