@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -20,6 +21,7 @@ from raystream.expressions.values import (
     Fault,
     Typed,
     guarded,
+    is_fine,
     literal,
     made,
     to_type,
@@ -35,7 +37,27 @@ def alike(parts: Sequence[Typed], at: int) -> list[Typed]:
     integers = [part for part in parts if part.kind == "integer"]
     if len({part.dtype for part in integers}) > 1 and len(integers) == len(parts):
         return [replace(p, value=p.value.cast(WIDE), dtype=WIDE) for p in parts]
+    if any(map(is_fine, parts)) and len({part.dtype for part in parts}) > 1:
+        return _in_nanoseconds(parts, at)
     return together(parts, at, of_text)
+
+
+def _in_nanoseconds(parts: Sequence[Typed], at: int) -> list[Typed]:
+    """Moments or intervals of different units as numbers, so that no digit is lost."""
+    for part in parts:
+        if part.kind == "string" and re.search(r"\.\d{6}\d*[1-9]", str(part.constant)):
+            message = "text beside a time is read to the microsecond; this one has more digits"
+            raise Problem(message, part.at, "leave them out, and compare with < or >=")
+    pairs = zip(parts, together(parts, at, of_text), strict=True)
+    return [_counted(part, common) for part, common in pairs]
+
+
+def _counted(part: Typed, common: Typed) -> Typed:
+    fine = is_fine(part)
+    number = (part if fine else common).value.to_physical().cast(WIDE)
+    faults = part.faults if fine else common.faults
+    value = number if fine else number * 1000
+    return Typed(value, WIDE, part.at, faults, name=part.name)
 
 
 def _whole_literals(parts: Sequence[Typed]) -> list[Typed]:

@@ -9,7 +9,7 @@ import polars as pl
 from raystream.expressions.intervals import Interval
 from raystream.expressions.problem import Problem
 from raystream.expressions.table import Arguments, Build
-from raystream.expressions.values import INTEGER, INTERVAL, TIMESTAMP, Typed, apart
+from raystream.expressions.values import INTEGER, INTERVAL, TIMESTAMP, Typed, apart, cut
 from raystream.expressions.years import FIRST_MS, LAST_MS, always_near, inside, may_be_far, near
 
 DATE = pl.Date()
@@ -71,7 +71,8 @@ def shifted(given: Arguments, part: Typed, length: Typed, sign: int) -> Typed:
         moved_to = inside(moment + span if sign > 0 else moment - span)
     value, dtype = like(moved_to, part)
     missing = part.value.is_not_null() & length.value.is_not_null() & moved_to.is_null()
-    return given.gives(value, dtype, given.fault(missing, "timestamp out of range"))
+    out = given.fault(missing, _RANGE)
+    return given.gives(value, dtype, out, *cut(part), *cut(length))
 
 
 def moved(given: Arguments, sign: int) -> Typed:
@@ -94,4 +95,4 @@ def date_minus(given: Arguments) -> Typed:
     zones = {part.kind == "timestamp with time zone" for part in given.parts}
     if len(zones) > 1:
         raise apart(given.parts, given.at)
-    return given.gives(stamp(left) - stamp(right), INTERVAL)
+    return given.gives(stamp(left) - stamp(right), INTERVAL, *cut(left), *cut(right))

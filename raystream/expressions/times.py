@@ -25,6 +25,7 @@ from raystream.expressions.values import (
     Typed,
     as_float,
     as_integer,
+    cut,
 )
 from raystream.expressions.years import inside
 from raystream.graph.nearest import did_you_mean
@@ -176,7 +177,7 @@ def _add(given: Arguments) -> Typed:
     value, dtype = like(inside(moment), time)
     known = number.value.is_not_null() & time.value.is_not_null()
     out = given.fault(known & inside(moment).is_null(), "timestamp out of range")
-    return given.gives(value, dtype, out)
+    return given.gives(value, dtype, out, *cut(time))
 
 
 def _needs(given: Arguments, number: int, kinds: tuple[str, ...]) -> Typed:

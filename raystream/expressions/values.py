@@ -11,6 +11,7 @@ import polars as pl
 
 from raystream.expressions.bounds import Limits, Within, always_in, of_number, scaled
 from raystream.expressions.problem import Problem
+from raystream.expressions.years import always_near, may_be_far, near
 
 TIMESTAMP = pl.Datetime("us")
 ZONED = pl.Datetime("us", "UTC")
@@ -213,7 +214,26 @@ def to_type(part: Typed, dtype: pl.DataType) -> Typed:
         return as_float(part)
     if isinstance(dtype, pl.Decimal) and part.kind in NUMBERS:
         return rescaled(exact(part), dtype.scale)
-    return replace(part, value=part.value.cast(dtype, strict=False), dtype=dtype)
+    faults = part.faults
+    if may_be_far(part) and dtype in (TIMESTAMP, ZONED):
+        faults += then_fault(part, near(part), f"{part.name} is out of range", always_near(part))
+        part = replace(part, value=near(part))
+    faults += cut(part)
+    return replace(part, value=part.value.cast(dtype, strict=False), dtype=dtype, faults=faults)
+
+
+def is_fine(part: Typed) -> bool:
+    """Whether it is a moment or an interval in nanoseconds."""
+    dtype = part.dtype
+    return isinstance(dtype, pl.Datetime | pl.Duration) and dtype.time_unit == "ns"
+
+
+def cut(part: Typed) -> tuple[Fault, ...]:
+    """The fault of a value with nanoseconds where there will be microseconds."""
+    if not is_fine(part):
+        return ()
+    lost = part.value.to_physical() % 1000 != 0
+    return (Fault(lost, f"{part.name} has nanoseconds, which do not fit microseconds"),)
 
 
 def together(parts: Sequence[Typed], at: int, parse: Callable[[Typed, str], Typed]) -> list[Typed]:

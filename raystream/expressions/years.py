@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from raystream.expressions.bounds import Limits, always_in, of_column
-from raystream.expressions.values import Typed
+
+if TYPE_CHECKING:
+    from raystream.expressions.values import Typed
 
 FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 """Years 1 to 9999, in epoch ms."""

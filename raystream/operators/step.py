@@ -60,6 +60,7 @@ class Step:
         keeps_records: Every output row is an input row, with its record's metadata.
         only_looks: It passes the rows of its input; left out where functions are only tried.
         counts_rows: A row that is emitted again to replace itself would be counted twice.
+        takes_new_aggregates: Its state ends, so that one which counts no earlier rows may be added.
         calls_cost: A call has a cost of its own, as for tables that are searched: small batches are
             gathered for it.
         is_local: It prepares an exchange, without state: it may run beside other steps that read
@@ -87,6 +88,7 @@ class Step:
     keeps_records: ClassVar[bool] = True
     only_looks: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = False
+    takes_new_aggregates: ClassVar[bool] = True
     calls_cost: ClassVar[bool] = False
     is_local: ClassVar[bool] = False
     takes_changes: ClassVar[bool] = False

@@ -15,6 +15,7 @@ import polars as pl
 from raystream.context import SubtaskContext
 from raystream.data.segment import Segment
 from raystream.errors import ConfigurationError
+from raystream.ids import HIDDEN
 from raystream.operators.operator import Operator, Output, Restored, StepState
 from raystream.state.redistribute import owned
 from raystream.state.sorted_runs import OWN, SortedRuns
@@ -157,6 +158,7 @@ class StateTable(Generic[T]):
         self, name: str, was: pl.DataType | None, now: pl.DataType | None
     ) -> ConfigurationError:
         """Rows of another type would belong to other owners, or be other values."""
+        name = name.rpartition(":")[2] if name.startswith(HIDDEN) else name
         if was is None:
             text = f"the kept rows ({self.name}) have no column {name!r}, which is used now"
         elif now is None:

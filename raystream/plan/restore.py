@@ -235,7 +235,8 @@ def _check_meaning(base: Checkpoint | Restore, specs: Mapping[StepName, StepSpec
         changed = [part for part in before if now.get(part, before[part]) != before[part]]
         if changed and changed != ["aggregates"]:
             raise _changed(name, changed[0], before, now, specs[name])
-        if changed and _aggregates_differ(base, before, now):
+        added = changed and not specs[name].step.takes_new_aggregates
+        if changed and (added or _aggregates_differ(base, before, now)):
             raise _changed(name, "aggregates", before, now, specs[name])
 
 

@@ -47,6 +47,7 @@ class GroupAggregate(KeyedStep):
     calls_cost: ClassVar[bool] = True
     keeps_records: ClassVar[bool] = False
     counts_rows: ClassVar[bool] = True
+    takes_new_aggregates: ClassVar[bool] = False
 
     keys: tuple[str, ...]
     aggregates: Mapping[str, Aggregate]
