@@ -73,7 +73,7 @@ def latency(lab: Lab) -> list[Figure]:
     order = live_order(lab, source, target)
     seed(lab, source)
     with lab.running(order), live(lab, source, clock := EventClock(time.time(), seconds)) as writer:
-        time.sleep(5)  # the first windows after the start are late
+        time.sleep(10)  # the first windows are late: writer of segments and spare start meanwhile
         began = time.time() * 1000
         time.sleep(seconds)
         seen = list(reader.seen)
