@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from raystream.observe.rates import rates
@@ -46,10 +47,13 @@ class History:
     >>> history.add(StatusDocument("sale", "running", at_ms=10_000, restart_count=1))
     >>> [point.restarts for point in history.points]
     [1]
+
+    Args:
+        points: What is known already, oldest first.
     """
 
-    def __init__(self) -> None:
-        self._points: deque[Point] = deque()
+    def __init__(self, points: Iterable[Point] = ()) -> None:
+        self._points: deque[Point] = deque(points)
         self._last: StatusDocument | None = None
 
     @property

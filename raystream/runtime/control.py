@@ -49,6 +49,7 @@ from raystream.job.messages import (
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
 from raystream.observe.culprit import with_silences
+from raystream.observe.history import History
 from raystream.observe.status import StatusDocument
 from raystream.plan import restore as of_plan
 from raystream.runtime.answers import Answers
@@ -143,6 +144,7 @@ class ControlLoop:
         self.store_id = spec.store_id or store_id(store)
         self.outcome: Outcome | None = None
         self.status: StatusDocument | None = None
+        self.history = History()
         self.past = Past(store, spec.name, spec.run)
         self._workers = workers
         self._store = ListenedStore(store, clock)
@@ -319,6 +321,7 @@ class ControlLoop:
     def _show(self, status: StatusDocument) -> None:
         status = with_silences(status, self._store.silent())
         self.status = status
+        self.history.add(status)
         if self._publish is not None:
             self._publish(status)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from raystream.observe.history import Point
 from raystream.observe.status import StatusDocument
 
 
@@ -16,6 +17,14 @@ class Jobs(Protocol):
 
         Raises:
             RaystreamError: none can be asked, as there is no cluster.
+        """
+        ...
+
+    def history(self, job: str) -> Sequence[Point]:
+        """The last 15 minutes of a job, as far as it knows them itself, oldest first.
+
+        Raises:
+            RaystreamError: it does not answer, or its raystream is older.
         """
         ...
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from raystream.errors import told
-from raystream.observe.history import History
+from raystream.observe.history import History, Point
 from raystream.observe.status import StatusDocument
 from raystream.ui.document import Seen
 from raystream.ui.jobs import Jobs
@@ -54,8 +55,7 @@ class Watcher:
         try:
             while True:
                 try:
-                    found = await loop.run_in_executor(self._thread, self._jobs.statuses)
-                    self.take(found)
+                    self.take(*await loop.run_in_executor(self._thread, self._look))
                 except Exception as error:  # whatever is wrong with the cluster, the page says it
                     self.fail(told(error))
                 async with self._news:
@@ -64,13 +64,37 @@ class Watcher:
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
+    def _look(self) -> tuple[Sequence[StatusDocument], Mapping[str, Sequence[Point]]]:
+        """Every job, and the past of those that are new here."""
+        found = self._jobs.statuses()
+        new = [
+            each.job
+            for each in found
+            if each.job not in self._known and each.outcome is None and each.state != "silent"
+        ]
+        return found, {name: self._past(name) for name in new}
+
+    def _past(self, name: str) -> Sequence[Point]:
+        try:
+            return self._jobs.history(name)
+        except Exception:  # noqa: BLE001 - the past is a gift: without it the lines begin now
+            return ()
+
     async def news(self) -> None:
         """Wait for the next answer, or failure."""
         async with self._news:
             await self._news.wait()
 
-    def take(self, statuses: Sequence[StatusDocument]) -> None:
+    def take(
+        self,
+        statuses: Sequence[StatusDocument],
+        past: Mapping[str, Sequence[Point]] = MappingProxyType({}),
+    ) -> None:
         """An answer came; jobs that are not in it are gone from their cluster.
+
+        Args:
+            statuses: Of every job.
+            past: What jobs that are new here know of the time before.
 
         Of several jobs of one name the first counts: orders are given to it, too.
         """
@@ -81,7 +105,7 @@ class Watcher:
             if status.state == "silent":
                 self._doubt(status, "its coordinator does not answer")
             else:
-                self._learn(status, now)
+                self._learn(status, now, past.get(status.job, ()))
         for name, known in list(self._known.items()):
             if name not in first:
                 known.seen = _gone(known.seen, "it is gone from its Ray cluster")
@@ -98,10 +122,10 @@ class Watcher:
         known = self._known.setdefault(status.job, _Known(Seen(status)))
         known.seen = _gone(known.seen, trouble)
 
-    def _learn(self, status: StatusDocument, now: int) -> None:
+    def _learn(self, status: StatusDocument, now: int, past: Sequence[Point]) -> None:
         known = self._known.get(status.job)
         if known is None or known.seen.status.run not in {"", status.run}:
-            known = self._known[status.job] = _Known(Seen(status))
+            known = self._known[status.job] = _Known(Seen(status), History(past))
         elif _stands_still(known.seen.status, status):
             now = known.seen.heard_ms
         known.history.add(status)

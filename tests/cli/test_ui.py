@@ -47,6 +47,7 @@ def test_it_shows_a_running_job_and_its_rows(running: Running) -> None:
         told = get(f"{address}api/v1/jobs/{running.name}")
         assert (told["state"], told["silent_s"]) == ("running", None)
         assert told["status"]["checkpoint"]["number"] >= 1
+        assert len(told["history"]) >= 1
         step = told["status"]["steps"][0]["name"]
         path = f"{address}api/v1/jobs/{running.name}/steps/{step}/rows"
         marks: Any = {}

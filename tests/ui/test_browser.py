@@ -142,6 +142,8 @@ def test_a_page_whose_server_is_gone_says_so_and_comes_back() -> None:
             await tab.open(address + JOB, width=1280, dark=False)
             await tab.until(text("is the slowest"))
         await tab.until(text("no connection to raystream ui"))
+        await tab.until("document.getElementById('main').classList.contains('cut')")
+        assert await tab.run(text("numbers are those of"))
         port = int(address.rstrip("/").rpartition(":")[2])
         runner = web.AppRunner(Page(jobs).app(), shutdown_timeout=0.5)
         await runner.setup()

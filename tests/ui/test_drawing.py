@@ -104,6 +104,8 @@ def test_a_job_that_has_ended_shows_nothing_as_if_it_ran() -> None:
     assert "ran 4 h 15 min · ended 12 min" in text("old-report", "well")
     assert "It has ended." in text("old-report", "brake")
     assert "busy" not in text("old-report", "brake")
+    assert "busy" not in text("marketing", "brake")
+    assert "No attempt runs at this moment." in text("marketing", "brake")
     assert "completed 12 min" in text("old-report", "safe")
 
 

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 import raystream.ui
 from raystream.errors import ConfigurationError
+from raystream.observe.history import Point
 from raystream.observe.status import StatusDocument
 from raystream.ui.access import cookie
 from raystream.ui.server import ORDERS, OWN_HEADER, Page
@@ -35,6 +36,10 @@ class _Jobs:
             what = "there is no Ray cluster here"
             raise ConfigurationError(what)
         return self.found
+
+    def history(self, job: str) -> Sequence[Point]:
+        what = f"job {job} runs another version of raystream, without history"
+        raise ConfigurationError(what)
 
     def rows(self, job: str, step: str, marks: Any) -> tuple[list[dict[str, Any]], Any]:
         if step == "nothing":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from raystream.observe.history import History, Point
 from raystream.observe.status import StatusDocument
 from raystream.ui.document import detail, summary
 from raystream.ui.watcher import Watcher
@@ -104,6 +106,28 @@ def test_a_document_that_stands_still_is_no_answer() -> None:
         clock.now += 1_000
     told = summary(watcher.seen["requests"], clock.now)
     assert (told["state"], told["silent_s"], told["words"]) == ("silent", 8.0, "it does not answer")
+
+
+def test_who_begins_to_look_sees_the_last_15_minutes_of_the_job() -> None:
+    known = History()
+    for seconds in range(0, 900, 5):
+        known.add(running(seconds))
+
+    class Jobs(_Nobody):
+        def statuses(self) -> list[StatusDocument]:
+            return [running(900), running(5, job="older"), StatusDocument("dead", "silent")]
+
+        def history(self, job: str) -> Sequence[Point]:
+            if job != "requests":
+                raise NotImplementedError(job)
+            return known.points
+
+    watcher = Watcher(Jobs(), _Clock())  # type: ignore[arg-type]  # it gives no orders
+    watcher.take(*watcher._look())
+    points = {name: seen.history for name, seen in watcher.seen.items()}
+    assert len(points["requests"]) == 181
+    assert points["requests"][-1].at_ms - points["requests"][0].at_ms == 900_000
+    assert len(points["older"]) == 1
 
 
 def test_of_two_jobs_of_one_name_the_one_that_takes_the_orders_is_shown() -> None:

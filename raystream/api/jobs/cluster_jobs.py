@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from raystream.ids import SubtaskId
+from raystream.observe.history import Point
 from raystream.observe.status import StatusDocument
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ class ClusterJobs:
         from raystream.runtime.ray.overview import once
 
         return once(self._address)
+
+    def history(self, job: str) -> Sequence[Point]:
+        """See `Jobs.history`."""
+        from raystream.runtime.ray.remote_job import find_job
+
+        found: Sequence[Point] = find_job(job, self._address).ask("history")
+        return found
 
     def rows(self, job: str, step: str, marks: Any) -> tuple[list[dict[str, Any]], Any]:
         """See `Jobs.rows`."""

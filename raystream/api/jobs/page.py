@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from raystream.api.jobs.cluster_jobs import as_json, known_marks
 from raystream.errors import ConfigurationError, RaystreamError
+from raystream.observe.history import Point
 from raystream.observe.status import StatusDocument
 
 if TYPE_CHECKING:
@@ -118,6 +119,10 @@ class OwnJob:
         if over or self._clock() - self._told < SILENT_S:
             return (self._status,)
         return (replace(self._status, state="silent"),)
+
+    def history(self, job: str) -> Sequence[Point]:
+        """See `ui.jobs.Jobs.history`; its page has been there since the run began."""
+        return ()
 
     def rows(self, job: str, step: str, marks: Any) -> tuple[list[dict[str, Any]], Any]:
         """See `ui.jobs.Jobs.rows`."""

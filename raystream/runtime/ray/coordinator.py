@@ -23,6 +23,7 @@ from raystream.errors import RaystreamError
 from raystream.ids import StepName
 from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
+from raystream.observe.history import Point
 from raystream.observe.status import StatusDocument
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.diary_book import DiaryBook
@@ -131,6 +132,11 @@ class Coordinator:
         if loop is None or workers is None or loop.status is None:
             return None
         return replace(loop.status, notes=(*loop.status.notes, *workers.notes()))
+
+    @ray.method(concurrency_group="query")
+    def history(self) -> tuple[Point, ...]:
+        """The last 15 minutes of this coordinator, for who begins to look now."""
+        return () if self._loop is None else self._loop.history.points
 
     @ray.method(concurrency_group="query")
     def outcome(self) -> Outcome | None:

@@ -46,7 +46,7 @@ function box({ chain, mine: steps, x, y, high }, culprit, running) {
     svg("text", { x: 8, y: 17, "font-weight": 600 }, cut(chain.name, 20)),
     svg("text", { x: WIDE - 8, y: 17, class: "small", "text-anchor": "end" }, `× ${chain.subtasks.length || "?"}`),
     ...shown.map((name, i) => svg("text", { x: 8, y: 33 + i * LINE, class: "small" }, cut(name, 30))),
-    svg("text", { x: 8, y: high - 7, class: "small" }, running ? words(chain) : "ended"),
+    svg("text", { x: 8, y: high - 7, class: "small" }, running ? words(chain) : "does not run"),
   );
   return group;
 }

@@ -24,7 +24,7 @@ export function job(told, base) {
   section.classList.add("now");
   actions(section, status.job, running && told.silent_s === null, base);
   part("keeps-up", "Does it keep up?", { ...rest, history }, () => keepsUp(told));
-  part("brake", "Where is the brake?", [status.chains, status.edges, status.culprits, told.culprit_chain, running, status.steps.map((step) => [step.name, step.chain])], () => brake(told));
+  part("brake", "Where is the brake?", [status.chains, status.edges, status.culprits, told.culprit_chain, status.state, status.outcome, status.steps.map((step) => [step.name, step.chain])], () => brake(told));
   part("open", "Why is the window open?", { splits: status.splits, watermark_ms: status.watermark_ms, waiting: told.waiting, running }, () => open(told));
   part("safe", "Is it safe?", [status.checkpoint, told.checkpoint_age_s, status.came_from, status.storage, status.transactions, status.restarts], () => safe(told));
   const samples = status.steps.flatMap((step) => step.samples.map((each) => ({ ...each, step: step.name }))).sort((a, b) => b.at_ms - a.at_ms).slice(0, 8);
@@ -92,16 +92,17 @@ function keepsUp(told) {
 
 function brake(told) {
   const { status } = told, words = status.culprits.join("; ");
-  const drawn = el("div", { class: "graph", tabindex: 0, role: "group", "aria-label": "graph of the job, left to right; scrolls" }, graph(status, told.culprit_chain, !status.outcome));
-  const skewed = status.outcome ? [] : status.chains.filter((chain) => chain.skew !== null && chain.skew >= 1.5 && chain.subtasks.length);
+  const drawn = el("div", { class: "graph", tabindex: 0, role: "group", "aria-label": "graph of the job, left to right; scrolls" }, graph(status, told.culprit_chain, runs(status)));
+  const skewed = !runs(status) ? [] : status.chains.filter((chain) => chain.skew !== null && chain.skew >= 1.5 && chain.subtasks.length);
   queueMicrotask(showCulprit);
   return [
-    el("p", { class: words ? "words fair" : "words soft" }, words || (status.outcome ? "It has ended." : "Nothing slows it down.")),
+    el("p", { class: words ? "words fair" : "words soft" }, words || (status.outcome ? "It has ended." : runs(status) ? "Nothing slows it down." : "No attempt runs at this moment.")),
     drawn,
     ...skewed.filter((chain) => !words.includes("keys are skewed") || chain.name !== told.culprit_chain).map((chain) =>
       el("p", { class: "words soft" }, `${chain.name}[${fullest(chain)}] has ${chain.skew.toFixed(1)} times the rows of the median: its keys have more than others.`)),
   ];
 }
+function runs({ outcome, state }) { return !outcome && ["running", "stopping"].includes(state); }
 function fullest(chain) { return chain.subtasks.reduce((a, b) => (b.rows > a.rows ? b : a)).index; }
 
 // Scrolls a wide graph to the culprit once, unless somebody has scrolled it.

@@ -47,7 +47,8 @@ function state() {
   link.className = clock.className = cut || why ? "lost" : "";
   const of = said ? instant(said.sent_ms).slice(0, 8) : "";
   clock.textContent = !said ? "" : cut ? `for ${ago((now - said.at) / 1000)}: numbers are those of ${of} UTC` : `${of} UTC`;
-  main.classList.toggle("stale", cut || silent);
+  main.classList.toggle("stale", silent);
+  main.classList.toggle("cut", cut);
 }
 // A stream does not say why it was refused.
 async function explain() {

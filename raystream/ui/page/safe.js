@@ -4,13 +4,14 @@ import { fold, table, time } from "./parts.js";
 import { ago, count, seconds, size } from "./words.js";
 
 const PARTS = ["align", "sync", "flush", "upload", "commit"];
+const SLOW_S = 3; // a checkpoint that takes less comes and goes
 const MOST_RESTARTS = 5, MOST_TRANSACTIONS = 8;
 
 export function safe({ status, checkpoint_age_s: age }) {
   const { checkpoint, transactions } = status, history = checkpoint.history;
   return [
     el("p", { class: "words" }, last(checkpoint, age)),
-    checkpoint.running && !status.outcome ? el("p", { class: "words soft" }, now(checkpoint)) : null,
+    checkpoint.running && checkpoint.running_s >= SLOW_S && !status.outcome ? el("p", { class: "words soft" }, now(checkpoint)) : null,
     ...(history.length ? bars(history) : []),
     ...history.filter((entry) => entry.state === "failed").slice(-3).map((entry) => el("p", { class: "words bad" }, `Checkpoint ${entry.number} failed: ${entry.reason || "no reason is known"}`)),
     ...history.filter((entry) => entry.savepoint).slice(-3).map((entry) => el("p", { class: "words" }, "Savepoint ", el("code", {}, entry.savepoint))),

@@ -11,11 +11,12 @@ from typing import Any
 from raystream.errors import RaystreamError
 from raystream.observe.culprit import culprits
 from raystream.observe.flow import SampleStatus, SplitStatus, SubtaskStatus
+from raystream.observe.history import History, Point
 from raystream.observe.safety import CheckpointEntry, RestartStatus
 from raystream.observe.status import StatusDocument
 from tests.ui.documents import large, running
 
-RAN_S = 600.0
+RAN_S = 6000.0
 
 
 class MadeUpJobs:
@@ -39,8 +40,15 @@ class MadeUpJobs:
         """See `ui.jobs.Jobs`."""
         if self.away:
             raise RaystreamError(self.away)
-        found = [self._job(name) for name in STATES]
+        found = [self._job(name, self._clock()) for name in STATES]
         return [replace(d, state="silent") if d.job in self.silent else d for d in found]
+
+    def history(self, job: str) -> Sequence[Point]:
+        """See `ui.jobs.Jobs`."""
+        now, history = self._clock(), History()
+        for before in range(900, 0, -5):
+            history.add(self._job(job, now - before))
+        return history.points
 
     def rows(self, job: str, step: str, marks: Any) -> tuple[list[dict[str, Any]], Any]:
         """See `ui.jobs.Jobs`."""
@@ -55,9 +63,8 @@ class MadeUpJobs:
         self.orders.append((job, order))
         return "savepoint: s3://bucket/checkpoints/requests-per-minute/savepoints/7-c0ffee"
 
-    def _job(self, name: str) -> StatusDocument:
-        seconds = self._clock() - self._began
-        now = round(self._clock() * 1000)
+    def _job(self, name: str, at: float) -> StatusDocument:
+        seconds, now = at - self._began, round(at * 1000)
         if name == "hundred-steps":
             return _hundred_steps(name, seconds, now)
         made: StatusDocument = STATES[name](_base(name, seconds, now), now)
