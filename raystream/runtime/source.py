@@ -47,7 +47,9 @@ from raystream.time.split_watermarks import SplitWatermarks
 from raystream.time.watermark import END_OF_TIME, Watermark
 
 POLL_ROWS = 2_000
-"""Rows requested per poll: larger lists leave the L2 cache, up to 60 % more CPU (hot-path.md 3)."""
+"""Rows requested per poll: larger lists leave the L2 cache, up to 60 % more CPU (hot-path.md 3).
+A reader that knows the native one is asked for a whole batch: it limits itself what becomes lists.
+"""
 
 BARREN_ROWS = 64
 """Records requested per poll when earlier polls gave no row and few are wanted."""
@@ -94,6 +96,7 @@ class SourceInput:
         self._source = source
         self._may_grow = not bounded and source.grows()
         self._reader: SourceReader = source.reader(ctx, spec.read)
+        self._largest_poll = BATCH_ROWS if isinstance(self._reader, Native) else POLL_ROWS
         headers = _of(source, restored)
         self._positions: dict[SplitId, Position] = {}
         self._known: set[SplitId] = {split.id for split in splits}
@@ -301,7 +304,8 @@ class SourceInput:
 
     def _asked(self) -> int:
         """Records for the next poll: more if all are dropped, which does not delay downstream."""
-        return min(POLL_ROWS, max(self._most, self._barren))
+        rest = max(self._most - self._rows, min(self._most, POLL_ROWS))  # no tiny last poll
+        return min(self._largest_poll, max(rest, self._barren))
 
     def _timed(self, chunk: Chunk) -> tuple[pl.DataFrame, list[tuple[SplitId, int, int, Position]]]:
         limit = self._marks.limit(self._ctx.clock.wall_ms())

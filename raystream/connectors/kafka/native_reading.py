@@ -169,9 +169,13 @@ class NativeReading:
         number = self._reader.add(partition.topic, partition.number, partition.end)
         self._added[number] = partition
 
+    def decodes(self) -> bool:
+        """Whether the next records are decoded natively; else as lists of Python."""
+        return self._half.trust.tries()
+
     def poll(self, most: int) -> _native.Polled | None:
         """Up to so many records, and events."""
-        return self._reader.poll(most, decode=self._half.trust.tries())
+        return self._reader.poll(most, decode=self.decodes())
 
     def runs(self, polled: _native.Polled) -> Iterator[RunOfPoll]:
         """Stretches of one partition each."""

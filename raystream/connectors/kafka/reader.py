@@ -137,7 +137,7 @@ class KafkaReader:
         self._consumer.assign_more([partition.place()])
 
     def poll(self, max_rows: int) -> Chunk | None:
-        """Up to max_rows rows (never more than CONSUME), or None.
+        """Up to max_rows rows (never more than CONSUME where Python decodes), or None.
 
         Raises:
             RaystreamError: offset gone, topic deleted or re-created, access refused.
@@ -146,9 +146,10 @@ class KafkaReader:
             return None
         if self._stalls.due():
             self._stalls.check(self._waiting())
-        most = min(max_rows, CONSUME)
+        few = min(max_rows, CONSUME)
         if self._native is None:
-            return self._poll(most)
+            return self._poll(few)
+        most = max_rows if self._native.decodes() else few
         return self._poll(EVENTS) or self._poll_native(self._native, most)
 
     def _poll(self, most: int) -> Chunk | None:

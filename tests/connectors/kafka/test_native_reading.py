@@ -7,6 +7,7 @@ import time
 import polars as pl
 import pytest
 
+from raystream.connectors.kafka.reader import CONSUME
 from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError
 from raystream.native import SWITCH, why_not
@@ -51,7 +52,7 @@ def _read(bench, topic, monkeypatch, *, native):
     deadline = time.monotonic() + 20
     while not reader.finished():
         assert time.monotonic() < deadline
-        chunk = reader.poll(700)
+        chunk = reader.poll(2_500)  # natively more than librdkafka is asked for at once
         if chunk is None:
             continue
         for run in chunk.runs:
@@ -126,6 +127,26 @@ def test_records_of_a_poll_are_there_as_long_as_its_chunk(bench, topic, monkeypa
     reader.close()
     with pytest.raises(RuntimeError, match="or the reader is closed"):
         next(c for c in chunks if c.frame.height).reject([0], "too late")
+
+
+@built
+def test_a_poll_takes_a_whole_batch_unless_its_records_are_large(bench, topic, monkeypatch):
+    monkeypatch.setenv(SWITCH, "1")
+    large = b'{"n":1,"text":"%s"}' % (b"x" * 8_000)
+    bench.produce(topic, *[b'{"n":1}'] * 8_000, *[large] * 2_000)
+    source = bench.kafka().topic(topic).as_source()
+    reader = bench.reader(source, SCHEMA, event_time="n")
+    bench.add_all(reader, source.discover(bounded=True))
+    sizes, deadline = [], time.monotonic() + 30
+    while not reader.finished():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # for records to gather
+        if (chunk := reader.poll(20_000)) is not None:
+            assert chunk.bytes < (4 << 20) + 500 * len(large)
+            sizes.append(chunk.frame.height)
+    reader.close()
+    assert sum(sizes) == 10_000
+    assert max(sizes) > CONSUME
 
 
 def test_it_can_be_demanded(bench, topic, monkeypatch):

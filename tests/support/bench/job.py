@@ -171,7 +171,7 @@ def _rows(p: Any, order: Order) -> Any:
     import raystream as rs
 
     topic = rs.Kafka(order.bootstrap).topic(order.source, format="json")
-    rows = p.read(topic, event_time="ts", watermark=_late(order))
+    rows = p.read(topic, event_time="ts", watermark=_late(order), name="read")
     if not order.first:
         return rows
     # declared: to learn them the function would be tried before the job reads

@@ -14,6 +14,13 @@ use super::surroundings::Part;
 use crate::column::Column;
 use crate::json::Decoder;
 
+/// Messages that are taken of librdkafka at once, and decoded before the next: their payloads are
+/// still in the cache then.
+const SLICE: usize = 500;
+
+/// Bytes of payloads from which a poll ends before it has its records: large ones need no company.
+const ENOUGH: usize = 4 << 20;
+
 /// Records [first, last) of a poll are of one partition.
 pub struct Run {
     pub partition: usize,
@@ -110,20 +117,46 @@ impl Client {
         // Unassigning clears the forward, at some time later: whatever was assigned again is
         // forwarded again, with what has gathered in its own queue.
         self.partitions.iter().filter(|p| p.again).for_each(|p| self.forward(p));
-        let fetched = self.fetch(most);
+        let mut fetched = self.fetch(most.min(SLICE));
+        let room = if fetched.len() == SLICE { most } else { fetched.len() };
         if let Some(decoder) = &mut decoder {
-            decoder.begin(fetched.len());
+            decoder.begin(room);
         }
         let mut found = Sorted {
             api: self.api,
-            kept: Vec::with_capacity(fetched.len()),
+            kept: Vec::with_capacity(room),
             runs: vec![],
             back: vec![],
             events: vec![],
-            around: parts.iter().map(|p| p.column(fetched.len())).collect(),
+            around: parts.iter().map(|p| p.column(room)).collect(),
             bytes: 0,
         };
         let mut lost = None;
+        let mut left = most;
+        loop {
+            let (came, asked) = (fetched.len(), left.min(SLICE));
+            self.sort(fetched, &mut found, &mut decoder, parts, &mut lost);
+            left -= came;
+            if came < asked || left == 0 || found.bytes >= ENOUGH || lost.is_some() {
+                break;
+            }
+            fetched = self.fetch(left.min(SLICE));
+        }
+        let fetched = found.finish(self.owner);
+        self.held.retain(|each| each.strong_count() > 0);
+        self.held.push(Arc::downgrade(&fetched.records));
+        lost.map_or(Ok(fetched), |what| Err(format!("{what} that was not added")))
+    }
+
+    /// Tell apart what was fetched: records are decoded while they are in the cache.
+    fn sort(
+        &self,
+        fetched: Vec<*mut Message>,
+        found: &mut Sorted,
+        decoder: &mut Option<&mut Decoder>,
+        parts: &[Part],
+        lost: &mut Option<String>,
+    ) {
         let mut last = (null_mut(), -1, usize::MAX);
         for raw in fetched {
             // SAFETY: a live message.
@@ -136,20 +169,16 @@ impl Client {
                 }
                 match self.partitions.get(last.2) {
                     Some(partition) if message.offset < partition.end => {
-                        found.record(raw, message, last.2, &mut decoder, parts);
+                        found.record(raw, message, last.2, decoder, parts);
                         continue;
                     }
                     Some(_) => found.run(last.2).overran = true,
-                    None => lost = Some(format!("a record of partition {}", message.partition)),
+                    None => *lost = Some(format!("a record of partition {}", message.partition)),
                 }
             }
             // SAFETY: destroyed once; not kept.
             unsafe { (self.api.message_destroy)(raw) };
         }
-        let fetched = found.finish(self.owner);
-        self.held.retain(|each| each.strong_count() > 0);
-        self.held.push(Arc::downgrade(&fetched.records));
-        lost.map_or(Ok(fetched), |what| Err(format!("{what} that was not added")))
     }
 
     fn fetch(&self, most: usize) -> Vec<*mut Message> {
