@@ -17,7 +17,7 @@ CONSUMER: Mapping[str, Any] = {
     "fetch.min.bytes": 65536,
     "fetch.wait.max.ms": 50,
     "fetch.message.max.bytes": 1048576,
-    "queued.min.messages": 100000,
+    "queued.min.messages": 30000,  # of each partition: more leave the caches, 7 % more CPU
     "statistics.interval.ms": 1000,
 }
 """hot-path.md 4: a queue that is refilled at once, read_committed, no auto-commit."""
