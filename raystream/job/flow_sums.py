@@ -168,6 +168,8 @@ def _subtask(chain: ChainSpec, subtask: SubtaskId, told: Told, before: Told) -> 
         backpressured_s=round(now.get("backpressured_seconds", 0.0), 3),
         idle_s=round(now.get("idle_seconds", 0.0), 3),
         watermark_in_ms=now.get("watermark_in"),
+        timers=now.get("timers", 0),
+        windows_open=now.get("windows_open", 0),
     )
 
 
@@ -199,6 +201,7 @@ def _split(
         silent=told.get("silent", ""),
         silent_seconds=told.get("silent_seconds"),
         native_reader=told.get("native", ""),
+        emit_lag_seconds=told.get("emit_lag_seconds"),
     )
 
 

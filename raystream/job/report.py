@@ -26,7 +26,7 @@ from raystream.job.flow_sums import (
 from raystream.job.latency_book import LatencyBook
 from raystream.job.outcome import Outcome, OutcomeKind
 from raystream.observe.culprit import culprits
-from raystream.observe.metrics import NULLED, REJECTED, UNFIT_COUNTERS
+from raystream.observe.metrics import NULLED, REJECTED, TRANSACTIONS, UNFIT_COUNTERS
 from raystream.observe.status import (
     DROPPED,
     CheckpointStatus,
@@ -84,6 +84,8 @@ class Report:
     _started_at_ms: int = 0
     _came_from: str = ""
     _resumed_at: Mapping[str, str] = field(default_factory=dict)
+    _aborted: int = 0
+    _unresolved: int = 0
     _copies: dict[str, int] = field(default_factory=dict)
     _down_since: float | None = None
     _message: str = ""
@@ -112,6 +114,7 @@ class Report:
         self.restarts = (*self.restarts, note)[-KEPT_RESTARTS:]
         self.restart_count += 1
         self._down_since = now
+        self._unresolved = _transactions(self._counters())
         self.checkpoints.fail(cause.line(), now)
 
     def opening(self) -> None:
@@ -135,6 +138,8 @@ class Report:
         """
         self.checkpoints.number = number
         self.counted_before = self._committed = counted or {}
+        self._aborted += max(0, self._unresolved - _transactions(self._committed))
+        self._unresolved = 0
         self.opening()
         if not self.restart_count and not self.checkpoints.completed:
             self._came_from, self._resumed_at = _origin(base), _positions(base)
@@ -213,6 +218,8 @@ class Report:
             stuck=stuck_functions(self._stats),
             splits=split_statuses(self.plan, self._stats),
             transactions=transactions,
+            transactions_committed=_transactions(self._committed),
+            transactions_aborted=self._aborted,
             latencies=self.latencies.statuses(_latencies(self._stats), now),
             phases=self.checkpoints.phases(),
             mailbox=self._mailbox(now),
@@ -289,6 +296,11 @@ def _latencies(stats: Mapping[SubtaskId, Stats]) -> list[Mapping[str, Any]]:
 
 def _mailboxes(stats: Mapping[SubtaskId, Stats]) -> list[Mapping[str, Any]]:
     return [{_MAILBOX: each[_MAILBOX]} for each in stats.values() if _MAILBOX in each]
+
+
+def _transactions(counters: Counters) -> int:
+    """Transactions of all Kafka sinks."""
+    return sum(each.get(TRANSACTIONS, 0) for each in counters.values())
 
 
 def _read(counters: Counters, plan: PhysicalPlan) -> int:

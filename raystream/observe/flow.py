@@ -104,6 +104,8 @@ class SubtaskStatus:
         backpressured_s: Seconds that it waited for a downstream subtask.
         idle_s: Seconds that it had nothing to do.
         watermark_in_ms: Watermark of its input, None before the first.
+        timers: Timers that processes have set and that have not fired.
+        windows_open: Windows and sessions that hold rows and may still change.
     """
 
     index: int
@@ -121,6 +123,8 @@ class SubtaskStatus:
     backpressured_s: float = 0.0
     idle_s: float = 0.0
     watermark_in_ms: int | None = None
+    timers: int = 0
+    windows_open: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,8 @@ class SplitStatus:
         silent_seconds: For how long.
         paused: It is not read for now: its event time is ahead of its group (`align=`).
         position: Where reading continues, in the source's own format (JSON): `{"offset": 17, ..}`.
+        emit_lag_seconds: Age of the newest row when the source handed it on last, by event time;
+            None before that.
         native_reader: `on`, or why it is read by Python; empty: no question there.
     """
 
@@ -191,6 +197,7 @@ class SplitStatus:
     silent_seconds: float | None = None
     paused: bool = False
     native_reader: str = ""
+    emit_lag_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ UNFIT_COUNTERS = ("dlq_rows", "future_rows", "skipped_rows")
 NULLED = "nan_as_null"
 """Counter of a sink: NaN and infinities written as null because the format has none."""
 
+TRANSACTIONS = "transactions"
+"""Transactions of a Kafka sink that got a row; up to a checkpoint, those that it committed."""
+
 REJECTED = "rejected_rows"
 """Records that a source read but emitted as no row, for whatever reason; each counted once."""
 
@@ -62,10 +65,12 @@ class TaskMetrics:
         "splits",
         "state_bytes",
         "state_disk_bytes",
+        "timers",
         "transactions",
         "waits_for_sink",
         "watermark_in",
         "watermark_out",
+        "windows_open",
     )
 
     def __init__(self, steps: Iterable[StepName], samples: Samples | None = None) -> None:
@@ -88,6 +93,8 @@ class TaskMetrics:
         self.oldest_transaction_s = 0.0
         self.state_bytes = 0
         self.state_disk_bytes = 0
+        self.timers = 0
+        self.windows_open = 0
         self.samples = samples
         self.splits: Sequence[Mapping[str, Any]] = ()
         self.silent: Sequence[Mapping[str, Any]] = ()
@@ -154,6 +161,8 @@ class TaskMetrics:
             "oldest_transaction_s": self.oldest_transaction_s,
             "state_bytes": self.state_bytes,
             "state_disk_bytes": self.state_disk_bytes,
+            "timers": self.timers,
+            "windows_open": self.windows_open,
             "samples": self.samples.told() if self.samples else [],
             "latencies": {step: each.told() for step, each in self.latencies.items()},
             "mailbox": self.mailbox.told(),

@@ -1,6 +1,7 @@
 """Metrics of jobs in Prometheus' text format, from their status documents.
 
-Names follow Flink's vocabulary in base units; only labels job, step, chain, subtask and split.
+Names follow Flink's vocabulary in base units; labels job, step, chain, subtask, split, topic and
+partition.
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
@@ -62,14 +63,20 @@ BUSY = Metric("busy_ratio", "gauge", "Share of the last seconds that a subtask w
 BACK = Metric("backpressured_ratio", "gauge", "Share that it waited for those behind it, 0..1")
 IDLE = Metric("idle_ratio", "gauge", "Share that it had nothing to do, 0..1")
 STATE_BYTES = Metric("state_bytes", "gauge", "Bytes of state of a subtask")
+TIMERS = Metric("timers", "gauge", "Timers of processes that are set, number")
+WINDOWS = Metric("windows_open", "gauge", "Windows and sessions that may still change, number")
+SUBTASK_ROWS = Metric("subtask_rows_total", "counter", "Rows into a subtask in this attempt")
 WATERMARK = Metric("watermark_seconds", "gauge", "Watermark of the job, epoch seconds")
 WATERMARK_LAG = Metric("watermark_lag_seconds", "gauge", "Clock minus watermark, seconds")
 LAG_ROWS = Metric("source_lag_rows", "gauge", "Rows not read yet, per split")
-LAG_SECONDS = Metric("source_lag_seconds", "gauge", "Age of the newest row read, per split")
+LAG_SECONDS = Metric("source_lag_seconds", "gauge", "Age of the newest row read, seconds")
+EMIT_LAG = Metric(
+    "emit_lag_seconds", "gauge", "Age of the newest row when its source handed it on, seconds"
+)
 SPLIT_IDLE = Metric("source_idle", "gauge", "1 if a split is idle and delays no watermark")
 LAG_TOTAL = Metric("lag_rows", "gauge", "Rows not read yet, all splits")
 CHECKPOINT_AGE = Metric("checkpoint_age_seconds", "gauge", "Seconds since one completed")
-CHECKPOINT_INTERVAL = Metric("checkpoint_interval_seconds", "gauge", "Configured interval")
+CHECKPOINT_INTERVAL = Metric("checkpoint_interval_seconds", "gauge", "Configured, seconds")
 PHASES = {
     "duration": "Trigger to done of a checkpoint, seconds",
     "align": "Longest wait of a subtask for its last barrier, seconds",
@@ -84,19 +91,22 @@ LATENCY = Metric(
 MAILBOX = Metric(
     "mailbox_latency_seconds", "histogram", "Wait of an order for its turn in a subtask, seconds"
 )
-DOWNTIME = Metric("restart_downtime_seconds", "gauge", "Failure to running, of the last restart")
+DOWNTIME = Metric("restart_downtime_seconds", "gauge", "Seconds down, last restart")
 BUSY_S = Metric("busy_seconds_total", "counter", "Seconds that a subtask worked in this attempt")
 BACK_S = Metric("backpressured_seconds_total", "counter", "Seconds that it waited for others")
 IDLE_S = Metric("idle_seconds_total", "counter", "Seconds that it had nothing to do")
 WATERMARK_IN = Metric("input_watermark_seconds", "gauge", "Watermark into a subtask, epoch s")
 WATERMARK_OUT = Metric("output_watermark_seconds", "gauge", "Watermark out of a subtask, epoch s")
-DRIFT = Metric("watermark_drift_seconds", "gauge", "Greatest minus least watermark of the splits")
+DRIFT = Metric("watermark_drift_seconds", "gauge", "Seconds between the watermarks of the splits")
 QUIET = Metric("source_idle_seconds", "gauge", "Seconds since a split was read to its end")
-CHECKPOINT_BYTES = Metric("checkpoint_bytes", "gauge", "Bytes of the last, full and new")
+CHECKPOINT_BYTES = Metric("checkpoint_bytes", "gauge", "Bytes of the last, full and delta")
 CHECKPOINTS = Metric("checkpoints_total", "counter", "Checkpoints of this run by result")
 TXN_OPEN = Metric("transactions_open", "gauge", "Transactions that are not committed")
-TXN_AGE = Metric("transaction_age_seconds", "gauge", "Age of the oldest open transaction")
-TXN_LIMIT = Metric("transaction_limit_seconds", "gauge", "Age at which the broker aborts it")
+TXN_TOTAL = Metric(
+    "transactions_total", "counter", "Kafka transactions with rows of this run by result"
+)
+TXN_AGE = Metric("transaction_age_seconds", "gauge", "Age of the oldest open one, seconds")
+TXN_LIMIT = Metric("transaction_limit_seconds", "gauge", "Age of its abort, seconds")
 
 PHASE = {
     name: Metric(f"checkpoint_{name}_seconds", "histogram", words) for name, words in PHASES.items()
@@ -211,11 +221,14 @@ def _steps(status: StatusDocument) -> Iterator[Sample]:
 def _subtasks(status: StatusDocument) -> Iterator[Sample]:
     every = ((chain.name, each) for chain in status.chains for each in chain.subtasks)
     for chain, subtask in islice(every, MOST_SUBTASKS):
-        labels = {"chain": chain, "subtask": str(subtask.index)}
+        labels = {"step": chain, "chain": chain, "subtask": str(subtask.index)}
         yield BUSY, labels, subtask.busy
         yield BACK, labels, subtask.backpressured
         yield IDLE, labels, subtask.idle
         yield STATE_BYTES, labels, subtask.state_bytes
+        yield TIMERS, labels, subtask.timers
+        yield WINDOWS, labels, subtask.windows_open
+        yield SUBTASK_ROWS, labels, subtask.rows
         yield BUSY_S, labels, subtask.busy_s
         yield BACK_S, labels, subtask.backpressured_s
         yield IDLE_S, labels, subtask.idle_s
@@ -229,14 +242,28 @@ def _time(status: StatusDocument) -> Iterator[Sample]:
         yield WATERMARK_LAG, {}, max(0.0, (status.at_ms - status.watermark_ms) / 1000)
     yield LAG_TOTAL, {}, status.lag_rows or 0
     for split in status.splits[:MOST_SPLITS]:
-        labels = {"step": split.step, "split": split.split}
+        labels = {"step": split.step, "split": split.split, **_partition(split.split)}
         if split.lag_rows is not None:
             yield LAG_ROWS, labels, split.lag_rows
         if split.lag_seconds is not None:
             yield LAG_SECONDS, labels, split.lag_seconds
+        if split.emit_lag_seconds is not None:
+            yield EMIT_LAG, labels, split.emit_lag_seconds
         yield SPLIT_IDLE, labels, float(split.idle)
         yield QUIET, labels, split.quiet_seconds or 0.0
     yield from _drift(status.splits)
+
+
+def _partition(split: str) -> dict[str, str]:
+    """Topic and partition of a split; another kind of split has no partition.
+
+    >>> _partition("requests/3"), _partition("/data/a.csv")
+    ({'topic': 'requests', 'partition': '3'}, {'topic': '/data/a.csv', 'partition': ''})
+    """
+    topic, _, partition = split.rpartition("/")
+    if topic and partition.isdecimal():
+        return {"topic": topic, "partition": partition}
+    return {"topic": split, "partition": ""}
 
 
 def _drift(splits: Sequence[SplitStatus]) -> Iterator[Sample]:
@@ -261,7 +288,9 @@ def _safety(status: StatusDocument) -> Iterator[Sample]:
     yield CHECKPOINT_AGE, {}, status.uptime_s if checkpoint.age_s is None else checkpoint.age_s
     if checkpoint.completed:
         yield CHECKPOINT_BYTES, {"kind": "full"}, checkpoint.size_bytes
-        yield CHECKPOINT_BYTES, {"kind": "new"}, checkpoint.new_bytes
+        yield CHECKPOINT_BYTES, {"kind": "delta"}, checkpoint.new_bytes
+    yield TXN_TOTAL, {"result": "committed"}, status.transactions_committed
+    yield TXN_TOTAL, {"result": "aborted"}, status.transactions_aborted
     yield TXN_OPEN, {}, status.open_transactions
     yield TXN_AGE, {}, status.oldest_transaction_s
     limits = [each.limit_s for each in status.transactions if each.limit_s]

@@ -77,6 +77,8 @@ class StatusDocument:
             window) to the commit of its output. Quantiles are those of the last minute.
         phases: Of the checkpoints of this run: duration, align, sync, flush, upload, commit.
         mailbox: How long orders (barriers, commits) wait in the subtasks for their turn.
+        transactions_committed: Transactions of Kafka sinks that this run has committed.
+        transactions_aborted: Those that its failed attempts left open, as they were told last.
         culprits: What slows the job down, in words, most useful first (also among the notes).
 
     >>> StatusDocument.from_dict(StatusDocument("sale", "running").to_dict()).state
@@ -119,6 +121,8 @@ class StatusDocument:
     latencies: tuple[HistogramStatus, ...] = ()
     phases: tuple[HistogramStatus, ...] = ()
     mailbox: HistogramStatus = field(default_factory=lambda: HistogramStatus("mailbox"))
+    transactions_committed: int = 0
+    transactions_aborted: int = 0
 
     @property
     def rows_read(self) -> int:

@@ -38,6 +38,7 @@ from raystream.operators.operator import Output, Restored, StepState
 from raystream.plan.physical import StepSpec
 from raystream.runtime.aligned import AlignedReading
 from raystream.runtime.element import Element
+from raystream.runtime.emit_lag import EmitLag
 from raystream.runtime.origins import Origins, rejects
 from raystream.runtime.pace import BATCH_ROWS
 from raystream.runtime.row_order import RowOrder
@@ -112,6 +113,7 @@ class SourceInput:
         self._origins = origins
         self._frames: list[pl.DataFrame] = []
         self._rows = 0
+        self._emit_lag = EmitLag()
         self._unknown = UnknownNames(ctx.count)
         self._most = self._ahead = BATCH_ROWS
         self._barren = 0
@@ -257,6 +259,7 @@ class SourceInput:
             paused=self._aligned.paused,
             silent=self.silent(),
             native=self._reader.native_state() if isinstance(self._reader, Native) else "",
+            emitted=self._emit_lag.seconds,
             clock=self._ctx.clock,
         )
 
@@ -290,8 +293,10 @@ class SourceInput:
             frame = self._order.placed(
                 frame, [(split, last - first) for split, first, last, _ in runs]
             )
-        for split, highest in highest_of(frame.get_column(TIME), runs).items():
+        latest = highest_of(frame.get_column(TIME), runs)
+        for split, highest in latest.items():
             self._marks.observe(split, highest)
+        self._emit_lag.collected(latest)
         for split, _, _, position in runs:
             self._positions[split] = position
         if frame.height:
@@ -366,6 +371,7 @@ class SourceInput:
             one = len(self._frames) == 1
             frame = self._frames[0] if one else pl.concat(self._frames, rechunk=True)
             self._ready.append(Batch(frame))
+            self._emit_lag.emitted(self._ctx.clock.wall_ms())
             self._frames = []
             self._rows = 0
             if self._origins is not None:

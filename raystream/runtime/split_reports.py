@@ -22,6 +22,7 @@ def reported(
     paused: Collection[SplitId],
     silent: Mapping[SplitId, Silence],
     native: str,
+    emitted: Mapping[SplitId, float],
     clock: Clock,
 ) -> list[dict[str, Any]]:
     """Position and event time of each split; if there are too many, of those that hold it back.
@@ -32,6 +33,7 @@ def reported(
         paused: Those that wait for others.
         silent: Those that cannot be read for now, with the peer that does not answer.
         native: Whether the native reader reads them.
+        emitted: Age of the newest row when it was handed on, seconds.
         clock: Of the subtask.
     """
     now, wall = clock.now(), clock.wall_ms()
@@ -46,6 +48,7 @@ def reported(
             "idle": each.idle,
             "paused": each.split in paused,
             "native": native,
+            "emit_lag_seconds": emitted.get(each.split),
             "quiet_seconds": None if each.quiet_since is None else now - each.quiet_since,
             "behind_seconds": None if each.highest is None else (wall - each.highest) / 1000,
         }

@@ -343,6 +343,8 @@ class Task:
         gauges = self._chain.gauges()
         metrics.state_bytes = int(gauges.get("state_bytes", 0))
         metrics.state_disk_bytes = int(gauges.get("state_disk_bytes", 0))
+        metrics.timers = int(gauges.get("timers", 0))
+        metrics.windows_open = int(gauges.get("windows_open", 0))
         metrics.silent = to_json([*self._input.silent().values(), *self._chain.silent()])
         transactions = self._chain.transactions()
         metrics.transactions = to_json(transactions)

@@ -132,6 +132,10 @@ class KeyedTable(SweptRuns):
         rows = rows if live is None else rows.filter(pl.Series(live))
         return rows.select(self._plain(None))
 
+    def _count_alive(self, rows: pl.DataFrame) -> int:
+        live = self._live(rows)
+        return rows.height if live is None else int(live.sum())
+
     # --- what find is made of
 
     def _newest_with_hash(self, hashes: Hashes, wanted: Sequence[str]) -> Found:

@@ -24,6 +24,9 @@ OWN = (HASH, GONE)
 
 _LAST_BUCKET = 2**62
 
+EXACT_ROWS = 20_000
+"""Tables up to this size are merged to be counted, which takes some 2 ms."""
+
 _AT_ONCE = 4
 """Runs of the largest size that are merged at once, or smaller ones with as many rows."""
 
@@ -62,6 +65,14 @@ class SortedRuns(ABC):
     def __len__(self) -> int:
         """Rows held."""
         return sum(run.rows for run in self.runs)
+
+    def count(self) -> int:
+        """Rows alive: exact up to EXACT_ROWS held, else with older versions that are not merged."""
+        parts = [part for run in self.runs if (part := self._alive(run)) is not None]
+        if sum(part.rows for part in parts) > EXACT_ROWS:
+            return sum(part.rows - _deleted(part) for part in parts)
+        merged = self._reduced(parts, whole=True) if len(parts) > 1 else next(iter(parts), None)
+        return 0 if merged is None else self._count_alive(merged.frame)
 
     def size_bytes(self) -> int:
         """Bytes of the rows held, in memory or on disk."""
@@ -129,6 +140,10 @@ class SortedRuns(ABC):
     @abstractmethod
     def _reduced(self, runs: Sequence[Run], *, whole: bool) -> Run | None:
         """Merge adjacent runs, oldest first, into one; `whole`: the oldest of all is among them."""
+
+    def _count_alive(self, rows: pl.DataFrame) -> int:
+        """Rows of a merged run that are neither deleted nor over."""
+        return rows.height
 
     # --- writing
 
@@ -242,6 +257,11 @@ class SortedRuns(ABC):
             run.id = f"{self._prefix}-{self._named}"
             self._named += 1
         return Segment(run.id, run.frame)
+
+
+def _deleted(run: Run) -> int:
+    """Marks of deletions; those on disk are not looked at."""
+    return 0 if run.disk or GONE not in run.frame.columns else int(run.frame[GONE].sum())
 
 
 def merge_order(hashes: Hashes, buckets: Rows | None) -> Rows:

@@ -80,6 +80,10 @@ class Timers(SortedRuns):
         found = pl.concat(frames).min().collect().item()
         return None if found is None else int(found)
 
+    def _count_alive(self, rows: pl.DataFrame) -> int:
+        horizon = -_LATEST if self.horizon is None else self.horizon
+        return int((~rows[GONE] & (rows[self._time] >= horizon)).sum())
+
     def _bucket_of(self, time: int) -> int | None:
         return time // self._width
 

@@ -195,6 +195,14 @@ class WindowTable(SortedRuns):
         horizon = self.horizon
         return sorted(one for one in total.items() if horizon is None or one[0] >= horizon)
 
+    def panes(self) -> Rows:
+        """Panes that hold rows, rising."""
+        found = [run.buckets for run in self.runs]
+        for recent in self._recent:
+            found.append(np.array([pane for pane, _ in recent.counts(self._pane)], np.int64))
+        every: Rows = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+        return every if self.horizon is None else every[every >= self.horizon]
+
     def relabel(self, pane: pl.Expr) -> None:
         """Merge everything under other panes; for panes that nobody distinguishes any more."""
         self.flush()

@@ -50,6 +50,27 @@ def test_what_is_read_again_after_a_failure_is_not_counted_twice() -> None:
     assert books.outcome("finished", "", 104.0).restarts == 1
 
 
+def test_transactions_that_a_failed_attempt_left_are_aborted_the_others_committed() -> None:
+    def told(number: int) -> dict[str, Any]:
+        return {"steps": {"write": {"transactions": number}}}
+
+    def counted(number: int) -> tuple[int, int]:
+        status = books.status("running", number, 110.0, None)
+        return status.transactions_committed, status.transactions_aborted
+
+    books = report()
+    books.pong(COUNT, told(3))
+    books.completed(replace(checkpoint(1), job={"counters": told(2)["steps"]}), 101.0)
+    assert counted(1) == (2, 0)
+    books.failed(0, CAUSE, 102.0)
+    books.recovered(2, checkpoint(2), told(2)["steps"])
+    assert counted(2) == (2, 1)
+    books.pong(COUNT, told(2))
+    books.failed(1, CAUSE, 103.0)  # the recovery commits what the attempt had prepared
+    books.recovered(3, checkpoint(3), told(4)["steps"])
+    assert counted(3) == (4, 1)
+
+
 def test_the_last_checkpoint_knows_what_no_ping_told_any_more() -> None:
     books = report()
     books.pong(READ, stats(10))

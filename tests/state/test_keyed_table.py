@@ -121,6 +121,7 @@ def test_a_key_has_what_was_put_last(
         expected = [live.get(key, [(None, None)])[-1] for key in keys_of(asked)]
         assert known.tolist() == [key in live for key in keys_of(asked)]
         assert one.select("t", "v").rows() == expected
+    assert both.table.count() == sum(map(len, both.live().values()))
     assert Counter(keys_of(both.table.scan())) == {k: len(had) for k, had in both.live().items()}
 
 

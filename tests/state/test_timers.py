@@ -55,6 +55,7 @@ def test_each_comes_once_when_it_is_due_and_not_if_it_was_deleted(
             again.restore(timers.snapshot(), same_hash=len(each) % 2 == 0)
             timers = again
             timers.forget(now + 1)
+    assert timers.count() == len(waiting)
 
 
 def test_only_timers_that_are_due_are_merged(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,12 +29,28 @@ def running(seconds: float = 60.0, *, job: str = "requests", rows: int = 1000) -
     )  # fmt: skip
     chains = tuple(
         ChainStatus(
-            name, busy=0.4, backpressured=0.1, subtasks=(SubtaskStatus(0, 0.4), SubtaskStatus(1))
+            name,
+            busy=0.4,
+            backpressured=0.1,
+            subtasks=(
+                SubtaskStatus(
+                    0,
+                    0.4,
+                    watermark_ms=AT_MS - 2000,
+                    watermark_in_ms=AT_MS - 1500,
+                    timers=4,
+                    windows_open=3,
+                    rows=read,
+                ),
+                SubtaskStatus(1),
+            ),
         )
         for name in ("read", "counts")
     )
     splits = (
-        SplitStatus("requests/0", "read", 0, 17, 0.5, AT_MS - 2000, holds_back=True),
+        SplitStatus(
+            "requests/0", "read", 0, 17, 0.5, AT_MS - 2000, holds_back=True, emit_lag_seconds=0.25
+        ),
         SplitStatus("requests/1", "read", 1, 0, 0.0, AT_MS - 1000, idle=True),
     )
     history = tuple(
@@ -70,6 +86,8 @@ def running(seconds: float = 60.0, *, job: str = "requests", rows: int = 1000) -
         mailbox=HistogramStatus("mailbox", 14, 0.014, 0.001, 0.001, {"0.001": 14}),
         restarts=(RestartStatus(0, "counts[1]: SIGKILL", 3.0, AT_MS, 0.5),),
         restart_count=1,
+        transactions_committed=12,
+        transactions_aborted=2,
     )
 
 

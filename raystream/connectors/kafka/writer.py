@@ -22,7 +22,7 @@ from raystream.connectors.kafka.transaction import Backlog, Transaction, Wanted
 from raystream.connectors.kafka.transactional_id import ROTATION
 from raystream.context import SubtaskContext
 from raystream.errors import RaystreamError
-from raystream.observe.metrics import NULLED
+from raystream.observe.metrics import NULLED, TRANSACTIONS
 from raystream.observe.safety import TransactionStatus
 from raystream.observe.silence import Silence, longest
 
@@ -65,6 +65,7 @@ class KafkaSinkWriter:
         self._sealing: Future[Committable | None] | None = None
         self._sealed: Transaction | None = None
         self._uncommitted: Transaction | None = None
+        self._begun = False
 
     def write(self, frame: pl.DataFrame) -> None:
         """Write these rows; what does not fit the queue waits.
@@ -99,6 +100,8 @@ class KafkaSinkWriter:
         if opening is None or self._standby is None:
             what = f"checkpoint {checkpoint} begins before the last one was committed"
             raise RaystreamError(what, str(self._ctx.subtask))
+        self._begin()  # if it gets its first rows while it is sealed
+        self._begun = False
         self._final = final
         self._uncommitted = _result(opening)
         backlog = tuple(self._backlog)
@@ -177,12 +180,20 @@ class KafkaSinkWriter:
         while self._current is not None and self._backlog:
             messages, first = self._backlog.popleft()
             done = self._current.write(messages, first)
+            if done > first:
+                self._begin()
             if done < len(messages):
                 self._backlog.appendleft((messages, done))
                 self._current.poll()
                 return
         if self._current is not None:
             self._current.poll()
+
+    def _begin(self) -> None:
+        """Count the current transaction, once, when it gets rows."""
+        if not self._begun:
+            self._begun = True
+            self._ctx.count(TRANSACTIONS, 1)
 
     def _submit(self, work: Callable[..., _T], *args: object) -> Future[_T]:
         future = self._ctx.background.submit(work, *args)

@@ -95,6 +95,12 @@ class Process(TableOperator):
             with user_code(user.close):
                 user.close()
 
+    def gauges(self) -> Mapping[str, float]:
+        """Also the timers that are set."""
+        tables = [each.table for each in (self._timers, self._clock_timers)]
+        timers = sum(table.count() for table in tables if table is not None)
+        return {**super().gauges(), "timers": timers}
+
     # -- rows ------------------------------------------------------------------------------------
 
     def process(self, batch: Batch, port: int = 0) -> None:

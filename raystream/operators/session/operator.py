@@ -102,6 +102,11 @@ class SessionAggregate(PiecewiseOperator):
         if self._every is not None and self._sessions.table is not None:
             self._note(self._sessions.table.scan().select(self._by).unique())
 
+    def gauges(self) -> Mapping[str, float]:
+        """Also the sessions that may still change."""
+        table = self._sessions.table
+        return {**super().gauges(), "windows_open": 0 if table is None else table.count()}
+
     def process(self, batch: Batch, port: int = 0) -> None:
         """Put rows into the sessions of their keys; late ones are split off."""
         frame = final_rows(batch.frame)

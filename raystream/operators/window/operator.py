@@ -29,6 +29,7 @@ from raystream.operators.window.aggregates import Aggregation
 from raystream.operators.window.columns import output_columns
 from raystream.operators.window.early import ChangedPanes
 from raystream.operators.window.on_time import OnTime
+from raystream.operators.window.open_windows import open_windows
 from raystream.operators.window.panes import PANE, WINDOW_END, panes_of
 from raystream.operators.window.slices import slices
 from raystream.operators.window.step import WindowGlobal as Step
@@ -69,6 +70,12 @@ class WindowGlobal(PiecewiseOperator):
         super().open(ctx, output)
         self._errors.open(ctx, output)
         self._on_time.open(ctx, output)
+
+    def gauges(self) -> Mapping[str, float]:
+        """Also the windows that may still change."""
+        table, after = self._kept.table, self._watermark - self._lateness
+        held = 0 if table is None else open_windows(self._panes, table.panes(), after)
+        return {**super().gauges(), "windows_open": held}
 
     def _made(self, *, schema: Types, prefix: str) -> WindowTable:
         fold = self._aggregation.fold(schema)

@@ -71,6 +71,11 @@ class WindowUpdates(PiecewiseOperator):
         known = [header["watermark"] for header in headers if header.get("watermark") is not None]
         self._watermark = max([self._watermark, *known])
 
+    def gauges(self) -> Mapping[str, float]:
+        """Also the windows that may still change; each key has its own."""
+        table = self._windows.table
+        return {**super().gauges(), "windows_open": 0 if table is None else table.count()}
+
     def process(self, batch: Batch, port: int = 0) -> None:
         """Emit how the windows of these rows change."""
         horizon = self._panes.horizon(self._closed())

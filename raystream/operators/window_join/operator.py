@@ -29,10 +29,13 @@ from raystream.operators.joins.pairs import LATE, PIECE
 from raystream.operators.joins.rows import JoinedRows
 from raystream.operators.tables import PiecewiseOperator, StateTable
 from raystream.operators.user_code import untyped
+from raystream.operators.window.open_windows import open_windows
 from raystream.operators.window.panes import PANE, WINDOW_END, WINDOW_START, panes_of
 from raystream.operators.window.slices import Slice, slices
 from raystream.operators.window_join.matches import Matches
 from raystream.operators.window_join.step import WindowJoin as Step
+from raystream.state.keys import Rows
+from raystream.state.run import Run
 from raystream.state.time_table import TimeTable
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
@@ -64,6 +67,7 @@ class WindowJoin(PiecewiseOperator):
             self._full = JoinedRows(left, right, step.on, JoinKind.FULL, step.suffix)
             self._names = [f"{HIDDEN}key{number}" for number in range(len(step.on))]
             self._types = [merged_type(left.columns[a], right.columns[b]) for a, b in step.on]
+        self._distinct: dict[int, tuple[Run, Rows]] = {}
         super().__init__(*(side.kept for side in self._sides))
 
     def _side(self, port: int) -> _Side:
@@ -83,6 +87,17 @@ class WindowJoin(PiecewiseOperator):
     def resume(self, headers: Sequence[Mapping[str, Any]]) -> None:
         """Go on where all of them were."""
         self._watermark = max((each.get("watermark", _BEGIN) for each in headers), default=_BEGIN)
+
+    def gauges(self) -> Mapping[str, float]:
+        """Also the windows that hold rows and are not over."""
+        tables = [side.kept.table for side in self._sides]
+        runs = [run for table in tables if table is not None for run in table.runs]
+        known = self._distinct
+        self._distinct = {id(run): known.get(id(run)) or (run, _panes(run)) for run in runs}
+        found = [panes for _, panes in self._distinct.values()]
+        held = np.unique(np.concatenate([np.empty(0, np.int64), *found]))
+        number = open_windows(self._panes, held, self._watermark)
+        return {**super().gauges(), "windows_open": number}
 
     # -- rows ------------------------------------------------------------------------------------
 
@@ -183,3 +198,8 @@ class WindowJoin(PiecewiseOperator):
         found = np.concatenate([np.empty(0, np.int64), *panes])
         horizon = max((t.horizon for t in tables if t and t.horizon is not None), default=_BEGIN)
         return found[found >= horizon]
+
+
+def _panes(run: Run) -> Rows:
+    panes: Rows = run.frame[PANE].unique().to_numpy()
+    return panes

@@ -67,7 +67,13 @@ def test_a_series_that_is_gone_is_not_repeated() -> None:
     metrics.publish(status)
     now = EVERY_S
     metrics.publish(replace(status, splits=status.splits[:1]))
-    key = ("job", "requests"), ("step", "read"), ("split", "requests/1")
+    key = (
+        ("job", "requests"),
+        ("step", "read"),
+        ("split", "requests/1"),
+        ("topic", "requests"),
+        ("partition", "1"),
+    )
     assert math.isnan(gauges.values["raystream_source_lag_rows", frozenset(key)])
 
 
