@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -29,6 +30,7 @@ from raystream.runtime.collector import calm_collector
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.diary_book import DiaryBook
 from raystream.runtime.failure import failure_of
+from raystream.runtime.otlp import OtlpMetrics
 from raystream.runtime.pace_start import first_ahead
 from raystream.runtime.points import points_of
 from raystream.runtime.signals import stop_on_signals
@@ -384,10 +386,11 @@ def run_local(
         on_status: Called with each new status document.
         began: Called with the runtime before it runs.
     """
-    book = DiaryBook()
+    book, telemetry = DiaryBook(), OtlpMetrics(os.environ)
 
     def told(status: StatusDocument) -> None:
         book.take(status)
+        telemetry.publish(status)
         if on_status is not None:
             on_status(status)
 
@@ -407,3 +410,4 @@ def run_local(
             return outcome
     finally:
         book.end(outcome)
+        telemetry.end()

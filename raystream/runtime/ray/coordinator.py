@@ -28,6 +28,7 @@ from raystream.observe.status import StatusDocument
 from raystream.runtime.control import ControlLoop
 from raystream.runtime.diary_book import DiaryBook
 from raystream.runtime.failure import failure_of
+from raystream.runtime.otlp import OtlpMetrics
 from raystream.runtime.points import points_of
 from raystream.runtime.ray.exported_metrics import RayMetrics
 from raystream.runtime.ray.guard import NAMESPACE
@@ -40,7 +41,7 @@ from raystream.runtime.ray.logs import (
     read_everywhere,
     write_diary,
 )
-from raystream.runtime.ray.serialization import unpack_job
+from raystream.runtime.ray.serialization import TELEMETRY, unpack_job
 from raystream.runtime.ray.tails import gather
 from raystream.runtime.ray.watchdog import Lease, watch
 from raystream.runtime.ray.workers import RayWorkers
@@ -273,7 +274,9 @@ class Coordinator:
         writers = ThreadPoolExecutor(_SEGMENT_WRITERS, "raystream-segments")
         protocol = ThreadPoolExecutor(1, "raystream-protocol")
         copying = ThreadPoolExecutor(1, "raystream-savepoints")
-        book = DiaryBook()
+        os.environ.update({n: v for n, v in environment.items() if n.startswith(TELEMETRY)})
+        book, telemetry = DiaryBook(), OtlpMetrics(os.environ)
+        tell = publishing(write_diary(), RayMetrics().publish, telemetry.publish, book.take)
         workers = RayWorkers(job, packed, store, writers, environment)
         try:
             loop = ControlLoop(
@@ -283,7 +286,7 @@ class Coordinator:
                 SystemClock(),
                 protocol,
                 copying=copying,
-                publish=publishing(write_diary(), RayMetrics().publish, book.take),
+                publish=tell,
                 point=point,
             )
             workers.post = loop.post
@@ -295,6 +298,7 @@ class Coordinator:
             loop.past.logs(self._last_logs(workers))
             return outcome
         finally:
+            telemetry.end()
             workers.close()
             if self._loop is not None:
                 self._loop.refuse_all()

@@ -21,6 +21,9 @@ from raystream.native import SWITCH
 from raystream.runtime.log_format import VARIABLE
 from raystream.runtime.points import to_hand_on
 
+TELEMETRY = "OTEL_"
+"""Begins the names of OpenTelemetry's variables."""
+
 _JOB = "raystream job"
 _MOST_BYTES = 80 * 2**20
 """Ray's limit is 95 MiB; every subtask unpacks the job at each start."""
@@ -51,13 +54,14 @@ def environment_of_job(points: Mapping[str, str] | None = None) -> dict[str, str
     """Variables that every process of a job gets from its driver.
 
     The driver's brokers are used by all processes, even on a cluster started without them; the
-    same for its word about the native reader.
+    same for its word about the native reader, and for where OpenTelemetry's exporter sends.
 
     Args:
         points: Named points, for tests; None: those of this process.
     """
     names = (BOOTSTRAP_VARIABLE, SWITCH, VARIABLE)
     given = {name: value for name in names if (value := os.environ.get(name))}
+    given |= {name: value for name, value in os.environ.items() if name.startswith(TELEMETRY)}
     return {**given, **(to_hand_on(os.environ) if points is None else points)}
 
 

@@ -40,8 +40,9 @@ def _pipeline(kafka: Broker, storage: Path) -> rs.Pipeline:
     kafka.create_topic(source, 2)
     kafka.create_topic(sink, 1)
     producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    now = time.time_ns() // 10**6
     for n in range(10):
-        row = {"ip": f"a{n % 3}", "ts": (time.time_ns() // 10**6) - 500}
+        row = {"ip": f"a{n % 3}", "ts": now - 500 + n}
         producer.produce(source, json.dumps(row), partition=n % 2)
     assert producer.flush(20) == 0
     p = rs.Pipeline(unique("told"), checkpoint_storage=str(storage), checkpoint_interval="200ms")
@@ -78,7 +79,7 @@ def test_a_running_job_tells_every_name_with_its_labels(
 
     def look() -> None:
         until = time.monotonic() + 60
-        while not (said := re.search(r"page at (\S+)", capsys.readouterr().err)):
+        while not (said := re.search(r"page at (http\S+/)", capsys.readouterr().err)):
             assert time.monotonic() < until
             time.sleep(0.01)
         while time.monotonic() < until and not _complete(found):
