@@ -13,6 +13,7 @@ import click
 from raystream.cli import options
 
 if TYPE_CHECKING:
+    from raystream.errors import ConfigurationError
     from raystream.runtime.ray.logs import LogReader, Piece
 
 LOOK_S = 0.5
@@ -42,8 +43,9 @@ def add_log_verbs(app: click.Group) -> None:
 )
 @click.option(
     "--since",
-    metavar="DURATION",
-    help="The diary instead: what happened to the job since then (2h, 30m, 7d), over all its runs",
+    metavar="TIME",
+    help="The diary instead: what happened to the job since then, over all its runs: 2h, 30m, 7d "
+    "ago, or 2026-11-28, 2026-11-28T14:00+01:00",
 )
 @options.past_storage
 @options.address
@@ -101,22 +103,31 @@ def _diary(name: str, since: str, storage: str | None, *, as_json: bool) -> None
     from datetime import UTC, datetime
 
     from raystream.api.jobs.past import diary_of
-    from raystream.errors import ConfigurationError
+    from raystream.cli.since import since_ms
     from raystream.observe.json_form import to_json
-    from raystream.units import seconds
 
-    from_ms = time.time() * 1000 - seconds(since, "--since") * 1000
-    found = diary_of(name, int(from_ms), storage)
+    found = diary_of(name, since_ms(since, datetime.now(UTC)), storage)
     if as_json:
         print(json.dumps([{"job": name, **to_json(each)} for each in found], indent=1))
         return
     if not found:
-        what = f"nothing is known to have happened to {name} in the last {since}"
-        advice = "--checkpoint-storage URI, if its checkpoints are elsewhere; or a longer time"
-        raise ConfigurationError(what, what_to_do=advice)
+        raise _nothing(name, since, storage)
     for each in found:
         at = datetime.fromtimestamp(each.at_ms / 1000, UTC)
         print(f"{at:%Y-%m-%d %H:%M:%S}Z {each.text}")
+
+
+def _nothing(name: str, since: str, storage: str | None) -> ConfigurationError:
+    """What is said if the diary is empty: of a job that nobody knows, or of a quiet one."""
+    from raystream.api.jobs.past import past_of
+    from raystream.errors import ConfigurationError
+
+    if past_of(name, storage):
+        what = f"nothing has happened to {name} since {since}"
+        return ConfigurationError(what, what_to_do="name an earlier time")
+    what = f"no run of {name} is known"
+    advice = "`raystream list --all` shows the jobs; --checkpoint-storage URI names their storage"
+    return ConfigurationError(what, what_to_do=advice)
 
 
 def _of_ray(name: str, lines: int) -> list[Piece]:

@@ -28,6 +28,7 @@ from raystream.graph.windows import (
     Tumbling,
     Window,
 )
+from raystream.job.facts import without_credentials
 from raystream.operators.call import (
     OTHER_STREAMS,
     Call,
@@ -84,6 +85,8 @@ class _Writer:
     def _header(self) -> str:
         settings = self._pipeline.settings
         given = {name: getattr(settings, name) for name in _DEFAULTS}
+        if settings.checkpoint_storage is not None:
+            given["checkpoint_storage"] = without_credentials(settings.checkpoint_storage)
         changed = {n: v for n, v in given.items() if v != _DEFAULTS[n]}
         words = {n: _time(v) if n in _DURATIONS else _plain(v) for n, v in changed.items()}
         return _call("rs.Pipeline", [_literal(self._pipeline.name)], words, "p = ")

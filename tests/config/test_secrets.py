@@ -33,6 +33,7 @@ sinks:
   out: {{kafka: {{bootstrap_servers: "k:9092", topic: out}}}}
 """
 STEP = "filter: ts > 1"
+STORAGE = 'checkpoint: {storage: "${STORAGE}"}\n'
 
 
 def loaded(
@@ -125,3 +126,14 @@ def test_lint_is_content_with_references(tmp_path: Path) -> None:
     for password in ("${secret:CANARY}", "env:KAFKA_PASSWORD", "file:/run/secrets/kafka"):
         found = lint(loaded(tmp_path, password=password).document)
         assert not [problem for problem in found if "secret" in problem.message]
+
+
+def test_credentials_in_the_address_of_the_storage_are_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text(FILE.format(password="x", user="app", step=STEP) + STORAGE)
+    compiled = load(
+        str(path), Loading(environment={"STORAGE": f"s3://key:{CANARY}@bucket/x?t={CANARY}"})
+    )
+    told = to_python(compiled.pipeline) + compiled.pipeline.explain()
+    assert "s3://bucket/x" in told
+    assert CANARY not in told

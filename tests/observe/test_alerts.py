@@ -42,8 +42,18 @@ def _check(expression: str, legend: str = "") -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_an_alert_asks_for_what_is_there_and_has_a_runbook(rule: dict[str, Any]) -> None:
     _check(rule["expr"])
-    page = (CONFIGS.parent / "docs" / "page.md").read_text()
-    assert f"| `{rule['alert']}` |" in page
+    for document in ("page.md", "deploying.md"):
+        text = (CONFIGS.parent / "docs" / document).read_text()
+        assert f"| `{rule['alert']}` |" in text
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_each_rule_is_tried_quiet_and_firing(rule: dict[str, Any]) -> None:
+    (suite,) = yaml.safe_load((CONFIGS / "prometheus" / "alerts_test.yaml").read_text())["tests"]
+    tried = [t for t in suite["alert_rule_test"] if t["alertname"] == rule["alert"]]
+    assert {bool(each.get("exp_alerts")) for each in tried} == {False, True}
+    fed = {series["series"].partition("{")[0] for series in suite["input_series"]}
+    assert set(re.findall(r"raystream_\w+", rule["expr"])) <= fed
 
 
 def test_the_dashboard_asks_for_what_is_there_in_the_order_of_the_page() -> None:

@@ -105,4 +105,7 @@ def test_logs_since_tells_it_after_the_end(tmp_path: Path) -> None:
     assert "the run has ended: finished" in done.out
     later = raystream("logs", "nobody", "--since", "2h", "--checkpoint-storage", str(tmp_path))
     assert later.code == 2
-    assert "nothing is known to have happened to nobody" in later.err
+    assert "no run of nobody is known" in later.err
+    quiet = raystream("logs", "told", "--since", "0s", "--checkpoint-storage", str(tmp_path))
+    assert quiet.code == 2
+    assert "nothing has happened to told since 0s" in quiet.err

@@ -17,6 +17,7 @@ from typing import Any
 import ray
 
 from raystream.errors import ConfigurationError
+from raystream.job.facts import without_credentials
 from raystream.runtime.ray import internals
 from raystream.runtime.ray.addresses import may_be_same
 from raystream.runtime.ray.private_ray import only_loopback, start_private_ray
@@ -248,7 +249,8 @@ def _check_reachable(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=_JOIN_SECONDS).close()
     except OSError as error:
-        what = f"no Ray cluster answers at {address}: {error.strerror or error}"
+        shown = without_credentials(address)
+        what = f"no Ray cluster answers at {shown}: {error.strerror or error}"
         advice = "check the address and that it runs; `run` without one starts a Ray of its own"
         raise ConfigurationError(what, what_to_do=advice) from None
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.exit_codes import ExitCode
+from raystream.job.facts import without_credentials
 from raystream.runtime.ray.cluster import started_head, use_token_if_there_is_one
 from raystream.runtime.ray.working_dir import check_working_dir
 
@@ -149,7 +150,8 @@ def _check_reachable(address: str) -> None:
     try:
         socket.create_connection((parts.hostname, parts.port), timeout=_REACH_SECONDS).close()
     except OSError as error:
-        what = f"no Ray cluster answers at {address}: {error.strerror or error}"
+        shown = without_credentials(address)
+        what = f"no Ray cluster answers at {shown}: {error.strerror or error}"
         raise ConfigurationError(what, what_to_do="check the address and that it runs") from None
 
 
