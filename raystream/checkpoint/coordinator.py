@@ -122,6 +122,13 @@ class CheckpointCoordinator:
         """Subtasks that have not acked the running checkpoint."""
         return [] if self._pending is None else sorted(self._subtasks - set(self._pending.acks))
 
+    def due(self, now: float) -> float:
+        """When a tick triggers or fails a checkpoint, monotonic s, if no event comes before."""
+        if self._now is None:
+            return now
+        pending = self._pending
+        return self._due if pending is None else pending.triggered + self._settings.timeout_s
+
     def handle(self, event: Event) -> list[Command]:
         """Handle one event and return the commands to perform, in order."""
         if self._over:

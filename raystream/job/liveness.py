@@ -83,6 +83,13 @@ class Liveness:
         self._last_ping = now
         return True
 
+    def due(self) -> float:
+        """When a tick is needed, monotonic s: a ping, a limit, or a sign that we are not frozen."""
+        ticked = self._last_tick
+        soon = float("-inf") if ticked is None else ticked + self._timeout / 4
+        limits = (heard + self.limit(subtask) for subtask, heard in self._heard.items())
+        return min(soon, self._last_ping + self.ping_interval, min(limits, default=soon))
+
     def silent(self, now: float) -> tuple[SubtaskId, ...]:
         """Subtasks over their limit, sorted."""
         late = (s for s, heard in self._heard.items() if now - heard > self.limit(s))

@@ -37,10 +37,15 @@ from raystream.job.savepoints import Savepoints
 from raystream.job.spec import JobSpec
 from raystream.job.states.ended import Ended, failed
 from raystream.job.states.recovering import Recovering
+from raystream.job.states.running import Running
 from raystream.job.states.state import State, Step
+from raystream.job.states.stopping import Stopping
 from raystream.time.alignment import Groups
 
 PUBLISH_INTERVAL_S = 0.5
+
+LONGEST_CALM_S = 0.25
+"""Longest time between two ticks, seconds."""
 
 LAST_COMMIT_LIMIT_S = 20.0
 """How long storage may be silent when the job is to stop, seconds; otherwise without limit."""
@@ -117,6 +122,14 @@ class JobMachine:
             context.turns.ended()
         commands = self._dispatch(event)
         return commands if self.over else [*commands, *context.turns.next()]
+
+    def due(self) -> float:
+        """When the next tick may have something to do, monotonic s; any event may change it."""
+        now = self.context.now
+        if not isinstance(self.state, Running | Stopping):
+            return now
+        publish = self._published + PUBLISH_INTERVAL_S
+        return min(now + LONGEST_CALM_S, publish, self.context.liveness.due(), self.state.due(now))
 
     @property
     def over(self) -> bool:

@@ -39,6 +39,7 @@ from raystream.plan.physical import StepSpec
 from raystream.runtime.aligned import AlignedReading
 from raystream.runtime.element import Element
 from raystream.runtime.emit_lag import EmitLag
+from raystream.runtime.empty_polls import EmptyPolls
 from raystream.runtime.origins import Origins, rejects
 from raystream.runtime.pace import BATCH_ROWS
 from raystream.runtime.row_order import RowOrder
@@ -57,9 +58,6 @@ BARREN_ROWS = 64
 
 BATCH_SECONDS = 0.05
 """A batch is emitted at this age, if it has not reached its size before."""
-
-EMPTY_POLL_SECONDS = 0.005
-"""Pause after an empty poll."""
 
 
 class SourceInput:
@@ -119,6 +117,7 @@ class SourceInput:
         self._barren = 0
         self._since = 0.0
         self._quiet_until: float | None = None
+        self._empty = EmptyPolls()
         self._drained = False
         self._ended = False
         self._checkpoints: dict[int, dict[SplitId, Position]] = {}
@@ -181,6 +180,7 @@ class SourceInput:
             chunk = self._reader.poll(self._asked())
         if chunk is not None:
             self._quiet_until = None
+            self._empty.came()
             self._collect(chunk)
         else:
             self._nothing_came()
@@ -361,7 +361,7 @@ class SourceInput:
         if not self._may_grow and self._reader.finished():
             self._end(close_windows=True)
             return
-        self._quiet_until = now + EMPTY_POLL_SECONDS
+        self._quiet_until = now + self._empty.pause(now)
 
     def _aged(self) -> bool:
         return bool(self._frames) and self._ctx.clock.now() - self._since >= BATCH_SECONDS

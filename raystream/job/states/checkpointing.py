@@ -64,6 +64,10 @@ class Checkpointing:
                 return self.stop(context)
         return self, []
 
+    def due(self, now: float) -> float:
+        """When the coordinator needs the next tick, monotonic s; `now` if it has seen none."""
+        return now if self.coordinator is None else self.coordinator.due(now)
+
     def stop(self, context: JobContext) -> Step:
         """Handle a request to stop or drain."""
         raise NotImplementedError

@@ -91,7 +91,8 @@ class RayWorkers:
         self.share = 0.0
         self._job, self._job_bytes = job, job_bytes
         self._environment = dict(environment or {})
-        self._writer = SegmentWriter(job, store, background)
+        here = str(ray.get_runtime_context().get_node_id())
+        self._writer = SegmentWriter(job, store, background, here)
         self._main_thread = MainThread(self._broken)
         self._actors = Actors(self._main_thread, len(job.plan.chains))
         self._pool = WorkerPool(len(job.plan.subtasks()))
@@ -354,7 +355,8 @@ class RayWorkers:
             self._all.append(process)
 
     def _warm_up(self, attempt: int) -> None:
-        if attempt == self._attempt and not self._pool.ending:
+        elsewhere = len(self._actors.listed) > 1
+        if elsewhere and attempt == self._attempt and not self._pool.ending:
             self._writer.warm_up()
 
     def _keep_a_spare(self, attempt: int) -> None:

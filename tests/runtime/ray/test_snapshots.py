@@ -67,12 +67,12 @@ class Puller:
         self.writer = SegmentWriter(job, self.store, ThreadPoolExecutor(2))
         self.actor = _remote(num_cpus=0)(Streams).remote(self.request)
 
-    def pull(self, checkpoint: int, *segments: Segment) -> Any:
+    def pull(self, checkpoint: int, *segments: Segment, node: str = "") -> Any:
         ray.get(self.actor.hold.remote(*segments))
         pull = SnapshotPull(
             5,
             checkpoint,
-            {ME: Streamer(self.actor, "")},
+            {ME: Streamer(self.actor, node)},
             self.registry,
             self.writer,
             self.events.put,
@@ -103,6 +103,39 @@ def test_small_and_large_segments_become_durable_and_are_uploaded_once(puller: P
     assert kept[:2] == first.ack.steps["count"].segments
     assert read_segment(puller.store, kept[2]).frame["n"].to_list() == [4]
     ray.kill(puller.actor)
+
+
+def test_what_is_on_this_node_is_written_without_another_process(
+    puller: Puller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = str(ray.get_runtime_context().get_node_id())
+    puller.writer = SegmentWriter(puller.request.job, puller.store, ThreadPoolExecutor(2), node)
+    monkeypatch.setattr(puller.writer, "there", lambda *_: pytest.fail("a task was started"))
+    first = puller.pull(1, SMALL, LARGE, node=node)
+    assert puller.rows(first.ack) == [3, 200_000]
+    more = [Segment(f"6-{index}", LARGE.frame) for index in range(5)]  # than are written at once
+    assert puller.rows(puller.pull(2, *more, node=node).ack) == [200_000] * 5
+    (gone,) = puller.store.list("state/a5/count/0/6-3")
+    puller.store.delete([gone])
+    puller.store.create(gone, b"of somebody else")
+    again = [Segment("6-3", LARGE.frame.with_columns(m=1))]
+    puller.actor = _remote(num_cpus=0)(Streams).remote(puller.request)
+    failed = puller.pull(3, *again, node=node)
+    assert isinstance(failed, Died)
+    assert "another segment has this key" in failed.failure.message
+
+
+def test_huge_segments_and_those_of_other_nodes_get_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("raystream.runtime.ray.snapshots.cpus", lambda: 2)
+    job = counting(tmp_path)
+    store = job_store(job.checkpoint.storage, job.name)
+    writer = SegmentWriter(job, store, ThreadPoolExecutor(1), "here")
+    assert writer.may_here(1_000_000, "here")
+    assert not writer.may_here(100_000_000, "here")
+    assert not writer.may_here(1_000_000, "there")
+    assert not writer.may_here(1_000_000, "")
 
 
 def test_a_failure_in_the_stream_is_an_event(puller: Puller) -> None:
