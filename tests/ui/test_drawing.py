@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from raystream.observe.flow import SampleStatus
+from raystream.observe.history import Point
 from raystream.observe.status import StatusDocument
 from raystream.observe.stuck import StuckFunction
 from raystream.ui.document import Seen, detail, summary
@@ -50,11 +51,14 @@ def drawn() -> dict[str, Any]:
         replace(split, watermark_ms=ms)
         for split, ms in zip(slow.status.splits, (2**63 - 1, -(2**63), None, 0), strict=True)
     ))  # fmt: skip
+    gap = tuple(Point(now - 1000 * ago, 5.0) for ago in (300, 295, 290, 10, 5, 0))
+    alone = replace(slow.status, splits=slow.status.splits[3:])
     bare = StatusDocument("bare", "recovering")
     of = {name: detail(each, now) for name, each in seen.items()}
     of["silent"] = detail(slow, now + 90_000)
     for name, status in {"twins": beside, "evil": evil, "times": times, "bare": bare}.items():
         of[name] = detail(Seen(status, None, now), now)
+    of["gap"] = detail(Seen(alone, None, now, history=gap), now)
     of["missing"] = {"missing": True, "trouble": "", "sent_ms": now}
     rows = [summary(each, now) for each in seen.values()]
     fifty = [{**rows[n % len(rows)], "job": f"sale-{n}"} for n in range(50)]
@@ -125,6 +129,16 @@ def test_times_beyond_the_calendar_are_said_in_words() -> None:
     assert text("times", "open").startswith("Why is the window open?the beginning: ")
     assert "the end" in text("times", "open")
     assert "1970-01-01 00:00:00Z" in text("times", "open")
+
+
+def test_a_line_has_a_gap_where_nobody_looked() -> None:
+    assert drawn()["gap"]["strokes"] == [2]
+    assert drawn()["sale-totals"]["strokes"][0] == 1
+
+
+def test_a_split_delays_the_watermark_only_where_others_wait_for_it() -> None:
+    assert "delays the watermark" in text("requests-per-minute", "open")
+    assert "delays the watermark" not in text("gap", "open")
 
 
 def test_lists_of_no_job_one_and_fifty() -> None:

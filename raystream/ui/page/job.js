@@ -118,18 +118,18 @@ function showCulprit() {
 
 const FIRST_SPLITS = 12, MOST_SPLITS = 300;
 function open({ status, waiting }) {
-  const running = !status.outcome;
+  const running = !status.outcome, several = status.splits.filter((split) => !split.idle).length > 1;
   const order = [...status.splits].sort((a, b) => a.idle - b.idle || b.holds_back - a.holds_back || (a.watermark_ms ?? 0) - (b.watermark_ms ?? 0));
   const more = order.slice(FIRST_SPLITS, MOST_SPLITS);
   const sentence = waiting || (running ? "every window up to here is closed" : "the watermark when it ended");
   return [
     el("p", { class: "words told" }, time(status.watermark_ms), `: ${sentence}`),
-    order.length ? splits(order.slice(0, FIRST_SPLITS), running) : null,
-    more.length ? fold("more", false, el("summary", { class: "soft" }, `and ${order.length - FIRST_SPLITS} more`), splits(more, running)) : null,
+    order.length ? splits(order.slice(0, FIRST_SPLITS), running, several) : null,
+    more.length ? fold("more", false, el("summary", { class: "soft" }, `and ${order.length - FIRST_SPLITS} more`), splits(more, running, several)) : null,
   ];
 }
-function splits(some, running) {
-  const why = (split) => (split.silent && running ? `${split.silent} does not answer` : split.idle ? "idle" : split.holds_back && running ? "delays the watermark" : "");
+function splits(some, running, several) {
+  const why = (split) => (split.silent && running ? `${split.silent} does not answer` : split.idle ? "idle" : split.holds_back && several && running ? "delays the watermark" : "");
   return table(["split", "watermark", ["not read yet", "number"], ["age", "number"], ""], some.map((split) => [
     el("span", { class: split.idle ? "idle" : undefined }, split.split), el("span", { class: split.idle ? "idle" : undefined }, time(split.watermark_ms)),
     [count(split.lag_rows), "number"], [seconds(split.lag_seconds), "number"], [el("span", { class: split.silent ? "bad" : split.idle ? "idle" : "fair" }, why(split)), "wide"]]));

@@ -51,7 +51,7 @@ export function time(ms) {
   return el("time", { datetime: then.toISOString(), title: `${then.toLocaleString()} on your clock` }, text);
 }
 
-const SPAN_MS = 15 * 60000;
+const SPAN_MS = 15 * 60000, GAP_MS = 20000;
 export function sparkline(points, key, words) {
   const known = points.filter((point) => typeof point[key] === "number");
   const drawn = svg("svg", { viewBox: "0 0 180 34", preserveAspectRatio: "none", role: "img" },
@@ -61,8 +61,10 @@ export function sparkline(points, key, words) {
   drawn.append(svg("title", {}, drawn.getAttribute("aria-label")));
   if (known.length < 2) return drawn;
   const last = points[points.length - 1].at_ms;
-  let path = "", open = false;
+  let path = "", open = false, before = 0;
   for (const point of points) {
+    if (point.at_ms - before > GAP_MS) open = false; // nobody knows what was between
+    before = point.at_ms;
     if (typeof point[key] !== "number") { open = false; continue; }
     path += `${open ? "L" : "M"}${(180 - (last - point.at_ms) / SPAN_MS * 180).toFixed(1)} ${(32 - Math.max(0, point[key]) / most * 30).toFixed(1)}`;
     open = true;

@@ -18,7 +18,7 @@ function drawn(draw, documents) {
     clear();
     delete main.dataset.job;
     draw(told, "http://localhost/");
-    return { title: document.title, same: patched === shown(), sections: sections(), tags: [...new Set(main.all.map((each) => each.nodeName))], culprits: main.querySelectorAll(".culprit").length, bars: main.querySelectorAll(".bar").length };
+    return { title: document.title, same: patched === shown(), sections: sections(), tags: [...new Set(main.all.map((each) => each.nodeName))], culprits: main.querySelectorAll(".culprit").length, bars: main.querySelectorAll(".bar").length, strokes: main.querySelectorAll(".line").map((each) => each.getAttribute("d").split("M").length - 1) };
   });
 }
 const jobs = drawn(job, asked.jobs);
