@@ -189,7 +189,11 @@ class Page:
         seen = self._watcher.seen.get(request.match_info["job"])
         if seen is None:
             return {"missing": True, "trouble": self._watcher.trouble, "sent_ms": self._clock()}
-        return detail(seen, self._clock())
+        try:
+            return detail(seen, self._clock())
+        except Exception as error:  # noqa: BLE001 - else the stream ends, and nobody knows why
+            trouble = f"the page failed: {told(error)}"
+            return {"missing": True, "trouble": trouble, "sent_ms": self._clock()}
 
     async def _rows(self, request: web.Request) -> web.Response:
         """Rows of a step since the marks that the answer before gave."""
@@ -243,6 +247,8 @@ async def _answered(request: web.Request, handler: _Handler) -> web.StreamRespon
         return await handler(request)
     except web.HTTPException as error:
         return _error(error.status, error.reason)
+    except Exception as error:  # who looks has to know that it is the page that is wrong
+        return _error(500, f"the page failed: {told(error)}")
 
 
 def _error(status: int, what: str) -> web.Response:

@@ -228,6 +228,29 @@ def test_the_cookie_does_not_hold_the_token_and_pages_of_one_host_do_not_share_i
     _with(_page(_Jobs(running()), "secret"), use)
 
 
+def test_a_document_that_cannot_be_shown_is_told_and_the_stream_goes_on() -> None:
+    broken = replace(running(), steps=(object(),))  # type: ignore[arg-type]
+
+    async def use(client: TestClient[Any, Any]) -> None:
+        stream = await client.get("/api/v1/jobs/requests/events")
+        line = await stream.content.readline()
+        told = json.loads(line.removeprefix(b"data: "))
+        assert told["trouble"].startswith("the page failed: AttributeError")
+        stream.close()
+        answer = await client.get("/api/v1/jobs/requests")
+        assert answer.status == 500
+        assert (await answer.json())["error"].startswith("the page failed: AttributeError")
+
+    async def run() -> None:
+        page = _page(_Jobs(broken))
+        async with TestClient(TestServer(page.app(), host="127.0.0.1")) as client:
+            while not page._watcher.seen:
+                await asyncio.sleep(0.01)
+            await use(client)
+
+    asyncio.run(run())
+
+
 def test_numbers_that_json_does_not_know_do_not_break_the_page() -> None:
     job = running()
     odd = replace(job, uptime_s=float("nan"), oldest_transaction_s=float("inf"))

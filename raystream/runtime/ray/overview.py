@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import ray
 
 from raystream.errors import ConfigurationError
+from raystream.observe.older import completed
 from raystream.observe.status import StatusDocument
 from raystream.runtime.ray.cluster import look_at_private
 from raystream.runtime.ray.entry import find, names
@@ -89,7 +90,7 @@ def statuses() -> list[StatusDocument]:
 
 def _status(name: str, status: Any, outcome: Any) -> StatusDocument:
     try:
-        told = _get(status, timeout=0) or StatusDocument(name, "recovering")
+        told = completed(_get(status, timeout=0)) or StatusDocument(name, "recovering")
         ended = _get(outcome, timeout=0)
     except ray.exceptions.RayError:  # it is frozen, or being restarted
         return StatusDocument(name, "silent")

@@ -10,6 +10,7 @@ import ray
 
 from raystream.errors import ConfigurationError, RaystreamError
 from raystream.graph.nearest import did_you_mean
+from raystream.observe.older import completed
 from raystream.runtime import registry
 from raystream.runtime.ray import entry, supervised
 from raystream.runtime.ray.asked import LOOK_S, PATIENCE_S, Asked, Gone
@@ -94,7 +95,7 @@ class RemoteJob:
         """Wait in steps, since `ray.get` may not notice an interrupt."""
         while not ray.wait([ref], timeout=LOOK_S)[0]:
             pass
-        return _get(ref)
+        return completed(_get(ref))
 
     def _method(self, name: str) -> Any:
         found = getattr(self._actor(), name, None)
