@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from raystream.data.frames import narrowed
 from raystream.data.keys import canonical_type
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def row_hashes(frame: pl.DataFrame, keys: Sequence[str]) -> pl.Series:
         frame: Rows with the key columns.
         keys: Names of the key columns, in the order of the key; at least one.
     """
-    columns = frame.select(keys)
+    columns = narrowed(frame, keys)
     casts = [
         pl.col(name).cast(kind)
         for name, was in columns.schema.items()

@@ -151,14 +151,15 @@ class Fold:
             order: Rows of `frame`, group by group.
             begins: begins[i]: order[i] is the first row of a group.
         """
-        starts = np.flatnonzero(begins)
+        starts, types = np.flatnonzero(begins), frame.schema
         columns: dict[str, pl.Series] = {}
         for name, way in self._ways.items():
             numbers = _numbers(way, frame[name]) if isinstance(way, str) else None
             if numbers is not None:
                 with np.errstate(all="ignore"):  # as Polars: inf - inf is NaN
                     folded = _UFUNC[str(way)].reduceat(numbers[order], starts)
-                columns[name] = pl.Series(name, folded).cast(frame.schema[name])
+                made = pl.Series(name, folded)
+                columns[name] = made if made.dtype == types[name] else made.cast(types[name])
         others = {n: w for n, w in self._ways.items() if n not in columns}
         if others:
             columns |= _grouped(frame, order, begins, others)

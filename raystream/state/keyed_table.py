@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from raystream.data.frames import constant, gathered, narrowed
 from raystream.state.keys import (
     Hashes,
     Mask,
@@ -77,6 +78,7 @@ class KeyedTable(SweptRuns):
         super().__init__(keys, schema, prefix, policy)
         self._values = [name for name in schema if name not in keys]
         self._time = time
+        self._none = pl.DataFrame(schema={**schema, GONE: pl.Boolean()})
 
     def put(self, rows: pl.DataFrame) -> None:
         """Replace all rows of the keys of these rows."""
@@ -102,17 +104,17 @@ class KeyedTable(SweptRuns):
             keys: Rows with the key columns; keys may repeat.
             columns: Requested value columns; None: all.
         """
-        keys = keys.select(self.keys)
+        keys = narrowed(keys, self.keys)
         hashes = key_hashes(keys, self.keys, self._policy.hash_bits)
         wanted = self._wanted(columns)
         who, rows = self._newest_with_hash(hashes, wanted)
-        equal = same_keys(rows, keys[who], self.keys)
+        equal = same_keys(rows, gathered(keys, who), self.keys)
         if not equal.all():
             who, rows = self._told_apart(keys, hashes, who, rows, equal)
         live = self._live(rows)
         if live is not None:
             who, rows = who[live], rows.filter(pl.Series(live))
-        return who, rows.select(self._plain(columns))
+        return who, narrowed(rows, self._plain(columns))
 
     def get(self, keys: pl.DataFrame) -> tuple[Mask, pl.DataFrame]:
         """Whether each key is known, and its row (the last of several); nulls if it is not."""
@@ -127,7 +129,7 @@ class KeyedTable(SweptRuns):
     def scan(self) -> pl.DataFrame:
         """All rows."""
         self.compact()
-        rows = pl.concat([run.frame for run in self.runs]) if self.runs else self._empty()
+        rows = pl.concat([run.frame for run in self.runs]) if self.runs else self._none
         live = self._live(rows)
         rows = rows if live is None else rows.filter(pl.Series(live))
         return rows.select(self._plain(None))
@@ -146,7 +148,7 @@ class KeyedTable(SweptRuns):
         for hits in found:
             left[hits.asked] = False
         asked = asked if not found else asked[left[asked]]
-        return _gathered([*found, *self._in_pieces(asked, hashes[asked])], self._empty(), wanted)
+        return _gathered([*found, *self._in_pieces(asked, hashes[asked])], self._none, wanted)
 
     def _in_young(self, asked: Rows, needles: Hashes) -> Iterator[_Hits]:
         """Keys that the younger runs have, by rising hashes, each in the youngest of them."""
@@ -206,7 +208,8 @@ class KeyedTable(SweptRuns):
         return live
 
     def _known(self, rows: pl.DataFrame) -> pl.DataFrame:
-        return rows.select(*self.schema, pl.lit(value=False).alias(GONE))
+        alive = constant(GONE, False, pl.Boolean(), rows.height)
+        return narrowed(rows, self.schema).hstack([alive])
 
     def _plain(self, columns: Sequence[str] | None) -> list[str]:
         return [*self.keys, *(self._values if columns is None else columns)]
@@ -214,9 +217,6 @@ class KeyedTable(SweptRuns):
     def _wanted(self, columns: Sequence[str] | None) -> list[str]:
         time = [self._time] if self._time and self.horizon is not None else []
         return list(dict.fromkeys([*self._plain(columns), GONE, *time]))
-
-    def _empty(self) -> pl.DataFrame:
-        return pl.DataFrame(schema={**self.schema, GONE: pl.Boolean()})
 
     # --- merges
 
@@ -294,7 +294,7 @@ def _gathered(found: Sequence[_Hits], empty: pl.DataFrame, wanted: Sequence[str]
         whose.append(asked)
         rows.append(row)
     index = pl.Series(np.concatenate(rows).astype(np.uint32))  # one: each costs 20 us
-    frames, first = [empty.select(wanted)], 0
+    frames, first = [narrowed(empty, wanted)], 0
     for hits, row in zip(found, rows[1:], strict=True):
         frames.append(hits.run.columns(wanted)[index.slice(first, len(row))])
         first += len(row)
@@ -305,4 +305,4 @@ def _in_order(whose: Sequence[Rows], frames: Sequence[pl.DataFrame]) -> Found:
     """Needles rise; rows of a needle keep their order. One chunk: gathers are faster."""
     who = np.concatenate(whose)
     by = stable_order_small(who)
-    return who[by], pl.concat(frames, rechunk=True)[by]
+    return who[by], gathered(pl.concat(frames, rechunk=True), by)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from raystream.data.frames import gathered, replaced
 from raystream.data.segment import Segment
 from raystream.state.keys import Hashes, Rows, key_hashes, ordered_by, stable_order
 from raystream.state.memory import StateMemory
@@ -162,7 +163,8 @@ class SortedRuns(ABC):
             order = ordered_by(order, buckets)
             buckets = buckets[order]
         hashes = hashes[order]
-        return Run.of(frame[order].with_columns(pl.Series(HASH, hashes)), hashes, buckets)
+        rows = replaced(gathered(frame, order), [pl.Series(HASH, hashes)])
+        return Run.of(rows, hashes, buckets)
 
     def _settle(self, added: int) -> None:
         """Merge what is due after so many rows were added."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import polars as pl
 
+from raystream.data.frames import gathered, narrowed
 from raystream.state.keys import Hashes, Rows, expand, key_hashes, same_keys, stable_order
 from raystream.state.run import DEFAULT, Run, RunPolicy
 from raystream.state.sorted_runs import SortedRuns, merge_order
@@ -53,7 +54,7 @@ class TimeTable(SortedRuns):
     def append(self, rows: pl.DataFrame) -> None:
         """Add rows."""
         if rows.height:
-            self._add(self._in_time(self._sorted(rows.select(*self.schema))))
+            self._add(self._in_time(self._sorted(narrowed(rows, self.schema))))
 
     def fetch(self, keys: pl.DataFrame, low: Rows, high: Rows) -> Found:
         """The rows of key i with low[i] <= time <= high[i].
@@ -63,17 +64,23 @@ class TimeTable(SortedRuns):
             low: i64[n].
             high: i64[n].
         """
-        keys = keys.select(self.keys)
+        keys, names = narrowed(keys, self.keys), list(self.schema)
         hashes = key_hashes(keys, self.keys, self._policy.hash_bits)
         order = stable_order(hashes)
-        low, high = self._above_horizon(low[order]), high[order]
-        whose, frames = [np.empty(0, np.int64)], [pl.DataFrame(schema=self.schema)]
+        low, high, hashes = self._above_horizon(low[order]), high[order], hashes[order]
+        whose: list[Rows] = []
+        frames: list[pl.DataFrame] = []
         for run in self.runs if keys.height else ():
-            for who, row in self._hits(run, hashes[order], low, high):
-                whose.append(order[who])
-                frames.append(run.frame.select(*self.schema)[row])
-        who, rows = np.concatenate(whose), pl.concat(frames, rechunk=True)
-        equal = same_keys(rows, keys[who], self.keys)
+            for who, row in self._hits(run, hashes, low, high):
+                if len(who):
+                    whose.append(order[who])
+                    frames.append(gathered(run.columns(names), row))
+        if not frames:
+            return np.empty(0, np.int64), pl.DataFrame(schema=self.schema)
+        one = len(frames) == 1
+        who = whose[0] if one else np.concatenate(whose)
+        rows = frames[0] if one else pl.concat(frames, rechunk=True)
+        equal = same_keys(rows, gathered(keys, who), self.keys)
         return (who, rows) if equal.all() else (who[equal], rows.filter(pl.Series(equal)))
 
     def select(self, low: int, high: int, most: int) -> Iterator[pl.DataFrame]:

@@ -10,10 +10,8 @@ import polars as pl
 
 from raystream.data.batch import TIME
 from raystream.data.changes import CHANGE, RowKind
-from raystream.ids import HIDDEN
-from raystream.state.keys import Mask, Rows
-
-_AT = f"{HIDDEN}at"
+from raystream.data.frames import gathered, narrowed, replaced
+from raystream.state.keys import Mask, Rows, stable_order_small
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,35 +65,33 @@ def difference(
     before, after = was.places(number), now.places(number)
     existed, exists = before >= 0, after >= 0
     same = existed & exists
-    left, right = was.frame[before[same]], now.frame[after[same]]
-    same[same] = _equal(left, right, values)
-    gone, fresh = existed & ~same, exists & ~same
-    columns = [*keys, *values]
-    old = was.frame.select(columns)[before[gone]]
-    new = now.frame.select(columns)[after[fresh]]
-    kinds = (
-        np.where(exists[gone], RowKind.UPDATE_BEFORE, RowKind.DELETE),
-        np.where(existed[fresh], RowKind.UPDATE_AFTER, RowKind.INSERT),
-    )
-    rows = [
-        _marked(old, kinds[0], was.time.gather(before[gone]), np.flatnonzero(gone)),
-        _marked(new, kinds[1], now.time.gather(after[fresh]), np.flatnonzero(fresh)),
-    ]
+    same[same] = _equal(was.frame, before[same], now.frame, after[same], values)
+    gone, fresh = np.flatnonzero(existed & ~same), np.flatnonzero(exists & ~same)
+    order = stable_order_small(np.concatenate([gone, fresh]))
+    kinds = np.concatenate(
+        [
+            np.where(exists[gone], RowKind.UPDATE_BEFORE, RowKind.DELETE),
+            np.where(existed[fresh], RowKind.UPDATE_AFTER, RowKind.INSERT),
+        ]
+    )[order].astype(np.int8)
+    both = pl.concat([narrowed(each.frame, [*keys, *values]) for each in (was, now)], rechunk=True)
+    rows = np.concatenate([before[gone], after[fresh] + was.frame.height])[order]
+    moments = pl.concat([was.time.alias(TIME), now.time.alias(TIME)]).gather(rows)
     times = now.time
     if same.any():
         times = times.scatter(after[same], was.time.gather(before[same]))
-    return Difference(pl.concat(rows).sort(_AT, maintain_order=True).drop(_AT), times)
+    return Difference(replaced(gathered(both, rows), [moments, pl.Series(CHANGE, kinds)]), times)
 
 
-def _equal(left: pl.DataFrame, right: pl.DataFrame, values: Sequence[str]) -> Mask:
-    if not left.height:
+def _equal(
+    was: pl.DataFrame, before: Rows, now: pl.DataFrame, after: Rows, values: Sequence[str]
+) -> Mask:
+    if not len(before):
         return np.zeros(0, np.bool_)
-    equal = [left[name].eq_missing(right[name]) for name in values]
-    found: Mask = pl.select(pl.all_horizontal(equal)).to_series().to_numpy()
+    left, right = gathered(narrowed(was, values), before), gathered(narrowed(now, values), after)
+    found = np.ones(len(before), np.bool_)
+    for one, other in zip(left.get_columns(), right.get_columns(), strict=True):
+        nulls = one.null_count() + other.null_count()
+        plain = not nulls and not one.dtype.is_nested() and one.dtype != pl.Object
+        found &= (one == other if plain else one.eq_missing(other)).to_numpy()
     return found
-
-
-def _marked(rows: pl.DataFrame, kinds: Rows, times: pl.Series, at: Rows) -> pl.DataFrame:
-    return rows.with_columns(
-        times.alias(TIME), pl.Series(CHANGE, kinds, pl.Int8()), pl.Series(_AT, at, pl.Int64())
-    )

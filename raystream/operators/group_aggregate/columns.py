@@ -38,10 +38,12 @@ def by_of(step: GroupAggregate) -> list[str]:
     return list(step.keys) or [ALL]
 
 
-def partials_of(step: GroupAggregate, aggregation: Aggregation, rows: pl.DataFrame) -> pl.DataFrame:
-    """A row of partials per key of rows that have their values."""
+def partials_of(
+    step: GroupAggregate, aggregation: Aggregation, rows: pl.DataFrame, *apart: pl.Expr
+) -> pl.DataFrame:
+    """A row of partials per key (and value of `apart`) of rows that have their values."""
     by: list[str | pl.Expr] = [*step.keys] or [pl.lit(0, pl.Int8()).alias(ALL)]
-    return aggregation.partial(rows, by)
+    return aggregation.partial(rows, [*by, *apart])
 
 
 def state_types(

@@ -16,7 +16,9 @@ import polars as pl
 from raystream.data.batch import ORDER, TIME
 from raystream.data.change_rows import is_gone
 from raystream.data.changes import CHANGE
+from raystream.data.frames import gathered, narrowed
 from raystream.graph.aggregates import AggregateKind
+from raystream.ids import HIDDEN
 from raystream.operators.changing.groups import ALL, COPIES, NUMBER, SEEN, numbers, unfolded
 from raystream.operators.group_aggregate.columns import (
     LATEST,
@@ -32,6 +34,7 @@ from raystream.operators.window.values import Taken, Values
 from raystream.state.keyed_table import KeyedTable
 from raystream.state.keys import Rows
 
+_GONE = f"{HIDDEN}taken_back"
 _SUMS = (AggregateKind.SUM, AggregateKind.MEAN)
 
 
@@ -41,11 +44,14 @@ class News:
 
     Args:
         keys: The keys, each once.
-        partials: Of the batch by key, with NUMBER; or of the whole group, of those that have rows.
+        partials: Of the batch, some for each key; or of the whole group with NUMBER, of those that
+            have rows.
+        whose: Number of the key of each of the partials.
     """
 
     keys: pl.DataFrame
     partials: pl.DataFrame
+    whose: Rows
 
 
 class Groups:
@@ -79,23 +85,16 @@ class Groups:
         """The keys of rows that have their values, and their partials."""
         if self._recomputes:
             return self._again(rows)
-        if not self._step.takes_back:
-            partials = partials_of(self._step, self.aggregation, rows)
-        else:
-            added, gone = (self._signed(rows, gone=gone) for gone in (False, True))
-            both = pl.concat([added, gone])
-            numbered = both.with_columns(pl.Series(NUMBER, numbers(both, self._by), pl.Int64()))
-            partials = self.aggregation.merge(numbered, NUMBER).drop(NUMBER)
-        return News(partials.select(self._by), partials)
+        if self._step.takes_back:
+            return self.of_partials(self._signed(rows))
+        partials = partials_of(self._step, self.aggregation, rows)
+        return News(narrowed(partials, self._by), partials, np.arange(partials.height))
 
     def of_partials(self, partials: pl.DataFrame) -> News:
-        """The keys of partials that several batches gave, and these together."""
-        keys = numbers(partials, self._by)
-        if not len(keys) or int(keys.max()) + 1 == len(keys):
-            return News(partials.select(self._by), partials)
-        numbered = partials.with_columns(pl.Series(NUMBER, keys, pl.Int64()))
-        together = self.aggregation.merge(numbered, NUMBER).drop(NUMBER)
-        return News(together.select(self._by), together)
+        """Partials of which several may be of one key."""
+        whose = numbers(partials, self._by)
+        first = np.unique(whose, return_index=True)[1]
+        return News(gathered(narrowed(partials, self._by), first), partials, whose)
 
     def merged(self, news: News, who: Rows, kept: pl.DataFrame) -> pl.DataFrame:
         """Partials of the groups with the batch, with NUMBER, which rises.
@@ -107,17 +106,14 @@ class Groups:
         """
         if self._recomputes:
             return news.partials
-        columns = news.partials.columns
-        old = kept.select(columns).with_columns(pl.Series(NUMBER, who, pl.Int64()))
-        count = pl.int_range(news.partials.height, dtype=pl.Int64, eager=True).alias(NUMBER)
-        both = pl.concat([old, news.partials.with_columns(count)])
-        return self.aggregation.merge(both, NUMBER)
+        both = pl.concat([narrowed(kept, news.partials.columns), news.partials], rechunk=True)
+        number = pl.Series(NUMBER, np.concatenate([who, news.whose]))
+        return self.aggregation.merge(both.hstack([number]), NUMBER)
 
-    def _signed(self, rows: pl.DataFrame, *, gone: bool) -> pl.DataFrame:
-        """Partials of the rows that are added, or the negative ones of those taken back."""
-        chosen = rows.filter(is_gone() if gone else ~is_gone())
-        partials = partials_of(self._step, self.aggregation, chosen)
-        return partials.with_columns(self._negated) if gone else partials
+    def _signed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Partials of the rows that are added, and the negative ones of those taken back."""
+        partials = partials_of(self._step, self.aggregation, rows, is_gone().alias(_GONE))
+        return partials.with_columns(self._negated).drop(_GONE)
 
     def _again(self, rows: pl.DataFrame) -> News:
         """Partials of all rows that the groups have now."""
@@ -132,7 +128,8 @@ class Groups:
         gone = np.setdiff1d(np.arange(keys.height), members.get_column(NUMBER).to_numpy())
         if len(gone):
             table.delete(keys[gone])
-        return News(keys, self._partials(members))
+        partials = self._partials(members)
+        return News(keys, partials, partials.get_column(NUMBER).to_numpy())
 
     def _changes(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows as members, a negative number of those taken back."""
@@ -167,8 +164,9 @@ class Groups:
 
 
 def _negative(name: str, dtype: pl.DataType) -> pl.Expr:
-    """Minus a column; Polars has no negation of 128 bits."""
-    return (pl.lit(0).cast(dtype) - pl.col(name)).cast(dtype).alias(name)
+    """Minus a column where rows are taken back; Polars has no negation of 128 bits."""
+    negative = (pl.lit(0).cast(dtype) - pl.col(name)).cast(dtype)
+    return pl.when(pl.col(_GONE)).then(negative).otherwise(pl.col(name)).alias(name)
 
 
 def _subtracts(step: GroupAggregate, taken: Mapping[str, Taken]) -> bool:

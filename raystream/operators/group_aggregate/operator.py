@@ -20,6 +20,7 @@ import polars as pl
 
 from raystream.context import SubtaskContext
 from raystream.data.batch import Batch
+from raystream.data.frames import replaced
 from raystream.operators.changing.difference import Version, difference
 from raystream.operators.changing.groups import NUMBER, SEEN
 from raystream.operators.expressions import check_columns
@@ -106,14 +107,14 @@ class GroupAggregate(TableOperator):
             rows = finished.frame.select(*self._step.keys, *self._names)
             self._errors.without(rows, finished.reasons)
         found = _version(finished, merged.get_column(NUMBER).to_numpy(), finished.frame[LATEST])
-        return replace(found, valid=found.valid & (merged.get_column(ROWS) > 0).to_numpy())
+        return replace(found, valid=found.valid & (merged.get_column(ROWS).to_numpy() > 0))
 
     def _keep(self, table: KeyedTable, news: News, now: Version, times: pl.Series) -> None:
         """The state of the groups that have rows; the others go."""
-        has_rows = (now.frame.get_column(ROWS) > 0).to_numpy()
+        has_rows = now.frame.get_column(ROWS).to_numpy() > 0
         seen = now.frame.get_column(LATEST).alias(SEEN)
-        frame = now.frame.with_columns(times.alias(EMITTED), seen)
-        table.upsert(frame.filter(pl.Series(has_rows)))
+        frame = replaced(now.frame, [times.alias(EMITTED), seen])
+        table.upsert(frame if has_rows.all() else frame.filter(pl.Series(has_rows)))
         gone = np.ones(news.keys.height, np.bool_)
         gone[now.who[has_rows]] = False
         if gone.any():

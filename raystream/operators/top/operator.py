@@ -16,6 +16,7 @@ import polars as pl
 from raystream.data.batch import TIME, Batch
 from raystream.data.change_rows import is_gone
 from raystream.data.changes import CHANGE, RowKind
+from raystream.data.frames import constant, gathered, narrowed, replaced
 from raystream.ids import HIDDEN
 from raystream.operators.changing.difference import Version, difference
 from raystream.operators.changing.groups import ALL, COPIES, NUMBER, SEEN, numbers, unfolded
@@ -28,6 +29,8 @@ from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
 _ARRIVAL = f"{HIDDEN}arrival"
 _PLACE = f"{HIDDEN}standing"
+_ROW = f"{HIDDEN}top_row"
+_BEGIN = np.iinfo(np.int64).min
 
 
 class Top(TableOperator):
@@ -49,15 +52,17 @@ class Top(TableOperator):
         check_columns([*self._step.keys, *by], frame.select(visible).schema)
         if not frame.height:
             return
-        news = self._news(frame, visible)
+        news = self._first_of(self._news(frame, visible))
         table = self._rows.of({n: t for n, t in news.schema.items() if n not in (NUMBER, COPIES)})
-        keys = news.unique(NUMBER, keep="first", maintain_order=True).select(self._by)
+        first = np.unique(news.get_column(NUMBER).to_numpy(), return_index=True)[1]
+        keys = gathered(narrowed(news, self._by), first)
         who, kept = table.find(keys)
-        number, one = pl.Series(NUMBER, who, pl.Int64()), pl.lit(1, pl.Int64()).alias(COPIES)
-        old = kept.with_columns(number, one).select(news.columns)
+        number, one = pl.Series(NUMBER, who), constant(COPIES, 1, pl.Int64(), len(who))
+        old = narrowed(kept.hstack([number, one]), news.columns)
         now = self._ordered(self._there(pl.concat([old, news]), visible))
-        self._emit(self._placed(old), self._placed(now), keys.height, visible)
-        self._keep(table, keys, now if self._step.takes_back else self._placed(now))
+        placed = self._placed(now)
+        self._emit(self._placed(old), placed, keys.height, visible)
+        self._keep(table, keys, now if self._step.takes_back else placed)
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
         """Drop keys that had no row for too long."""
@@ -84,6 +89,19 @@ class Top(TableOperator):
             pl.Series(NUMBER, numbers(frame, self._by), pl.Int64()),
             sign.cast(pl.Int64()).alias(COPIES),
         )
+
+    def _first_of(self, news: pl.DataFrame) -> pl.DataFrame:
+        """The rows that may be among the first of their keys, by the columns of the order alone."""
+        number = news.get_column(NUMBER).to_numpy()
+        groups = int(number.max()) + 1
+        if self._step.takes_back or groups == len(number):
+            return news
+        by = dict.fromkeys([NUMBER, TIME, *(each.column for each in self._step.by)])
+        ordered = self._ordered(narrowed(news, by).with_row_index(_ROW))
+        rows = np.sort(self._placed(ordered).get_column(_ROW).to_numpy()).astype(np.int64)
+        seen = np.full(groups, _BEGIN, np.int64)
+        np.maximum.at(seen, number, news.get_column(SEEN).to_numpy())
+        return replaced(gathered(news, rows), [pl.Series(SEEN, seen[number[rows]])])
 
     def _there(self, rows: pl.DataFrame, visible: list[str]) -> pl.DataFrame:
         """The rows that are left when those that are gone are taken from them."""

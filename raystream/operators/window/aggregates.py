@@ -18,6 +18,7 @@ import polars as pl
 from raystream.context import SubtaskContext
 from raystream.data.batch import HIDDEN, TIME
 from raystream.data.beyond_python import beyond_python
+from raystream.data.frames import gathered, narrowed
 from raystream.errors import ConfigurationError
 from raystream.graph.aggregates import ARGS, PICKS, Aggregate, AggregateKind
 from raystream.graph.policies import ErrorPolicy
@@ -174,8 +175,9 @@ class Aggregation:
         order = stable_order_small(groups)
         begins = np.append(np.True_, np.diff(groups[order]) != 0)[: len(order)]
         fold = self.fold(frame.schema)
-        first: pl.DataFrame = frame.drop(fold.columns)[order[begins]]
-        return first.hstack(fold(frame, order, begins))
+        folded = set(fold.columns)
+        others = narrowed(frame, [name for name in frame.columns if name not in folded])
+        return gathered(others, order[begins]).hstack(fold(frame, order, begins))
 
     def finish(self, frame: pl.DataFrame) -> Finished:
         """Add the aggregates of merged partials."""

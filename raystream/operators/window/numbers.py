@@ -121,11 +121,11 @@ def _as_decimal(digits: pl.Series, scale: int) -> Answer:
 
 def _float_mean(totals: pl.Series, counts: pl.Series) -> pl.Series:
     """The nearest float of the exact quotient: if both are exact floats, their quotient."""
-    frame = pl.DataFrame({"total": totals, "count": counts})
+    frame = pl.DataFrame([totals.alias("total"), counts.alias("count")])
     total, count = pl.col("total"), pl.col("count")
     quotient = pl.when(count > 0).then(total.cast(pl.Float64) / count).alias("mean")
-    means = frame.select(quotient).to_series()
-    large = frame.select((total > _EXACT) | (total < -_EXACT)).to_series().arg_true()
+    found = frame.select(quotient, large=(total > _EXACT) | (total < -_EXACT))
+    means, large = found.get_column("mean"), found.get_column("large").arg_true()
     exact = [a / b for a, b in zip(totals[large], counts[large], strict=True)]
     return means.scatter(large, exact) if exact else means
 
