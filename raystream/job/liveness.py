@@ -11,7 +11,8 @@ START_LIMIT_PER_SUBTASK_S = 3.0
 """A new actor costs 0.7 CPU-s and two start at a time; a busy machine takes several times that."""
 
 MOST_PATIENCE = 8
-"""Times as long for the subtasks of an attempt after some that did not all open, at most."""
+"""Times as long for the subtasks of an attempt after some that did not all open, at most; a machine
+that was too busy once stays under suspicion."""
 
 LONGEST_PING_INTERVAL_S = 1.0
 
@@ -53,8 +54,8 @@ class Liveness:
 
     def watch(self, subtasks: Iterable[SubtaskId], now: float) -> None:
         """Watch these subtasks, which are being opened for a new attempt, and no earlier ones."""
-        late = bool(self._opening)
-        self._patience = min(2 * self._patience, MOST_PATIENCE) if late else 1
+        if self._opening:
+            self._patience = min(2 * self._patience, MOST_PATIENCE)
         self._heard = dict.fromkeys(subtasks, now)
         self._opening = set(self._heard)
         limit = START_LIMIT_S + START_LIMIT_PER_SUBTASK_S * len(self._heard)

@@ -178,8 +178,6 @@ class WorkerPool:
     def opened(self, worker: WorkerId, node: str) -> None:
         """A worker has opened its subtask on this node."""
         self._workers[worker].node = node
-        if self._workers[worker].origin == "new":
-            self._times = 1
 
     def refused(self, subtask: SubtaskId, *, in_time: bool) -> list[PoolCommand]:
         """The worker of a subtask could not open it: give it another; none: the attempt failed.

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,11 @@ def test_a_job_gives_the_right_answer_and_leaves_no_process(tmp_path: Path) -> N
 
 def test_a_frozen_subtask_is_ended_and_replaced(tmp_path: Path) -> None:
     job = counting(tmp_path, rows=8000, rate=1000.0, name="frozen")  # outlives a slow status
-    outcome = run(job, on_status=Timeline(kill_one("count", signal.SIGSTOP)))
+    patient = replace(job, liveness_timeout=60.0)
+    timeline = Timeline(kill_one("count", signal.SIGSTOP))
+    outcome = run(patient, on_status=timeline)
     assert (outcome.kind, outcome.restarts) == ("finished", 1)
+    assert "its process stands still" in timeline.seen[-1][1].restarts[0].cause
     exact(job, tmp_path)
     eventually(lambda: not processes("count"))
 
