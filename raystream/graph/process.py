@@ -274,7 +274,7 @@ def state(*, ttl: Duration | None = None, by: str = EVENT_TIME, broadcast: bool 
         ttl: Time to live of a value, or of each item of a list or map, since it was written.
         by: `event_time`: it is over for rows with a later event time; or `clock`.
         broadcast: A Map that is the same in every subtask, for `process_with(.., broadcast=True)`:
-            `on_right` writes it, everything else reads it.
+            `on_right` writes it, everything else reads it. Its time to live is event time.
 
     >>> class First(rs.Process):
     ...     seen: rs.Value[bool] = rs.state(ttl="1h")
@@ -282,9 +282,9 @@ def state(*, ttl: Duration | None = None, by: str = EVENT_TIME, broadcast: bool 
     if by not in (EVENT_TIME, CLOCK):
         what = f"rs.state(by={by!r}) is unknown"
         raise ConfigurationError(what, what_to_do='write by="event_time" or by="clock"')
-    if broadcast and ttl is not None:
-        what = "rs.state(broadcast=True) takes no ttl: it would end at other times in each subtask"
-        raise ConfigurationError(what, what_to_do="leave it out, and delete items in on_right")
+    if broadcast and ttl is not None and by == CLOCK:
+        what = "rs.state(broadcast=True) has no ttl by the clock: each subtask has another one"
+        raise ConfigurationError(what, what_to_do='leave out by="clock"')
     return StateOptions(None if ttl is None else milliseconds(ttl, "ttl"), by, broadcast)
 
 

@@ -21,7 +21,7 @@ from raystream.graph.process import (
 Row = Mapping[str, Any]
 Key = tuple[Any, ...]
 
-_END = 2**63 - 1
+_BEGIN, _END = -(2**62), 2**63 - 1
 
 
 class PlainProcess:
@@ -46,6 +46,7 @@ class PlainProcess:
         self.watermark: int | None = None
         self.ended = False
         self.fires: int | None = None
+        self.latest = _BEGIN
         self._context = _Context(self)
         for field in state_fields(process):
             kind = _Everywhere if field.options.broadcast else _STATES[field.kind]
@@ -65,7 +66,7 @@ class PlainProcess:
     def right(self, row: Row, time: int, keys: Sequence[str]) -> None:
         """The next row of the other stream; it has no key if it is broadcast."""
         self.key = tuple(row[name] for name in keys)
-        self._call(lambda: self._process.on_right(dict(row), self._context), time)
+        self._call(lambda: self._process.on_right(dict(row), self._context), time, any_key=not keys)
 
     def advance(self, watermark: int) -> None:
         """Fire the timers up to a watermark; `END` ends event time."""
@@ -77,12 +78,16 @@ class PlainProcess:
         """Fire all timers."""
         self.advance(_END)
 
-    def _call(self, call: Callable[[], Any], time: int) -> None:
+    def _call(self, call: Callable[[], Any], time: int, *, any_key: bool = False) -> None:
         kept, timers, made = deepcopy(self.kept), set(self.timers), list(self.made)
         self._at(time)
+        if any_key:
+            self.now = max(time, self.latest)
         try:
             self._give(call())
-            if self.watermark is not None:
+            if any_key:
+                self.latest = self.now
+            elif self.watermark is not None:
                 self._fire(self.watermark, behind=True)
         except Exception:
             if not self._skips:

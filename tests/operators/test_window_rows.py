@@ -16,10 +16,11 @@ from raystream.data.schema import Schema
 from raystream.errors import ConfigurationError, UserCodeError
 from raystream.graph.policies import ErrorPolicy
 from raystream.graph.windows import Session, Tumbling, Window
-from raystream.operators.window_apply import applied
+from raystream.operators.window_apply import applied, fewer
 from raystream.testing import CRASH, feed
 from raystream.time.watermark import END_OF_TIME, Watermark
 from raystream.verify.keyed import in_order
+from tests.operators import test_session as sessions
 from tests.operators import test_window_global as windows
 from tests.operators.test_window_apply import Applying
 from tests.steps import Order, WindowApply, WindowReduce, WindowTop
@@ -45,6 +46,69 @@ def reduced(frame: pl.DataFrame) -> pl.DataFrame:
     """In plain Python."""
     frame = frame.drop("ip", "window_start", "window_end")
     return pl.DataFrame([functools.reduce(less, frame.to_dicts())], schema=frame.schema)
+
+
+def sums(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """In any order, as for rows that come behind the watermark."""
+    least = min(one, other, key=lambda row: (row["t"], str(row["x"])))
+    return {**least, "n": (one["n"] or 0) + (other["n"] or 0)}
+
+
+def summed(frame: pl.DataFrame) -> pl.DataFrame:
+    frame = frame.drop("ip", "window_start", "window_end")
+    return pl.DataFrame([functools.reduce(sums, frame.to_dicts())], schema=frame.schema)
+
+
+@settings(max_examples=8, deadline=None)
+@given(windows.EVENTS, windows.WINDOWS, st.sampled_from([0, 3, 4_096]), st.booleans())
+def test_fewer_rows_are_kept_and_the_same_is_made_of_them(
+    harness: Any, events: list[Any], window: Window, least: int, top: bool
+) -> None:
+    kinds = {**COLUMNS, "rank": pl.Int64()} if top else COLUMNS
+    returns = {n: kind for n, kind in kinds.items() if n != "ip"}
+    options: dict[str, Any] = {"columns": Schema(COLUMNS)}
+    step = (
+        WindowTop(("ip",), window, number=3, by=BY, rank="rank", **options)
+        if top
+        else WindowReduce(("ip",), window, reducer=sums, **options)
+    )
+    plain = WindowApply(("ip",), window, first_three if top else summed, returns)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fewer, "LEAST", least)
+        both = [given_by(Applying(harness, each), events) for each in (step, plain)]
+    assert windows.canonical(both[0].out) == windows.canonical(both[1].out)
+    assert windows.canonical(both[0].late) == windows.canonical(both[1].late)
+
+
+@pytest.mark.parametrize("window", [Tumbling(100_000), Session(100)])
+@pytest.mark.parametrize("top", [False, True])
+def test_few_rows_of_open_windows_are_kept(harness: Any, window: Any, top: bool) -> None:
+    columns = Schema({"k": pl.String(), "n": pl.Int64()})
+    step = (
+        WindowTop(("k",), window, number=2, by=BY[:1], columns=columns)
+        if top
+        else WindowReduce(("k",), window, reducer=counted, columns=columns)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fewer, "LEAST", 100)
+        task = harness(step)
+        for time in range(0, 5_000, 10):
+            task.process([{"k": k, "n": (time * 7 + 1) % 999} for k in "ab"], time=time)
+            task.operator.on_watermark(Watermark(time))
+        assert len(task.operator._rows.table.table) <= 210
+        task.operator.on_watermark(Watermark(END_OF_TIME))
+    made = sorted((time * 7 + 1) % 999 for time in range(0, 5_000, 10))
+    got = {k: [row["n"] for row in task.take() if row["k"] == k] for k in "a"}
+    assert got == {"a": made[:2] if top else [made_of(range(0, 5_000, 10))]}
+
+
+def counted(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {**other, "n": one["n"] * 3 % 1_000_003 + other["n"]}
+
+
+def made_of(times: range) -> int:
+    rows = ({"n": (time * 7 + 1) % 999} for time in times)
+    return int(functools.reduce(counted, rows)["n"])
 
 
 @settings(max_examples=8, deadline=None)
@@ -213,3 +277,55 @@ def test_sessions_are_windows_like_others(harness: Any) -> None:
     assert [(r["window_start"], r["window_end"], r["n"]) for r in task.take()] == [
         (0, 18, 8), (30, 40, 0),
     ]  # fmt: skip
+
+
+KINDS = {name: kind for name, kind in sessions.KINDS.items() if name != "k"}
+FIRST = (Order("n", descending=False),)
+
+
+def first_two(frame: pl.DataFrame) -> pl.DataFrame:
+    """In plain Python."""
+    rows = in_order(FIRST, frame.drop("k", "window_start", "window_end").to_dicts())[:2]
+    return pl.DataFrame(rows, schema=KINDS)
+
+
+def added(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    return {**one, "n": (one["n"] or 0) + (other["n"] or 0), "t": 0, "gap": 0}
+
+
+def all_added(frame: pl.DataFrame) -> pl.DataFrame:
+    frame = frame.drop("k", "window_start", "window_end")
+    return pl.DataFrame([functools.reduce(added, frame.to_dicts())], schema=KINDS)
+
+
+@settings(max_examples=8, deadline=None)
+@given(sessions.EVENTS, st.sampled_from([10, 25]), st.sampled_from([0, 5, 40]), st.booleans())
+def test_fewer_rows_of_sessions_are_kept_and_the_same_is_made_of_them(
+    harness: Any, events: list[Any], gap: int, lateness: int, top: bool
+) -> None:
+    options: dict[str, Any] = {"columns": sessions.COLUMNS, "allowed_lateness_ms": lateness}
+    step = (
+        WindowTop(("k",), Session(gap), number=2, by=FIRST, **options)
+        if top
+        else WindowReduce(("k",), Session(gap), reducer=added, **options)
+    )
+    function = first_two if top else all_added
+    plain = WindowApply(("k",), Session(gap), function, KINDS, lateness)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fewer, "LEAST", 0)
+        got, expected = (of_sessions(sessions.Subtasks(harness, s), events) for s in (step, plain))
+    assert got == expected
+
+
+def of_sessions(subtasks: Any, events: list[Any]) -> list[Any]:
+    places = count()
+    for event in [*events, END_OF_TIME]:
+        if isinstance(event, str):
+            wide = len(subtasks.tasks)
+            subtasks.restart(wide if event == "restart" else 5 - wide)
+        elif isinstance(event, int):
+            subtasks.to(event)
+        else:
+            subtasks.batch([{**row, "place": next(places)} for row in event])
+        subtasks.collect()
+    return [sessions.canonical(subtasks.out), sessions.canonical(subtasks.late)]

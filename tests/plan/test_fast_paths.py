@@ -32,6 +32,15 @@ def test_columns_and_partial_aggregates_are_fast() -> None:
     assert summary(p.plan()) == f"fast: {said}"
 
 
+def test_aggregates_without_a_window_say_where_they_begin() -> None:
+    p = rs.Pipeline("job")
+    rows = reading(p).key_by("ip").aggregate(n=rs.count())
+    rows.write(KAFKA.topic("out"), name="out", changes="upsert")
+    told = "-local: aggregated in front of the exchange, where keys repeat"
+    assert any(line.endswith(told) for line in paths(p))
+    assert "by ip: n = count, of partial aggregates" in p.explain()
+
+
 def test_a_row_function_is_slow_and_its_line_is_named() -> None:
     p = rs.Pipeline("job")
     rows = reading(p).map(total, schema={"total": int}, name="sum").filter(lambda row: True)

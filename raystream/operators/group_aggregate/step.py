@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from raystream.graph.aggregates import Aggregate, functions_of
 from raystream.graph.policies import ErrorPolicy
 from raystream.operators.call import Call, Milliseconds
+from raystream.operators.fast_path import FastPath, missed, taken
 from raystream.operators.keyed_step import KeyedStep
 from raystream.operators.local_step import LocalStep
 from raystream.operators.needs import Columns, Needed, every, of_aggregates
@@ -116,7 +117,8 @@ class GroupAggregate(KeyedStep):
         columns = ", ".join(f"{name} = {a.title}" for name, a in self.aggregates.items())
         keys = f"by {', '.join(self.keys)}" if self.keys else "of all rows"
         ttl = "" if self.ttl_ms is None else f", ttl {duration(self.ttl_ms)}"
-        return f"{keys}: {columns}{ttl}"
+        partials = ", of partial aggregates" * self.pre_aggregated
+        return f"{keys}: {columns}{ttl}{partials}"
 
     def label(self) -> tuple[str, str]:
         """With the key."""
@@ -151,6 +153,12 @@ class GroupLocal(LocalStep):
 
         self.aggregate.columns_behind(inputs)
         return only_keys(self.aggregate.keys, inputs[0])
+
+    def fast_paths(self) -> tuple[FastPath, ...]:
+        """Few rows are sent, if keys repeat; an aggregate of the user is a Python function."""
+        if self.aggregate.user_functions():
+            return missed("an aggregate of your own is called with Python for its rows")
+        return taken("aggregated in front of the exchange, where keys repeat")
 
     def meaning(self) -> dict[str, Any]:
         """As the whole."""

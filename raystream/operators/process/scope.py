@@ -28,6 +28,7 @@ class Scope:
         fires: Time of the timer of event time that fires; None: none does.
         clock_fires: The same for a timer of the clock.
         broadcast: Whether the row belongs to no key, since every subtask has it.
+        latest: Greatest event time of the rows that every subtask has; None: there was none.
     """
 
     def __init__(self, *, undoes: bool) -> None:
@@ -37,6 +38,7 @@ class Scope:
         self.fires: int | None = None
         self.clock_fires: int | None = None
         self.watermark: int | None = None
+        self.latest: int | None = None
         self.ended = self.broadcast = False
         self.changes: list[tuple[Any, Any, Any]] = []
         self.owned: set[tuple[int, int]] = set()

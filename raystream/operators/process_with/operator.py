@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -47,6 +47,24 @@ class ProcessWith(Process):
         super().restore(restored)
         for each in self._maps:
             each.load()
+
+    def header(self) -> Mapping[str, Any]:
+        """With the greatest event time of broadcast rows."""
+        latest = self._scope.latest
+        return {**super().header(), **({} if latest is None else {"latest": latest})}
+
+    def resume(self, headers: Sequence[Mapping[str, Any]]) -> None:
+        """It was the same in all old subtasks."""
+        super().resume(headers)
+        known = [header["latest"] for header in headers if "latest" in header]
+        self._scope.latest = max(known, default=None)
+
+    def _forget(self) -> None:
+        super()._forget()
+        known = self._scope.watermark
+        if known is not None:
+            for each in self._maps:
+                each.forget(known)
 
     def process(self, batch: Batch, port: int = 0) -> None:
         """Call `on_left` or `on_right` for each row."""
@@ -101,6 +119,8 @@ class ProcessWith(Process):
             return self._bad(method, error)
         for each in self._maps:
             each.keep()
+        scope = self._scope
+        scope.latest = scope.time if scope.latest is None else max(scope.latest, scope.time)
         return None
 
     def _reject_once(self, failed: Sequence[BadRow]) -> None:

@@ -7,16 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from raystream.data.rows import misfit_reason
 from raystream.data.schema import Schema
 from raystream.graph.process import Context, StateField, StateOptions, Value
 from raystream.graph.process import Process as UserProcess
 from raystream.operators.process.fields import Stored
 from raystream.operators.process.operator import Process
-from raystream.operators.process.results import NoRow
 from raystream.operators.process.step import Process as ProcessStep
+from raystream.operators.reduce.given_row import given_row, misfit
 from raystream.operators.reduce.step import Reduce as Step
-from raystream.operators.rows.operator import as_row
 from raystream.operators.user_code import untyped
 
 _STATE = "row_so_far"
@@ -74,16 +72,9 @@ class _OnRow:
             kept.set(row)
             return row
         own = {key: row[key] for key in self._keys}
-        made = self._function(before, row)
-        after = as_row(made)
-        if after is None:
-            what = f"the function gave {type(made).__name__}, not a dict"
-            raise NoRow(what)
-        after |= own
+        after = given_row(self._function(before, row)) | own
         try:
             kept.set(after)
         except TypeError as error:
-            reason = misfit_reason(after, self._schema) or str(error)
-            what = f"a row of the function does not fit: {reason}"
-            raise NoRow(what) from None
+            raise misfit(after, self._schema, str(error)) or error from None
         return after

@@ -6,7 +6,7 @@ run with no aggregate, and tell key and bounds of each closed window. The rows a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from raystream.operators.window.step import WindowAggregate as WindowStep
 from raystream.operators.window.step import WindowGlobal as MergeStep
 from raystream.operators.window_apply.applied import Applied
 from raystream.operators.window_apply.columns import ARRIVAL
+from raystream.operators.window_apply.fewer import Fewer, Grouping, of_panes, of_sessions
 from raystream.operators.window_apply.step import WindowApply as Step
 from raystream.state.time_table import TimeTable
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
@@ -48,11 +49,18 @@ class KeptRows:
         make = partial(TimeTable, list(step.keys) or [ALL], time=TIME, width=max(_SLOT_MS, length))
         self.table: StateTable[TimeTable] = StateTable("rows", step.keys, make)
         self.next = 0
+        self._fewer: Fewer | None = None
+
+    def shrinks_by(self, grouping: Grouping, watermark: Callable[[], int]) -> None:
+        """Replace rows of open windows by fewer, which say the same."""
+        self._fewer = Fewer(self._step, grouping, watermark)
 
     def keep(self, rows: pl.DataFrame) -> None:
         """Add rows that are on time."""
         if not rows.height:
             return
+        if self._fewer is not None and self.table.table is not None:
+            self._fewer.replace(self.table.table)
         own = [n for n in rows.columns if n in (TIME, ORDER) or not n.startswith(HIDDEN)]
         place = pl.int_range(self.next, self.next + rows.height, dtype=pl.Int64()).alias(ARRIVAL)
         everybody = [] if self._step.keys else [pl.lit(0, pl.Int8()).alias(ALL)]
@@ -102,6 +110,9 @@ class WindowApply(_Applying, WindowGlobal):
         self._failures = RowErrors(step.errors)
         self._tables[self._rows.table.name] = self._rows.table
         self._on_time.took = self._rows.keep
+        shares = step.shares_panes()
+        if shares or (shares is False and self._panes.single):
+            self._rows.shrinks_by(of_panes(self._panes, step.keys), lambda: self._watermark)
 
     def _forget(self, until: int) -> None:
         super()._forget(until)
@@ -122,6 +133,9 @@ class SessionApply(_Applying, SessionAggregate):
         self._failures = RowErrors(step.errors)
         self._tables[self._rows.table.name] = self._rows.table
         self._forgotten: int | None = None
+        if step.shares_panes() is not None:
+            grouping = of_sessions(lambda: self._sessions.table, step.keys, self._gap)
+            self._rows.shrinks_by(grouping, lambda: self._watermark)
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
         """Close sessions; once in a gap forget the rows of those that are closed."""

@@ -83,6 +83,20 @@ class WindowApply(KeyedStep):
         """
         return None
 
+    def shares_panes(self) -> bool | None:
+        """Whether `fewer` is for panes that windows share; None: it is for no rows at all."""
+        return None
+
+    def fewer(self, rows: Any, group: str, watermark: int) -> Any:
+        """Rows of open windows from which the same is made; None: there are no fewer.
+
+        Args:
+            rows: In the order of event time.
+            group: Column with the number of their window, or of their pane.
+            watermark: No row of this event time or before is expected.
+        """
+        return None
+
     def needs(self, wanted: Mapping[str, Needed], inputs: Columns) -> list[Needed]:
         """All columns: the function may use any."""
         return [None]

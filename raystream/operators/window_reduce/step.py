@@ -53,6 +53,20 @@ class WindowReduce(WindowApply):
             return None
         return rows.select(window).unique(maintain_order=True)
 
+    def shares_panes(self) -> bool | None:
+        """The function is called from the first row on, with no part of a window by itself."""
+        return False
+
+    def fewer(self, rows: Any, group: str, watermark: int) -> Any:
+        """What the function makes of the rows that event time has passed, and the others."""
+        returned = None if self.columns is None else self.returned(self.columns)
+        if returned is None or not returned.columns:
+            return None
+        from raystream.operators.window_reduce.reduced import Reduced
+
+        reduced = Reduced(self.reducer, self.keys, returned)
+        return reduced.first_rows(rows, group, watermark)
+
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
         """The reducer."""
         return (self.reducer,)

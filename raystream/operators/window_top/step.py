@@ -58,6 +58,14 @@ class WindowTop(WindowApply):
 
         return first_rows(self, rows, window)
 
+    def shares_panes(self) -> bool | None:
+        """A row that is not among the first of its pane is not among those of a window."""
+        return True
+
+    def fewer(self, rows: Any, group: str, watermark: int) -> Any:
+        """The first rows of each window, or pane."""
+        return self.of_windows(rows, group).select(rows.columns)
+
     def user_functions(self) -> tuple[Callable[..., Any], ...]:
         """None."""
         return ()

@@ -55,13 +55,14 @@ class Rules(rs.Process):
     """Rows are compared with rules that every subtask knows."""
 
     limits: rs.Map[str, list[int]] = rs.state(broadcast=True)
+    short: rs.Map[int, int] = rs.state(broadcast=True, ttl="6ms")
     n: rs.Value[int]
 
     def on_left(self, row: dict[str, Any], ctx: rs.Context) -> Iterator[dict[str, Any]]:
         self.n.set(self.n.get(0) + 1)
         if row["x"] % 3 == 0:
             ctx.timer(ctx.time + row["x"])
-        yield {"k": ctx.key, "side": f"{self.n.get()}", "text": repr(sorted(self.limits.items()))}
+        yield {"k": ctx.key, "side": f"{self.n.get()}", "text": self.shown()}
 
     def on_right(self, row: dict[str, Any], ctx: rs.Context) -> None:
         name = "abc"[row["y"] % 3]
@@ -69,11 +70,17 @@ class Rules(rs.Process):
             self.limits.pop(name, None)
         else:
             self.limits[name] = [*self.limits.get(name, []), row["y"]][-3:]
+        self.short[row["y"] % 4] = self.short.get(row["y"] % 4, 0) + len(self.short)
+        if row["y"] % 7 == 1:
+            self.short.pop(row["y"] % 3, None)
         if row["y"] % 5 == 4:
             raise ValueError("a bad rule")
 
     def on_timer(self, at: int, ctx: rs.Context) -> Iterator[dict[str, Any]]:
-        yield {"k": ctx.key, "side": f"{at}", "text": repr(sorted(self.limits.items()))}
+        yield {"k": ctx.key, "side": f"{at}", "text": self.shown()}
+
+    def shown(self) -> str:
+        return repr((sorted(self.limits.items()), sorted(self.short.items()), len(self.short)))
 
 
 class TwoInputs(Subtasks):
@@ -302,7 +309,7 @@ def test_mistakes_are_told_with_advice() -> None:
         (lambda: keyed.process(Rules(), schema=OUT), "is broadcast, but no stream is"),
         (lambda: keyed.process_with(theirs, Both(), broadcast=True, schema=OUT), "no broadcast st"),
         (lambda: keyed.process_with(other, Both(), schema=OUT), "cannot be equal"),
-        (lambda: rs.state(broadcast=True, ttl="1h"), "takes no ttl"),
+        (lambda: rs.state(broadcast=True, ttl="1h", by="clock"), "no ttl by the clock"),
     ]:
         with pytest.raises(ConfigurationError, match=text):
             call()
