@@ -109,6 +109,24 @@ def test_sessions_give_their_rows_in_order(
     assert sessions.canonical(subtasks.late) == sessions.canonical(late)
 
 
+def test_rows_of_a_session_that_is_over_are_in_no_later_one(harness: Any) -> None:
+    """A row that is only on time as it joins an open session may begin before one that is over."""
+    returns = dict.fromkeys(("n", "total", "big", "last", "most"), "int")
+    step = WindowApply(("k",), Session(10), of_session, returns)
+    subtasks = sessions.Subtasks(harness, step)
+    for place, event in enumerate([0, "to 11", 5, "restart", -3]):
+        if event == "restart":
+            subtasks.restart(3)
+        elif isinstance(event, str):
+            subtasks.to(11)
+        else:
+            subtasks.batch([{"k": "a", "t": event, "n": 1, "gap": 10, "place": place}])
+    subtasks.to(END_OF_TIME)
+    subtasks.collect()
+    made = [(row["window_start"], row["window_end"], row["n"]) for row in subtasks.out]
+    assert made == [(0, 10, 1), (-3, 15, 2)]
+
+
 @pytest.mark.parametrize("window", [Tumbling(1000), Session(1000)])
 def test_rows_of_closed_windows_go(harness: Any, window: Any) -> None:
     task = harness(WindowApply((), window, lambda frame: frame.select("n"), {"n": "int"}))

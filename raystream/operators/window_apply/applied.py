@@ -19,6 +19,7 @@ from raystream.operators.tables import StateTable
 from raystream.operators.user_code import Raised, defined_at, untyped, user_code
 from raystream.operators.window.panes import WINDOW_END, WINDOW_START
 from raystream.operators.window_apply.columns import ARRIVAL
+from raystream.operators.window_apply.ended import Ended
 from raystream.operators.window_apply.step import WindowApply
 from raystream.state.time_table import TimeTable
 
@@ -37,11 +38,18 @@ class Applied:
         rows: Those that are kept.
         errors: Handles windows that the function raises for, with all their rows.
         output: Takes the results; side outputs pass.
+        ended: Sessions that are over, whose rows are no others'; None: windows are no sessions.
     """
 
     def __init__(
-        self, step: WindowApply, rows: StateTable[TimeTable], errors: RowErrors, output: Output
+        self,
+        step: WindowApply,
+        rows: StateTable[TimeTable],
+        errors: RowErrors,
+        output: Output,
+        ended: Ended | None = None,
     ) -> None:
+        self._ended = ended
         self._step, self._rows, self._errors, self._output = step, rows, errors, output
         self._function: Callable[[Any], Any] | None = None
         self._columns: Mapping[str, pl.DataType] = {}
@@ -67,6 +75,9 @@ class Applied:
         keys = windows.with_columns(pl.lit(0, pl.Int8()).alias(ALL))
         start, end = (windows.get_column(name).to_numpy() for name in _BOUNDS)
         who, rows = table.fetch(keys, start, end - 1)
+        left = None if self._ended is None else self._ended.without(keys, who, rows)
+        if left is not None:
+            who, rows = who[left], rows.filter(pl.Series(left))
         place = [ORDER] if ORDER in rows.columns else []
         rows = rows.with_columns(pl.Series(_WINDOW, who, pl.Int64()))
         rows = rows.sort(_WINDOW, TIME, *place, ARRIVAL)

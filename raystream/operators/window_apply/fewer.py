@@ -14,8 +14,9 @@ import polars as pl
 from raystream.data.batch import ORDER, TIME
 from raystream.operators.changing.groups import ALL, NUMBER, numbers
 from raystream.operators.session.columns import REACH, START
-from raystream.operators.window.panes import PANE, Assigner
+from raystream.operators.window.panes import PANE, WINDOW_END, WINDOW_START, Assigner
 from raystream.operators.window_apply.columns import ARRIVAL
+from raystream.operators.window_apply.ended import Ended
 from raystream.operators.window_apply.step import WindowApply
 from raystream.state.keyed_table import KeyedTable
 from raystream.state.keys import Rows
@@ -73,7 +74,7 @@ def of_panes(panes: Assigner, keys: Sequence[str]) -> Grouping:
 
 
 def of_sessions(
-    sessions: Callable[[], KeyedTable | None], keys: Sequence[str], gap: int
+    sessions: Callable[[], KeyedTable | None], ended: Ended, keys: Sequence[str], gap: int
 ) -> Grouping:
     """Rows of one open session."""
     by = list(keys or [ALL])
@@ -86,7 +87,13 @@ def of_sessions(
         if [known.schema[key] for key in by] != [rows.schema[key] for key in by]:
             return None
         who = numbers(pl.concat([known.select(by), rows.select(by)]), by)
-        return _within(known, who[: known.height], rows, who[known.height :], gap)
+        found = _within(known, who[: known.height], rows, who[known.height :], gap)
+        at = np.flatnonzero(found >= 0)
+        windows = known.rename({START: WINDOW_START, REACH: WINDOW_END})
+        left = ended.without(windows, found[at], rows[at])
+        if left is not None:
+            found[at[~left]] = -1
+        return found
 
     return grouping
 

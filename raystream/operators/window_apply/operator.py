@@ -28,8 +28,10 @@ from raystream.operators.window.step import WindowAggregate as WindowStep
 from raystream.operators.window.step import WindowGlobal as MergeStep
 from raystream.operators.window_apply.applied import Applied
 from raystream.operators.window_apply.columns import ARRIVAL
+from raystream.operators.window_apply.ended import Ended
 from raystream.operators.window_apply.fewer import Fewer, Grouping, of_panes, of_sessions
 from raystream.operators.window_apply.step import WindowApply as Step
+from raystream.state.keyed_table import KeyedTable
 from raystream.state.time_table import TimeTable
 from raystream.time.watermark import END_OF_TIME, Idle, Watermark
 
@@ -79,11 +81,13 @@ class _Applying(PiecewiseOperator):
     _apply: Step
     _rows: KeptRows
     _failures: RowErrors
+    _ended: Ended | None = None
 
     def open(self, ctx: SubtaskContext, output: Output) -> None:
         """Put the function in front of the output."""
         self._failures.open(ctx, output)
-        super().open(ctx, Applied(self._apply, self._rows.table, self._failures, output))
+        applied = Applied(self._apply, self._rows.table, self._failures, output, self._ended)
+        super().open(ctx, applied)
 
     def header(self) -> Mapping[str, Any]:
         """The watermark, and the number of the next row."""
@@ -132,9 +136,11 @@ class SessionApply(_Applying, SessionAggregate):
         self._apply, self._rows = step, KeptRows(step, self._gap)
         self._failures = RowErrors(step.errors)
         self._tables[self._rows.table.name] = self._rows.table
+        self._ended: Ended = Ended(step.keys, self._gap)
+        self._tables[self._ended.table.name] = self._ended.table
         self._forgotten: int | None = None
         if step.shares_panes() is not None:
-            grouping = of_sessions(lambda: self._sessions.table, step.keys, self._gap)
+            grouping = of_sessions(lambda: self._sessions.table, self._ended, step.keys, self._gap)
             self._rows.shrinks_by(grouping, lambda: self._watermark)
 
     def on_watermark(self, watermark: Watermark | Idle) -> None:
@@ -150,10 +156,23 @@ class SessionApply(_Applying, SessionAggregate):
     def _took(self, rows: pl.DataFrame) -> None:
         self._rows.keep(rows)
 
+    def _remove(
+        self,
+        table: KeyedTable,
+        keys: pl.DataFrame,
+        rows: pl.DataFrame,
+        who: pl.Series,
+        left: pl.Series,
+    ) -> None:
+        super()._remove(table, keys, rows, who, left)
+        self._ended.add(rows.filter(~left), self._rows.next)
+
     def _forget(self) -> None:
         """Rows before all that an open session, or one to come, may have."""
         table = self._sessions.table
         first = None if table is None or not len(table) else table.scan()[START].min()
         horizon = self._watermark if not isinstance(first, int) else min(first, self._watermark)
         if horizon > -(2**61):
-            self._rows.table.forget(horizon - self._gap - self._lateness - 1)
+            horizon -= self._gap + self._lateness + 1
+            self._rows.table.forget(horizon)
+            self._ended.forget(horizon)
