@@ -21,7 +21,7 @@ class WindowLocal(LocalAggregate):
     def __init__(self, step: Step) -> None:
         super().__init__(step.aggregate.errors)
         self._asked = step.aggregate
-        self._panes = panes_of(step.aggregate.window)
+        self._pane = panes_of(step.aggregate.window).pane()
 
     def aggregation(self, columns: Mapping[str, pl.DataType]) -> Aggregation:
         """The aggregates of the user."""
@@ -30,11 +30,11 @@ class WindowLocal(LocalAggregate):
     def made(self, rows: pl.DataFrame, aggregation: Aggregation) -> pl.DataFrame:
         """The partials."""
         keys = list(self._asked.keys)
-        pane = rows.select(self._panes.pane()).to_series()
+        pane = rows.select(self._pane).to_series()
         if len(keys) == 1 and isinstance(rows.schema[keys[0]], _CHEAP) and _is_one(pane):
             grouped = aggregation.partial(rows, keys)
             return grouped.insert_column(0, pane.new_from_index(0, grouped.height))
-        return aggregation.partial(rows, [self._panes.pane(), *keys])
+        return aggregation.partial(rows, [self._pane, *keys])
 
 
 def _is_one(pane: pl.Series) -> bool:
