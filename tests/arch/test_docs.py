@@ -77,7 +77,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_name_existing_scripts(page: Path) -> None:
     named = [word for words in commands(page.read_text()) for word in words if "scripts/" in word]
-    scripts = [re.sub(r".*(scripts/\w+).*", r"\1", word) for word in named]
+    scripts = [re.sub(r".*(scripts/[\w-]+).*", r"\1", word) for word in named]
     assert [script for script in scripts if not (ROOT / script).is_file()] == []
 
 
