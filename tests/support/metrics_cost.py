@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import ray
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
 from raystream.observe.prometheus import exposition
 from raystream.observe.status import StatusDocument
+from raystream.runtime.otlp import EVERY_MS, metrics_data
 from raystream.runtime.ray.exported_metrics import EVERY_S, RayMetrics, series
 from raystream.runtime.ray.private_ray import start_private_ray
 from tests.ui.documents import large
@@ -49,6 +51,7 @@ def main() -> int:
     lines = sum(not line.startswith("#") for line in text.splitlines())
     print(f"{subtasks} subtasks, {len(first.steps)} steps, {len(first.splits)} splits:")
     print(f"{lines} series, {len(text) / 1e6:.2f} MB a scrape")
+    telemetry = cpu_s(lambda status: encode_metrics(metrics_data(status)), documents)
     scrape = cpu_s(lambda status: exposition([(status, 0.0)]), documents)
     start_private_ray()
     clock = iter(range(0, 10**6, 100))
@@ -57,6 +60,7 @@ def main() -> int:
     ray.shutdown()
     shares = {
         f"/metrics every {SCRAPE_S:.0f} s": (scrape, scrape / SCRAPE_S),
+        f"OpenTelemetry every {EVERY_MS / 1000:.0f} s": (telemetry, telemetry * 1000 / EVERY_MS),
         f"ray.util.metrics every {EVERY_S:.0f} s": (export, export / EVERY_S),
     }
     for what, (seconds, share) in shares.items():
