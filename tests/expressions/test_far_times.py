@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from raystream.expressions.compiled import compiled
+from raystream.expressions.problem import BadExpression
 from raystream.expressions.registry import FUNCTIONS
 from raystream.expressions.times import PARTS
 
@@ -31,6 +32,12 @@ WRITTEN = [
     "cast(t as varchar)",
     "t at time zone 'UTC'",
 ]
+
+
+@pytest.mark.parametrize("text", ["date '0000-01-01'", "t > '0000-01-01'", "t > '10000-01-01'"])
+def test_a_time_that_is_written_out_is_within_them(text: str) -> None:
+    with pytest.raises(BadExpression, match="is not a valid"):
+        compiled(text, {"t": pl.Date()})
 
 
 def test_dates_beyond_them_are_errors() -> None:

@@ -41,7 +41,12 @@ def with_columns(part: Part) -> Part:
         pl.String: (f"upper({name})", f"coalesce({name}, 'z')", f"length({name})"),
         pl.Float64: (f"{name} + 1", f"{name} > 1"),
         pl.Boolean: (f"not {name}", f"case when {name} then 1 else 0 end"),
-        pl.Date: (f"year({name})",),
+        pl.Date: (f"year({name})", f"monthname({name})", f"cast({name} as timestamp)"),
+        pl.Datetime: (f"hour({name})", f"cast({name} as date)", f"cast({name} as varchar)"),
+        pl.Time: (f"cast({name} as varchar)", f"{name} > time '12:00:00'"),
+        pl.Decimal: (f"{name} * 2", f"round({name}, 1)", f"{name} / 3", f"cast({name} as int)"),
+        pl.Duration: (f"{name} > interval '1 day'",),
+        pl.List: (f"cardinality({name})", f"{name}[0]"),
     }.get(type(kind), ())
     new = part.making.new("w")
     text = part.choice([*of_type, name, f"{name} is null"])

@@ -136,6 +136,45 @@ def over(part: Part) -> Part:
     return part.then(f"{kind.__name__}({name}) over {frame} by {keys}", made)
 
 
+def numbering(part: Part) -> Part:
+    """Numbers of rows, and values of earlier ones."""
+    part.by_time()
+    part.certain()
+    keys, name = part.keys(), part.choice(part.schema.names())
+    number, before = part.making.new("v"), part.making.new("v")
+    asked = {number: rs.row_number(), before: rs.lag(name, part.choice([1, 1, 3]))}
+    made = part.stream.key_by(*keys).over().agg(**asked)
+    return part.then(f"numbers and lag({name}) by {keys}", made)
+
+
+class Counting(rs.Process):
+    """Number of each row in its key, in whatever order they come."""
+
+    rows: rs.Value[int]
+
+    def on_row(self, row: dict[str, Any], ctx: rs.Context) -> dict[str, Any]:
+        self.rows.set((self.rows.get() or 0) + 1)
+        return {"counted": self.rows.get()}
+
+
+def process(part: Part) -> Part:
+    part.append_only()
+    part.without("counted")
+    keys = part.keys()
+    made = part.stream.key_by(*keys).process(Counting(), schema={"counted": "int"})
+    found = part.then(f"process by {keys}", made, ordered=False)
+    return replace(found, timely=False)  # which row has which number depends on their arrival
+
+
+def event_time(part: Part) -> Part:
+    """Again the one of the source, with a watermark of its own."""
+    part.by_time()
+    if "at" not in part.of(pl.Int64) or not part.ordered:
+        raise DoesNotFit
+    later = rs.Watermark(out_of_orderness="1h", max_future=None)
+    return part.then("with_event_time at", part.stream.with_event_time("at", watermark=later))
+
+
 def dedupe(part: Part) -> Part:
     part.certain()
     keys, keep = part.keys(), part.choice(["first", "last"])
@@ -221,6 +260,9 @@ def lookup(part: Part) -> Part:
 ALL = (windows, windows, updates, window_apply, global_window, group, group, over, dedupe, top)
 ALL = (
     *ALL,
+    numbering,
+    process,
+    event_time,
     window_rows,
     distinct_rows,
     key_function,

@@ -57,7 +57,9 @@ class Making:
         topic = rs.Kafka("kafka:9092").topic(name)
         self.rows[name] = some_rows(self.chance, self.chance.choice([0, 3, 40, 90]), number, odd)
         self.written.append(f"read {name}: {len(self.rows[name])} rows")
-        return Part(self, self.pipeline.read(topic, event_time="at", schema=types, name=name))
+        awake = rs.Watermark(idle_timeout=None)  # several pauses are longer than a source may rest
+        read = self.pipeline.read(topic, event_time="at", watermark=awake, schema=types, name=name)
+        return Part(self, read)
 
 
 @dataclass
