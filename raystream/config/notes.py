@@ -16,6 +16,8 @@ from raystream.errors import ConfigurationError
 from raystream.expressions.problem import BadExpression
 
 _NO_COLUMN = re.compile(r"no column '([^']+)'")
+_STEP = re.compile(r"(.+):([0-9]+):([0-9]+)")
+"""Where a step of a pipeline file is written."""
 _PYTHON_ADVICE = (
     (re.compile(r"write rs\.Kafka\(\.\.\., (\w+)=\.\.\.\)"), r"write \1: beside bootstrap_servers"),
     (re.compile(r"\b(name|group_id)=$"), r"\1:"),
@@ -64,12 +66,20 @@ class Notes:
             raise NotBuilt from error
 
     def _note(self, error: ConfigurationError, value: Value, within: Value) -> None:
-        place, path = _place_of(error, value, within)
+        place, path = _of_step(error, value) or _place_of(error, value, within)
         advice = f"; {_for_yaml(error.what_to_do)}" if error.what_to_do else ""
         last = re.escape(path.rpartition(".")[2])
         what = getattr(error, "fault", error.what)
         text = re.sub(rf"^(?:agg|{last}): |^with_columns\({last}=\): ", "", what)
         self._problems.add(place, path, text + advice)
+
+
+def _of_step(error: ConfigurationError, value: Value) -> tuple[Place, str] | None:
+    """The step that an error of the plan names; None: the error is of a part of the file."""
+    found = None if value.path else _STEP.fullmatch(error.where)
+    if found is None or found[1] != value.place.file:
+        return None
+    return Place(found[1], int(found[2]), int(found[3])), ""
 
 
 def _place_of(error: ConfigurationError, value: Value, within: Value) -> tuple[Place, str]:
