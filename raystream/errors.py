@@ -49,6 +49,8 @@ class RaystreamError(Exception):
     exit_code: int = ExitCode.FAILED
     places: Sequence[int] = ()
     """Numbers of the rows that failed, where they carry any (data.batch.PLACE)."""
+    record: str = ""
+    """The record that failed, or the first of its batch, if it is known."""
 
     def __init__(self, what: str, where: str = "", what_to_do: str = "") -> None:
         self.what = what

@@ -30,6 +30,7 @@ from raystream.job.messages import (
     StopKind,
 )
 from raystream.job.outcome import OutcomeKind
+from raystream.job.positions import Positions, positions
 from raystream.job.report import Report
 from raystream.job.restart import RestartPolicy
 from raystream.job.savepoints import Savepoints
@@ -76,6 +77,7 @@ class JobContext:
         unresolved: A commit is under way or has failed: the transactions it names must not be
             aborted.
         swept: The attempt in which the segments left by earlier ones were deleted.
+        read_to: The sources' positions in the newest completed checkpoint.
     """
 
     spec: JobSpec
@@ -103,6 +105,7 @@ class JobContext:
     stopped_by: str = ""
     stopped_at: float = 0.0
     suspects: frozenset[str] = frozenset()
+    read_to: Positions = field(default_factory=dict)
     groups: Groups = field(default_factory=lambda: Groups({}))
     nodes: dict[SubtaskId, str] = field(default_factory=dict)
 
@@ -112,6 +115,11 @@ class JobContext:
         assert self.recovered is not None
         return self.recovered.owner
 
+    def has_read_on(self, base: Checkpoint | Restore | None) -> bool:
+        """True if the sources are at other positions than when last asked; takes these over."""
+        before, self.read_to = self.read_to, positions(base)
+        return self.read_to != before
+
     def take(self, recovered: Recovered) -> None:
         """Take over the result of a recovery: the log is ours."""
         progress = recovered.base is not None and (
@@ -120,8 +128,9 @@ class JobContext:
         first = self.first_attempt is None
         if first:
             self.first_attempt = recovered.owner.attempt
-        elif progress:
-            self.policy.completed()  # the commit that was running at the failure was completed
+        read_on = self.has_read_on(recovered.base)
+        if progress and not first:  # the commit that was running at the failure was completed
+            self.policy.completed(read_on=read_on)
         self.attempt = recovered.owner.attempt
         self.recovered = recovered
         self.strays, self.unresolved = True, False

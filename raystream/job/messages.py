@@ -43,6 +43,7 @@ class Failure:
         lines: At most 10 lines for people, ending with the user's own line if there is one.
         step: Step that failed, if known.
         reason: What was wrong, without its place; empty: see `message`.
+        record: The record that failed, as people are shown it; empty: none, or not known.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Failure:
     lines: tuple[str, ...] = ()
     step: str = ""
     reason: str = ""
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from raystream.job.flow_sums import (
 )
 from raystream.job.latency_book import LatencyBook
 from raystream.job.outcome import Outcome, OutcomeKind
+from raystream.job.positions import positions
 from raystream.observe.culprit import culprits
 from raystream.observe.metrics import NULLED, REJECTED, TRANSACTIONS, UNFIT_COUNTERS
 from raystream.observe.status import (
@@ -321,12 +322,11 @@ def _origin(base: Checkpoint | Restore | None) -> str:
 
 def _positions(base: Checkpoint | Restore | None) -> dict[str, str]:
     """Split -> position at which the sources continue, from all states with positions; sorted."""
-    states = (s for of_step in base.steps.values() for s in of_step) if base is not None else ()
-    found: dict[str, str] = {}
-    for state in states:
-        told = state.header.get("positions")
-        if isinstance(told, Mapping):
-            found |= {str(split): _short(position) for split, position in told.items()}
+    found = {
+        str(split): _short(position)
+        for of_step in positions(base).values()
+        for split, position in of_step.items()
+    }
     first = sorted(found, key=natural)[:KEPT_POSITIONS]
     return {split: found[split] for split in first}
 

@@ -28,9 +28,10 @@ class RestartPolicy:
     The first restart after a calm time is immediate, later ones wait `initial`, 2 x, 4 x ..
     `maximum` seconds. A completed checkpoint is progress: the delay starts again at `initial`, and
     once SETTLED_S have passed since the failure the next restart is immediate again.
-    A fault of user code or data ends the job when it recurs at the same step with no checkpoint
-    completed in between; a data fault also when it names the same record, since empty checkpoints
-    may complete in between.
+    A fault of user code or data ends the job when it recurs at the same step and the sources have
+    not read on in between (an empty checkpoint proves nothing), or when it names the same record:
+    other partitions may well have read on. A record that is known by its content only is the same
+    for `reset_after`.
 
     >>> policy, died = RestartPolicy(RestartStrategy(1, 120, 600)), Failure("died", "killed")
     >>> [policy.failed(died, now) for now in (0, 10, 20, 30)]
@@ -46,6 +47,7 @@ class RestartPolicy:
         self._progress = False
         self._fault: tuple[str, str] | None = None
         self._record = ""
+        self._recorded = 0.0
 
     def failed(self, cause: Failure, now: float) -> float | GiveUp:
         """Record that an attempt failed.
@@ -60,15 +62,25 @@ class RestartPolicy:
         if cause.kind in DETERMINISTIC:
             fault = (cause.kind, cause.step or cause.where or cause.message)
             if fault == self._fault:
-                return GiveUp("it came back after a restart, with no checkpoint in between")
-            if cause.kind == "data" and cause.message == self._record:
+                return GiveUp("it came back after a restart, with nothing new read in between")
+            if self._same_record(cause, now):
                 return GiveUp("the same record failed again after a restart")
-            self._fault, self._record = fault, cause.message
+            self._fault, self._record, self._recorded = fault, _record(cause), now
         return self._delay(now)
 
-    def completed(self) -> None:
-        """Record that a checkpoint completed."""
-        self._fault = None
+    def _same_record(self, cause: Failure, now: float) -> bool:
+        if not self._record or _record(cause) != self._record:
+            return False
+        return cause.kind == "data" or now - self._recorded <= self._strategy.reset_after
+
+    def completed(self, *, read_on: bool = True) -> None:
+        """Record that a checkpoint completed.
+
+        Args:
+            read_on: The sources have read on since the one before.
+        """
+        if read_on:
+            self._fault = None
         self._streak = min(self._streak, 1)
         self._progress = True
 
@@ -87,3 +99,8 @@ class RestartPolicy:
             return True
         calm = SETTLED_S if self._progress else self._strategy.reset_after
         return now - self._last_failure > min(calm, self._strategy.reset_after)
+
+
+def _record(cause: Failure) -> str:
+    """What tells one record from others: a data fault's message names it."""
+    return cause.message if cause.kind == "data" else cause.record

@@ -117,12 +117,14 @@ class RowErrors:
             self._output.emit(Batch(dead_letters(letters)), self._tag)
 
     def _failure(self, bad: BadRow) -> RaystreamError:
-        what = f"{bad.reason}, in the row {shown_row(bad)}"
+        shown = shown_row(bad)
+        what = f"{bad.reason}, in the row {shown}"
         kind = bad.kind if bad.cause is None else UserCodeError
         advice = bad.advice or "correct it, or give the step errors='dlq' or errors='skip'"
         error = kind(what, bad.where or self._where, advice)
         error.__cause__ = bad.cause
         error.places = () if bad.place is None else (bad.place,)
+        error.record = shown
         return error
 
     def _origin(self) -> str:

@@ -18,8 +18,8 @@ class EmptyPolls:
     """Pauses after empty polls of one source.
 
     >>> polls = EmptyPolls()
-    >>> [polls.pause(now) for now in (0.0, 0.1, 0.2, 9.0)]
-    [0.005, 0.01, 0.02, 0.05]
+    >>> [polls.pause(now) for now in (0.0, 0.25, 9.0)]
+    [0.005, 0.025, 0.05]
     >>> polls.came(); polls.pause(9.1)
     0.005
     """

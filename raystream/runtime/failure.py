@@ -33,7 +33,8 @@ def failure_of(error: BaseException) -> Failure:
     where = error.where if isinstance(error, RaystreamError) else _users_line(error.__traceback__)
     lines = _lines(error, step, where)
     reason = error.what if isinstance(error, RaystreamError) else told(error)
-    return Failure(_kind(error), told(error), where, lines, step, reason)
+    record = error.record if isinstance(error, RaystreamError) else ""
+    return Failure(_kind(error), told(error), where, lines, step, reason, record)
 
 
 def _kind(error: BaseException) -> str:

@@ -275,6 +275,7 @@ class Task:
             origin = self._input.origin(error.places)
         if origin:
             error.extend(f", {origin}")
+            error.record += self._input.origin(error.places[:1])  # where a batch ends may vary
 
     def _advance(self, news: Watermark | Idle) -> None:
         if isinstance(news, Watermark):

@@ -440,7 +440,7 @@ def test_storage_that_overwrites_is_an_error(
             return super().create(key, data)
 
     monkeypatch.setattr("raystream.storage.probe.open_store", Overwrites)
-    said = {"path": str(tmp_path), "out": str(tmp_path)}
+    said = {"path": str(tmp_path / "in"), "out": str(tmp_path / "out")}
     found = check.file(FILES.format(storage="s3://bucket/ck", **said))
     assert found.code == 2
     assert found.storage == [

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from raystream.graph.policies import RestartStrategy
@@ -63,6 +65,29 @@ def test_it_may_come_back_when_a_checkpoint_completed_in_between(policy: Restart
     assert policy.failed(user("parse"), 0) == 0.0
     policy.completed()
     assert policy.failed(user("parse"), 1) == 1.0
+
+
+def test_empty_checkpoints_in_between_prove_nothing(policy: RestartPolicy) -> None:
+    assert policy.failed(user("parse"), 0) == 0.0
+    policy.completed(read_on=False)
+    assert isinstance(policy.failed(user("parse"), 1), GiveUp)
+
+
+def test_the_same_record_ends_the_job_though_others_were_read(policy: RestartPolicy) -> None:
+    fault = replace(user("parse"), record="{}, from topic t, partition 0, offset 7")
+    assert policy.failed(fault, 0) == 0.0
+    policy.completed()
+    other = replace(user("parse"), record="{}, from topic t, partition 0, offset 9")
+    assert policy.failed(other, 1) == 1.0
+    policy.completed()
+    assert isinstance(policy.failed(other, 2), GiveUp)
+
+
+def test_a_record_that_looks_the_same_much_later_is_another_one(policy: RestartPolicy) -> None:
+    fault = replace(user("parse"), record='{"v": 1}')
+    assert policy.failed(fault, 0) == 0.0
+    policy.completed()
+    assert policy.failed(fault, CALM + 1) == 0.0
 
 
 def test_another_step_is_another_fault(policy: RestartPolicy) -> None:

@@ -23,11 +23,14 @@ SCHEMA = {"k": "string", "day": pl.Date(), "at": pl.Datetime("ns")}
 OF_BOTH = rs.aggregate(
     lambda: 0, lambda n, day, at: n + day.year + at.year, lambda a, b: a + b, returns="int"
 )
+OF_ROW = rs.aggregate(
+    lambda: 0, lambda n, row: n + row["day"].year, lambda a, b: a + b, returns="int"
+)
 
 
-def total(rows: Any) -> Any:
+def total(rows: Any, asked: Any) -> Any:
     never = rs.global_window(rs.trigger(count=10**9))
-    return rows.key_by("k").window(never, errors="dlq").agg(n=OF_BOTH("day", "at"))
+    return rows.key_by("k").window(never, errors="dlq").agg(n=asked)
 
 
 def year(row: Any) -> Any:
@@ -37,7 +40,8 @@ def year(row: Any) -> Any:
 VERBS: dict[str, Callable[[Any], Any]] = {
     "map": lambda rows: rows.map(year, schema={"n": "int"}, errors="dlq"),
     "filter": lambda rows: rows.filter(lambda row: row["day"].year > 0, errors="dlq"),
-    "aggregate": total,
+    "aggregate": lambda rows: total(rows, OF_BOTH("day", "at")),
+    "aggregate of rows": lambda rows: total(rows, OF_ROW()),
 }  # fmt: skip
 
 

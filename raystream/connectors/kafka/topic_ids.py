@@ -13,6 +13,9 @@ from raystream.connectors.kafka.read_errors import topic_changed, topic_gone
 PATIENCE_S = 120.0
 """How long a query may be unanswered, while rows wait for it, before that is reported."""
 
+GONE_S = 3.0
+"""How long a topic must be missing: a broker may not know yet of one that is new."""
+
 Ids = Mapping[str, str]
 
 
@@ -37,9 +40,11 @@ class TopicIds:
         self._expected: dict[str, str] = {}
         self._confirmed: set[str] = set()
         self._answer: Future[Ids] | None = None
+        self._asked: Ids = {}
         self._wanted = False
         self._now = now
         self._unanswered_since: float | None = None
+        self._missing_since: float | None = None
 
     def expect(self, topic: str, topic_id: str | None) -> None:
         """From now on `topic` must have this id (None: any)."""
@@ -66,7 +71,8 @@ class TopicIds:
         if self._answer is None:
             if self._wanted:
                 self._wanted = False
-                self._answer = self._background.submit(self._ask, tuple(self._expected))
+                self._asked = dict(self._expected)
+                self._answer = self._background.submit(self._ask, tuple(self._asked))
         elif self._answer.done():
             answer, self._answer = self._answer, None
             self._compare(answer)
@@ -79,12 +85,28 @@ class TopicIds:
             self._not_answered(error)
             return
         self._unanswered_since = None
-        for topic, expected in self._expected.items():
-            if topic not in ids:
-                raise topic_gone(topic)
+        missing = self._asked.keys() - ids.keys()
+        self._confirm(ids)
+        if not missing:
+            self._missing_since = None
+        elif self._gone_for_long():
+            raise topic_gone(min(missing))
+
+    def _confirm(self, ids: Ids) -> None:
+        """Compare what was asked for: more may be expected since."""
+        for topic, expected in self._asked.items():
+            if expected != self._expected[topic] or topic not in ids:
+                continue
             if ids[topic] != expected:
                 raise topic_changed(topic)
-        self._confirmed |= ids.keys()
+            self._confirmed.add(topic)
+
+    def _gone_for_long(self) -> bool:
+        """A new topic is not known to every broker at once: ask again for a while."""
+        now = self._now()
+        since = self._missing_since = now if self._missing_since is None else self._missing_since
+        self._wanted = True
+        return now - since >= GONE_S
 
     def _not_answered(self, error: ClientError) -> None:
         """Not reported for a while: a broker that pauses or moves is normal."""

@@ -92,7 +92,7 @@ class Checkpointing:
             return failing.Failing([(None, failure)]), []
         assert isinstance(outcome, Committed)
         checkpoint = outcome.checkpoint
-        context.policy.completed()
+        context.policy.completed(read_on=context.has_read_on(checkpoint))
         context.report.completed(checkpoint, context.now)
         state, commands = self.tell(context, checkpoints.CheckpointCommitted(checkpoint.number))
         commands += context.savepoints.discard()

@@ -56,9 +56,10 @@ class MapBatches(Operator):
         """Find the rows for which the function raises by bisection; calls it again for parts."""
         if self._errors.policy is ErrorPolicy.FAIL:
             (first,) = bad_rows(frame.head(1), [""])
-            what = f"{error.what}, in a batch of {frame.height} rows from {shown_row(first)}"
+            shown = shown_row(first)
+            what = f"{error.what}, in a batch of {frame.height} rows from {shown}"
             told = UserCodeError(what, error.where, error.what_to_do)
-            told.places = places(frame)
+            told.places, told.record = places(frame), shown
             raise told from error.__cause__
         if frame.height == 1:
             cause = error.__cause__ if isinstance(error.__cause__, Exception) else error

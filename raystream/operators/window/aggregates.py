@@ -109,11 +109,19 @@ class Aggregation:
         """The rows whose values functions of the user can see."""
         for name, user in self._wholes.items():
             if isinstance(user, RowMeasure):
-                taken, written = self._known().taken[name].inputs, self._asked[name].inputs
-                for column, shown in zip(taken, written, strict=True):
-                    lost = beyond_python(rows.select(pl.col(column).alias(str(shown))))
-                    rows = rows if lost is None else errors.without(rows, lost)
+                for values in self._seen(name, rows):
+                    lost = beyond_python(values)
+                    if lost is not None:
+                        return self._readable(errors.without(rows, lost), errors)
         return rows
+
+    def _seen(self, name: str, rows: pl.DataFrame) -> list[pl.DataFrame]:
+        """The values that a function sees, under the names that the user gave them."""
+        taken, written = self._known().taken[name].inputs, self._asked[name].inputs
+        if not written:
+            return [rows.get_column(taken[0]).struct.unnest()]
+        pairs = zip(taken, written, strict=True)
+        return [rows.select(pl.col(column).alias(str(shown))) for column, shown in pairs]
 
     def with_values(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Same, for rows that can all be aggregated."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from typing import Any, cast
 
 import pytest
 
 from raystream.connectors.kafka.clients import ClientError, Cluster
-from raystream.connectors.kafka.topic_ids import PATIENCE_S, TopicIds
+from raystream.connectors.kafka.topic_ids import GONE_S, PATIENCE_S, TopicIds
 from raystream.errors import JobFailed, RaystreamError
 from tests.connectors.kafka.at_once import AtOnce
 
@@ -35,6 +36,17 @@ class Asked:
         for _ in range(2 * seconds):
             self.time += 0.5
             self.ids.check()
+
+
+class Later(Executor):
+    """Runs nothing: the test says when there is an answer, and which."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.open: Future[Any] = Future()
+        return self.open
+
+    def answer(self, ids: Mapping[str, str]) -> None:
+        self.open.set_result(ids)
 
 
 def test_a_pause_of_45_s_is_not_news_and_the_question_is_asked_again() -> None:
@@ -85,4 +97,34 @@ def test_another_topic_or_none_ends_the_read(answer: Mapping[str, str], words: s
     asked = Asked()
     asked.answer = answer
     with pytest.raises(JobFailed, match=words):
-        asked.pause(2)
+        asked.pause(int(GONE_S) + 2)
+
+
+def test_a_new_topic_that_a_broker_does_not_know_yet_is_asked_for_again() -> None:
+    asked = Asked()
+    asked.answer = {}
+    asked.pause(2)
+    assert not asked.ids.known()
+    asked.answer = {"t": "one"}
+    asked.pause(int(GONE_S) + 2)
+    assert asked.ids.known()
+    asked.answer = {}
+    asked.ids.ask_again()
+    asked.pause(2)  # times of absence are not added up
+    asked.answer = {"t": "one"}
+    asked.pause(2)
+
+
+def test_a_topic_that_is_expected_while_a_question_is_open_is_not_held_to_its_answer() -> None:
+    later = Later()
+    ids = TopicIds(lambda: pytest.fail("nothing is asked here"), later)
+    ids.expect("t", "one")
+    ids.check()
+    ids.expect("new", "two")
+    later.answer({"t": "one"})
+    ids.check()
+    assert not ids.known()
+    ids.check()
+    later.answer({"t": "one", "new": "two"})
+    ids.check()
+    assert ids.known()
