@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -72,13 +73,15 @@ def run(target: str, param: dict[str, str], log_format: str | None, **flags: Any
     from raystream.api.jobs.run import RunOptions
     from raystream.api.jobs.run import run as run_pipeline
     from raystream.cli.target import loaded
+    from raystream.runtime.log_format import about
 
     if log_format is not None:
         os.environ["RAYSTREAM_LOG_FORMAT"] = log_format
     with going_on():
         pipeline = loaded(target, param)
-        outcome = run_pipeline(pipeline, RunOptions(**flags))
-        tell(outcome)
+        with about(job=pipeline.name):
+            outcome = run_pipeline(pipeline, RunOptions(**flags))
+            tell(outcome)
     return outcome.exit_code
 
 
@@ -88,6 +91,8 @@ def tell(outcome: Outcome) -> None:
     Args:
         outcome: The outcome.
     """
+    from raystream.runtime.log_format import told_line
+
     good = outcome.exit_code == ExitCode.DONE
     parts: list[str] = [outcome.kind]
     if good or outcome.came_from:  # else no process is left that knows what is committed
@@ -96,6 +101,7 @@ def tell(outcome: Outcome) -> None:
     parts += [f"late {outcome.late}"] if outcome.late else []
     parts += [f"{label} {n}" for name, label in UNFIT if (n := outcome.counters.get(name))]
     parts += [f"restarts {outcome.restarts}"] if outcome.restarts else []
-    print(", ".join(parts), file=sys.stderr)
-    if outcome.message:
-        print(outcome.message, file=sys.stderr)
+    level = logging.INFO if good else logging.ERROR
+    for text in (", ".join(parts), outcome.message):
+        if text:
+            print(told_line(text, level), file=sys.stderr)

@@ -33,6 +33,7 @@ from raystream.runtime.failure import failure_of
 from raystream.runtime.otlp import OtlpMetrics
 from raystream.runtime.pace_start import first_ahead
 from raystream.runtime.points import points_of
+from raystream.runtime.process_log import logged_here
 from raystream.runtime.signals import stop_on_signals
 from raystream.runtime.snapshot_ack import PendingAck, SegmentRegistry, store_all
 from raystream.runtime.snapshot_stream import SnapshotStream
@@ -100,6 +101,7 @@ class LocalWorkers:
         self._segments = SegmentRegistry()
         self._streams: dict[SubtaskId, SnapshotStream] = {}
         self._times: dict[SubtaskId, TaskTimes] = {}
+        self._turn: SubtaskId | None = None
 
     # -- Workers -------------------------------------------------------------------------------
 
@@ -181,6 +183,7 @@ class LocalWorkers:
         worked = False
         times: list[float] = []
         for subtask in list(self._tasks):
+            self._turn = subtask
             try:
                 progress = self._step_task(subtask)
             except Exception as error:  # noqa: BLE001 - whatever a step raises fails the attempt
@@ -190,13 +193,23 @@ class LocalWorkers:
                 times += [progress.until] if progress.until is not None else []
             else:
                 worked = worked or not isinstance(progress, Finished)
+        self._turn = None
         return 0.0 if worked else min(times, default=None)
+
+    def doing(self) -> Mapping[str, Any]:
+        """What is at work at the moment, for lines of logs."""
+        me = self._turn
+        if me is None or me not in self._requests:
+            return {}
+        attempt = self._requests[me].attempt
+        return {"attempt": attempt, "step": me.chain, "subtask": me.index}
 
     def _step_task(self, subtask: SubtaskId) -> Progress:
         return self._times[subtask].step()
 
     def _fail(self, subtask: SubtaskId, error: Exception) -> None:
         self._running = False
+        self._turn = None
         attempt = self._requests[subtask].attempt
         self.post(Died(subtask, attempt, failure_of(error)))
 
@@ -388,11 +401,12 @@ def run_local(
     """
     book, telemetry = DiaryBook(), OtlpMetrics(os.environ)
 
+    take: list[Callable[[StatusDocument], None]] = [book.take, telemetry.publish]
+    take += [on_status] if on_status is not None else []
+
     def told(status: StatusDocument) -> None:
-        book.take(status)
-        telemetry.publish(status)
-        if on_status is not None:
-            on_status(status)
+        for each in take:
+            each(status)
 
     runtime = LocalRuntime(job, on_status=told, points=lambda process: points_of(process, {}))
     book.begin(runtime.loop.past)
@@ -405,7 +419,11 @@ def run_local(
     registry.note(job.name, job.checkpoint.storage)
     outcome = None
     try:
-        with stop_on_signals(lambda: stop(StopKind.STOP), lambda: stop(StopKind.CANCEL)):
+        with (
+            logged_here(job.name, runtime.workers.doing) as write,
+            stop_on_signals(lambda: stop(StopKind.STOP), lambda: stop(StopKind.CANCEL)),
+        ):
+            take.insert(0, write)
             outcome = runtime.run()
             return outcome
     finally:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +20,37 @@ _fields: dict[str, Any] = {}
 def note_fields(**fields: Any) -> None:
     """What every following line of this process is about: job, attempt, subtask, .."""
     _fields.update(fields)
+
+
+@contextmanager
+def about(**fields: Any) -> Iterator[None]:
+    """What the lines of this process are about while the block runs."""
+    before = dict(_fields)
+    _fields.update(fields)
+    try:
+        yield
+    finally:
+        _fields.clear()
+        _fields.update(before)
+
+
+def is_chosen(environment: Mapping[str, str]) -> bool:
+    """Whether somebody has said how lines are to be written."""
+    return bool(environment.get(VARIABLE, "").strip())
+
+
+def told_line(text: str, level: int = logging.INFO) -> str:
+    """What a run says to the person who started it, in the format that the environment asks for.
+
+    Args:
+        text: In text, it stays as it is.
+        level: Of the line in JSON.
+    """
+    wanted = formatter(os.environ)
+    if not isinstance(wanted, JsonLines):
+        return text
+    record = logging.LogRecord("raystream.run", level, "", 0, "%s", (text,), None)
+    return wanted.format(record)
 
 
 def formatter(environment: Mapping[str, str]) -> logging.Formatter:

@@ -9,7 +9,15 @@ import sys
 import pytest
 
 from raystream.runtime import log_format
-from raystream.runtime.log_format import VARIABLE, JsonLines, formatter, note_fields
+from raystream.runtime.log_format import (
+    VARIABLE,
+    JsonLines,
+    about,
+    formatter,
+    is_chosen,
+    note_fields,
+    told_line,
+)
 
 
 def record(message: str, *arguments: object, **more: object) -> logging.LogRecord:
@@ -51,3 +59,14 @@ def test_text_unless_json_is_asked_for() -> None:
     assert isinstance(formatter({VARIABLE: "JSON"}), JsonLines)
     for environment in ({}, {VARIABLE: "text"}):
         assert formatter(environment).format(record("hello")).endswith("jobs.sale: hello")
+
+
+def test_what_a_run_says_is_a_line_of_the_chosen_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert not is_chosen({VARIABLE: " "})
+    assert told_line("as it is") == "as it is"
+    monkeypatch.setenv(VARIABLE, "json")
+    with about(job="sale"):
+        told = json.loads(told_line("two\nlines", logging.ERROR))
+    assert (told["message"], told["level"], told["job"]) == ("two\nlines", "error", "sale")
+    assert "job" not in json.loads(told_line("afterwards"))

@@ -8,6 +8,8 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, TextIO
 
+from raystream.runtime.log_format import told_line
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
@@ -66,7 +68,9 @@ class PlainLines:
             from raystream.observe.live_line import live_line
 
             self._due = status.uptime_s + LINE_EVERY_S
-            print(live_line(status, before), file=self._file or sys.stderr, flush=True)
+            line = live_line(status, before)
+            shown = told_line(line) if self._file is None else line
+            print(shown, file=self._file or sys.stderr, flush=True)
         self._restarts = status.restart_count
 
     def end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from raystream.api.jobs.live_view import LiveView, PlainLines
 from raystream.observe.words import resumed
+from raystream.runtime.log_format import told_line
 
 if TYPE_CHECKING:
     from raystream.observe.status import StatusDocument
@@ -19,7 +21,14 @@ def say(text: str) -> None:
     """Print a line on stderr for the person who started the job; in a notebook as normal output."""
     from raystream.api.notebook.cells import in_notebook
 
-    print(text, file=sys.stdout if in_notebook() else sys.stderr, flush=True)
+    if in_notebook():
+        print(text, flush=True)
+    else:
+        print(told_line(text, _level(text)), file=sys.stderr, flush=True)
+
+
+def _level(text: str) -> int:
+    return logging.WARNING if text.startswith("warning: ") else logging.INFO
 
 
 @contextmanager

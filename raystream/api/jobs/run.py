@@ -20,6 +20,7 @@ from raystream.api.pipeline import Pipeline
 from raystream.api.samples.learn import learn_schemas, learn_types
 from raystream.errors import ConfigurationError, JobFailed, RaystreamError, Superseded
 from raystream.graph.logical import LogicalGraph
+from raystream.runtime.log_format import about
 
 if TYPE_CHECKING:
     from raystream.data.schema import Schema
@@ -70,7 +71,10 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
     pipeline.plan(parallelism=1)  # report mistakes before any network call
     storage = storage_of(pipeline, options)
     try:
-        with page_of_run(asked=options.ui, local=options.local) as page:
+        with (
+            about(job=pipeline.name),
+            page_of_run(asked=options.ui, local=options.local) as page,
+        ):
             say_where(pipeline, options, storage, page)
             ahead = Ahead(pipeline, options, storage)
             with _runtime(pipeline, options, ahead) as runtime:

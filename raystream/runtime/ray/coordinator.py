@@ -30,16 +30,14 @@ from raystream.runtime.diary_book import DiaryBook
 from raystream.runtime.failure import failure_of
 from raystream.runtime.otlp import OtlpMetrics
 from raystream.runtime.points import points_of
+from raystream.runtime.process_log import log_about, log_to_stderr, write_diary
 from raystream.runtime.ray.exported_metrics import RayMetrics
 from raystream.runtime.ray.guard import NAMESPACE
 from raystream.runtime.ray.logs import (
     Marks,
     Piece,
     Process,
-    log_about,
-    log_to_stderr,
     read_everywhere,
-    write_diary,
 )
 from raystream.runtime.ray.serialization import TELEMETRY, unpack_job
 from raystream.runtime.ray.tails import gather

@@ -6,10 +6,8 @@ those of its own node, including those of dead processes; a subtask reads those 
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,6 @@ from typing import Any
 import ray
 
 from raystream.errors import ConfigurationError
-from raystream.observe.diary import events
-from raystream.observe.status import StatusDocument
-from raystream.runtime.log_format import formatter, note_fields
 from raystream.runtime.ray import internals
 from raystream.runtime.ray.asked import Asked, Gone
 
@@ -33,7 +28,6 @@ _MOST_BYTES = 1_000_000
 _ANSWER_SECONDS = 5.0
 
 _get: Any = ray.get
-_handler = logging.StreamHandler(sys.stderr)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,42 +75,6 @@ Marks = Mapping[str, int]
 
 
 # -- in the processes of a job -----------------------------------------------------------------
-
-
-def log_to_stderr() -> None:
-    """Send Python logging of this process to its log, from INFO on, for raystream and user code."""
-    root = logging.getLogger()
-    if root.handlers:
-        return
-    _handler.setFormatter(formatter(os.environ))
-    root.addHandler(_handler)
-    root.setLevel(logging.INFO)
-    for chatty in ("kafka", "urllib3", "asyncio"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-
-
-def log_about(environment: Mapping[str, str], **fields: Any) -> None:
-    """Tell in every following line of this process what it is about.
-
-    Args:
-        environment: Variables of the driver: with the format of the lines.
-        fields: job, attempt, subtask, ..
-    """
-    note_fields(**fields)
-    _handler.setFormatter(formatter(environment or os.environ))
-
-
-def write_diary() -> Callable[[StatusDocument], None]:
-    """A function that receives every status document of a job and logs the changes."""
-    log, before = logging.getLogger("raystream.job"), [StatusDocument("", "")]
-
-    def write(status: StatusDocument) -> None:
-        for event in events(before[0], status):
-            fields = {"attempt": event.attempt, "checkpoint": event.checkpoint, "kind": event.kind}
-            log.info("%s", event.text, extra={"fields": fields})
-        before[0] = status
-
-    return write
 
 
 def read_here(processes: Sequence[Process], marks: Marks, lines: int) -> list[Piece]:

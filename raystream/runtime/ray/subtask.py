@@ -23,9 +23,10 @@ from raystream.job.messages import Failure
 from raystream.runtime.channels.listener import SocketAddress
 from raystream.runtime.failure import failure_of
 from raystream.runtime.points import points_of
+from raystream.runtime.process_log import log_about, log_to_stderr
 from raystream.runtime.ray.attempt_run import AttemptRun, News, Over
 from raystream.runtime.ray.guard import replace_if_frozen
-from raystream.runtime.ray.logs import Marks, Piece, Process, log_about, log_to_stderr, read_here
+from raystream.runtime.ray.logs import Marks, Piece, Process, read_here
 from raystream.runtime.ray.node_table import listening_host
 from raystream.runtime.ray.serialization import differing, unpack_request
 from raystream.runtime.ray.session import STOPPED, state_of
