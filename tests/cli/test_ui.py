@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -14,21 +15,31 @@ from typing import Any
 
 from tests.cli.conftest import COMMAND, Running, raystream
 
+LAST_LINE = "the page is closed; jobs run on"
+
 
 @contextmanager
-def page(*arguments: str) -> Iterator[str]:
+def page(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[str]:
     """The address that it prints; ends it as Ctrl-C does."""
-    process = subprocess.Popen([*COMMAND, "ui", *arguments], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+    pipe = subprocess.PIPE
+    command = [*COMMAND, "ui", *arguments]
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+            process.send_signal(end)
+            _, said = process.communicate(timeout=30)
+            assert (process.returncode, said.splitlines()[-1:]) == (0, [LAST_LINE])
+        finally:
+            process.kill()
+
+
+def wait_for(name: str, address: str) -> None:
+    """Until the page knows the job."""
+    deadline = time.monotonic() + 60
+    while name not in {job["job"] for job in get(f"{address}api/v1/jobs")["jobs"]}:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def get(address: str) -> Any:
@@ -40,10 +51,7 @@ def get(address: str) -> Any:
 
 def test_it_shows_a_running_job_and_its_rows(running: Running) -> None:
     with page("--address", running.address) as address:
-        deadline = time.monotonic() + 60
-        while running.name not in {job["job"] for job in get(f"{address}api/v1/jobs")["jobs"]}:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        wait_for(running.name, address)
         told = get(f"{address}api/v1/jobs/{running.name}")
         assert (told["state"], told["silent_s"]) == ("running", None)
         assert told["status"]["checkpoint"]["number"] >= 1
@@ -68,3 +76,17 @@ def test_a_port_that_is_taken_is_said() -> None:
         assert done.code == 2
         assert f"cannot listen on 127.0.0.1:{port}" in done.err
         assert "--port 0 takes any free one" in done.err
+
+
+def test_sigterm_ends_it_as_ctrl_c_does_also_once_it_is_connected(running: Running) -> None:
+    with page("--address", running.address, end=signal.SIGTERM) as address:
+        wait_for(running.name, address)
+
+
+def test_a_wildcard_is_shown_as_the_name_of_the_machine() -> None:
+    for wildcard, here in (("0.0.0.0", "127.0.0.1"), ("::", "[::1]")):
+        with page("--host", wildcard, "--token", "t") as address:
+            shown = urllib.parse.urlsplit(address)
+            assert shown.hostname == socket.gethostname().lower()
+            local = f"http://{here}:{shown.port}/api/v1/jobs?token=t"
+            assert "jobs" in get(local)
