@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from raystream.runtime.ray.logs import LogReader, Piece
 
 LOOK_S = 0.5
-NEW_LINES = 1000
+NEW_LINES = 10_000
 """Lines of a process that appears for the first time while its job is followed."""
+
+MANY = 1000
+"""After so many lines at once the next are asked for without a pause."""
 
 
 def add_log_verbs(app: click.Group) -> None:
@@ -136,7 +139,7 @@ def _of_ray(name: str, lines: int) -> list[Piece]:
     from raystream.runtime.ray.logs import Piece
 
     lines_of = last_lines(name, lines)
-    return [Piece("ray", str(log_of(name)), tuple(lines_of), 0)] if lines_of else []
+    return [Piece("ray", str(log_of(name)), tuple(lines_of), None)] if lines_of else []
 
 
 def _of_the_past(name: str, storage: str | None, lines: int) -> list[Piece]:
@@ -150,7 +153,7 @@ def _of_the_past(name: str, storage: str | None, lines: int) -> list[Piece]:
             title, _, text = line.partition(" | ")
             by_process.setdefault(title, []).append(text)
     return [
-        Piece(t, "", tuple(lines_of[-lines:] if lines else ()), 0)
+        Piece(t, "", tuple(lines_of[-lines:] if lines else ()), None)
         for t, lines_of in by_process.items()
     ]
 
@@ -159,9 +162,12 @@ def _follow(reader: LogReader) -> None:
     from raystream.errors import ConfigurationError
 
     try:
+        many = False
         while True:
-            time.sleep(LOOK_S)
-            _show(reader.read(NEW_LINES))
+            time.sleep(0 if many else LOOK_S)
+            pieces = reader.read(NEW_LINES)
+            many = sum(len(piece.lines) for piece in pieces) > MANY
+            _show(pieces)
     except ConfigurationError as ended:
         print(ended.what, file=sys.stderr)
     except KeyboardInterrupt:

@@ -17,14 +17,12 @@ import ray
 from raystream.errors import ConfigurationError
 from raystream.runtime.ray import internals
 from raystream.runtime.ray.asked import Asked, Gone
+from raystream.runtime.ray.log_files import Mark, last_lines, lines_since
 
 STREAMS = ("out", "err")
 """File extensions of the logs of a worker."""
 
 _RAYS_OWN = (":job_id:", ":task_name:", ":actor_name:")
-_MOST_BYTES = 1_000_000
-"""Maximum bytes read of one file at a time."""
-
 _ANSWER_SECONDS = 5.0
 
 _get: Any = ray.get
@@ -53,25 +51,25 @@ class Piece:
         title: Title of the process.
         file: Node, pid and stream.
         lines: The lines.
-        end: Offset at which to continue.
+        end: Where to continue.
     """
 
     title: str
     file: str
     lines: tuple[str, ...]
-    end: int
+    end: Mark | None
 
     def prefixed(self) -> list[str]:
         """Each line prefixed with its process.
 
-        >>> Piece("counts[1]", "", ("hello",), 6).prefixed()
+        >>> Piece("counts[1]", "", ("hello",), None).prefixed()
         ['counts[1] | hello']
         """
         return [f"{self.title} | {line}" for line in self.lines]
 
 
-Marks = Mapping[str, int]
-"""File -> offset at which to continue; any other file is read from `lines` before its end."""
+Marks = Mapping[str, Mark]
+"""File -> where to continue; of any other one the last `lines` are read."""
 
 
 # -- in the processes of a job -----------------------------------------------------------------
@@ -92,7 +90,7 @@ def read_here(processes: Sequence[Process], marks: Marks, lines: int) -> list[Pi
     for process in processes:
         for stream in STREAMS:
             for path in directory.glob(f"worker-*-{process.pid}.{stream}"):
-                file = f"{process.node}/{process.pid}.{stream}"
+                file = f"{process.node}/{path.name}"
                 found.append(_piece(path, process.title, file, marks.get(file), lines))
     return [piece for piece in found if piece.lines or piece.end]
 
@@ -119,26 +117,19 @@ def read_everywhere(
         try:
             found += _get(ref, timeout=_ANSWER_SECONDS)
         except ray.exceptions.RayError:
-            found.append(Piece("raystream", f"{node}/", (f"node {node} does not answer",), 0))
+            found.append(Piece("raystream", f"{node}/", (f"node {node} does not answer",), None))
     return found
 
 
-def _piece(path: Path, title: str, file: str, start: int | None, lines: int) -> Piece:
-    try:
-        with path.open("rb") as log:
-            size = os.fstat(log.fileno()).st_size
-            first = max(0, size - _MOST_BYTES) if start is None or start > size else start
-            log.seek(first)
-            data = log.read(_MOST_BYTES)
-    except OSError:
-        return Piece(title, file, (), start or 0)
-    if start is not None:
-        data = data[: data.rfind(b"\n") + 1]  # the rest of the line comes with the next read
-    text = data.decode(errors="replace").splitlines()
+def _piece(path: Path, title: str, file: str, mark: Mark | None, lines: int) -> Piece:
+    if mark is None:
+        text, end = last_lines(path)
+    else:
+        text, end = lines_since(path, mark)
     kept = [line for line in text if line and not line.startswith(_RAYS_OWN)]
-    if start is None:
+    if mark is None:
         kept = kept[-lines:] if lines else []
-    return Piece(title, file, tuple(kept), first + len(data))
+    return Piece(title, file, tuple(kept), end)
 
 
 def _directory() -> Path | None:
@@ -169,7 +160,7 @@ class LogReader:
 
     def __init__(self, job: Asked) -> None:
         self._job = job
-        self._marks: dict[str, int] = {}
+        self._marks: dict[str, Mark] = {}
 
     def read(self, lines: int) -> list[Piece]:
         """Lines written since the last call.
@@ -188,7 +179,7 @@ class LogReader:
             what = f"job {self._job.name} is no longer running"
             advice = "Ray keeps the logs of its session on disk"
             raise ConfigurationError(what, what_to_do=advice) from None
-        self._marks |= {piece.file: piece.end for piece in pieces}
+        self._marks |= {each.file: each.end for each in pieces if each.end is not None}
         return [piece for piece in pieces if piece.lines]
 
 
