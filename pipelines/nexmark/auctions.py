@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,33 +14,35 @@ from raystream.api.stream import Stream
 class LastEleven(rs.Process):
     """The average of this winning price and of up to ten before it, by the time of the bid.
 
-    A winning bid waits while the best one so far of an open auction of its seller is earlier. An
-    auction whose bids are all later than the watermark cannot have an earlier one.
+    Left are the winning bids of auctions that have ended, right auctions as they open. A winner
+    waits while an auction of its seller is open that could be won by an earlier bid.
     """
 
-    best: rs.Map[int, str]
-    """By auction: of those that are open, and of those that have ended and wait."""
+    won: rs.Map[int, list[int]]
+    """By auction: the winning bid's time and price, of those that wait."""
+    opened: rs.Map[int, list[int]]
+    """By auction: when it opened, and when it ends."""
     prices: rs.List[int]
 
-    def on_row(self, row: dict[str, Any], ctx: Any) -> None:
-        """Keep the better of two bids."""
-        before = self.best.get(row["id"])
-        if before is None:
-            ctx.timer(row["expires"] + 1)
-        if before is None or _better(row, json.loads(before)):
-            kept = {name: row[name] for name in ("price", "bid_dateTime", "expires")}
-            self.best[row["id"]] = json.dumps(kept)
+    def on_left(self, row: dict[str, Any], ctx: Any) -> None:
+        """Keep the winner; the timer of its auction comes behind it."""
+        self.won[row["id"]] = [row["at"], row["price"]]
+
+    def on_right(self, row: dict[str, Any], ctx: Any) -> None:
+        """Remember the auction to its end."""
+        self.opened[row["id"]] = [row["dateTime"], row["expires"]]
+        ctx.timer(row["expires"] + 1)
 
     def on_timer(self, at: int, ctx: Any) -> Iterator[dict[str, Any]]:
         """An auction has ended: give the winners that nothing earlier can precede any more."""
-        best = {auction: json.loads(bid) for auction, bid in self.best.items()}
-        still_open = [bid["bid_dateTime"] for bid in best.values() if bid["expires"] >= at]
-        first = min(still_open, default=at)
-        before = {n: bid for n, bid in best.items() if bid["bid_dateTime"] < first}
-        ended = [n for n, bid in before.items() if bid["expires"] < at]
-        for auction in sorted(ended, key=lambda n: before[n]["bid_dateTime"]):
-            del self.best[auction]
-            prices = [*self.prices.get(), before[auction]["price"]][-11:]
+        for auction, (_, expires) in list(self.opened.items()):
+            if expires < at:
+                del self.opened[auction]
+        first = min((opened for opened, _ in self.opened.values()), default=at)
+        ready = sorted((*bid, auction) for auction, bid in self.won.items() if bid[0] < first)
+        for _, price, auction in ready:
+            del self.won[auction]
+            prices = [*self.prices.get(), price][-11:]
             self.prices.set(prices)
             yield {"seller": ctx.key, "avg_price": sum(prices) // len(prices)}
 
@@ -64,16 +65,15 @@ def q4(events: Events) -> Stream:
 
 def q6(events: Events) -> Stream:
     """The average winning price of a seller's last eleven auctions."""
+    bids = valid(events).with_columns(left="expires - bid_dateTime + 1")
+    ends = bids.key_by("id", "seller").window(rs.session("left"))
+    won = ends.agg(price=rs.max("price"), at=rs.arg_max("price", "bid_dateTime"))
     averages = {"seller": "int", "avg_price": "int"}
-    return valid(events).key_by("seller").process(LastEleven(), schema=averages)
+    return won.key_by("seller").process_with(
+        events.auction.key_by("seller"), LastEleven(), schema=averages
+    )
 
 
 def q9(events: Events) -> Stream:
     """Each auction with its highest bid, of equal ones the first; a better one replaces it."""
     return valid(events).key_by("id").top(1, by=["price", "bid_dateTime asc"])
-
-
-def _better(row: dict[str, Any], other: dict[str, Any]) -> bool:
-    if row["price"] != other["price"]:
-        return bool(row["price"] > other["price"])
-    return bool(row["bid_dateTime"] < other["bid_dateTime"])

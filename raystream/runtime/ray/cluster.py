@@ -135,7 +135,7 @@ def look_at_private(address: str) -> bool:
         _check_reachable(address)
         _quiet()
         only_loopback()
-        use_token_if_there_is_one()
+        _use_token_if_wanted(address)
         _ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception:  # noqa: BLE001 - it ended a moment ago, whatever Ray says about that
         return False
@@ -200,6 +200,17 @@ def use_token_if_there_is_one() -> None:
     internals.enable_token()
 
 
+def _use_token_if_wanted(address: str) -> None:
+    """Same, unless the cluster asks for none: it sends none either, and we would refuse its calls.
+
+    Ray takes such a refusal for the end of its owner, and ends an actor before it has started.
+    """
+    if asks_for_token(address.removeprefix("ray://")) is False:
+        internals.disable_token()
+    else:
+        use_token_if_there_is_one()
+
+
 def nodes() -> list[str]:
     """Ids of the cluster's living nodes."""
     return [str(node["NodeID"]) for node in _ray.nodes() if node["Alive"]]
@@ -225,7 +236,7 @@ def _import_meanwhile() -> None:
 def _join(address: str) -> None:
     _check_reachable(address)
     _quiet()
-    use_token_if_there_is_one()
+    _use_token_if_wanted(address)
     check_answers(address.removeprefix("ray://"))
     try:
         _ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)

@@ -84,6 +84,13 @@ def enable_token() -> None:
         enable(warn_if_disabled=False)
 
 
+def disable_token() -> None:
+    """Disable token authentication, which a variable or `enable_token` may have enabled."""
+    refresh: Any = found("ray._raylet:Config.initialize")
+    if os.environ.pop("RAY_AUTH_MODE", None) is not None and refresh is not None:
+        refresh("")
+
+
 def token_headers() -> Mapping[str, str]:
     """Headers that Ray would send with a call."""
     tokens: Any = found("ray._raylet:AuthenticationTokenLoader")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from raystream.errors import ConfigurationError
@@ -37,7 +38,7 @@ def check_answers(address: str) -> None:
     if _speaks_http(host, int(port)):
         what = f"{address} is the address of a web server, such as Ray's dashboard, not of a head"
         raise ConfigurationError(what, what_to_do="give that of the head, HOST:6379 as a rule")
-    if _refuses(address):
+    if _refuses(address, _headers()):
         has = "does not take the token that is set here" if _headers() else "asks for a token"
         what = f"the Ray cluster at {address} {has}"
         raise ConfigurationError(what, what_to_do=_TOKEN)
@@ -54,25 +55,36 @@ def _speaks_http(host: str, port: int) -> bool:
         return False
 
 
-def _refuses(address: str) -> bool:
+def asks_for_token(address: str) -> bool | None:
+    """Whether the head refuses calls without a token; None: it cannot be determined.
+
+    Args:
+        address: `HOST:PORT` of a head.
+    """
+    host, _, port = address.rpartition(":")
+    return _refuses(address, []) if host and port.isdigit() else None
+
+
+def _refuses(address: str, headers: Sequence[tuple[str, str]]) -> bool | None:
+    """Whether the head refuses a call with these headers; None: it did not answer."""
     try:
         import grpc  # type: ignore[import-untyped,unused-ignore]
     except ImportError:
-        return False
+        return None
     options = (("grpc.enable_http_proxy", 0),)
     if os.environ.get("RAY_USE_TLS", "0") == "1":
         try:
             credentials = grpc.ssl_channel_credentials(*map(_pem, _TLS))
         except OSError:  # Ray reports a missing file
-            return False
+            return None
         made = grpc.secure_channel(address, credentials, options=options)
     else:
         made = grpc.insecure_channel(address, options=options)
     with made as channel:
         try:
-            channel.unary_unary(_METHOD)(b"", timeout=_SECONDS, metadata=_headers())
+            channel.unary_unary(_METHOD)(b"", timeout=_SECONDS, metadata=headers)
         except grpc.RpcError as error:
-            return bool(error.code() is grpc.StatusCode.UNAUTHENTICATED)
+            return True if error.code() is grpc.StatusCode.UNAUTHENTICATED else None
     return False
 
 
