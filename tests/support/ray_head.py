@@ -33,13 +33,15 @@ class RayHead:
 
     Args:
         cpus: Of the node.
+        token: Whether it asks for the token; clients have one all the same.
 
     Attributes:
         url: Of the dashboard, where jobs are submitted.
+        address: Of the head.
         environment: What a client needs: where it is, the token, this Python's commands.
     """
 
-    def __init__(self, cpus: int = 4) -> None:
+    def __init__(self, cpus: int = 4, *, token: bool = True) -> None:
         # Ray's sockets are in it, and their paths may have 107 characters
         self._home = Path(tempfile.mkdtemp(prefix="rs-", dir="/tmp"))
         usable = [port for port in free_ports(40) if port > _WORKERS_LAST_PORT]
@@ -47,13 +49,14 @@ class RayHead:
         self._token = secrets.token_hex(32)
         (self._home / "token").write_text(self._token)
         self.url = f"http://127.0.0.1:{dashboard}"
+        self.address = f"127.0.0.1:{head}"
         commands = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
         self.environment = {
             **inherited,
             "PATH": commands,
             "RAY_TMPDIR": str(self._home),
-            "RAY_AUTH_MODE": "token",
+            **({"RAY_AUTH_MODE": "token"} if token else {}),
             "RAY_AUTH_TOKEN_PATH": str(self._home / "token"),
             "RAY_API_SERVER_ADDRESS": self.url,
         }
@@ -72,7 +75,7 @@ class RayHead:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**self.environment, "RAY_worker_niceness": "0"},
+                env={"RAY_AUTH_MODE": "disabled", **self.environment, "RAY_worker_niceness": "0"},
                 start_new_session=True,
             )
         self._watchdog = subprocess.Popen(

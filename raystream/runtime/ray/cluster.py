@@ -21,7 +21,7 @@ from raystream.job.facts import without_credentials
 from raystream.runtime.ray import internals
 from raystream.runtime.ray.addresses import may_be_same
 from raystream.runtime.ray.private_ray import only_loopback, start_private_ray
-from raystream.runtime.ray.probe import check_answers
+from raystream.runtime.ray.probe import asks_for_token, check_answers
 from raystream.runtime.signals import interrupted_by_sigterm
 
 _REACH_SECONDS = 1.0

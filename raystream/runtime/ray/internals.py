@@ -7,6 +7,7 @@ With another one each function does without what is gone: the job runs, starts s
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -33,6 +34,7 @@ NAMES = (
     "ray._private.worker:global_worker.get_err_file_path",
     "ray._private.worker:print_to_stdstream",
     "ray._raylet:AuthenticationTokenLoader",
+    "ray._raylet:Config.initialize",
 )
 """All that is used."""
 

@@ -44,6 +44,7 @@ def test_what_is_gone_is_done_without(monkeypatch: pytest.MonkeyPatch, tmp_path:
     internals.forbid_clusters()
     internals.print_messages_with(print)
     internals.enable_token()
+    internals.disable_token()
     assert internals.token_headers() == {}
     assert internals.error_file() is None
     assert internals.available_resources() == {}
