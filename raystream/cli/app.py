@@ -72,7 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _only_looked() -> bool:
     cluster = sys.modules.get("raystream.runtime.ray.cluster")
-    return cluster is not None and bool(cluster.only_looks_at_private())
+    looks = getattr(cluster, "only_looks_at_private", None)  # a thread may just import it
+    return looks is not None and bool(looks())
 
 
 def app() -> click.Group:

@@ -32,8 +32,12 @@ def ui(host: str, port: int, token: str | None, address: str | None) -> int:
 
     It prints its address, and ends with Ctrl-C; the jobs do not notice.
     """
-    from raystream.api.jobs.cluster_jobs import ClusterJobs
+    from raystream.api.jobs.every_cluster import EveryCluster
     from raystream.ui.serve import serve
 
-    serve(ClusterJobs(address), host, port, token)
+    jobs = EveryCluster(address)
+    try:
+        serve(jobs, host, port, token)
+    finally:
+        jobs.close()
     return GOOD

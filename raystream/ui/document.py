@@ -15,6 +15,18 @@ from raystream.observe.waiting import why_waiting
 SILENT_S = 5.0
 """From this age on numbers are shown as old."""
 
+NO_ANSWER = "its coordinator does not answer"
+_NOBODY_ANSWERS = (
+    "Orders have to wait: nobody of the job answers, so none would be carried out. A coordinator "
+    "that is dead or frozen is replaced within a minute, by itself. If it is not, end the process "
+    "that started the job; what is committed stays, and its next run continues from there."
+)
+_NOBODY_IS_REACHED = (
+    "Orders are not possible: the job cannot be reached. If its Ray cluster is gone, nothing of it "
+    "runs any more, and there is nothing to cancel: started again, it continues from its last "
+    "checkpoint."
+)
+
 _GOOD = frozenset({"running", "finished", "stopped"})
 _BAD = frozenset({"failing", "failed", "silent", "lost"})
 
@@ -72,6 +84,7 @@ def detail(seen: Seen, now_ms: int) -> dict[str, Any]:
     return {
         **summary(seen, now_ms),
         "trouble": seen.trouble,
+        "no_orders": no_orders(seen, now_ms),
         "heard_ms": seen.heard_ms,
         "sent_ms": now_ms,
         "bytes_in_per_second": rate.bytes_in,
@@ -91,6 +104,19 @@ def silent_s(seen: Seen, now_ms: int) -> float | None:
     age = (now_ms - seen.heard_ms) / 1000
     over = seen.status.outcome is not None
     return None if over or age < SILENT_S else round(age, 1)
+
+
+def no_orders(seen: Seen, now_ms: int) -> str:
+    """Why it can be given no orders; empty: it can.
+
+    >>> no_orders(Seen(StatusDocument("sale", "ended", outcome="stopped")), 0)
+    'The run has ended: there is nothing to stop.'
+    """
+    if seen.status.outcome is not None:
+        return "The run has ended: there is nothing to stop."
+    if silent_s(seen, now_ms) is None:
+        return ""
+    return _NOBODY_ANSWERS if seen.trouble in {"", NO_ANSWER} else _NOBODY_IS_REACHED
 
 
 def state_of(seen: Seen, now_ms: int) -> str:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from raystream.errors import told
 from raystream.observe.history import History, Point
 from raystream.observe.status import StatusDocument
-from raystream.ui.document import Seen
+from raystream.ui.document import NO_ANSWER, Seen
 from raystream.ui.jobs import Jobs
 
 LOOK_S = 1.0
@@ -103,7 +103,7 @@ class Watcher:
         first = {status.job: status for status in reversed(statuses)}
         for status in first.values():
             if status.state == "silent":
-                self._doubt(status, "its coordinator does not answer")
+                self._doubt(status, NO_ANSWER)
             else:
                 self._learn(status, now, past.get(status.job, ()))
         for name, known in list(self._known.items()):

@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,11 +19,15 @@ LAST_LINE = "the page is closed; jobs run on"
 
 
 @contextmanager
-def page(*arguments: str, end: signal.Signals = signal.SIGINT) -> Iterator[str]:
+def page(
+    *arguments: str,
+    end: signal.Signals = signal.SIGINT,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[str]:
     """The address that it prints; ends it as Ctrl-C does."""
     pipe = subprocess.PIPE
     command = [*COMMAND, "ui", *arguments]
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
         try:
             assert process.stdout is not None
             yield process.stdout.readline().strip()

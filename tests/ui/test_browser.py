@@ -126,6 +126,7 @@ def test_old_numbers_are_said_to_be_old() -> None:
         jobs.silent.add("sale-totals")
         await tab.until(text("No answer for"))
         assert await tab.run("document.querySelector('.actions button').disabled")
+        assert await tab.run(text("Orders have to wait: nobody of the job answers"))
         assert await tab.run("document.getElementById('main').classList.contains('stale')")
         jobs.silent.clear()
         await tab.until("!document.getElementById('main').classList.contains('stale')")

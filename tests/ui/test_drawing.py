@@ -116,6 +116,9 @@ def test_a_job_that_has_ended_shows_nothing_as_if_it_ran() -> None:
 def test_numbers_of_a_silent_job_are_called_old() -> None:
     assert "No answer for 1 min 30 s" in text("silent", "well")
     assert "What follows is of " in text("silent", "well")
+    assert "Orders have to wait: nobody of the job answers" in text("silent", "well")
+    assert "The run has ended: there is nothing to stop." in text("old-report", "well")
+    assert "Orders" not in text("sale-totals", "well")
     assert "/s" not in text("silent", "keeps-up").partition("last 15 minutes")[0]
 
 

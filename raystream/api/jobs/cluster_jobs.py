@@ -46,7 +46,10 @@ class ClusterJobs:
         if order == "savepoint":
             return f"savepoint: {found.savepoint()}"
         outcome = found.cancel() if order == "cancel" else found.stop(drain=order == "drain")
-        return "it is still ending" if outcome is None else outcome.message or outcome.kind
+        if outcome is None:
+            return "it is still ending"
+        counts = f"read {outcome.rows_in}, written {outcome.rows_out}"
+        return f"{outcome.kind}: {outcome.message or counts}"
 
     def _job(self, name: str) -> Job:
         from raystream.api.jobs.job import on_cluster

@@ -22,7 +22,7 @@ export function job(told, base) {
   const { sent_ms, history, ...rest } = told;
   const section = part("well", "Is it well?", rest, () => well(told));
   section.classList.add("now");
-  actions(section, status.job, running && told.silent_s === null, base);
+  actions(section, status.job, told.no_orders, base);
   part("keeps-up", "Does it keep up?", { ...rest, history }, () => keepsUp(told));
   part("brake", "Where is the brake?", [status.chains, status.edges, status.culprits, told.culprit_chain, status.state, status.outcome, status.steps.map((step) => [step.name, step.chain])], () => brake(told));
   part("open", "Why is the window open?", { splits: status.splits, watermark_ms: status.watermark_ms, waiting: told.waiting, running }, () => open(told));

@@ -9,21 +9,23 @@ const ORDERS = {
 };
 const answers = new Map(); // job -> { text, bad, waits }
 
-export function actions(section, name, possible, base) {
+// `why`: why no order can be given, in words; empty: any can.
+export function actions(section, name, why, base) {
   let row = section.querySelector(".actions");
   if (!row) {
     const buttons = Object.entries(ORDERS).map(([order, [label]]) =>
-      el("button", { type: "button", class: order === "cancel" ? "danger" : undefined, onclick: () => act(name, order, base) }, label));
-    row = el("div", { class: "actions" }, ...buttons, el("span", { role: "status" }));
+      el("button", { type: "button", "aria-describedby": "no-orders", class: order === "cancel" ? "danger" : undefined, onclick: () => act(name, order, base) }, label));
+    row = el("div", { class: "actions" }, ...buttons, el("span", { role: "status" }), el("p", { id: "no-orders", class: "soft" }));
     section.append(row);
   }
-  row.dataset.possible = possible ? "yes" : "";
+  const told = row.querySelector("p");
+  if (told.textContent !== why) told.textContent = why;
   show(name, row);
 }
 function show(name, row = document.querySelector(".actions")) {
   if (!row || document.getElementById("main").dataset.job !== name) return; // another job is looked at by now
   const { text = "", bad = false, waits = false } = answers.get(name) ?? {};
-  for (const button of row.querySelectorAll("button")) button.disabled = waits || !row.dataset.possible;
+  for (const button of row.querySelectorAll("button")) button.disabled = waits || Boolean(row.querySelector("p").textContent);
   const said = row.querySelector("span");
   if (said.textContent !== text) said.textContent = text;
   said.className = bad ? "bad" : "";
