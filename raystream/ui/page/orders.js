@@ -19,7 +19,7 @@ export function actions(section, name, why, base) {
     section.append(row);
   }
   const told = row.querySelector("p");
-  if (told.textContent !== why) told.textContent = why;
+  if (told.textContent !== why) told.replaceChildren(...(why ? [why] : []));
   show(name, row);
 }
 function show(name, row = document.querySelector(".actions")) {
