@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from raystream.job.spec import JobSpec
 from raystream.observe.status import EdgeStatus, StatusDocument
-from raystream.plan.physical import PhysicalPlan, StepSpec
+
+if TYPE_CHECKING:
+    from raystream.job.spec import JobSpec
+    from raystream.plan.physical import PhysicalPlan, StepSpec
 
 
 def facts(spec: JobSpec) -> StatusDocument:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from raystream.checkpoint.barrier import Barrier
@@ -14,21 +13,11 @@ from raystream.errors import RaystreamError
 from raystream.ids import SubtaskId
 from raystream.job.outcome import Outcome
 from raystream.job.spec import OpenRequest
+from raystream.job.stop_kind import StopKind as StopKind  # noqa: PLC0414 - its old home
 from raystream.observe.status import StatusDocument
 
 Address = Any
 """Where a subtask accepts channels; opaque except to the runtime that made it."""
-
-
-class StopKind(StrEnum):
-    """How a job should end."""
-
-    STOP = "stop"
-    """One last commit; closes no window."""
-    DRAIN = "drain"
-    """Event time to infinity: closes every window; one last commit."""
-    CANCEL = "cancel"
-    """Immediately, without a last commit."""
 
 
 @dataclass(frozen=True, slots=True)

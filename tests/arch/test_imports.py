@@ -33,6 +33,20 @@ def test_import_is_light(module: str) -> None:
     assert loaded_by(module) == set()
 
 
+@pytest.mark.parametrize(
+    ("module", "needed"),
+    [
+        ("raystream.runtime.ray.foreground", set()),  # the driver starts before the job is planned
+        ("raystream.runtime.ray.driver", set()),
+        ("raystream.runtime.ray.entry", {"ray"}),  # with the class of the coordinator
+    ],
+)
+def test_what_is_needed_before_a_driver_watches_a_job_is_light(
+    module: str, needed: set[str]
+) -> None:
+    assert loaded_by(module) == needed
+
+
 def test_a_heavy_import_is_found() -> None:
     assert "polars" in loaded_by("polars")
 

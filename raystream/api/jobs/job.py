@@ -227,7 +227,7 @@ class Job:
         >>> job.stop(drain=True).kind
         'stopped'
         """
-        from raystream.job.messages import StopKind
+        from raystream.job.stop_kind import StopKind
         from raystream.storage.savepoints import absolute
 
         if self.outcome() is None:
@@ -249,7 +249,7 @@ class Job:
         >>> job.cancel().kind
         'cancelled'
         """
-        from raystream.job.messages import StopKind
+        from raystream.job.stop_kind import StopKind
 
         if self.outcome() is None:
             self._ask("stop", StopKind.CANCEL, None, _caller("cancel"))

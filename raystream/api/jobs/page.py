@@ -130,7 +130,7 @@ class OwnJob:
 
     def act(self, job: str, order: str) -> str:
         """See `ui.jobs.Jobs.act`; a stop is not waited for: this process ends with it."""
-        from raystream.job.messages import StopKind
+        from raystream.job.stop_kind import StopKind
 
         if order == "savepoint":
             return f"savepoint: {self._ask('savepoint', None)}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from raystream.job.spec import JobSpec
     from raystream.observe.status import StatusDocument
     from raystream.plan.physical import PhysicalPlan
+    from raystream.runtime.ray.driver_process import DriverProcess
     from raystream.runtime.ray.foreground import Runtime
     from raystream.ui.beside import BesidePage
 
@@ -68,6 +69,11 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
         StorageError: its storage cannot be used.
     """
     check_start(options)
+    with _early_driver(pipeline, options) as driver:
+        return _run_with(pipeline, options, driver)
+
+
+def _run_with(pipeline: Pipeline, options: RunOptions, driver: DriverProcess | None) -> Outcome:
     pipeline.plan(parallelism=1)  # report mistakes before any network call
     storage = storage_of(pipeline, options)
     try:
@@ -77,7 +83,7 @@ def run(pipeline: Pipeline, options: RunOptions) -> Outcome:
         ):
             say_where(pipeline, options, storage, page)
             ahead = Ahead(pipeline, options, storage)
-            with _runtime(pipeline, options, ahead) as runtime:
+            with _runtime(pipeline, options, ahead, driver) as runtime:
                 job = ahead.job(runtime.cpus)
                 if job is None:
                     return _outcome("finished", "there is nothing to read")
@@ -146,7 +152,25 @@ def _short(path: str) -> str:
 
 
 @contextmanager
-def _runtime(pipeline: Pipeline, options: RunOptions, ahead: Ahead) -> Iterator[Runtime]:
+def _early_driver(pipeline: Pipeline, options: RunOptions) -> Iterator[DriverProcess | None]:
+    """Start the process that talks to Ray, if this run will have one."""
+    if options.local or _is_alone(options):
+        yield None
+        return
+    from raystream.runtime.ray.foreground import early_driver
+
+    with early_driver(pipeline.name) as driver:
+        yield driver
+
+
+def _is_alone(options: RunOptions) -> bool:
+    return not (options.local or options.address or os.environ.get("RAY_ADDRESS") or _has_ray())
+
+
+@contextmanager
+def _runtime(
+    pipeline: Pipeline, options: RunOptions, ahead: Ahead, driver: DriverProcess | None
+) -> Iterator[Runtime]:
     """Connect to Ray, or run in this process: on request, or if Ray is not installed.
 
     While Ray starts, the brokers are checked, and the job is prepared.
@@ -156,7 +180,7 @@ def _runtime(pipeline: Pipeline, options: RunOptions, ahead: Ahead) -> Iterator[
     def ask() -> None:
         refuse_unreachable(pipeline, options.checkpoint_storage)
 
-    alone = not (options.local or options.address or os.environ.get("RAY_ADDRESS") or _has_ray())
+    alone = _is_alone(options)
     if alone:
         say("Ray is not installed: this run stays in one process; pip install 'ray[default]'")
     if options.local or alone:
@@ -171,7 +195,7 @@ def _runtime(pipeline: Pipeline, options: RunOptions, ahead: Ahead) -> Iterator[
         ask()
         ahead.prepare()
 
-    with foreground(pipeline.name, options.address, say, meanwhile) as runtime:
+    with foreground(pipeline.name, options.address, say, meanwhile, driver) as runtime:
         yield runtime
 
 

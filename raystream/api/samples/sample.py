@@ -208,7 +208,7 @@ class _Sampling:
     def _fill(self, runtime: LocalRuntime) -> bool:
         """Run; returns whether the time was up."""
         from raystream.api.jobs.run import successful
-        from raystream.job.messages import StopKind
+        from raystream.job.stop_kind import StopKind
 
         began = time.monotonic()
         up = False

@@ -11,27 +11,19 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raystream.errors import RaystreamError
 from raystream.ids import StepName
-from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
-from raystream.observe.history import Point
-from raystream.observe.status import StatusDocument
-from raystream.runtime.control import ControlLoop
-from raystream.runtime.diary_book import DiaryBook
-from raystream.runtime.failure import failure_of
-from raystream.runtime.otlp import OtlpMetrics
-from raystream.runtime.points import points_of
-from raystream.runtime.process_log import log_about, log_to_stderr, write_diary
-from raystream.runtime.ray.exported_metrics import RayMetrics
+from raystream.job.stop_kind import StopKind
+from raystream.runtime.process_log import log_to_stderr
 from raystream.runtime.ray.guard import NAMESPACE
 from raystream.runtime.ray.logs import (
     Marks,
@@ -39,17 +31,16 @@ from raystream.runtime.ray.logs import (
     Process,
     read_everywhere,
 )
-from raystream.runtime.ray.serialization import TELEMETRY, unpack_job
-from raystream.runtime.ray.tails import gather
 from raystream.runtime.ray.watchdog import Lease, watch
-from raystream.runtime.ray.workers import RayWorkers
-from raystream.runtime.system_clock import SystemClock
-from raystream.runtime.tail import Row, TailMarks, check
-from raystream.storage.open import job_store
-from raystream.storage.savepoints import refuse_unfit
+
+if TYPE_CHECKING:
+    from raystream.observe.history import Point
+    from raystream.observe.status import StatusDocument
+    from raystream.runtime.control import ControlLoop
+    from raystream.runtime.ray.workers import RayWorkers
+    from raystream.runtime.tail import Row, TailMarks
 
 GROUPS = {"control": 1, "query": 2, "wait": 16, "watch": 16}
-_SEGMENT_WRITERS = 4
 _ANSWER_TRIES = 40
 _ANSWER_PAUSE = 0.05
 """Seconds for an answer to leave this process, and between checks for open ones."""
@@ -60,11 +51,6 @@ _WATCHER_PAUSE = 0.5
 
 _LINGER = 10.0
 """Seconds for viewers of an ended job, before its coordinator exits."""
-
-_KEPT_LINES = 200
-"""Lines of each process kept in the job's storage after the end."""
-
-_KEPT_TEXT = 400_000
 
 T = TypeVar("T")
 
@@ -157,6 +143,10 @@ class Coordinator:
         Raises:
             ConfigurationError: at the first call, if there is no such step.
         """
+        from raystream.runtime.ray.serialization import unpack_job  # as in `_run`
+        from raystream.runtime.ray.tails import gather
+        from raystream.runtime.tail import check
+
         if not marks:
             check(unpack_job(self.job), step)
         workers = self._workers
@@ -165,6 +155,8 @@ class Coordinator:
     @ray.method(concurrency_group="query")
     def fingerprint(self) -> str:
         """Fingerprint of what was submitted, see `JobSpec.fingerprint`."""
+        from raystream.runtime.ray.serialization import unpack_job  # as in `_run`
+
         return unpack_job(self.job).fingerprint
 
     @ray.method(concurrency_group="query")
@@ -182,6 +174,8 @@ class Coordinator:
                 Its address is in the outcome. None: do not keep it.
             by: Who requests it, for people.
         """
+        from raystream.storage.savepoints import refuse_unfit  # as in `_run`
+
         refuse_unfit(savepoint)
         with self._lock:
             self._stop = (kind, savepoint, by)
@@ -203,6 +197,8 @@ class Coordinator:
             ConfigurationError: something else exists there.
             RaystreamError: it could not be written, or the job ended before.
         """
+        from raystream.storage.savepoints import refuse_unfit  # as in `_run`
+
         refuse_unfit(target)
         return self._answer(lambda loop: loop.request_savepoint(target))
 
@@ -236,8 +232,13 @@ class Coordinator:
 
     def _run(self, job: bytes, environment: Mapping[str, str]) -> None:
         try:
-            self._outcome = self._drive(job, environment)
+            # loads the engine, which is not needed where the class is: in the driver
+            from raystream.runtime.ray.drive import drive
+
+            self._outcome = drive(job, environment, self._begin)
         except Exception as error:  # noqa: BLE001 - the last place to report what happened
+            from raystream.runtime.failure import failure_of  # as above
+
             failure = failure_of(error)
             self._outcome = Outcome("failed", "\n".join(failure.lines) or failure.message)
         finally:
@@ -264,71 +265,14 @@ class Coordinator:
         if asked or watched:
             time.sleep(_WATCHER_PAUSE if watched else _ANSWER_PAUSE)
 
-    def _drive(self, packed: bytes, environment: Mapping[str, str]) -> Outcome:
-        point = points_of("coordinator", environment)
-        job = unpack_job(packed)
-        log_about(environment, job=job.name, process="coordinator")
-        store = job_store(job.checkpoint.storage, job.name)
-        writers = ThreadPoolExecutor(_SEGMENT_WRITERS, "raystream-segments")
-        protocol = ThreadPoolExecutor(1, "raystream-protocol")
-        copying = ThreadPoolExecutor(1, "raystream-savepoints")
-        os.environ.update({n: v for n, v in environment.items() if n.startswith(TELEMETRY)})
-        book, telemetry = DiaryBook(), OtlpMetrics(os.environ)
-        tell = publishing(write_diary(), RayMetrics().publish, telemetry.publish, book.take)
-        workers = RayWorkers(job, packed, store, writers, environment)
-        try:
-            loop = ControlLoop(
-                job,
-                workers,
-                store,
-                SystemClock(),
-                protocol,
-                copying=copying,
-                publish=tell,
-                point=point,
-            )
-            workers.post = loop.post
-            book.begin(loop.past)
-            self._workers = workers
-            self._publish_loop(loop)
-            outcome = loop.run()
-            book.end(outcome)
-            loop.past.logs(self._last_logs(workers))
-            return outcome
-        finally:
-            telemetry.end()
-            workers.close()
-            if self._loop is not None:
-                self._loop.refuse_all()
-            for pool in (writers, protocol, copying):
-                pool.shutdown(wait=False, cancel_futures=True)
-
-    def _last_logs(self, workers: RayWorkers) -> str:
-        """Last log lines of the processes, for readers after this cluster is gone."""
-        others = workers.processes()[0]
-        me = Process("coordinator", str(ray.get_runtime_context().get_node_id()), os.getpid())
-        pieces = read_everywhere([me, *others], {}, {}, _KEPT_LINES)
-        return "\n".join(line for piece in pieces for line in piece.prefixed())[-_KEPT_TEXT:]
-
-    def _publish_loop(self, loop: ControlLoop) -> None:
+    def _begin(self, loop: ControlLoop, workers: RayWorkers) -> None:
+        self._workers = workers
         with self._lock:
             self._loop = loop
             early = self._stop
         if early is not None:
             loop.request_stop(*early)
         self._begun.set()
-
-
-def publishing(
-    *each: Callable[[StatusDocument], None],
-) -> Callable[[StatusDocument], None]:
-    """A function that hands a status document to each of these."""
-
-    def publish(status: StatusDocument) -> None:
-        for one in each:
-            one(status)
-
-    return publish
 
 
 def of_job(packed: bytes, *, alone: bool = False) -> type[Coordinator]:

@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
@@ -49,7 +50,8 @@ class Driver:
 
     def run(self) -> None:
         """Serve the run to the end of the job."""
-        order = self._pipe.recv()
+        import_module("raystream.runtime.ray.cluster")  # with Ray, while the job is planned
+        order = self._next_order()
         assert isinstance(order, messages.Attach)
         if self._attach(order.address):
             # `ray job stop` signals every descendant: the run handles it, and sends us orders

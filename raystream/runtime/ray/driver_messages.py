@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raystream.errors import ConfigurationError
-from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
-from raystream.observe.status import StatusDocument
+from raystream.job.stop_kind import StopKind
+
+if TYPE_CHECKING:
+    from raystream.observe.status import StatusDocument
 
 # --- from the run
 

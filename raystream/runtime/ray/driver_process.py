@@ -25,11 +25,13 @@ class DriverProcess:
     """One driver, in a session of its own: Ctrl-C on the terminal does not reach it.
 
     Args:
-        address: Address of the cluster; see `cluster.attached`.
         log: Receives its output.
+
+    It imports Ray, and waits for an order to attach.
     """
 
-    def __init__(self, address: str | None, log: IO[bytes]) -> None:
+    def __init__(self, log: IO[bytes]) -> None:
+        self.log = log
         self._sending = threading.Lock()
         self._pipe, theirs = Pipe()
         pipe = theirs.fileno()
@@ -44,7 +46,6 @@ class DriverProcess:
             start_new_session=True,
         )
         theirs.close()
-        self.send(messages.Attach(address))
 
     def send(self, order: messages.Attach | messages.Launch | messages.Stop | messages.Ask) -> None:
         """Send an order; if the driver is gone, the next `receive` reports it."""

@@ -8,21 +8,22 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from secrets import token_hex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 
 from raystream.errors import ConfigurationError
-from raystream.job.messages import StopKind
 from raystream.job.outcome import AT_ONCE, Outcome
-from raystream.job.spec import JobSpec
-from raystream.observe.status import StatusDocument
+from raystream.job.stop_kind import StopKind
 from raystream.runtime.ray.cluster import attached, connect, nodes
 from raystream.runtime.ray.coordinator import actor_options, of_job
 from raystream.runtime.ray.guard import NAMESPACE
-from raystream.runtime.ray.serialization import environment_of_job, pack_job
 from raystream.runtime.ray.shared_storage import check_shared
 from raystream.runtime.signals import stop_on_signals
+
+if TYPE_CHECKING:
+    from raystream.job.spec import JobSpec
+    from raystream.observe.status import StatusDocument
 
 _LOOK = 0.2
 SIGNALLED = "a signal (Ctrl-C, SIGTERM or SIGHUP) where it was started"
@@ -43,7 +44,7 @@ _remote: Any = ray.remote
 _get: Any = ray.get
 _list_named_actors: Any = ray.util.list_named_actors
 
-OnStatus = Callable[[StatusDocument], None]
+OnStatus = Callable[["StatusDocument"], None]
 
 
 def run(
@@ -107,6 +108,9 @@ _owned: dict[str, Any] = {}
 
 
 def _launch(job: JobSpec, points: Mapping[str, str] | None, *, detached: bool, alone: bool) -> Any:
+    # loads Polars: a driver gets the job packed
+    from raystream.runtime.ray.serialization import environment_of_job, pack_job
+
     packed = pack_job(job if job.run else replace(job, run=token_hex(8)))
     environment = environment_of_job(points)
     return launch_packed(

@@ -14,20 +14,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from raystream.errors import RaystreamError
-from raystream.job.messages import StopKind
 from raystream.job.outcome import AT_ONCE, Outcome
-from raystream.job.spec import JobSpec
-from raystream.observe.status import StatusDocument
+from raystream.job.stop_kind import StopKind
 from raystream.runtime import registry
 from raystream.runtime.ray import driver_messages as messages
 from raystream.runtime.ray.driver_log import log_of, new_log
 from raystream.runtime.ray.driver_process import DriverProcess
 from raystream.runtime.ray.questions import Questions
-from raystream.runtime.ray.serialization import environment_of_job, pack_job
 from raystream.runtime.signals import interrupted_by_sigterm, stop_on_signals
+
+if TYPE_CHECKING:
+    from raystream.job.spec import JobSpec
+    from raystream.observe.status import StatusDocument
 
 _LOOK = 0.2
 _START_SECONDS = 120.0
@@ -47,7 +48,7 @@ _MOST_DEATHS = 5
 _DEATHS_AT_START = 1
 _PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)
 
-OnStatus = Callable[[StatusDocument], None]
+OnStatus = Callable[["StatusDocument"], None]
 
 
 class Runtime(Protocol):
@@ -78,6 +79,7 @@ def foreground(
     address: str | None,
     say: Callable[[str], None],
     meanwhile: Callable[[], None] = lambda: None,
+    driver: DriverProcess | None = None,
 ) -> Iterator[Runtime]:
     """Connect to Ray for one run; a process that is already connected uses its connection.
 
@@ -86,6 +88,7 @@ def foreground(
         address: As given by the user; see `cluster.attached`.
         say: Receives lines for the person who started the run.
         meanwhile: Called while Ray starts; an exception of it ends the start.
+        driver: Started before, see `early_driver`.
 
     Raises:
         ConfigurationError: no cluster at this address, or it refuses the connection.
@@ -97,7 +100,7 @@ def foreground(
         meanwhile()
         yield Connected(address)
         return
-    runtime = Foreground(job, address, say)
+    runtime = Foreground(job, address, say, driver)
     try:
         with interrupted_by_sigterm():
             meanwhile()
@@ -105,6 +108,26 @@ def foreground(
             yield runtime
     finally:
         runtime.close()
+
+
+@contextmanager
+def early_driver(job: str) -> Iterator[DriverProcess | None]:
+    """Start the driver of a run: it imports Ray while the job is planned, and touches no cluster.
+
+    None: this process is connected to Ray, so the run has no driver.
+
+    Args:
+        job: Name of the job.
+    """
+    if _is_connected():
+        yield None
+        return
+    with new_log(job) as log:
+        driver = DriverProcess(log)
+        try:
+            yield driver
+        finally:
+            driver.end()
 
 
 def _is_connected() -> bool:
@@ -119,18 +142,26 @@ class Foreground:
         job: Name of the job.
         address: See `foreground`.
         say: See `foreground`.
+        driver: See `foreground`.
 
     Attributes:
         launched: A driver watches the job, and passes on questions.
         questions: Questions to the coordinator, from any thread.
     """
 
-    def __init__(self, job: str, address: str | None, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        job: str,
+        address: str | None,
+        say: Callable[[str], None],
+        driver: DriverProcess | None = None,
+    ) -> None:
         self._job = job
         self._address = address
         self._say = say
-        self._log = new_log(job)
-        self._driver = DriverProcess(address, self._log)
+        self._driver = driver or DriverProcess(new_log(job))
+        self._log = self._driver.log
+        self._driver.send(messages.Attach(address))
         self._attached: messages.Attached | None = None
         self._order = messages.Stop()
         self._stop = False
@@ -162,7 +193,7 @@ class Foreground:
             if answer is not None and deaths < _DEATHS_AT_START and self._is_chance(answer):
                 deaths += 1
                 self._driver.end()
-                self._driver = DriverProcess(self._address, self._log)
+                self._replace_driver()
             elif answer is not None:
                 self._take(answer)
                 return
@@ -171,6 +202,10 @@ class Foreground:
                 next_word = now + _NEXT_WORD_SECONDS
         silence = f"it gave no answer in {_START_SECONDS:.0f} s"
         raise self._not_started(silence)
+
+    def _replace_driver(self) -> None:
+        self._driver = DriverProcess(self._log)
+        self._driver.send(messages.Attach(self._address))
 
     def _is_chance(self, answer: messages.FromDriver) -> bool:
         """Whether a part of a private Ray died while it started: then another one is started."""
@@ -209,6 +244,9 @@ class Foreground:
         Raises:
             ConfigurationError: the job already runs there, or its storage is not shared.
         """
+        # loads Polars, and the driver is to start before that
+        from raystream.runtime.ray.serialization import environment_of_job, pack_job
+
         launch = messages.Launch(
             job.name, job.checkpoint.storage, pack_job(job), environment_of_job()
         )
@@ -346,7 +384,7 @@ class Foreground:
                 what = f"Ray died {_MOST_DEATHS} times without a checkpoint in between"
                 return Outcome("failed", f"{what}; see {log_of(self._job)}")
             self._pause(_PAUSES[min(self._deaths, len(_PAUSES)) - 1])
-            self._driver = DriverProcess(self._address, self._log)
+            self._replace_driver()
             if self._is_attached():
                 return None
             self._driver.end()

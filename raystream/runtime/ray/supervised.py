@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Any
 
 from raystream.errors import RaystreamError
-from raystream.job.messages import StopKind
 from raystream.job.outcome import Outcome
 from raystream.job.spec import JobSpec
+from raystream.job.stop_kind import StopKind
 from raystream.observe.status import StatusDocument
 from raystream.runtime.ray import driver_messages as messages
 from raystream.runtime.ray.asked import LOOK_S, PATIENCE_S, Gone

@@ -36,7 +36,8 @@ class Scripts:
         self.orders: list[Any] = []
         self.ended = 0
 
-    def __call__(self, address: str | None, log: Any) -> Scripts:
+    def __call__(self, log: Any) -> Scripts:
+        self.log = log
         self.says = deque(self.scripts.popleft())
         return self
 
@@ -162,3 +163,23 @@ def test_a_driver_that_says_nothing_is_given_up(run: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "_SILENT_SECONDS", 0.05)
     outcome, _, lines = run([PRIVATE, at(1)], [PRIVATE, DONE])
     assert (outcome, len(lines)) == (DONE.outcome, 1)
+
+
+def test_a_driver_that_was_started_early_is_used_and_ended_with_a_job_that_cannot_be_planned(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "_is_connected", lambda: False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    drivers = Scripts([PRIVATE, DONE])
+    monkeypatch.setattr(module, "DriverProcess", drivers)
+    with module.early_driver("job") as driver:
+        assert drivers.orders == []  # it touches no cluster
+        with foreground("job", "local", lambda line: None, driver=driver) as runtime:
+            assert runtime.run(counting(tmp_path), None) == DONE.outcome
+    assert drivers.orders[0] == said.Attach("local")
+
+    drivers.scripts.append([])
+    ended = drivers.ended
+    with pytest.raises(ConfigurationError), module.early_driver("job"):
+        raise ConfigurationError("a mistake", what_to_do="mend it")
+    assert drivers.ended == ended + 1
