@@ -17,6 +17,9 @@ from tests.support.page.jobs import STATES, MadeUpJobs
 
 WIDTHS = (1280, 400)
 SETTLE_S = 1.5
+SILENT, BUSY = "silent", "sale-totals"
+"""A job that falls silent after all others were shown."""
+
 STILL = 0.001
 """Layout shifts up to this are none: 0.1 is what the Web Vitals call good."""
 
@@ -63,14 +66,21 @@ async def jumps(tab: Browser, seconds: float = 3.0) -> list[str]:
 async def shots(place: Path) -> list[str]:
     """Make them; returns what is wrong."""
     wrong: list[str] = []
-    async with served(MadeUpJobs()) as address, browser() as tab:
-        for name in ("", *STATES):
+    made_up = MadeUpJobs()
+    async with served(made_up) as address, browser() as tab:
+        for name in ("", *STATES, SILENT):
+            if name == SILENT:
+                made_up.silent.add(BUSY)
             for width in WIDTHS:
                 for dark in (False, True):
                     title = f"{name or 'list'}-{width}-{'dark' if dark else 'light'}"
-                    path = f"#/job/{name}" if name else "#/"
+                    path = f"#/job/{BUSY if name == SILENT else name}" if name else "#/"
                     await tab.open(address + path, width=width, dark=dark)
-                    await tab.until("document.querySelector('section')")
+                    await tab.until(
+                        "document.querySelector('main.stale section')"
+                        if name == SILENT
+                        else "document.querySelector('section')"
+                    )
                     await asyncio.sleep(SETTLE_S)
                     found = await check(tab)
                     if width == WIDTHS[0] and not dark:
