@@ -146,10 +146,11 @@ class _Asker:
             self.pipe.send((number, value, failure))
 
     def _connect(self) -> None:
-        from raystream.runtime.ray.cluster import look_at_private
+        from raystream.runtime.ray.cluster import check_reachable, look_at_private
         from raystream.runtime.ray.remote_job import connect_if_there_is_one
 
         address, private = self._cluster
+        check_reachable(address)  # Ray itself notices after a minute, and ends this process
         with self._connecting:
             there = look_at_private(address) if private else connect_if_there_is_one(address)
         if not there:

@@ -132,7 +132,7 @@ def look_at_private(address: str) -> bool:
             return False
         ray.shutdown()
     try:
-        _check_reachable(address)
+        check_reachable(address)
         _quiet()
         only_loopback()
         _use_token_if_wanted(address)
@@ -234,7 +234,7 @@ def _import_meanwhile() -> None:
 
 
 def _join(address: str) -> None:
-    _check_reachable(address)
+    check_reachable(address)
     _quiet()
     _use_token_if_wanted(address)
     check_answers(address.removeprefix("ray://"))
@@ -249,8 +249,12 @@ def _join(address: str) -> None:
         raise ConfigurationError(what, what_to_do=advice) from error
 
 
-def _check_reachable(address: str) -> None:
-    """Check first: Ray tries for a minute and prints meanwhile; `auto` is left to Ray."""
+def check_reachable(address: str) -> None:
+    """Check first: Ray tries for a minute and prints meanwhile; `auto` is left to Ray.
+
+    Raises:
+        ConfigurationError: nobody listens there.
+    """
     if address.startswith(("http://", "https://")):
         what = f"{address} is the address of a dashboard"
         raise ConfigurationError(what, what_to_do="give that of the head, HOST:6379 as a rule")
