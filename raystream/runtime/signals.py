@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from raystream.runtime.log_format import told_line
+
 _STOP = {
     signal.SIGINT: "stopping after a last commit; Ctrl-C once more ends it at once",
     signal.SIGTERM: "stopping after a last commit; a second signal ends it at once",
@@ -87,4 +89,6 @@ def _write_nowhere(streams: list[int]) -> None:
 def _say(text: str) -> None:
     """Print in a thread: the handler may have interrupted a writer of the same stream."""
     line = {"file": sys.stderr, "flush": True}
-    threading.Thread(target=print, args=(text,), kwargs=line, name="raystream-signal").start()
+    threading.Thread(
+        target=print, args=(told_line(text),), kwargs=line, name="raystream-signal"
+    ).start()
