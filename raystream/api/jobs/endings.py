@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from raystream.observe.status import StatusDocument
 LOOKS = 20
 """How often the record of an end is looked for: it is written when the job ends, or never."""
 
+PAUSE_S = 0.2
 KEPT = 200
 
 
@@ -43,6 +45,15 @@ class Endings:
             for job, each in now.items()
         }
         return [end for each in self._missed.values() if (end := _looked_for(each)) is not None]
+
+    def soon_of(self, job: str) -> StatusDocument | None:
+        """How a job ended that was told to end, and is gone with its cluster; waits a moment."""
+        last = self._missed[job].last if job in self._missed else self._there.get(job)
+        for _ in range(LOOKS if last is not None else 0):
+            if last is not None and (end := _end_of(last)) is not None:
+                return end
+            time.sleep(PAUSE_S)
+        return None
 
 
 def _looked_for(missed: _Missed) -> StatusDocument | None:

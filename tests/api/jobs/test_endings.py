@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from raystream.api.jobs.endings import LOOKS, Endings
@@ -36,3 +37,17 @@ def test_of_a_job_that_died_without_a_word_nothing_is_made_up(tmp_path: Path) ->
     endings = Endings()
     endings.of_missing([running(tmp_path)])
     assert [endings.of_missing([]) for _ in range(LOOKS + 2)] == [[]] * (LOOKS + 2)
+
+
+def test_the_end_of_a_job_whose_cluster_went_with_it_is_waited_for(tmp_path: Path) -> None:
+    now, past = running(tmp_path), Past(job_store(str(tmp_path), "sale"), "sale", "c0ffee")
+    past.begin(1)
+    endings = Endings()
+    endings.of_missing([now])
+    late = threading.Timer(0.3, past.end, (Outcome("stopped", ""), now))
+    late.start()
+    told = endings.soon_of("sale")
+    late.join()
+    assert told is not None
+    assert told.outcome == "stopped"
+    assert endings.soon_of("nobody") is None
