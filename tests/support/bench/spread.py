@@ -15,7 +15,7 @@ FILES = 4
 
 def files(lab: Lab) -> list[Figure]:
     """Rows per second from files to files, with one and two subtasks, while rows flow."""
-    few, many = lab.size(500_000, 2_000_000), lab.size(3_000_000, 12_000_000)
+    few, many = lab.size(500_000, 2_000_000), lab.size(6_000_000, 12_000_000)
     rate = {}
     for parallelism in (1, 2):
         walls = []
