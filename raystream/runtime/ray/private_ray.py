@@ -23,7 +23,18 @@ from raystream.runtime.ray import internals
 _OBJECT_STORE = 256 * 1024 * 1024
 """Rows do not go through the object store; snapshots use it for a few segments at a time."""
 
-_AGENTS = ("--dashboard_agent_command", "--runtime_env_agent_command")
+_INSTEAD = {
+    "--dashboard_agent_command": "resting_agent.py",
+    "--runtime_env_agent_command": "resting_agent.py",
+}
+"""Programs beside this file that are put in front of a command, and decide about it."""
+
+if sys.platform == "linux":  # libraries of macOS do not survive a fork
+    _INSTEAD["--python_worker_command"] = "forked_worker.py"
+
+_ENGINE = ("raystream.runtime.ray.drive", "raystream.runtime.ray.coordinator")
+"""What the coordinator's process loads, with all that a subtask needs."""
+
 _FEWER = {"--num_prestart_python_workers": "--num_prestart_python_workers=1"}
 """A driver waits for this many workers: the coordinator's is enough; Ray starts one per CPU."""
 
@@ -45,8 +56,9 @@ def start_private_ray() -> None:
     # Ray starts workers at nice 15: next to a busy broker on the same cores a subtask got no CPU
     # for 10 s, and was considered dead.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    # Preloaded while the driver connects; each worker becomes a coordinator or a subtask.
-    os.environ.setdefault("RAY_preload_python_modules", "raystream.runtime.ray.subtask")
+    # Loaded while the driver connects, once for all workers; empty: by each for itself.
+    loads = ",".join((*_ENGINE, *internals.FIRST_CALL))
+    os.environ.setdefault("RAY_preload_python_modules", loads)
     only_loopback()
     with lean_start():
         _ray.init(
@@ -99,16 +111,16 @@ def _lean_raylet(start: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def lean(part: str) -> str:
-    """Change a part of a raylet's command: resting agents, and few prestarted workers.
+    """Change a part of a raylet's command: resting agents, forked workers, few of them prestarted.
 
     >>> lean("--node_ip_address=127.0.0.1"), lean("--num_prestart_python_workers=64")
     ('--node_ip_address=127.0.0.1', '--num_prestart_python_workers=1')
     """
-    option, _, agent = part.partition("=")
-    if option not in _AGENTS:
+    option, _, command = part.partition("=")
+    if option not in _INSTEAD:
         return _FEWER.get(option, part)
-    front = [sys.executable, "-I", "-S", str(Path(__file__).with_name("resting_agent.py"))]
-    return f"{option}={subprocess.list2cmdline(front)} {agent}"
+    front = [sys.executable, "-I", "-S", str(Path(__file__).with_name(_INSTEAD[option]))]
+    return f"{option}={subprocess.list2cmdline(front)} {command}"
 
 
 def _promptly(get_node: Callable[[str, str], Any]) -> Callable[[str, str], Any]:

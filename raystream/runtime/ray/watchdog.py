@@ -37,8 +37,9 @@ class Lease:
 
 
 def watch(lease: Lease, end: Callable[[int], object] = os._exit) -> None:
-    """End this process when its parent (the raylet) is gone or the lease has expired.
+    """End this process when its parent is gone or the lease has expired.
 
+    The parent is the raylet, or what a private Ray forks workers from, which ends with it.
     A raylet that is killed leaves its workers running as orphans that cannot be reached any more.
     """
     parent = os.getppid()

@@ -77,6 +77,8 @@ class CpuBook:
     def _kind(self, one: processes.Process) -> str:
         if one.command.startswith("ray::"):
             return "ray" if one.title in _AGENTS else "job"
+        if "forked_worker" in one.command:  # ours, though Ray starts it
+            return "job"
         rays = ("/ray/", "raylet", "gcs_server", "ray start", "resting_agent")
         if one.pid not in self.roots and any(part in one.command for part in rays):
             return "ray"
