@@ -22,6 +22,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as behind a script's `&
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup: deaf to closed terminals
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+os.environ.setdefault("RAYSTREAM_UI", "off")  # whoever tests a page asks for it
+
 _EXAMPLES = 50 if os.environ.get("CI") else 100  # CI takes the same ones each time
 settings.register_profile(  # no deadline: a shared machine pauses when it likes
     "raystream", deadline=None, max_examples=_EXAMPLES

@@ -57,7 +57,7 @@ def add_run_verbs(app: click.Group) -> None:
 @click.option(
     "--ui/--no-ui",
     default=None,
-    help="With a page of the job, or without  [default: on a terminal, with Ray; $RAYSTREAM_UI]",
+    help="With a page of the job, or without  [default: with a private Ray; $RAYSTREAM_UI]",
 )
 @click.option(
     "--log-format",

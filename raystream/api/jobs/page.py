@@ -28,14 +28,22 @@ SILENT_S = 5.0
 """A runtime that has told nothing for this long is silent, seconds."""
 
 
-def is_wanted(*, asked: bool | None, local: bool, environment: Mapping[str, str]) -> bool:
+def is_wanted(
+    *,
+    asked: bool | None,
+    local: bool,
+    environment: Mapping[str, str],
+    address: str | None = None,
+) -> bool:
     """Whether a run in the foreground has a page.
 
-    By itself only where somebody looks: on a terminal, with Ray, and not in CI.
+    By itself with a private Ray; with a cluster, which has `raystream ui`, only where somebody
+    looks: on a terminal, and not in CI.
 
     Args:
         asked: What the command line says; None: nothing.
         local: The run stays in this process.
+        address: Of Ray, as the user gave it; None: RAY_ADDRESS, else a private one.
         environment: Variables; RAYSTREAM_UI is on or off.
 
     Raises:
@@ -53,8 +61,9 @@ def is_wanted(*, asked: bool | None, local: bool, environment: Mapping[str, str]
     if asked is None and said:
         asked = said in _ON
     if asked is None:
+        private = (address or environment.get("RAY_ADDRESS") or "local") == "local"
         watched = sys.stderr.isatty() and not environment.get("CI")
-        return watched and not local and find_spec("aiohttp") is not None
+        return (private or watched) and not local and find_spec("aiohttp") is not None
     if asked and find_spec("aiohttp") is None:
         what = "the page needs aiohttp"
         raise ConfigurationError(what, what_to_do="pip install 'ray[default]', or aiohttp alone")
@@ -62,13 +71,15 @@ def is_wanted(*, asked: bool | None, local: bool, environment: Mapping[str, str]
 
 
 @contextmanager
-def page_of_run(*, asked: bool | None, local: bool) -> Iterator[BesidePage | None]:
+def page_of_run(
+    *, asked: bool | None, local: bool, address: str | None = None
+) -> Iterator[BesidePage | None]:
     """The page of a run, which has an address but does not answer yet; None: it has none.
 
     Raises:
         ConfigurationError: see `is_wanted`.
     """
-    if not is_wanted(asked=asked, local=local, environment=os.environ):
+    if not is_wanted(asked=asked, local=local, environment=os.environ, address=address):
         yield None
         return
     from raystream.ui.beside import BesidePage

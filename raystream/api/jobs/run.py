@@ -39,7 +39,7 @@ DEFAULT_STORAGE = "~/.raystream/checkpoints"
 class RunOptions:
     """Options of `Pipeline.run`, which documents them.
 
-    `ui`: with a page or without one; None: on a terminal. `on_status` replaces the live line.
+    `ui`: with a page or without one; None: see `is_wanted`. `on_status` replaces the live line.
     """
 
     until: str | None = None
@@ -79,7 +79,7 @@ def _run_with(pipeline: Pipeline, options: RunOptions, driver: DriverProcess | N
     try:
         with (
             about(job=pipeline.name),
-            page_of_run(asked=options.ui, local=options.local) as page,
+            page_of_run(asked=options.ui, local=options.local, address=options.address) as page,
         ):
             say_where(pipeline, options, storage, page)
             ahead = Ahead(pipeline, options, storage)

@@ -29,7 +29,9 @@ class _Terminal:
     [
         (None, False, {}, True),
         (None, True, {}, False),
-        (None, False, {"CI": "true"}, False),
+        (None, False, {"CI": "true"}, True),
+        (None, False, {"RAY_ADDRESS": "10.0.0.1:6379"}, True),
+        (None, False, {"RAY_ADDRESS": "10.0.0.1:6379", "CI": "true"}, False),
         (None, False, {"RAYSTREAM_UI": "off"}, False),
         (None, True, {"RAYSTREAM_UI": "ON"}, True),
         (True, True, {"RAYSTREAM_UI": "off"}, True),
@@ -47,8 +49,12 @@ def test_a_run_on_a_terminal_has_a_page_and_what_is_said_decides(
     assert is_wanted(asked=asked, local=local, environment=environment) is wanted
 
 
-def test_without_a_terminal_there_is_none() -> None:
-    assert not is_wanted(asked=None, local=False, environment={})
+def test_without_a_terminal_there_is_one_with_a_private_ray_only() -> None:
+    elsewhere = {"RAY_ADDRESS": "10.0.0.1:6379"}
+    assert is_wanted(asked=None, local=False, environment={})
+    assert is_wanted(asked=None, local=False, environment=elsewhere, address="local")
+    assert not is_wanted(asked=None, local=False, environment=elsewhere)
+    assert not is_wanted(asked=None, local=False, environment={}, address="10.0.0.1:6379")
 
 
 def test_a_mistyped_variable_is_an_error() -> None:
