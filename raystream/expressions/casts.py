@@ -137,7 +137,8 @@ def _cast(part: Typed, dtype: pl.DataType, word: str, at: int) -> Typed:
     never, within = _known(part, dtype)
     null = near(part) if how is _time_to_text else value
     faults = () if not faulty else then_fault(part, null, reason, never)
-    return replace(made(value, dtype, [part], at, *faults), within=within)
+    cast = made(value, dtype, [part], at, *faults)
+    return replace(cast, within=within, in_calendar=how is _from_epoch)
 
 
 def _known(
@@ -239,7 +240,7 @@ def _time_to_text(part: Typed, dtype: pl.DataType) -> tuple[pl.Expr, bool]:
 
 def _parsed(part: Typed, dtype: pl.DataType) -> tuple[pl.Expr, bool]:
     value = iso.parsed(part.value, kind(dtype))
-    return near(replace(part, value=value, dtype=dtype)), True
+    return near(replace(part, value=value, dtype=dtype, in_calendar=False)), True
 
 
 def _float_to_text(part: Typed, dtype: pl.DataType) -> tuple[pl.Expr, bool]:

@@ -52,6 +52,7 @@ class Typed:
         name: As text, for messages about rows.
         within: Of a whole number: between which it lies, where that is known. Of a decimal the
             same, in units of its last digit.
+        in_calendar: Of a time: null beyond the years 1 to 9999, which is a fault already.
     """
 
     value: pl.Expr
@@ -61,6 +62,7 @@ class Typed:
     constant: Any = NOT_CONSTANT
     name: str = ""
     within: Within | None = None
+    in_calendar: bool = False
 
     @property
     def kind(self) -> str:

@@ -27,6 +27,8 @@ def inside(value: pl.Expr) -> pl.Expr:
 def may_be_far(part: Typed) -> bool:
     """Whether a value can be beyond them at all: nanoseconds end before."""
     dtype = part.dtype
+    if part.in_calendar:
+        return False
     return dtype == pl.Date or (isinstance(dtype, pl.Datetime) and dtype.time_unit != "ns")
 
 
