@@ -49,7 +49,9 @@ async function confirmed(question, yes) {
   dialog.querySelector("[value=yes]").textContent = yes;
   dialog.returnValue = "";
   dialog.showModal();
-  await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
+  // The event of the question before may still be on its way, when this one is open already.
+  do await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
+  while (dialog.open);
   return dialog.returnValue === "yes";
 }
 export function dismiss() { const dialog = document.getElementById("confirm"); if (dialog.open) dialog.close("no"); }
