@@ -240,7 +240,7 @@ def _time_to_text(part: Typed, dtype: pl.DataType) -> tuple[pl.Expr, bool]:
 
 def _parsed(part: Typed, dtype: pl.DataType) -> tuple[pl.Expr, bool]:
     value = iso.parsed(part.value, kind(dtype))
-    return near(replace(part, value=value, dtype=dtype, in_calendar=False)), True
+    return near(replace(part, value=value, dtype=dtype)), True
 
 
 def _float_to_text(part: Typed, dtype: pl.DataType) -> tuple[pl.Expr, bool]:
