@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from raystream.api.jobs.job import Job
 
 
+def how_it_ended(kind: str, message: str, read: int, written: int) -> str:
+    """The answer to an order that has ended a job.
+
+    >>> how_it_ended("stopped", "", 9, 3)
+    'stopped: read 9, written 3'
+    """
+    return f"{kind}: {message or f'read {read}, written {written}'}"
+
+
 class ClusterJobs:
     """The jobs of a Ray cluster, and those of this user on a private Ray of this machine.
 
@@ -48,8 +57,7 @@ class ClusterJobs:
         outcome = found.cancel() if order == "cancel" else found.stop(drain=order == "drain")
         if outcome is None:
             return "it is still ending"
-        counts = f"read {outcome.rows_in}, written {outcome.rows_out}"
-        return f"{outcome.kind}: {outcome.message or counts}"
+        return how_it_ended(outcome.kind, outcome.message, outcome.rows_in, outcome.rows_out)
 
     def _job(self, name: str) -> Job:
         from raystream.api.jobs.job import on_cluster

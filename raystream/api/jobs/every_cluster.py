@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from typing import Any
 
+from raystream.api.jobs.cluster_jobs import how_it_ended
 from raystream.api.jobs.endings import Endings
 from raystream.api.jobs.viewer import Viewer
 from raystream.errors import ConfigurationError, RaystreamError
@@ -82,8 +83,7 @@ class EveryCluster:
             end = self._endings.soon_of(job) if order != "savepoint" else None
             if end is None:
                 raise
-            counts = f"read {end.rows_read}, written {end.rows_written}"
-            return f"{end.outcome}: {end.message or counts}"
+            return how_it_ended(str(end.outcome), end.message, end.rows_read, end.rows_written)
 
     def close(self) -> None:
         """End the processes; who waits for one gets an error, and none is made any more."""
